@@ -1,0 +1,41 @@
+# make run     the whole service on http://localhost:8000 (PORT=…), with its own PostgreSQL
+# make test    everything that is tested; make check: everything that is linted
+# make help    all targets
+.DEFAULT_GOAL := help
+.PHONY: build check clean demo format help migrate packages run test test-packages
+export PORT ?= 8000
+
+SWIFT_BUILD = swift build -c release --static-swift-stdlib
+
+help: ## print this
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
+
+run: build ## run everything in the foreground until Ctrl-C; the data stays in .run/
+	@exec deploy/dev/run
+
+demo: build ## import 258,145 real messages into the running service
+	@exec deploy/dev/demo
+
+build: packages ## build the release programs in .build/release/
+	@$(SWIFT_BUILD)
+
+test: test-packages build ## run all tests, against real PostgreSQL and nginx
+	@exec deploy/dev/test
+
+check: test-packages ## lint, and check the rules of the code, the nginx file and the scripts
+	@exec deploy/dev/check
+
+migrate: build ## bring the schema of DATABASE_URL, or of the running service, up to date
+	@exec deploy/dev/with-service .build/release/orbitalctl migrate up
+
+format: ## format the Swift sources
+	@swift format --in-place --recursive --parallel Package.swift Sources Tests
+
+clean: ## remove what was built; the data in .run/ stays
+	@rm -rf .build
+
+packages:
+	@deploy/dev/packages run
+
+test-packages:
+	@deploy/dev/packages test

@@ -1,0 +1,61 @@
+import Glibc
+
+extension Settings {
+    /// Reads the file that `CONFIG_ENV` picks, then the environment over it.
+    ///
+    /// A file that is not there counts as empty. Throws every fault at once.
+    public static func load(
+        environment: (String) -> String? = processEnvironment,
+        directories: [String] = ["deploy/config", "/etc/orbital-usage"]
+    ) throws(SettingsError) -> Settings {
+        let name = environment("CONFIG_ENV") ?? "development"
+        guard ["development", "production", "test"].contains(name) else {
+            throw SettingsError(faults: ["CONFIG_ENV must be development, production or test"])
+        }
+        var faults: [String] = []
+        var values: [String: String] = [:]
+        for path in directories.map({ "\($0)/\(name).env" }) {
+            guard let text = contents(of: path) else { continue }
+            let file = EnvironmentFile(text)
+            values = file.values
+            faults = file.faults.map { "\(path): \($0)" }
+            let known = Set(SettingsKey.all.map(\.name))
+            faults += values.keys.filter { !known.contains($0) }.sorted()
+                .map { "\(path): \($0) is no key of this service" }
+            break
+        }
+        var settings = Settings()
+        for key in SettingsKey.all {
+            guard let value = environment(key.name) ?? values[key.name] else { continue }
+            if let fault = key.store(value, &settings) { faults.append(fault) }
+        }
+        if settings.reservedWorkers >= settings.workers, settings.workers > 1 {
+            faults.append("RESERVED_WORKERS must be less than WORKERS")
+        }
+        guard faults.isEmpty else { throw SettingsError(faults: faults) }
+        return settings
+    }
+}
+
+/// What is wrong with the configuration, in sentences for its administrator.
+public struct SettingsError: Error, CustomStringConvertible {
+    /// Every fault that was found.
+    public let faults: [String]
+
+    /// The faults, one a line.
+    public var description: String { faults.joined(separator: "\n") }
+}
+
+/// A variable of the process's environment; nil when it is not set.
+public func processEnvironment(_ name: String) -> String? {
+    getenv(name).map { String(cString: $0) }
+}
+
+/// The text of a small file; nil when it cannot be opened.
+private func contents(of path: String) -> String? {
+    guard let file = fopen(path, "re") else { return nil }
+    defer { fclose(file) }
+    var bytes = [UInt8](repeating: 0, count: 64 * 1024)
+    let count = fread(&bytes, 1, bytes.count, file)
+    return String(decoding: bytes.prefix(count), as: UTF8.self)
+}

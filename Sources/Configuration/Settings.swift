@@ -1,0 +1,41 @@
+/// The configuration of the service, read once from file and environment.
+public struct Settings: Equatable, Sendable {
+    /// Where PostgreSQL is; a libpq URI or connection string.
+    public var databaseURL = "postgresql://user:pass@localhost/orbital"
+
+    /// Seconds that one wait for PostgreSQL may take.
+    public var databaseWaitSeconds = 30
+
+    /// The Unix socket that nginx connects to.
+    public var socketPath = "/run/orbital-usage/orbital.sock"
+
+    /// Threads that answer requests, each with its own database connection.
+    public var workers = 8
+
+    /// Workers that full reads leave free for short requests.
+    public var reservedWorkers = 2
+
+    /// Requests that may wait for a worker.
+    public var queueLimit = 256
+
+    /// Connections that may be open without a running request.
+    public var connectionLimit = 1024
+
+    /// Seconds that one read from, or write to, the web server may take.
+    public var clientWaitSeconds = 60
+
+    /// Seconds that a stop waits for running requests.
+    public var drainSeconds = 30
+
+    /// The least severe level that is logged.
+    public var logLevel = "info"
+
+    /// The port of the website, where `orbitalctl check` asks for it.
+    public var port = 8000
+
+    /// Makes the defaults.
+    public init() {}
+
+    /// How many full reads may run at once.
+    public var bulkWorkers: Int { max(1, workers - reservedWorkers) }
+}

@@ -1,0 +1,72 @@
+/// A key of the configuration: its name, its default, what it means, and how its value is read.
+public struct SettingsKey: Sendable {
+    /// The name, the same in files and in the environment.
+    public let name: String
+
+    /// The default as it would be written.
+    public let defaultValue: String
+
+    /// What it means, with its unit and limits.
+    public let meaning: String
+
+    /// Stores a value, or returns what is wrong with it.
+    let store: @Sendable (String, inout Settings) -> String?
+
+    /// Every key, in the order of the README's table.
+    public static let all: [SettingsKey] = [
+        .text(
+            "DATABASE_URL", "PostgreSQL, as a libpq URI or connection string", \.databaseURL,
+            expected: "a connection string"
+        ) { !$0.isEmpty },
+        .number(
+            "DATABASE_WAIT_SECONDS", "longest silence of PostgreSQL while a request waits",
+            1...3600, \.databaseWaitSeconds),
+        .text(
+            "SOCKET_PATH", "Unix socket of the responder, up to 107 bytes", \.socketPath,
+            expected: "an absolute path of at most 107 bytes"
+        ) { (2...107).contains($0.utf8.count) && $0.hasPrefix("/") },
+        .number("WORKERS", "threads, each with a database connection", 1...256, \.workers),
+        .number(
+            "RESERVED_WORKERS", "workers that full reads leave free for short requests",
+            0...255, \.reservedWorkers),
+        .number("QUEUE_LIMIT", "requests that may wait; one more gets a 503", 1...10_000, \.queueLimit),
+        .number(
+            "CONNECTION_LIMIT", "connections from nginx without a running request", 1...10_000,
+            \.connectionLimit),
+        .number(
+            "CLIENT_WAIT_SECONDS", "longest stall of one read from or write to nginx", 1...3600,
+            \.clientWaitSeconds),
+        .number("DRAIN_SECONDS", "longest wait for running requests at a stop", 1...3600, \.drainSeconds),
+        .text(
+            "LOG_LEVEL", "least severe level that is logged: debug, info, warning, error",
+            \.logLevel, expected: "debug, info, warning or error"
+        ) { ["debug", "info", "warning", "error"].contains($0) },
+        .number("PORT", "port of the website", 1...65_535, \.port),
+    ]
+
+    private static func text(
+        _ name: String, _ meaning: String,
+        _ property: any WritableKeyPath<Settings, String> & Sendable, expected: String,
+        _ isValid: @escaping @Sendable (String) -> Bool
+    ) -> SettingsKey {
+        SettingsKey(name: name, defaultValue: Settings()[keyPath: property], meaning: meaning) {
+            guard isValid($0) else { return "\(name) must be \(expected)" }
+            $1[keyPath: property] = $0
+            return nil
+        }
+    }
+
+    private static func number(
+        _ name: String, _ meaning: String, _ range: ClosedRange<Int>,
+        _ property: any WritableKeyPath<Settings, Int> & Sendable
+    ) -> SettingsKey {
+        let standard = String(Settings()[keyPath: property])
+        return SettingsKey(name: name, defaultValue: standard, meaning: meaning) {
+            guard let value = Int($0), range.contains(value) else {
+                return "\(name) must be a number from \(range.lowerBound) to \(range.upperBound)"
+            }
+            $1[keyPath: property] = value
+            return nil
+        }
+    }
+}

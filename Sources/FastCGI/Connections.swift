@@ -1,0 +1,90 @@
+import CFastCGI
+import Glibc
+import Synchronization
+
+/// The connections that no worker holds: new ones, and kept ones between two requests.
+///
+/// Each is in epoll for one event. Whoever gets the event owns the connection until `park`.
+final class Connections: Sendable {
+    private struct Parked {
+        let since: ContinuousClock.Instant
+        /// Whether a request was already answered on it, so that closing it loses none.
+        let isKept: Bool
+    }
+
+    private struct State {
+        var parked: [Int32: Parked] = [:]
+        var acceptsKept = true
+    }
+
+    private let epoll: Int32
+    private let state = Mutex(State())
+
+    init(epoll: Int32) { self.epoll = epoll }
+
+    /// Waits for the first request on a connection just accepted.
+    func add(_ connection: Int32) { register(connection, EPOLL_CTL_ADD, isKept: false) }
+
+    /// Waits for the next request on a connection, or closes it when a drain has begun.
+    func park(_ connection: Int32) { register(connection, EPOLL_CTL_MOD, isKept: true) }
+
+    private func register(_ connection: Int32, _ operation: Int32, isKept: Bool) {
+        // One critical section: the event may be taken before epoll_ctl returns.
+        state.withLock { state in
+            guard state.acceptsKept || !isKept else {
+                close(connection)
+                return
+            }
+            state.parked[connection] = Parked(since: .now, isKept: isKept)
+            var event = epoll_event()
+            event.events = EPOLLIN.rawValue | EPOLLRDHUP.rawValue | EPOLLONESHOT.rawValue
+            event.data.fd = connection
+            if epoll_ctl(epoll, operation, connection, &event) != 0 {
+                state.parked[connection] = nil
+                close(connection)
+            }
+        }
+    }
+
+    /// Takes a connection that has an event; false when it was closed meanwhile.
+    func claim(_ connection: Int32) -> Bool {
+        state.withLock { $0.parked.removeValue(forKey: connection) != nil }
+    }
+
+    var count: Int { state.withLock { $0.parked.count } }
+
+    var freshCount: Int { state.withLock { $0.parked.count { !$0.value.isKept } } }
+
+    /// Closes those that have been silent since before `instant`.
+    func closeSilent(since instant: ContinuousClock.Instant) {
+        closeAll { $0.since < instant }
+    }
+
+    /// Closes the kept connection that has been silent longest; false when none is parked.
+    func closeOldestKept() -> Bool {
+        state.withLock { state in
+            let kept = state.parked.filter { $0.value.isKept }
+            guard let oldest = kept.min(by: { $0.value.since < $1.value.since }) else { return false }
+            state.parked[oldest.key] = nil
+            close(oldest.key)
+            return true
+        }
+    }
+
+    /// Closes kept connections, now and whenever a worker returns one.
+    func closeKept() {
+        state.withLock { $0.acceptsKept = false }
+        closeAll { $0.isKept }
+    }
+
+    func closeAll() { closeAll { _ in true } }
+
+    private func closeAll(where isDoomed: (Parked) -> Bool) {
+        state.withLock { state in
+            for (connection, parked) in state.parked where isDoomed(parked) {
+                state.parked[connection] = nil
+                close(connection)
+            }
+        }
+    }
+}

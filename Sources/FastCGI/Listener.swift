@@ -1,0 +1,102 @@
+import Glibc
+
+/// A listening socket: one that we made, or one that a supervisor passed on.
+public struct Listener: Sendable {
+    /// The non-blocking, close-on-exec descriptor.
+    let descriptor: Int32
+
+    /// The path to remove when serving ends; nil when the socket is not ours.
+    private let ownedPath: String?
+
+    /// Binds `path` with mode 0660, replacing the socket that a killed process left.
+    ///
+    /// The socket is made here and not by `FCGX_OpenSocket`, which unlinks whatever it finds and
+    /// calls `exit` when it cannot bind. Throws `EADDRINUSE` when a living process listens there,
+    /// `EEXIST` when the path is no socket, `ENAMETOOLONG` above 107 bytes (unix(7)).
+    public init(path: String, backlog: Int32 = 1024) throws(FastCGIError) {
+        try Self.removeStale(path)
+        let descriptor = try Self.makeSocket()
+        do throws(FastCGIError) {
+            // The inode takes the socket's mode, so that it is never wider than this.
+            guard fchmod(descriptor, 0o660) == 0 else { throw FastCGIError("chmod \(path)") }
+            guard try withAddress(path, { bind(descriptor, $0, $1) }) == 0 else {
+                throw FastCGIError("bind \(path)")
+            }
+            guard chmod(path, 0o660) == 0 else { throw FastCGIError("chmod \(path)") }
+            guard listen(descriptor, backlog) == 0 else { throw FastCGIError("listen \(path)") }
+        } catch {
+            close(descriptor)
+            throw error
+        }
+        self.descriptor = descriptor
+        ownedPath = path
+    }
+
+    /// Serves a socket that a supervisor opened and will hand to the next process too.
+    public init(inherited descriptor: Int32) throws(FastCGIError) {
+        guard isListening(descriptor) else { throw FastCGIError("descriptor \(descriptor)", EINVAL) }
+        _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
+        _ = fcntl(descriptor, F_SETFL, fcntl(descriptor, F_GETFL) | O_NONBLOCK)
+        self.descriptor = descriptor
+        ownedPath = nil
+    }
+
+    /// Whether other processes may accept from this socket after us.
+    var isInherited: Bool { ownedPath == nil }
+
+    /// Makes new connections fail with "no such file"; those in the backlog stay.
+    func removePath() {
+        if let ownedPath { unlink(ownedPath) }
+    }
+
+    /// Connects to `path` and hangs up; throws why that cannot be done.
+    public static func probe(_ path: String) throws(FastCGIError) {
+        let descriptor = try makeSocket()
+        defer { close(descriptor) }
+        guard try withAddress(path, { connect(descriptor, $0, $1) }) == 0 else {
+            throw FastCGIError("connect \(path)")
+        }
+    }
+
+    private static func makeSocket() throws(FastCGIError) -> Int32 {
+        let type = Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue)
+        let descriptor = socket(AF_UNIX, type, 0)
+        guard descriptor >= 0 else { throw FastCGIError("socket") }
+        return descriptor
+    }
+
+    private static func removeStale(_ path: String) throws(FastCGIError) {
+        var status = stat()
+        guard lstat(path, &status) == 0 else { return }
+        guard status.st_mode & S_IFMT == S_IFSOCK else { throw FastCGIError("bind \(path)", EEXIST) }
+        do throws(FastCGIError) {
+            try probe(path)
+        } catch {
+            // EAGAIN is a living process whose backlog is full.
+            guard error.code == ECONNREFUSED else {
+                throw error.code == EAGAIN ? FastCGIError("bind \(path)", EADDRINUSE) : error
+            }
+            unlink(path)
+            return
+        }
+        throw FastCGIError("bind \(path)", EADDRINUSE)
+    }
+}
+
+/// Calls `body` with `path` as a socket address.
+private func withAddress(
+    _ path: String, _ body: (UnsafePointer<sockaddr>, socklen_t) -> Int32
+) throws(FastCGIError) -> Int32 {
+    var address = sockaddr_un()
+    address.sun_family = sa_family_t(AF_UNIX)
+    let bytes = Array(path.utf8)
+    guard bytes.count < MemoryLayout.size(ofValue: address.sun_path), !bytes.contains(0) else {
+        throw FastCGIError("bind \(path)", ENAMETOOLONG)
+    }
+    withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: bytes) }
+    return withUnsafePointer(to: &address) {
+        $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+            body($0, socklen_t(MemoryLayout<sockaddr_un>.size))
+        }
+    }
+}

@@ -1,0 +1,50 @@
+import CFastCGI
+import Glibc
+
+/// How the process was asked to serve.
+public enum StartMode: Equatable, Sendable {
+    /// Makes its own Unix socket at this path.
+    case socket(path: String)
+
+    /// Serves a listening socket that a supervisor opened; never unlinked, never shut down.
+    case inherited(descriptor: Int32)
+
+    /// Answers the one request in the environment, then exits.
+    case cgi
+
+    /// Decides in a fixed order: the flag, systemd, a listening descriptor 0, the CGI environment.
+    ///
+    /// `FCGX_IsCGI` is not asked: it takes `/dev/null` for CGI and a reset TCP stdin for FastCGI.
+    public init?(
+        socketFlag: String?, environment: (String) -> String?,
+        isListening: (Int32) -> Bool = isListening
+    ) {
+        if let socketFlag {
+            self = .socket(path: socketFlag)
+        } else if let descriptor = Self.systemdDescriptor(environment) {
+            self = .inherited(descriptor: descriptor)
+        } else if isListening(FCGI_LISTENSOCK_FILENO) {
+            self = .inherited(descriptor: FCGI_LISTENSOCK_FILENO)
+        } else if let method = environment("REQUEST_METHOD"), !method.isEmpty {
+            self = .cgi
+        } else {
+            return nil
+        }
+    }
+
+    /// The first descriptor that systemd passes, sd_listen_fds(3).
+    private static func systemdDescriptor(_ environment: (String) -> String?) -> Int32? {
+        guard environment("LISTEN_PID") == String(getpid()),
+            let count = environment("LISTEN_FDS").flatMap({ Int($0) }), count >= 1
+        else { return nil }
+        return 3
+    }
+}
+
+/// Tells whether `descriptor` is a socket that accepts connections.
+public func isListening(_ descriptor: Int32) -> Bool {
+    var value: Int32 = 0
+    var size = socklen_t(MemoryLayout<Int32>.size)
+    let answer = getsockopt(descriptor, SOL_SOCKET, SO_ACCEPTCONN, &value, &size)
+    return answer == 0 && value == 1
+}

@@ -1,0 +1,37 @@
+/// Writes CSV rows (RFC 4180): CRLF at their end, quotes only where they are needed.
+public struct CSVWriter {
+    /// What has been written.
+    public private(set) var bytes: [UInt8] = []
+
+    private let guardsFormulas: Bool
+
+    /// Starts with nothing written.
+    ///
+    /// With `guardsFormulas`, text that a spreadsheet would run as a formula gets a leading `'`.
+    /// Without, the text is exact and can be read back.
+    public init(guardsFormulas: Bool) { self.guardsFormulas = guardsFormulas }
+
+    /// Writes one row; `nil` is an empty field.
+    public mutating func row(_ fields: [String?]) {
+        for (index, field) in fields.enumerated() {
+            if index > 0 { bytes.append(UInt8(ascii: ",")) }
+            write(field ?? "")
+        }
+        bytes += [0x0d, 0x0a]
+    }
+
+    private mutating func write(_ field: String) {
+        let isFormula = field.utf8.first.map { "=+-@\t\r".utf8.contains($0) } ?? false
+        let text = isFormula && guardsFormulas ? "'" + field : field
+        guard text.utf8.contains(where: { ",\"\r\n".utf8.contains($0) }) else {
+            bytes += text.utf8
+            return
+        }
+        bytes.append(UInt8(ascii: "\""))
+        for byte in text.utf8 {
+            if byte == UInt8(ascii: "\"") { bytes.append(byte) }
+            bytes.append(byte)
+        }
+        bytes.append(UInt8(ascii: "\""))
+    }
+}

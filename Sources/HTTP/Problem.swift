@@ -1,0 +1,82 @@
+/// An error with words for the client (RFC 9457); any other error is a 500 that says nothing.
+public struct Problem: Error {
+    /// One fault of the request.
+    public struct Fault: Equatable, Sendable {
+        /// Where it is: `query`, `header` or `body`.
+        public let location: String
+        /// The parameter, field or member.
+        public let name: String
+        /// A word for programs.
+        public let code: String
+        /// A sentence for people.
+        public let message: String
+
+        /// Makes a fault.
+        public init(in location: String, name: String, code: String, message: String) {
+            self.location = location
+            self.name = name
+            self.code = code
+            self.message = message
+        }
+    }
+
+    /// The status of the answer.
+    public let status: Status
+
+    /// What is wrong this time, in a sentence.
+    public let detail: String
+
+    /// Every fault that was found, not just the first.
+    public let faults: [Fault]
+
+    /// Header fields that the status asks for, such as `Allow`.
+    public let fields: [(name: String, value: String)]
+
+    /// Makes a problem.
+    public init(
+        _ status: Status, _ detail: String, faults: [Fault] = [],
+        fields: [(name: String, value: String)] = []
+    ) {
+        self.status = status
+        self.detail = detail
+        self.faults = faults
+        self.fields = fields
+    }
+
+    /// A refusal for now, with the seconds to wait before the next try.
+    public static func unavailable(_ detail: String, retryAfterSeconds: Int) -> Problem {
+        Problem(
+            .serviceUnavailable, detail, fields: [("Retry-After", String(retryAfterSeconds))])
+    }
+
+    /// The answer to the request at `instance`; both may be unknown.
+    public func response(instance: String?, requestID: String?) -> Response {
+        var json = JSONWriter()
+        json.object { json in
+            json.member("type", "about:blank")
+            json.member("title", status.phrase)
+            json.member("status", literal: String(status.code))
+            json.member("detail", detail)
+            if let instance { json.member("instance", instance) }
+            if let requestID { json.member("request_id", requestID) }
+            if !faults.isEmpty {
+                json.name("errors")
+                json.array { json in faults.forEach { $0.write(to: &json) } }
+            }
+        }
+        return Response(
+            status, contentType: "application/problem+json",
+            fields: [("Cache-Control", "no-store")] + fields, body: .bytes(json.bytes))
+    }
+}
+
+extension Problem.Fault {
+    fileprivate func write(to json: inout JSONWriter) {
+        json.object { json in
+            json.member("in", location)
+            json.member("name", name)
+            json.member("code", code)
+            json.member("message", message)
+        }
+    }
+}

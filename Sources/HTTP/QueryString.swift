@@ -1,0 +1,46 @@
+/// The parameters of a query string, decoded (URL Standard, `application/x-www-form-urlencoded`).
+public struct QueryString: Sendable {
+    /// One `name=value`, or a `name` alone, whose value is empty.
+    public struct Parameter: Equatable, Sendable {
+        /// The decoded name; nil when its percent-encoding or its UTF-8 is broken.
+        public let name: String?
+        /// The decoded value; nil when broken likewise.
+        public let value: String?
+        /// The text as it was sent.
+        public let raw: String
+    }
+
+    /// The parameters in the order they were sent.
+    public let parameters: [Parameter]
+
+    /// Reads the text after the question mark; empty parts count for nothing.
+    public init(_ text: String) {
+        parameters = text.split(separator: "&").map { part in
+            let pair = part.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+            return Parameter(
+                name: decoded(pair[0]), value: pair.count == 2 ? decoded(pair[1]) : "",
+                raw: String(part))
+        }
+    }
+}
+
+private func decoded(_ text: Substring) -> String? {
+    var bytes: [UInt8] = []
+    var rest = text.utf8
+    while let byte = rest.popFirst() {
+        switch byte {
+        case UInt8(ascii: "+"): bytes.append(UInt8(ascii: " "))
+        case UInt8(ascii: "%"):
+            guard let high = rest.popFirst().flatMap(hexValue),
+                let low = rest.popFirst().flatMap(hexValue)
+            else { return nil }
+            bytes.append(high << 4 | low)
+        default: bytes.append(byte)
+        }
+    }
+    return String(validating: bytes, as: UTF8.self)
+}
+
+private func hexValue(_ byte: UInt8) -> UInt8? {
+    Character(UnicodeScalar(byte)).hexDigitValue.map { UInt8($0) }
+}

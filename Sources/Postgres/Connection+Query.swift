@@ -1,0 +1,68 @@
+import CPostgres
+import Glibc
+
+extension Connection {
+    /// Runs one statement with text parameters, `nil` being NULL; its rows, all at once.
+    ///
+    /// For short results only. Throws `PostgresError`, or `QueryAbandoned`.
+    @discardableResult
+    public func query(_ statement: String, _ parameters: [String?] = []) throws -> QueryResult {
+        let copies = parameters.map { $0.map { strdup($0) } }
+        defer { copies.forEach { free($0 ?? nil) } }
+        let values = copies.map { UnsafePointer($0 ?? nil) }
+        let sent = PQsendQueryParams(
+            handle, statement, Int32(values.count), nil, values, nil, nil, 0)
+        guard sent == 1 else { throw error(statement) }
+        return try finalResult(statement)
+    }
+
+    /// Runs a script of several statements; the server makes one transaction of them.
+    public func run(_ script: String) throws {
+        guard PQsendQuery(handle, script) == 1 else { throw error(script) }
+        _ = try finalResult(script)
+    }
+
+    /// Runs `body` in a transaction: committed when it returns, rolled back when it throws.
+    public func transaction<Answer>(
+        _ mode: String = "", _ body: () throws -> Answer
+    ) throws -> Answer {
+        try run("BEGIN \(mode)")
+        do {
+            let answer = try body()
+            try run("COMMIT")
+            return answer
+        } catch {
+            // The first error is the one to report; a broken connection is rolled back anyway.
+            try? run("ROLLBACK")
+            throw error
+        }
+    }
+
+    /// Waits for the command to end; its last result, or the error of the first that failed.
+    func finalResult(_ statement: String) throws -> QueryResult {
+        var last: QueryResult?
+        var failure: PostgresError?
+        while let result = try nextResult(statement) {
+            switch result.status {
+            case PGRES_COMMAND_OK, PGRES_TUPLES_OK: last = result
+            case PGRES_COPY_IN, PGRES_COPY_OUT:
+                preconditionFailure("COPY has its own calls: \(statement)")
+            default: failure = failure ?? result.error(statement)
+            }
+        }
+        if let failure { throw failure }
+        guard let last else { throw error(statement) }
+        return last
+    }
+
+    /// Waits for the next result of the command; nil when it has ended.
+    func nextResult(_ statement: String) throws -> QueryResult? {
+        while true {
+            let flushed = PQflush(handle)
+            guard flushed >= 0 else { throw error(statement) }
+            if flushed == 0 && PQisBusy(handle) == 0 { break }
+            try waitForInput(statement)
+        }
+        return PQgetResult(handle).map { QueryResult($0) }
+    }
+}

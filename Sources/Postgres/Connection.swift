@@ -1,0 +1,123 @@
+import CPostgres
+import Glibc
+
+/// A connection to PostgreSQL, used by one thread at a time.
+public final class Connection {
+    let handle: OpaquePointer
+    private let waitSeconds: Int
+
+    /// A descriptor whose hang-up cancels the running query, such as the client's connection.
+    public var watchedDescriptor: Int32?
+
+    /// The longest that one wait for the server may take, in seconds, while set.
+    public var patienceSeconds: Int?
+
+    /// Connects to `url`, a libpq connection string or URI.
+    ///
+    /// Waits up to three seconds for each host, unless the string says otherwise; after that, up
+    /// to `waitSeconds` whenever the server is silent. Throws `PostgresError` class 08.
+    public init(url: String, applicationName: String, waitSeconds: Int) throws {
+        self.waitSeconds = waitSeconds
+        let options = [
+            // Values that the string itself may override come first.
+            ("connect_timeout", "3"), ("fallback_application_name", applicationName),
+            ("dbname", url), ("client_encoding", "UTF8"),
+        ]
+        guard let handle = connect(options) else {
+            throw PostgresError(
+                state: PostgresError.connectionFailure, message: "out of memory",
+                constraint: nil, statement: "")
+        }
+        self.handle = handle
+        guard PQstatus(handle) == CONNECTION_OK else {
+            throw PostgresError(
+                state: PostgresError.connectionFailure, message: connectionMessage,
+                constraint: nil, statement: "")
+        }
+        // Notices such as "table does not exist, skipping" are no business of ours.
+        PQsetNoticeProcessor(handle, { _, _ in }, nil)
+    }
+
+    deinit { PQfinish(handle) }
+
+    /// Whether the server has not closed the connection, asked without a question to it.
+    public var isOpen: Bool {
+        var event = pollfd(fd: PQsocket(handle), events: Int16(POLLIN), revents: 0)
+        if poll(&event, 1, 0) > 0 {
+            // Between queries the server only speaks to say that it ends the connection.
+            guard PQconsumeInput(handle) == 1 else { return false }
+        }
+        return PQstatus(handle) == CONNECTION_OK && PQtransactionStatus(handle) == PQTRANS_IDLE
+    }
+
+    /// Whether `url` can be read as a connection string; the fault in libpq's words otherwise.
+    public static func fault(inURL url: String) -> String? {
+        var message: UnsafeMutablePointer<CChar>?
+        let options = PQconninfoParse(url, &message)
+        defer {
+            PQconninfoFree(options)
+            PQfreemem(message)
+        }
+        guard options == nil else { return nil }
+        return trimmed(message.map { String(cString: $0) } ?? "cannot be read")
+    }
+
+    /// Waits until the server has sent something, and reads it.
+    ///
+    /// Cancels the query and throws when the watched descriptor hangs up, or at the time limit.
+    func waitForInput(_ statement: String) throws {
+        var events = [pollfd(fd: PQsocket(handle), events: Int16(POLLIN), revents: 0)]
+        if let watchedDescriptor {
+            // No events asked for but the peer's end: a hang-up is always reported.
+            events.append(pollfd(fd: watchedDescriptor, events: Int16(POLLRDHUP), revents: 0))
+        }
+        let seconds = patienceSeconds ?? waitSeconds
+        let count = poll(&events, nfds_t(events.count), Int32(seconds) * 1000)
+        if count < 0 && errno == EINTR { return }
+        if events.count == 2 && events[1].revents != 0 {
+            cancel()
+            throw QueryAbandoned()
+        }
+        guard count > 0 else {
+            cancel()
+            throw PostgresError(
+                state: PostgresError.connectionFailure,
+                message: "no answer within \(seconds) s; the query is cancelled",
+                constraint: nil, statement: statement)
+        }
+        guard PQconsumeInput(handle) == 1 else { throw error(statement) }
+    }
+
+    /// Asks the server to end the running query.
+    public func cancel() {
+        guard let request = PQgetCancel(handle) else { return }
+        var message = [CChar](repeating: 0, count: 256)
+        PQcancel(request, &message, Int32(message.count))
+        PQfreeCancel(request)
+    }
+
+    /// The error of the connection itself.
+    func error(_ statement: String) -> PostgresError {
+        PostgresError(
+            state: PostgresError.connectionFailure, message: connectionMessage, constraint: nil,
+            statement: statement)
+    }
+
+    private var connectionMessage: String { trimmed(String(cString: PQerrorMessage(handle))) }
+}
+
+private let POLLRDHUP = 0x2000
+
+private func connect(_ options: [(String, String)]) -> OpaquePointer? {
+    let names = options.map { strdup($0.0) }
+    let values = options.map { strdup($0.1) }
+    defer { (names + values).forEach { free($0) } }
+    let namePointers = names.map { UnsafePointer($0) } + [nil]
+    let valuePointers = values.map { UnsafePointer($0) } + [nil]
+    return PQconnectdbParams(namePointers, valuePointers, 1)
+}
+
+/// `text` without the line break that libpq ends its messages with.
+func trimmed(_ text: String) -> String {
+    String(text.reversed().drop { $0.isNewline }.reversed())
+}

@@ -1,0 +1,44 @@
+/// A failure that PostgreSQL or libpq reported; for operators, never for clients.
+public struct PostgresError: Error, CustomStringConvertible {
+    /// The SQLSTATE, five characters; `08006` where the connection failed and none came.
+    public let state: String
+
+    /// The server's or libpq's primary message.
+    public let message: String
+
+    /// The constraint that the statement broke.
+    public let constraint: String?
+
+    /// The statement, without its parameters; empty when connecting.
+    public let statement: String
+
+    /// The state, the message and the statement.
+    public var description: String {
+        statement.isEmpty ? "\(state): \(message)" : "\(state): \(message) in: \(statement)"
+    }
+
+    /// Whether the fault lies with the server's availability, so that a later try may succeed.
+    ///
+    /// Classes 08 (connection), 53 (resources), 57P (shutdown), 58 (system), and 28 and 3D,
+    /// which a server gives while it is being set up.
+    public var isUnavailability: Bool {
+        ["08", "28", "3D", "53", "57P", "58"].contains { state.hasPrefix($0) }
+    }
+}
+
+extension PostgresError {
+    /// No connection, or it broke: connection_failure.
+    public static let connectionFailure = "08006"
+
+    /// The statement was cancelled, by us or by an operator: query_canceled.
+    public static let queryCanceled = "57014"
+
+    /// The table does not exist: undefined_table.
+    public static let undefinedTable = "42P01"
+
+    /// The column does not exist: undefined_column.
+    public static let undefinedColumn = "42703"
+}
+
+/// The client went while the query ran; the query is cancelled.
+public struct QueryAbandoned: Error {}

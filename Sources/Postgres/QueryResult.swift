@@ -1,0 +1,41 @@
+import CPostgres
+
+/// The whole result of a short query, in text.
+public final class QueryResult {
+    private let handle: OpaquePointer
+
+    init(_ handle: OpaquePointer) { self.handle = handle }
+
+    deinit { PQclear(handle) }
+
+    /// How many rows there are.
+    public var count: Int { Int(PQntuples(handle)) }
+
+    /// How many rows an INSERT, UPDATE or DELETE changed.
+    public var changedCount: Int { Int(String(cString: PQcmdTuples(handle))) ?? 0 }
+
+    /// The text at `row` and `column`, both from 0; nil where it is NULL.
+    public subscript(row: Int, column: Int) -> String? {
+        guard PQgetisnull(handle, Int32(row), Int32(column)) == 0 else { return nil }
+        return String(cString: PQgetvalue(handle, Int32(row), Int32(column)))
+    }
+
+    var status: ExecStatusType { PQresultStatus(handle) }
+
+    func error(_ statement: String) -> PostgresError {
+        PostgresError(
+            state: field(PG_DIAG_SQLSTATE) ?? PostgresError.connectionFailure,
+            message: field(PG_DIAG_MESSAGE_PRIMARY)
+                ?? trimmed(String(cString: PQresultErrorMessage(handle))),
+            constraint: field(PG_DIAG_CONSTRAINT_NAME), statement: statement)
+    }
+
+    private func field(_ code: UnicodeScalar) -> String? {
+        PQresultErrorField(handle, Int32(code.value)).map { String(cString: $0) }
+    }
+}
+
+// libpq-fe.h defines them as character constants, which Swift does not import as integers.
+private let PG_DIAG_SQLSTATE: UnicodeScalar = "C"
+private let PG_DIAG_MESSAGE_PRIMARY: UnicodeScalar = "M"
+private let PG_DIAG_CONSTRAINT_NAME: UnicodeScalar = "n"

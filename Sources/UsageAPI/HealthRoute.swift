@@ -1,0 +1,44 @@
+import HTTP
+import Usage
+import UsageStore
+
+/// `GET /health`: whether the service can answer, for monitoring.
+func health(_ request: Request, _ service: Service) -> Response {
+    healthResponse(service.store.healthChecks())
+}
+
+/// `GET /health/live`: whether the process runs; asks nobody else.
+func live(_ request: Request, _ service: Service) -> Response { healthResponse([]) }
+
+/// `GET /health/ready`: as `/health`, and unhealthy once the process is about to stop.
+func ready(_ request: Request, _ service: Service) -> Response {
+    let fault = service.isDraining() ? "The service is stopping." : nil
+    return healthResponse(
+        [HealthCheck(name: "process", fault: fault, cause: nil)] + service.store.healthChecks())
+}
+
+private func healthResponse(_ checks: [HealthCheck]) -> Response {
+    let isHealthy = checks.allSatisfy { $0.fault == nil }
+    var json = JSONWriter()
+    json.object { json in
+        json.member("status", isHealthy ? "healthy" : "unhealthy")
+        json.member("timestamp", Timestamp.now.wholeSeconds.description)
+        if !isHealthy {
+            json.name("checks")
+            json.array { json in checks.forEach { write($0, to: &json) } }
+        }
+    }
+    var response = Response(
+        isHealthy ? .ok : .serviceUnavailable, contentType: "application/json",
+        fields: [("Cache-Control", "no-store")], body: .bytes(json.bytes))
+    if !isHealthy { response.fields.append(("Retry-After", "1")) }
+    return response
+}
+
+private func write(_ check: HealthCheck, to json: inout JSONWriter) {
+    json.object { json in
+        json.member("name", check.name)
+        json.member("status", check.fault == nil ? "healthy" : "unhealthy")
+        if let fault = check.fault { json.member("message", fault) }
+    }
+}

@@ -1,0 +1,52 @@
+import Postgres
+
+/// What an administrator wants to know of a database before trusting it.
+public struct DatabaseInspection: Sendable {
+    /// The server's version, such as `15.18`.
+    public let serverVersion: String
+
+    /// Whether text is stored as UTF-8; in other encodings characters could not be kept.
+    public let isUTF8: Bool
+
+    /// Whether the server is a standby, where nothing can be recorded.
+    public let isReadOnly: Bool
+}
+
+/// The price list entry in force.
+public struct RateInForce: Sendable {
+    /// Credits for 100 tokens, as a decimal.
+    public let creditsPer100Tokens: String
+
+    /// The least a message costs, as a decimal.
+    public let minimum: String
+
+    /// How tokens are counted.
+    public let tokenizer: String
+}
+
+extension UsageStore {
+    /// Asks the server about itself.
+    public func inspection() throws -> DatabaseInspection {
+        let row = try connected().query(
+            """
+            SELECT split_part(current_setting('server_version'), ' ', 1),
+                   current_setting('server_encoding') = 'UTF8', pg_is_in_recovery()
+            """)
+        return DatabaseInspection(
+            serverVersion: row[0, 0] ?? "", isUTF8: row[0, 1] == "t", isReadOnly: row[0, 2] == "t")
+    }
+
+    /// The price list entry in force now; nil when there is none.
+    public func rateInForce() throws -> RateInForce? {
+        let row = try connected().query(
+            """
+            SELECT (hundredths_per_100_tokens / 100.0)::numeric(20, 2),
+                   (minimum_hundredths / 100.0)::numeric(20, 2), tokenizer
+            FROM credit_rate_at(now())
+            """)
+        guard row.count == 1 else { return nil }
+        return RateInForce(
+            creditsPer100Tokens: row[0, 0] ?? "", minimum: row[0, 1] ?? "",
+            tokenizer: row[0, 2] ?? "")
+    }
+}

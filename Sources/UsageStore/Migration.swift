@@ -1,0 +1,79 @@
+/// One file of `Migrations/`, in dbmate's format.
+public struct Migration: Sendable {
+    /// The digits that the file name begins with: its place in the order, and its key.
+    public let version: String
+
+    /// The file name.
+    public let fileName: String
+
+    /// The whole text, which the checksum is made of.
+    public let text: String
+
+    /// One direction of a migration.
+    public struct Script: Sendable {
+        /// The statements.
+        public let statements: String
+        /// False after the option `transaction:false`.
+        public let usesTransaction: Bool
+    }
+
+    /// What `migrate up` runs.
+    public let up: Script
+
+    /// What `migrate down` runs; nil when the file has no such part.
+    public let down: Script?
+
+    /// Reads a migration; throws a fault that names the file.
+    public init(fileName: String, text: String) throws(MigrationFault) {
+        version = String(fileName.prefix { $0.isASCII && $0.isNumber })
+        guard !version.isEmpty, fileName.hasSuffix(".sql") else {
+            throw MigrationFault("\(fileName): the name is not NUMBER_words.sql")
+        }
+        self.fileName = fileName
+        self.text = text
+        var parts: [String: Script] = [:]
+        var current: (direction: String, options: Substring, lines: [Substring])?
+        func close() {
+            guard let current else { return }
+            parts[current.direction] = Script(
+                statements: current.lines.joined(separator: "\n"),
+                usesTransaction: !current.options.contains("transaction:false"))
+        }
+        for line in text.split(separator: "\n", omittingEmptySubsequences: false) {
+            guard let (direction, options) = marker(line) else {
+                current?.lines.append(line)
+                continue
+            }
+            close()
+            guard parts[direction] == nil else {
+                throw MigrationFault("\(fileName): two parts are marked migrate:\(direction)")
+            }
+            current = (direction, options, [])
+        }
+        close()
+        guard let up = parts["up"] else {
+            throw MigrationFault("\(fileName): no line is \"-- migrate:up\"")
+        }
+        self.up = up
+        down = parts["down"]
+    }
+}
+
+/// Why migrations cannot be read or run, in words for the administrator.
+public struct MigrationFault: Error, CustomStringConvertible {
+    /// A sentence without a full stop.
+    public let description: String
+
+    /// Makes a fault of that description.
+    public init(_ description: String) { self.description = description }
+}
+
+/// The direction and the options of a `-- migrate:up` line; nil for other lines.
+private func marker(_ line: Substring) -> (direction: String, options: Substring)? {
+    guard line.hasPrefix("--") else { return nil }
+    let text = line.dropFirst(2).drop { $0 == " " }
+    for direction in ["up", "down"] where text.hasPrefix("migrate:\(direction)") {
+        return (direction, text.dropFirst("migrate:\(direction)".count))
+    }
+    return nil
+}

@@ -1,0 +1,120 @@
+import Postgres
+
+/// Applies migrations and takes them back, side by side with dbmate.
+///
+/// dbmate's table `schema_migrations` says what is applied. Checksums have a table of their own:
+/// a file that was changed after it was applied is refused.
+public final class MigrationRunner {
+    private let connection: Connection
+
+    /// One migration and whether it is applied.
+    public struct State: Sendable {
+        /// The file.
+        public let migration: Migration
+        /// Whether the database has it.
+        public let isApplied: Bool
+        /// Whether the file differs from the one that was applied.
+        public let isChanged: Bool
+    }
+
+    /// The advisory lock that two runners contend for: "orbital" in a telephone's digits.
+    private static let lockKey = "6724825"
+
+    /// Connects, and waits up to a minute for another runner to finish.
+    public init(databaseURL: String) throws {
+        connection = try Connection(
+            url: databaseURL, applicationName: "orbitalctl migrate", waitSeconds: 3600)
+        try connection.run("SET lock_timeout = '60s'; SET client_min_messages = warning")
+        try connection.query("SELECT pg_advisory_lock(\(Self.lockKey))")
+        try connection.run("SET lock_timeout = 0")
+        try connection.run(
+            """
+            CREATE TABLE IF NOT EXISTS schema_migrations (version varchar(128) PRIMARY KEY);
+            CREATE TABLE IF NOT EXISTS schema_migration_checksum (
+                version varchar(128) CONSTRAINT schema_migration_checksum_pkey PRIMARY KEY,
+                sha256 text NOT NULL,
+                applied_at timestamptz NOT NULL DEFAULT now()
+            )
+            """)
+    }
+
+    /// The state of each migration, in order.
+    public func states(of migrations: [Migration]) throws -> [State] {
+        try migrations.map { migration in
+            let row = try connection.query(
+                """
+                SELECT EXISTS (SELECT FROM schema_migrations WHERE version = $1),
+                       (SELECT sha256 <> encode(sha256(convert_to($2, 'UTF8')), 'hex')
+                        FROM schema_migration_checksum WHERE version = $1)
+                """, [migration.version, migration.text])
+            return State(
+                migration: migration, isApplied: row[0, 0] == "t", isChanged: row[0, 1] == "t")
+        }
+    }
+
+    /// Applies what is not applied, in order, calling `begins` before each; how many those were.
+    public func up(_ migrations: [Migration], begins: (Migration) -> Void) throws -> Int {
+        let states = try states(of: migrations)
+        if let changed = states.first(where: { $0.isApplied && $0.isChanged }) {
+            throw MigrationFault(
+                "\(changed.migration.fileName) was changed after it was applied; "
+                    + "restore it, and write a new migration for the change")
+        }
+        for state in states where state.isApplied { try storeChecksum(of: state.migration) }
+        let pending = states.filter { !$0.isApplied }.map(\.migration)
+        for migration in pending {
+            begins(migration)
+            try run(migration.up, of: migration) {
+                try connection.query(
+                    "INSERT INTO schema_migrations (version) VALUES ($1)", [migration.version])
+                try storeChecksum(of: migration)
+            }
+        }
+        return pending.count
+    }
+
+    /// Takes the last applied migration back; nil when none is applied.
+    public func down(_ migrations: [Migration]) throws -> Migration? {
+        let newest = try connection.query("SELECT max(version) FROM schema_migrations")[0, 0]
+        guard let newest else { return nil }
+        guard let migration = migrations.first(where: { $0.version == newest }) else {
+            throw MigrationFault("there is no file for the applied migration \(newest)")
+        }
+        guard let down = migration.down else {
+            throw MigrationFault("\(migration.fileName) has no \"-- migrate:down\" part")
+        }
+        try run(down, of: migration) {
+            for table in ["schema_migrations", "schema_migration_checksum"] {
+                try connection.query("DELETE FROM \(table) WHERE version = $1", [newest])
+            }
+        }
+        return migration
+    }
+
+    private func run(
+        _ script: Migration.Script, of migration: Migration, recording: () throws -> Void
+    ) throws {
+        do {
+            guard script.usesTransaction else {
+                try connection.run(script.statements)
+                return try connection.transaction { try recording() }
+            }
+            try connection.transaction {
+                try connection.run(script.statements)
+                try recording()
+            }
+        } catch let error as PostgresError {
+            throw MigrationFault("\(migration.fileName): \(error.message) (\(error.state))")
+        }
+    }
+
+    /// Keeps the checksum of a migration; of one that dbmate applied, the file's as it is now.
+    private func storeChecksum(of migration: Migration) throws {
+        try connection.query(
+            """
+            INSERT INTO schema_migration_checksum (version, sha256)
+            VALUES ($1, encode(sha256(convert_to($2, 'UTF8')), 'hex'))
+            ON CONFLICT DO NOTHING
+            """, [migration.version, migration.text])
+    }
+}

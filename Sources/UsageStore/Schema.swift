@@ -1,0 +1,54 @@
+import Postgres
+
+/// The database schema that this program was written for.
+public enum Schema {
+    /// The newest migration that must have been applied; a newer schema serves as well.
+    public static let version = "0005"
+}
+
+/// The answer to one question of a health check.
+public struct HealthCheck: Equatable, Sendable {
+    /// What was asked about: `database` or `schema`.
+    public let name: String
+
+    /// What is wrong, in words that a client may see; nil when it is well.
+    public let fault: String?
+
+    /// The cause for operators.
+    public let cause: String?
+
+    /// Makes the answer to a question.
+    public init(name: String, fault: String?, cause: String?) {
+        self.name = name
+        self.fault = fault
+        self.cause = cause
+    }
+}
+
+extension UsageStore {
+    /// The longest that a health check waits for the database, in seconds.
+    private static let healthPatienceSeconds = 2
+
+    /// Asks whether the database answers and has the expected schema.
+    public func healthChecks() -> [HealthCheck] {
+        do {
+            let hasVersion = try connected(patienceSeconds: Self.healthPatienceSeconds).query(
+                "SELECT EXISTS (SELECT FROM schema_migrations WHERE version = $1)",
+                [Schema.version])[0, 0]
+            return [
+                HealthCheck(name: "database", fault: nil, cause: nil),
+                hasVersion == "t"
+                    ? HealthCheck(name: "schema", fault: nil, cause: nil) : Self.oldSchema,
+            ]
+        } catch let error as PostgresError where error.state == PostgresError.undefinedTable {
+            return [HealthCheck(name: "database", fault: nil, cause: nil), Self.oldSchema]
+        } catch {
+            let fault = "The database cannot be asked."
+            return [HealthCheck(name: "database", fault: fault, cause: String(describing: error))]
+        }
+    }
+
+    private static let oldSchema = HealthCheck(
+        name: "schema", fault: "The database schema is not the expected one.",
+        cause: "migration \(Schema.version) is not applied; run: orbitalctl migrate up")
+}

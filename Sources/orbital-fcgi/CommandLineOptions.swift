@@ -1,0 +1,67 @@
+import Configuration
+
+/// The command line; five flags are no reason for a parser that costs a CGI start milliseconds.
+struct CommandLineOptions {
+    /// What the program was asked to do.
+    enum Action: Equatable {
+        case serve(socketFlag: String?)
+        case help
+        case version
+    }
+
+    let action: Action
+
+    init(_ arguments: some Collection<String>) throws(UsageError) {
+        var rest = Array(arguments)[...]
+        var socket: String?
+        while let argument = rest.popFirst() {
+            switch argument {
+            case "--help", "-h":
+                action = .help
+                return
+            case "--version":
+                action = .version
+                return
+            case "--socket":
+                guard let path = rest.popFirst(), !path.isEmpty else {
+                    throw UsageError("--socket needs a path")
+                }
+                socket = path
+            default:
+                guard argument.hasPrefix("--socket="), argument.count > "--socket=".count else {
+                    throw UsageError("unknown argument \(argument); see --help")
+                }
+                socket = String(argument.dropFirst("--socket=".count))
+            }
+        }
+        action = .serve(socketFlag: socket)
+    }
+
+    static var help: String {
+        let keys = SettingsKey.all.map { "  \($0.name)=\($0.defaultValue)\n      \($0.meaning)" }
+        return """
+            usage: orbital-fcgi [--socket PATH]
+
+            Answers usage requests over FastCGI, or, started by a CGI server, as a CGI program.
+
+              --socket PATH   make this Unix socket and serve it; without the flag, serve the
+                              socket of systemd (LISTEN_FDS) or of spawn-fcgi (descriptor 0)
+              --version       print the version
+              --help          print this
+
+            Signals: TERM, QUIT and INT answer what was accepted, then exit; HUP reads the
+            configuration again; USR1 switches the log level between debug and the configured one.
+
+            Configuration, from deploy/config/NAME.env or /etc/orbital-usage/NAME.env, where NAME is
+            CONFIG_ENV (development, production or test), and over it from the environment:
+            \(keys.joined(separator: "\n"))
+            """
+    }
+}
+
+/// A command line that cannot be understood.
+struct UsageError: Error, CustomStringConvertible {
+    let description: String
+
+    init(_ description: String) { self.description = description }
+}

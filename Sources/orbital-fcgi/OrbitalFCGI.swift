@@ -1,0 +1,50 @@
+import Configuration
+import FastCGI
+import Glibc
+import Logging
+
+/// The responder: configure, listen, work, drain.
+@main
+enum OrbitalFCGI {
+    static func main() {
+        do throws(UsageError) {
+            switch try CommandLineOptions(CommandLine.arguments.dropFirst()).action {
+            case .help: print(CommandLineOptions.help)
+            case .version: print("orbital-fcgi \(version)")
+            case .serve(let socketFlag): exit(serve(socketFlag: socketFlag))
+            }
+        } catch {
+            fail(error.description, code: EX_USAGE)
+        }
+    }
+
+    static let version = "0.1.0"
+
+    private static func serve(socketFlag: String?) -> Int32 {
+        let mode = StartMode(socketFlag: socketFlag, environment: processEnvironment)
+        guard let mode else {
+            fail(
+                "nothing to serve: give --socket PATH, or start me from systemd, spawn-fcgi or a "
+                    + "CGI server; see --help", code: EX_USAGE)
+        }
+        do {
+            if mode == .cgi { return runCGI(try Settings.load()) }
+            // Before the first thread, and before anything that could start one.
+            try Signals.prepare()
+            return try runServer(mode, try Settings.load())
+        } catch let error as SettingsError {
+            // A web server shows a CGI program's last words to nobody; they go to its error log.
+            fail(error.description, code: EX_CONFIG)
+        } catch {
+            fail(String(describing: error), code: EX_OSERR)
+        }
+    }
+}
+
+/// Writes one line to standard error and exits.
+func fail(_ message: String, code: Int32) -> Never {
+    let line = message.split(separator: "\n").map { "orbital-fcgi: \($0)\n" }.joined()
+    let bytes = Array(line.utf8)
+    _ = write(STDERR_FILENO, bytes, bytes.count)
+    exit(code)
+}

@@ -1,0 +1,106 @@
+import Configuration
+import FastCGI
+import HTTP
+import Logging
+import UsageAPI
+import UsageStore
+
+/// Serves until a signal asks for the end; the exit status.
+func runServer(_ mode: StartMode, _ settings: Settings) throws -> Int32 {
+    let current = CurrentSettings(settings)
+    let log = makeLog { current.level }
+    let listener = try Listener(mode, settings)
+    let refusal = Problem.unavailable("Too many requests are waiting.", retryAfterSeconds: 1)
+        .response(instance: nil, requestID: nil)
+    let server = try Server(
+        listener: listener, limits: ServerLimits(settings), refusal: refusal.wholeAnswer)
+    let slots = BulkSlots(settings.bulkWorkers)
+    try server.start {
+        var worker = Worker(current: current, server: server, slots: slots, log: log)
+        return { worker.answer($0) }
+    }
+    log.info("serving", metadata: ["workers": "\(settings.workers)", "mode": "\(mode)"])
+    waitForDrain(current, log)
+    log.info("draining", metadata: ["seconds": "\(settings.drainSeconds)"])
+    guard server.drain(seconds: settings.drainSeconds) else {
+        log.error("some requests did not end in time; they are broken off")
+        return 1
+    }
+    log.info("stopped")
+    return 0
+}
+
+/// One thread's responder, made anew after a reload.
+private struct Worker {
+    let current: CurrentSettings
+    let server: Server
+    let slots: BulkSlots
+    let log: Logger
+
+    private var generation = -1
+    private var responder: Responder?
+
+    init(current: CurrentSettings, server: Server, slots: BulkSlots, log: Logger) {
+        self.current = current
+        self.server = server
+        self.slots = slots
+        self.log = log
+    }
+
+    mutating func answer(_ exchange: any Exchange) {
+        if responder == nil || generation != current.generation {
+            generation = current.generation
+            let server = server
+            let service = Service(
+                store: UsageStore(current.settings), isDraining: { server.isDraining })
+            responder = Responder(service: service, bulkSlots: slots, log: log)
+        }
+        responder?.answer(exchange)
+    }
+}
+
+/// Acts on signals until one asks for the end.
+private func waitForDrain(_ current: CurrentSettings, _ log: Logger) {
+    while true {
+        switch Signals.next() {
+        case .drain: return
+        case .switchLogLevel:
+            current.switchDebug()
+            log.notice("log level switched", metadata: ["level": "\(current.level)"])
+        case .reload:
+            do throws(SettingsError) {
+                current.replace(with: try Settings.load())
+                log.notice("configuration reloaded")
+            } catch {
+                log.error("configuration not reloaded", metadata: ["faults": "\(error)"])
+            }
+        }
+    }
+}
+
+extension Listener {
+    fileprivate init(_ mode: StartMode, _ settings: Settings) throws {
+        switch mode {
+        case .socket(let path): try self.init(path: path)
+        case .inherited(let descriptor): try self.init(inherited: descriptor)
+        case .cgi: preconditionFailure("a CGI program has no listener")
+        }
+    }
+}
+
+extension ServerLimits {
+    fileprivate init(_ settings: Settings) {
+        self.init()
+        workers = settings.workers
+        queued = settings.queueLimit
+        connections = settings.connectionLimit
+        clientSeconds = settings.clientWaitSeconds
+    }
+}
+
+extension Response {
+    fileprivate var wholeAnswer: [UInt8] {
+        guard case .bytes(let bytes) = body else { return head }
+        return head + bytes
+    }
+}

@@ -1,0 +1,54 @@
+import Configuration
+import UsageStore
+
+extension Check {
+    /// Asks for the connection, the schema version and the price list.
+    func checkDatabase(_ settings: Settings, _ report: inout Report) {
+        if let fault = UsageStore.fault(inURL: settings.databaseURL) {
+            report.fault(
+                "database", "DATABASE_URL: \(fault)",
+                remedy: "write it as postgresql://USER:PASSWORD@HOST:PORT/DATABASE")
+            return
+        }
+        let store = UsageStore(
+            databaseURL: settings.databaseURL, applicationName: "orbitalctl check", waitSeconds: 10)
+        do {
+            let database = try store.inspection()
+            report.well("database", "PostgreSQL \(database.serverVersion) answers")
+            if !database.isUTF8 {
+                report.fault(
+                    "database", "its encoding is not UTF8",
+                    remedy: "create the database anew with ENCODING 'UTF8' TEMPLATE template0")
+            }
+            if database.isReadOnly {
+                report.fault(
+                    "database", "the server is a standby and cannot record",
+                    remedy: "add target_session_attrs=read-write and the primary to DATABASE_URL")
+            }
+            try checkSchema(store, &report)
+        } catch {
+            report.fault(
+                "database", String(describing: error),
+                remedy: "start PostgreSQL, and check host, user, password and name in DATABASE_URL")
+        }
+    }
+
+    private func checkSchema(_ store: UsageStore, _ report: inout Report) throws {
+        if let fault = store.healthChecks().first(where: { $0.fault != nil }) {
+            report.fault(
+                fault.name, fault.cause ?? fault.fault ?? "", remedy: "run: orbitalctl migrate up")
+            return
+        }
+        report.well("schema", "migration \(Schema.version) is applied")
+        guard let rate = try store.rateInForce() else {
+            report.fault(
+                "rates", "no price list entry is in force, so nothing can be recorded",
+                remedy: "add an entry to credit_rate with an effective_from in the past")
+            return
+        }
+        report.well(
+            "rates",
+            "\(rate.creditsPer100Tokens) credits for 100 tokens, at least \(rate.minimum), "
+                + "tokens by \(rate.tokenizer)")
+    }
+}

@@ -1,0 +1,56 @@
+import Configuration
+import FastCGI
+import Foundation
+
+extension Check {
+    /// Asks whether the responder listens on its socket.
+    func checkSocket(_ settings: Settings, _ report: inout Report) {
+        do throws(FastCGIError) {
+            try Listener.probe(settings.socketPath)
+            report.well("socket", "\(settings.socketPath) answers")
+        } catch {
+            report.fault(
+                "socket", error.description,
+                remedy: error.code == EACCES
+                    ? "run this as root or as a member of the socket's group"
+                    : "start the responder: orbital-fcgi --socket \(settings.socketPath)")
+        }
+    }
+
+    /// Asks the website for the responder's sign of life.
+    func checkSite(_ settings: Settings, _ report: inout Report) {
+        let programs = ["/usr/sbin/nginx", "/usr/local/sbin/nginx", "/usr/local/nginx/sbin/nginx"]
+        guard programs.contains(where: FileManager.default.isExecutableFile) else {
+            return report.fault(
+                "nginx", "it is not installed", remedy: "apt-get install nginx, or serve as CGI")
+        }
+        let url = "http://127.0.0.1:\(settings.port)/health/live"
+        switch status(of: url) {
+        case nil:
+            report.fault(
+                "nginx", "curl is not there to ask for \(url)", remedy: "apt-get install curl")
+        case "200": report.well("nginx", "\(url) is healthy")
+        case "000":
+            report.fault(
+                "nginx", "nothing answers at \(url)",
+                remedy: "start nginx with nginx/orbital.conf, or set PORT to where it listens")
+        case let code?:
+            report.fault(
+                "nginx", "\(url) answers with status \(code)",
+                remedy: "compare the path in snippets/orbital-upstream.conf with SOCKET_PATH")
+        }
+    }
+
+    /// The status of a GET by curl, `000` when nobody answers; nil without curl.
+    private func status(of url: String) -> String? {
+        let curl = Process()
+        curl.executableURL = URL(fileURLWithPath: "/usr/bin/curl")
+        curl.arguments = ["-s", "-m", "5", "-o", "/dev/null", "-w", "%{http_code}", url]
+        let output = Pipe()
+        curl.standardOutput = output
+        guard (try? curl.run()) != nil else { return nil }
+        let text = output.fileHandleForReading.readDataToEndOfFile()
+        curl.waitUntilExit()
+        return String(decoding: text, as: UTF8.self)
+    }
+}

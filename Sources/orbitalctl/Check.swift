@@ -1,0 +1,42 @@
+import ArgumentParser
+import Configuration
+import Foundation
+import UsageStore
+
+/// The doctor: asks everything that the service needs, and says how to mend what is wrong.
+struct Check: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Checks configuration, database, schema, rates, socket and nginx.",
+        discussion: "Exit status 1 when something is wrong; each fault comes with its remedy.")
+
+    func run() throws {
+        try reporting {
+            var report = Report()
+            do throws(SettingsError) {
+                let settings = try Settings.load()
+                let name = processEnvironment("CONFIG_ENV") ?? "development"
+                report.well("configuration", "\(name), \(settings.workers) workers")
+                checkDatabase(settings, &report)
+                checkSocket(settings, &report)
+                checkSite(settings, &report)
+            } catch {
+                for fault in error.faults {
+                    report.fault("configuration", fault, remedy: "correct it there, or in the environment")
+                }
+            }
+            if report.hasFaults { throw ExitCode.failure }
+        }
+    }
+}
+
+/// Prints one line for each question, and a second one with the remedy for a fault.
+struct Report {
+    private(set) var hasFaults = false
+
+    func well(_ what: String, _ words: String) { print("ok     \(what): \(words)") }
+
+    mutating func fault(_ what: String, _ words: String, remedy: String) {
+        print("FAULT  \(what): \(words)\n       remedy: \(remedy)")
+        hasFaults = true
+    }
+}

@@ -1,0 +1,119 @@
+import ArgumentParser
+import Configuration
+import Foundation
+import UsageStore
+
+/// Brings the schema up to date, and back.
+struct Migrate: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Brings the database schema up to date.",
+        discussion: "The files are dbmate's: either tool may apply them, in any order of use.",
+        subcommands: [Up.self, Down.self, Status.self, New.self], defaultSubcommand: Up.self)
+}
+
+/// Where the migration files are.
+struct MigrationFiles: ParsableArguments {
+    @Option(name: .customLong("migrations"), help: "The directory of the migration files.")
+    var directory: String?
+
+    /// The directory that was named, else the repository's, else the installed one.
+    var path: String {
+        let installed = "/usr/share/orbital-usage/migrations"
+        return directory ?? (FileManager.default.fileExists(atPath: "Migrations")
+            ? "Migrations" : installed)
+    }
+
+    /// Reads all files in order of their names.
+    func migrations() throws -> [Migration] {
+        guard let names = try? FileManager.default.contentsOfDirectory(atPath: path) else {
+            throw Failure(message: "there is no directory \(path) of migrations", status: EX_NOINPUT)
+        }
+        let migrations = try names.filter { $0.hasSuffix(".sql") }.sorted().map { name in
+            try Migration(
+                fileName: name, text: String(contentsOfFile: "\(path)/\(name)", encoding: .utf8))
+        }
+        if let twin = zip(migrations, migrations.dropFirst()).first(where: { $0.version == $1.version }) {
+            throw Failure(
+                message: "\(twin.0.fileName) and \(twin.1.fileName) have the same number",
+                status: EX_DATAERR)
+        }
+        return migrations
+    }
+}
+
+extension Migrate {
+    /// Applies what is missing.
+    struct Up: ParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "Applies what is missing.")
+        @OptionGroup var files: MigrationFiles
+
+        func run() throws {
+            try reporting {
+                let migrations = try files.migrations()
+                let runner = try MigrationRunner(databaseURL: try Settings.load().databaseURL)
+                let count = try runner.up(migrations) { print("applying \($0.fileName)") }
+                if count == 0 { print("the schema is up to date") }
+            }
+        }
+    }
+
+    /// Takes the last one back.
+    struct Down: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Takes the last applied migration back, with the data in its tables.")
+        @OptionGroup var files: MigrationFiles
+
+        func run() throws {
+            try reporting {
+                let migrations = try files.migrations()
+                let runner = try MigrationRunner(databaseURL: try Settings.load().databaseURL)
+                let undone = try runner.down(migrations)
+                print(undone.map { "took back \($0.fileName)" } ?? "no migration is applied")
+            }
+        }
+    }
+
+    /// Shows which are applied.
+    struct Status: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Shows which migrations are applied; fails when one is not, or has changed.")
+        @OptionGroup var files: MigrationFiles
+
+        func run() throws {
+            try reporting {
+                let migrations = try files.migrations()
+                let runner = try MigrationRunner(databaseURL: try Settings.load().databaseURL)
+                let states = try runner.states(of: migrations)
+                for state in states {
+                    let word = state.isChanged ? "CHANGED" : state.isApplied ? "applied" : "pending"
+                    print("\(word)  \(state.migration.fileName)")
+                }
+                if states.contains(where: { !$0.isApplied || $0.isChanged }) {
+                    throw ExitCode.failure
+                }
+            }
+        }
+    }
+
+    /// Makes an empty migration file.
+    struct New: ParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "Makes a migration file.")
+        @OptionGroup var files: MigrationFiles
+        @Argument(help: "What the migration does, in a few words.") var description: String
+
+        func run() throws {
+            try reporting {
+                let last = try files.migrations().last.flatMap { Int($0.version) } ?? 0
+                let words = description.lowercased().split { !($0.isASCII && ($0.isLetter || $0.isNumber)) }
+                guard !words.isEmpty else {
+                    throw Failure(message: "the description has no letters", status: EX_USAGE)
+                }
+                let number = String(format: "%04d", last + 1)
+                let path = "\(files.path)/\(number)_\(words.joined(separator: "_")).sql"
+                let text = "-- migrate:up\n\n\n-- migrate:down\n\n"
+                try text.write(toFile: path, atomically: true, encoding: .utf8)
+                print(path)
+            }
+        }
+    }
+}

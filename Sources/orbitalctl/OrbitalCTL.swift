@@ -1,0 +1,59 @@
+import ArgumentParser
+import Configuration
+import Foundation
+import UsageStore
+
+/// The administrator's command.
+@main
+struct OrbitalCTL: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "orbitalctl",
+        abstract: "Administers the Orbital Usage API.",
+        discussion: """
+            The database is DATABASE_URL, from the environment or from the file that CONFIG_ENV \
+            picks: deploy/config/NAME.env or /etc/orbital-usage/NAME.env.
+
+            Exit status: 0 when all was done, 1 when something was found wanting (a rejected line, \
+            a fault), 64 for a wrong command line, 65 for unreadable input, 69 when the database \
+            cannot be asked, 74 when a file cannot be read or written, 78 for a wrong configuration.
+            """,
+        version: "0.1.0",
+        subcommands: [Migrate.self, Import.self, Export.self, Check.self])
+}
+
+/// A command that cannot go on: one sentence for standard error, and the exit status.
+struct Failure: Error {
+    let message: String
+    let status: Int32
+}
+
+/// Runs a command; whatever goes wrong becomes one sentence and an exit status.
+func reporting(_ body: () throws -> Void) throws {
+    do {
+        try body()
+    } catch let failure as Failure {
+        try end(failure.message, failure.status)
+    } catch let error as SettingsError {
+        try end(error.description, EX_CONFIG)
+    } catch let error as MigrationFault {
+        try end(error.description, EX_DATAERR)
+    } catch let error as DatabaseUnavailable {
+        try end("the database cannot be asked: \(error)", EX_UNAVAILABLE)
+    } catch let error as ExitCode {
+        throw error
+    } catch let error as CocoaError {
+        try end(error.localizedDescription, EX_IOERR)
+    } catch {
+        try end(String(describing: error), EX_SOFTWARE)
+    }
+}
+
+private func end(_ message: String, _ status: Int32) throws -> Never {
+    for line in message.split(separator: "\n") { note("orbitalctl: \(line)") }
+    throw ExitCode(status)
+}
+
+/// Writes one line to standard error.
+func note(_ line: String) {
+    FileHandle.standardError.write(Data((line + "\n").utf8))
+}

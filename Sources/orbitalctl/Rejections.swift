@@ -1,0 +1,63 @@
+import Foundation
+import HTTP
+import Usage
+import UsageStore
+
+/// The file of messages that were not recorded: NDJSON with line, reason and content.
+///
+/// It is made with the first of them; what an earlier import left there is replaced.
+final class Rejections {
+    let path: String
+    private(set) var count = 0
+    private var file: OutputFile?
+
+    init(path: String) { self.path = path }
+
+    /// Adds an item that is no message, with its text.
+    func add(_ item: SourceItem, _ fault: MessageFault) throws {
+        try add(line: item.line, reason: fault.description) {
+            $0.member("input", String(decoding: item.raw, as: UTF8.self))
+        }
+    }
+
+    /// Adds a message that the database refused.
+    func add(line: Int, _ message: Message, _ rejection: MessageImport.Rejection) throws {
+        let reason: String
+        switch rejection {
+        case .conflict: reason = "message_id \(message.messageID) is recorded with other content"
+        case .otherCredits(let price):
+            reason = "credits_used is \(message.creditsUsed?.description ?? ""), the price list says \(price)"
+        }
+        try add(line: line, reason: reason) {
+            $0.name("message")
+            $0.object { $0.members(of: message, credits: message.creditsUsed) }
+        }
+    }
+
+    /// Writes what is still in memory.
+    func close() throws { try file?.close() }
+
+    private func add(line: Int, reason: String, _ content: (inout JSONWriter) -> Void) throws {
+        let file = try self.file ?? OutputFile(path: path)
+        self.file = file
+        count += 1
+        var json = JSONWriter()
+        json.object { json in
+            json.member("line", literal: String(line))
+            json.member("reason", reason)
+            content(&json)
+        }
+        try file.write(json.bytes + [0x0a])
+    }
+}
+
+extension JSONWriter {
+    /// Writes the members of a message in the order of the exports.
+    mutating func members(of message: Message, credits: Credits?) {
+        member("message_id", literal: String(message.messageID))
+        member("timestamp", message.timestamp.description)
+        if let name = message.reportName { member("report_name", name) }
+        member("message_text", message.text)
+        if let credits { member("credits_used", literal: credits.description) }
+    }
+}
