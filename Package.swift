@@ -54,6 +54,18 @@ let package = Package(
         program(
             "orbitalctl",
             ["Configuration", "FastCGI", "HTTP", "Usage", "UsageStore", arguments]),
+        .target(
+            name: "TestSupport", dependencies: ["FastCGI", "Postgres", "UsageStore"],
+            path: "Tests/TestSupport", swiftSettings: settings),
+        tests("FastCGITests", ["FastCGI", "TestSupport"]),
+        tests("PostgresTests", ["Postgres", "TestSupport"]),
+        tests("HTTPTests", ["HTTP"]),
+        tests("UsageTests", ["Usage"]),
+        tests("ConfigurationTests", ["Configuration", "TestSupport"]),
+        tests("UsageStoreTests", ["UsageStore", "Usage", "Postgres", "TestSupport"]),
+        tests("UsageAPITests", ["UsageAPI", "HTTP", "UsageStore", "Postgres", "TestSupport"]),
+        tests("OrbitalCTLTests", ["Postgres", "TestSupport"]),
+        tests("EndToEndTests", ["Postgres", "TestSupport"]),
     ],
     swiftLanguageModes: [.v6]
 )

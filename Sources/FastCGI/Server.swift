@@ -1,3 +1,4 @@
+import CFastCGI
 import Glibc
 import Synchronization
 
@@ -15,6 +16,11 @@ public final class Server: Sendable {
     public init(
         listener: Listener, limits: ServerLimits, refusal: [UInt8]
     ) throws(FastCGIError) {
+        guard FCGX_Init() == 0 else { throw FastCGIError("FCGX_Init") }
+        // It has put handlers without SA_RESTART on these, in place of SIG_IGN even.
+        signal(SIGPIPE, SIG_IGN)
+        signal(SIGTERM, SIG_DFL)
+        signal(SIGUSR1, SIG_DFL)
         self.limits = limits
         queue = BoundedQueue(limit: limits.queued)
         acceptor = try Acceptor(listener: listener, queue: queue, limits: limits, refusal: refusal)

@@ -1,4 +1,3 @@
-import CFastCGI
 import Glibc
 
 /// The signals of the life cycle, taken by one thread and by no handler.
@@ -15,18 +14,13 @@ public enum Signals {
 
     private static let handled = [SIGTERM, SIGQUIT, SIGINT, SIGHUP, SIGUSR1]
 
-    /// Blocks the signals, then readies libfcgi; call it first, before any thread exists.
+    /// Blocks the signals in this thread and those it starts; call it before any thread exists.
     ///
-    /// `FCGX_Init` puts handlers without `SA_RESTART` on PIPE, TERM and USR1, and one signal that
-    /// reaches a writing thread ends its answer. Blocked in all threads they cannot.
-    public static func prepare() throws(FastCGIError) {
+    /// One signal that reaches a writing thread would end its answer: libfcgi does not try again.
+    public static func block() {
         var set = handledSet()
         sigaddset(&set, SIGPIPE)
         pthread_sigmask(SIG_BLOCK, &set, nil)
-        guard FCGX_Init() == 0 else { throw FastCGIError("FCGX_Init") }
-        signal(SIGPIPE, SIG_IGN)
-        signal(SIGTERM, SIG_DFL)
-        signal(SIGUSR1, SIG_DFL)
     }
 
     /// Waits for the next signal.

@@ -55,6 +55,17 @@ extension Connection {
         return last
     }
 
+    /// Starts a COPY; when the server refuses it, the connection stays usable.
+    func beginCopy(_ statement: String, _ expected: ExecStatusType) throws {
+        guard PQsendQuery(handle, statement) == 1,
+            let first = try nextResult(statement)
+        else { throw error(statement) }
+        guard first.status == expected else {
+            _ = try? finalResult(statement)
+            throw first.error(statement)
+        }
+    }
+
     /// Waits for the next result of the command; nil when it has ended.
     func nextResult(_ statement: String) throws -> QueryResult? {
         while true {

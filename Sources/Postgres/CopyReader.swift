@@ -21,13 +21,7 @@ public final class CopyReader {
         self.columnCount = columnCount
         columns = .allocate(capacity: columnCount)
         columns.initialize(repeating: nil, count: columnCount)
-        guard PQsendQuery(connection.handle, statement) == 1 else {
-            throw connection.error(statement)
-        }
-        guard let result = try connection.nextResult(statement) else {
-            throw connection.error(statement)
-        }
-        guard result.status == PGRES_COPY_OUT else { throw result.error(statement) }
+        try connection.beginCopy(statement, PGRES_COPY_OUT)
     }
 
     deinit {

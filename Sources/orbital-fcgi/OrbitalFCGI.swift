@@ -30,7 +30,7 @@ enum OrbitalFCGI {
         do {
             if mode == .cgi { return runCGI(try Settings.load()) }
             // Before the first thread, and before anything that could start one.
-            try Signals.prepare()
+            Signals.block()
             return try runServer(mode, try Settings.load())
         } catch let error as SettingsError {
             // A web server shows a CGI program's last words to nobody; they go to its error log.

@@ -1,0 +1,84 @@
+import Configuration
+import Foundation
+import TestSupport
+import Testing
+
+@Suite struct `The settings` {
+    private func load(_ environment: [String: String], file: String? = nil) throws -> Settings {
+        let folder = TemporaryFolder.shared.file("config")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        if let file {
+            try file.write(
+                to: folder.appendingPathComponent("development.env"), atomically: true, encoding: .utf8)
+        }
+        return try Settings.load(environment: { environment[$0] }, directories: [folder.path])
+    }
+
+    private func faults(_ environment: [String: String], file: String? = nil) -> [String] {
+        do {
+            _ = try load(environment, file: file)
+            return []
+        } catch {
+            return (error as? SettingsError)?.faults ?? ["\(error)"]
+        }
+    }
+
+    @Test func `have a default for every key`() throws {
+        #expect(try load([:]) == Settings())
+    }
+
+    @Test func `come from the file, and from the environment over it`() throws {
+        let settings = try load(
+            ["WORKERS": "4"],
+            file: "# a comment\n\nWORKERS=16\nLOG_LEVEL=\"debug\"\nDATABASE_URL='a=b c'\n")
+        #expect(settings.workers == 4)
+        #expect(settings.logLevel == "debug")
+        #expect(settings.databaseURL == "a=b c")
+    }
+
+    @Test func `name every fault at once`() {
+        let file = "WORKERS 16\nWROKERS=3\n"
+        let found = faults(["PORT": "0", "LOG_LEVEL": "loud", "DATABASE_URL": ""], file: file)
+        #expect(found.count == 5)
+        #expect(found[0].hasSuffix("development.env: line 1 is not KEY=value"))
+        #expect(found[1].hasSuffix("development.env: WROKERS is no key of this service"))
+        #expect(found.suffix(3) == [
+            "DATABASE_URL must be a connection string",
+            "LOG_LEVEL must be debug, info, warning or error",
+            "PORT must be a number from 1 to 65535",
+        ])
+    }
+
+    @Test(arguments: ["0", "257", "-1", "8.0", "", "eight", "99999999999999999999"])
+    func `refuse a number out of range`(value: String) {
+        #expect(faults(["WORKERS": value]) == ["WORKERS must be a number from 1 to 256"])
+    }
+
+    @Test func `keep a worker for full reads`() {
+        #expect(faults(["WORKERS": "2", "RESERVED_WORKERS": "2"])
+            == ["RESERVED_WORKERS must be less than WORKERS"])
+        #expect(faults(["WORKERS": "1"]) == [])
+    }
+
+    @Test func `know three environments`() {
+        #expect(faults(["CONFIG_ENV": "staging"])
+            == ["CONFIG_ENV must be development, production or test"])
+    }
+
+    @Test(arguments: ["development", "production", "test"])
+    func `of every shipped file are valid`(name: String) throws {
+        let folder = Repository.path("deploy/config")
+        #expect(throws: Never.self) {
+            try Settings.load(
+                environment: { $0 == "CONFIG_ENV" ? name : nil }, directories: [folder])
+        }
+        #expect(FileManager.default.fileExists(atPath: "\(folder)/\(name).env"))
+    }
+
+    @Test func `are each a row of the README's table, with the default`() throws {
+        let readme = try String(contentsOfFile: Repository.path("README.md"), encoding: .utf8)
+        for key in SettingsKey.all {
+            #expect(readme.contains("| `\(key.name)` | `\(key.defaultValue)` |"), "\(key.name)")
+        }
+    }
+}

@@ -1,0 +1,56 @@
+import Foundation
+public import Postgres
+public import UsageStore
+
+/// A database of one test's own, with the schema and nothing in it; it goes with the server.
+public final class Database {
+    /// Its connection URI.
+    public let url: String
+
+    /// A connection to it, for the test itself.
+    public let connection: Connection
+
+    /// Copies the migrated template, or with `isMigrated` false an empty one.
+    public init(isMigrated: Bool = true) throws {
+        let name = "test_\(UInt64.random(in: 0 ... .max))"
+        let template = isMigrated ? "migrated" : "template1"
+        try Cluster.shared.connection("orbital").run("CREATE DATABASE \(name) TEMPLATE \(template)")
+        url = Cluster.shared.url(name)
+        connection = Cluster.shared.connection(name)
+    }
+
+    /// A store on it.
+    public func store(waitSeconds: Int = 20) -> UsageStore {
+        UsageStore(databaseURL: url, applicationName: "tests", waitSeconds: waitSeconds)
+    }
+
+    /// Runs SQL.
+    public func run(_ script: String) throws { try connection.run(script) }
+
+    /// The first value of the first row, as text.
+    public func value(_ query: String) throws -> String? {
+        let result = try connection.query(query)
+        return result.count > 0 ? result[0, 0] : nil
+    }
+
+    /// Adds records with texts of 20 to 219 characters, priced, every third with a report name.
+    public func addRecords(_ count: Int) throws {
+        try run(
+            """
+            INSERT INTO usage_record
+                ("timestamp", report_name, message_text, credit_rate_id, credit_hundredths)
+            SELECT '2024-01-01'::timestamptz + n * interval '31 seconds',
+                   CASE WHEN n % 3 = 0 THEN 'Report ' || n % 1000 END,
+                   repeat('x', 20 + n % 200), 1, usage_credits(20 + n % 200, NULL, 'characters', 4000, 100)
+            FROM generate_series(1, \(count)) AS n
+            """)
+        try run("VACUUM (ANALYZE) usage_record")
+    }
+
+    /// Runs `psql` as a person would; what it prints.
+    public func psql(_ command: String) throws -> String {
+        let outcome = try Program.run("/usr/bin/psql", ["-XqAt", url, "-c", command])
+        precondition(outcome.status == 0, outcome.errors)
+        return outcome.output.trimmingCharacters(in: .newlines)
+    }
+}

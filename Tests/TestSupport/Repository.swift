@@ -1,0 +1,22 @@
+public import Foundation
+
+/// The checkout that the tests run from.
+public enum Repository {
+    /// Its top folder.
+    public static let root = URL(fileURLWithPath: #filePath)
+        .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
+
+    /// The path of a file in it.
+    public static func path(_ relative: String) -> String {
+        root.appendingPathComponent(relative).path
+    }
+
+    /// The path of a program of the release build, which `make test` makes first.
+    public static func program(_ name: String) -> String {
+        let path = path(".build/release/\(name)")
+        precondition(
+            FileManager.default.isExecutableFile(atPath: path),
+            "\(path) is missing: run the tests with `make test`, or `make build` first")
+        return path
+    }
+}
