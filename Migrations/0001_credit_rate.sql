@@ -29,9 +29,16 @@ CREATE TABLE credit_rate (
 
 COMMENT ON TABLE credit_rate IS 'The price list: append-only, each entry in force from its date';
 
--- The rule holds for everyone, not just for our own programs.
-CREATE FUNCTION refuse_credit_rate_change() RETURNS trigger LANGUAGE plpgsql AS $$
+-- The rules hold for everyone, not just for our own programs. Like all functions of triggers
+-- here, they run with their own search_path: a dump is restored with an empty one.
+CREATE FUNCTION refuse_credit_rate_change() RETURNS trigger LANGUAGE plpgsql
+SECURITY DEFINER SET search_path = public, pg_temp AS $$
 BEGIN
+    IF TG_OP = 'INSERT' THEN
+        IF NEW.effective_from > (SELECT max(effective_from) FROM credit_rate) IS NOT FALSE THEN
+            RETURN NEW;
+        END IF;
+    END IF;
     RAISE EXCEPTION 'credit_rate is append-only: add an entry with a later effective_from'
         USING ERRCODE = 'restrict_violation';
 END
@@ -40,6 +47,11 @@ $$;
 CREATE TRIGGER credit_rate_append_only
     BEFORE UPDATE OR DELETE OR TRUNCATE ON credit_rate
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_credit_rate_change();
+
+-- An entry in between would reprice a time whose records are priced already.
+CREATE TRIGGER credit_rate_in_order
+    BEFORE INSERT ON credit_rate
+    FOR EACH ROW EXECUTE FUNCTION refuse_credit_rate_change();
 
 -- 40 credits for 100 tokens, at least 1.00.
 INSERT INTO credit_rate (effective_from, tokenizer, hundredths_per_100_tokens, minimum_hundredths)

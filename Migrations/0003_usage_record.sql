@@ -19,7 +19,9 @@ CREATE TABLE usage_record (
         CONSTRAINT usage_record_report_name_check
             CHECK (char_length(report_name) BETWEEN 1 AND 500),
 
-    message_text text NOT NULL,
+    -- As long as a request body may be, 8 MiB.
+    message_text text NOT NULL
+        CONSTRAINT usage_record_message_text_check CHECK (octet_length(message_text) <= 8388608),
 
     -- Derived, so that it cannot disagree with the text. Code points, not bytes, not graphemes.
     character_count integer NOT NULL GENERATED ALWAYS AS (char_length(message_text)) STORED,

@@ -4,14 +4,18 @@
 -- sum of these counters. They are ordinary rows, so it is transactional: it changes exactly when
 -- a commit becomes visible, and not at all when a transaction rolls back.
 --
--- Sixteen rows and not one, so that writers do not wait for each other's commits.
+-- Sixteen rows and not one, so that writers do not wait for each other's commits. Writers under
+-- REPEATABLE READ or SERIALIZABLE may meet serialization failures here, and must try again.
 CREATE TABLE usage_revision (
     shard smallint CONSTRAINT usage_revision_pkey PRIMARY KEY
         CONSTRAINT usage_revision_shard_check CHECK (shard BETWEEN 0 AND 15),
     changes bigint NOT NULL DEFAULT 0
 ) WITH (fillfactor = 10);
 
-INSERT INTO usage_revision (shard) SELECT generate_series(0, 15);
+-- From the clock, so that a schema made anew does not count through numbers that clients know.
+INSERT INTO usage_revision (shard, changes)
+SELECT shard, CASE shard WHEN 0 THEN floor(extract(epoch FROM now()) * 1000) ELSE 0 END
+FROM generate_series(0, 15) AS shard;
 
 COMMENT ON TABLE usage_revision IS 'Counters whose sum is the revision; bumped by triggers only';
 
@@ -20,7 +24,8 @@ RETURN (SELECT sum(changes)::bigint FROM usage_revision);
 
 -- Takes a free row, the backend's own if it can: a session that leaves its transaction open
 -- holds that row's lock, and must not make a sixteenth of all other writers wait.
-CREATE FUNCTION bump_usage_revision() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION bump_usage_revision() RETURNS trigger LANGUAGE plpgsql
+SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE
     own smallint := pg_backend_pid() % 16;
     free smallint;
@@ -30,6 +35,9 @@ BEGIN
     LIMIT 1
     FOR UPDATE SKIP LOCKED;
     UPDATE usage_revision SET changes = changes + 1 WHERE shard = coalesce(free, own);
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'usage_revision has lost its rows';
+    END IF;
     RETURN NULL;
 END
 $$;

@@ -9,9 +9,9 @@ public struct EnvironmentFile: Sendable {
     /// Reads `text`: blank lines and lines that start with `#` count for nothing, and one pair of
     /// quotes around a value is taken off.
     public init(_ text: String) {
-        for (index, line) in text.split(separator: "\n", omittingEmptySubsequences: false)
-            .enumerated()
-        {
+        for (index, line) in text.split(
+            omittingEmptySubsequences: false, whereSeparator: \.isNewline
+        ).enumerated() {
             let line = trimmed(line)
             if line.isEmpty || line.hasPrefix("#") { continue }
             guard let equals = line.firstIndex(of: "="), equals > line.startIndex else {

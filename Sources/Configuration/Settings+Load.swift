@@ -15,7 +15,7 @@ extension Settings {
         var faults: [String] = []
         var values: [String: String] = [:]
         for path in directories.map({ "\($0)/\(name).env" }) {
-            guard let text = contents(of: path) else { continue }
+            guard let text = try contents(of: path) else { continue }
             let file = EnvironmentFile(text)
             values = file.values
             faults = file.faults.map { "\(path): \($0)" }
@@ -51,11 +51,17 @@ public func processEnvironment(_ name: String) -> String? {
     getenv(name).map { String(cString: $0) }
 }
 
-/// The text of a small file; nil when it cannot be opened.
-private func contents(of path: String) -> String? {
-    guard let file = fopen(path, "re") else { return nil }
+/// The text of a file of less than 64 KiB; nil when there is none.
+private func contents(of path: String) throws(SettingsError) -> String? {
+    guard let file = fopen(path, "re") else {
+        if errno == ENOENT { return nil }
+        throw SettingsError(faults: ["\(path): \(String(cString: strerror(errno)))"])
+    }
     defer { fclose(file) }
     var bytes = [UInt8](repeating: 0, count: 64 * 1024)
     let count = fread(&bytes, 1, bytes.count, file)
+    guard ferror(file) == 0, count < bytes.count else {
+        throw SettingsError(faults: ["\(path): it is no text file of less than 64 KiB"])
+    }
     return String(decoding: bytes.prefix(count), as: UTF8.self)
 }

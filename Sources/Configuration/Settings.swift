@@ -21,7 +21,7 @@ public struct Settings: Equatable, Sendable {
     /// Connections that may be open without a running request.
     public var connectionLimit = 1024
 
-    /// Seconds that one read from, or write to, the web server may take.
+    /// Seconds that one read from the web server may take.
     public var clientWaitSeconds = 60
 
     /// Seconds that a stop waits for running requests.

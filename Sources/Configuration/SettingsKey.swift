@@ -34,7 +34,7 @@ public struct SettingsKey: Sendable {
             "CONNECTION_LIMIT", "connections from nginx without a running request", 1...10_000,
             \.connectionLimit),
         .number(
-            "CLIENT_WAIT_SECONDS", "longest stall of one read from or write to nginx", 1...3600,
+            "CLIENT_WAIT_SECONDS", "longest wait for the rest of a request", 1...3600,
             \.clientWaitSeconds),
         .number("DRAIN_SECONDS", "longest wait for running requests at a stop", 1...3600, \.drainSeconds),
         .text(

@@ -9,17 +9,21 @@ final class Acceptor: Sendable {
     private let connections: Connections
     private let queue: BoundedQueue<Int32>
     private let limits: ServerLimits
-    private let refusal: [UInt8]
+    private let refusals: BoundedQueue<Int32>
     private let epoll: Int32
     private let wakeUp: Int32
 
+    /// The longest that a drain accepts and dispatches what had been connected before it.
+    private static let drainSeconds = 3
+
     init(
-        listener: Listener, queue: BoundedQueue<Int32>, limits: ServerLimits, refusal: [UInt8]
+        listener: Listener, queue: BoundedQueue<Int32>, refusals: BoundedQueue<Int32>,
+        limits: ServerLimits
     ) throws(FastCGIError) {
         self.listener = listener
         self.queue = queue
+        self.refusals = refusals
         self.limits = limits
-        self.refusal = refusal
         epoll = epoll_create1(Int32(EPOLL_CLOEXEC))
         wakeUp = eventfd(0, Int32(EFD_CLOEXEC | EFD_NONBLOCK))
         guard epoll >= 0, wakeUp >= 0 else { throw FastCGIError("epoll_create1") }
@@ -36,25 +40,30 @@ final class Acceptor: Sendable {
 
     /// Accepts and dispatches until `stop`, then dispatches what had been accepted.
     func run() {
-        while dispatch(timeoutMilliseconds: 1000) {
+        while !dispatch(timeoutMilliseconds: 1000).isStopped {
             connections.closeSilent(since: .now - .seconds(limits.idleSeconds))
         }
         drain()
         queue.close()
+        refusals.close()
     }
 
     /// Without the path nobody new can connect, so the backlog can be emptied for good.
     private func drain() {
+        let deadline = ContinuousClock.now + .seconds(Self.drainSeconds)
+        epoll_ctl(epoll, EPOLL_CTL_DEL, wakeUp, nil)
         listener.removePath()
-        if !listener.isInherited { acceptAll() }
+        if !listener.isInherited {
+            while !acceptAll(), ContinuousClock.now < deadline {
+                _ = dispatch(timeoutMilliseconds: 10)
+            }
+        }
         epoll_ctl(epoll, EPOLL_CTL_DEL, listener.descriptor, nil)
         close(listener.descriptor)
-        epoll_ctl(epoll, EPOLL_CTL_DEL, wakeUp, nil)
         // What is readable now is served; a kept connection without a request is closed.
-        _ = dispatch(timeoutMilliseconds: 0)
+        while dispatch(timeoutMilliseconds: 0).count > 0, ContinuousClock.now < deadline {}
         connections.closeKept()
         // A client that has just connected is about to send its request.
-        let deadline = ContinuousClock.now + .seconds(1)
         while connections.freshCount > 0, ContinuousClock.now < deadline {
             _ = dispatch(timeoutMilliseconds: 50)
         }
@@ -70,28 +79,34 @@ final class Acceptor: Sendable {
         }
     }
 
-    /// Waits for events and acts on them; false once `stop` was called.
-    private func dispatch(timeoutMilliseconds: Int32) -> Bool {
+    /// Waits for events and acts on them; how many, and whether `stop` was called.
+    private func dispatch(timeoutMilliseconds: Int32) -> (count: Int, isStopped: Bool) {
         var events = [epoll_event](repeating: epoll_event(), count: 256)
-        let count = Int(epoll_wait(epoll, &events, 256, timeoutMilliseconds))
-        var goesOn = true
-        for event in events.prefix(max(0, count)) {
+        let count = max(0, Int(epoll_wait(epoll, &events, 256, timeoutMilliseconds)))
+        var isStopped = false
+        var hasNew = false
+        for event in events.prefix(count) {
             switch event.data.fd {
-            case wakeUp: goesOn = false
-            case listener.descriptor: acceptAll()
+            case wakeUp: isStopped = true
+            case listener.descriptor: hasNew = true
             default: hand(over: event.data.fd, event.events)
             }
         }
-        return goesOn
+        // Last: a new connection may get the number of one that is closed to make room, and must
+        // not be taken for it by an event further down the list.
+        if hasNew { _ = acceptAll() }
+        return (count, isStopped)
     }
 
-    private func acceptAll() {
+    /// Accepts until nobody waits; false when descriptors ran out before.
+    private func acceptAll() -> Bool {
         while true {
             let connection = accept(listener.descriptor, nil, nil)
             guard connection >= 0 else {
                 if errno == EINTR || errno == ECONNABORTED { continue }
-                if errno == EMFILE || errno == ENFILE { waitForDescriptors() }
-                return
+                guard errno == EMFILE || errno == ENFILE else { return true }
+                waitForDescriptors()
+                return false
             }
             prepare(connection)
             if connections.count >= limits.connections && !connections.closeOldestKept() {
@@ -111,10 +126,11 @@ final class Acceptor: Sendable {
 
     private func prepare(_ connection: Int32) {
         _ = fcntl(connection, F_SETFD, FD_CLOEXEC)
-        var limit = timeval(tv_sec: limits.clientSeconds, tv_usec: 0)
+        var readLimit = timeval(tv_sec: limits.readSeconds, tv_usec: 0)
+        var writeLimit = timeval(tv_sec: limits.writeSeconds, tv_usec: 0)
         let size = socklen_t(MemoryLayout<timeval>.size)
-        setsockopt(connection, SOL_SOCKET, SO_RCVTIMEO, &limit, size)
-        setsockopt(connection, SOL_SOCKET, SO_SNDTIMEO, &limit, size)
+        setsockopt(connection, SOL_SOCKET, SO_RCVTIMEO, &readLimit, size)
+        setsockopt(connection, SOL_SOCKET, SO_SNDTIMEO, &writeLimit, size)
     }
 
     private func hand(over connection: Int32, _ events: UInt32) {
@@ -131,16 +147,8 @@ final class Acceptor: Sendable {
         return recv(connection, &byte, 1, Int32(MSG_PEEK | MSG_DONTWAIT)) <= 0
     }
 
-    /// Answers at once in the workers' stead; a full backlog would be nginx's 502.
+    /// Has the request answered in the workers' stead; a full backlog would be nginx's 502.
     private func refuse(_ connection: Int32) {
-        var request = [UInt8](repeating: 0, count: 65536)
-        let count = recv(connection, &request, request.count, Int32(MSG_DONTWAIT))
-        // Bytes 2 and 3 of the first record are the request's id; nginx only uses 1.
-        let requestID = count >= 8 ? Int32(request[2]) << 8 | Int32(request[3]) : 1
-        let answer = Record.answer(refusal, requestID: requestID)
-        let flags = Int32(MSG_DONTWAIT | MSG_NOSIGNAL)
-        _ = send(connection, answer, answer.count, flags)
-        shutdown(connection, Int32(SHUT_WR))
-        close(connection)
+        if !refusals.offer(connection) { close(connection) }
     }
 }

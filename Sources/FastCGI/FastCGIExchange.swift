@@ -11,8 +11,8 @@ final class FastCGIExchange: Exchange {
     /// Shorter pieces go through libfcgi's 8 KB stream, longer ones into records of their own.
     private static let recordThreshold = 8000
 
-    /// The most of an unread request body that is read and thrown away to keep a connection.
-    private static let discardLimit = 128 * 1024
+    /// The most of an unread request body that is read and thrown away: nginx's limit and some.
+    private static let discardLimit = 9 << 20
 
     init() {
         // Descriptor -1: `FCGX_Accept_r` must never accept by itself, only read what we inject.
@@ -80,9 +80,10 @@ final class FastCGIExchange: Exchange {
             closeAsBroken()
             return nil
         }
-        if request.pointee.keepConnection != 0 && !discardBody() {
-            request.pointee.keepConnection = 0
-        }
+        // On a closed connection, too: closing over unread bytes resets it, and the peer loses
+        // the answer.
+        FCGX_FFlush(request.pointee.out)
+        if !discardBody() { request.pointee.keepConnection = 0 }
         FCGX_Finish_r(request)
         let connection = request.pointee.ipcFd
         request.pointee.ipcFd = -1

@@ -22,15 +22,6 @@ enum Record {
         }
     }
 
-    /// A whole answer in one piece, for a request that no worker will read.
-    static func answer(_ output: [UInt8], requestID: Int32) -> [UInt8] {
-        precondition(output.count <= contentLimit)
-        return header(FCGI_STDOUT, requestID: requestID, contentLength: output.count) + output
-            + header(FCGI_STDOUT, requestID: requestID, contentLength: 0)
-            + header(FCGI_END_REQUEST, requestID: requestID, contentLength: 8)
-            + [0, 0, 0, 0, UInt8(FCGI_REQUEST_COMPLETE), 0, 0, 0]
-    }
-
     /// A record of no known version: the web server drops the connection as broken.
     ///
     /// Closing alone is not enough: without `fastcgi_keep_conn`, nginx ends the body cleanly.

@@ -6,6 +6,8 @@ import Synchronization
 public final class Server: Sendable {
     private let acceptor: Acceptor
     private let queue: BoundedQueue<Int32>
+    private let refusals: BoundedQueue<Int32>
+    private let refusal: [UInt8]
     private let limits: ServerLimits
     private let threads = ThreadGroup()
     private let drains = Atomic(false)
@@ -21,9 +23,13 @@ public final class Server: Sendable {
         signal(SIGPIPE, SIG_IGN)
         signal(SIGTERM, SIG_DFL)
         signal(SIGUSR1, SIG_DFL)
+        allowManyDescriptors()
         self.limits = limits
         queue = BoundedQueue(limit: limits.queued)
-        acceptor = try Acceptor(listener: listener, queue: queue, limits: limits, refusal: refusal)
+        refusals = BoundedQueue(limit: limits.connections)
+        self.refusal = refusal
+        acceptor = try Acceptor(
+            listener: listener, queue: queue, refusals: refusals, limits: limits)
     }
 
     /// Whether `drain` was called.
@@ -35,7 +41,10 @@ public final class Server: Sendable {
     ) throws(FastCGIError) {
         let acceptor = acceptor
         for _ in 1...limits.workers {
-            try threads.start { [self] in work(makeHandler()) }
+            try threads.start { [self] in work(on: queue, makeHandler()) }
+        }
+        try threads.start { [self] in
+            work(on: refusals) { [refusal] in try? $0.write(refusal.span) }
         }
         try threads.start { acceptor.run() }
     }
@@ -47,7 +56,7 @@ public final class Server: Sendable {
         return threads.wait(seconds: seconds)
     }
 
-    private func work(_ answer: (any Exchange) -> Void) {
+    private func work(on queue: BoundedQueue<Int32>, _ answer: (any Exchange) -> Void) {
         let exchange = FastCGIExchange()
         while let connection = queue.take() {
             guard exchange.accept(connection) else { continue }
@@ -55,4 +64,12 @@ public final class Server: Sendable {
             if let kept = exchange.finish() { acceptor.park(kept) }
         }
     }
+}
+
+/// Raises the soft limit of open descriptors to the hard one: 1024 are few for a server.
+private func allowManyDescriptors() {
+    var limit = rlimit()
+    guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return }
+    limit.rlim_cur = limit.rlim_max
+    setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
 }

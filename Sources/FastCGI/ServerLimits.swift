@@ -12,8 +12,14 @@ public struct ServerLimits: Sendable {
     /// Seconds that a connection may be silent between requests; more than nginx's 60.
     public var idleSeconds = 75
 
-    /// Seconds that one read from, or one write to, the web server may take.
-    public var clientSeconds = 60
+    /// Seconds that one read from the web server may take.
+    public var readSeconds = 60
+
+    /// Seconds that one write to it may take.
+    ///
+    /// While its temporary file is full, nginx takes nothing from us until a slow client has all
+    /// of it; a client that takes nothing is nginx's to end (`send_timeout`).
+    public var writeSeconds = 3600
 
     /// Makes the default limits.
     public init() {}

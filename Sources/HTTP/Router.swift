@@ -63,7 +63,7 @@ public struct Router<Service> {
                     message: "\(request.path) has no parameter of this name.")
             }
             return Problem.Fault(
-                in: "query", name: parameter.raw, code: "malformed",
+                in: "query", name: parameter.name ?? parameter.raw, code: "malformed",
                 message: "The parameter is not percent-encoded UTF-8.")
         }
         throw Problem(.badRequest, "The query has parameters that cannot be used.", faults: faults)

@@ -44,7 +44,7 @@ extension Connection {
         var failure: PostgresError?
         while let result = try nextResult(statement) {
             switch result.status {
-            case PGRES_COMMAND_OK, PGRES_TUPLES_OK: last = result
+            case PGRES_COMMAND_OK, PGRES_TUPLES_OK, PGRES_EMPTY_QUERY: last = result
             case PGRES_COPY_IN, PGRES_COPY_OUT:
                 preconditionFailure("COPY has its own calls: \(statement)")
             default: failure = failure ?? result.error(statement)

@@ -6,7 +6,7 @@ public final class Connection {
     let handle: OpaquePointer
     private let waitSeconds: Int
 
-    /// A descriptor whose hang-up cancels the running query, such as the client's connection.
+    /// A descriptor whose hang-up ends the wait for a query, such as the client's connection.
     public var watchedDescriptor: Int32?
 
     /// The longest that one wait for the server may take, in seconds, while set.
@@ -34,6 +34,7 @@ public final class Connection {
                 state: PostgresError.connectionFailure, message: connectionMessage,
                 constraint: nil, statement: "")
         }
+        try endQueriesOnClose()
         // Notices such as "table does not exist, skipping" are no business of ours.
         PQsetNoticeProcessor(handle, { _, _ in }, nil)
     }
@@ -43,11 +44,23 @@ public final class Connection {
     /// Whether the server has not closed the connection, asked without a question to it.
     public var isOpen: Bool {
         var event = pollfd(fd: PQsocket(handle), events: Int16(POLLIN), revents: 0)
-        if poll(&event, 1, 0) > 0 {
-            // Between queries the server only speaks to say that it ends the connection.
-            guard PQconsumeInput(handle) == 1 else { return false }
-        }
-        return PQstatus(handle) == CONNECTION_OK && PQtransactionStatus(handle) == PQTRANS_IDLE
+        // Between queries the server only speaks to say that it ends the connection.
+        return isIdle && poll(&event, 1, 0) == 0
+    }
+
+    /// Whether no query and no transaction is open, as far as we know.
+    public var isIdle: Bool {
+        PQstatus(handle) == CONNECTION_OK && PQtransactionStatus(handle) == PQTRANS_IDLE
+    }
+
+    /// Has the server look every half second whether we are still there while it runs a query.
+    ///
+    /// So closing the connection is all that it takes to end a query. `PQcancel` is not used: it
+    /// blocks without limit when the server is frozen, and a server that is blocked in sending
+    /// does not act on it.
+    private func endQueriesOnClose() throws {
+        guard PQserverVersion(handle) >= 140_000 else { return }
+        try run("SET client_connection_check_interval = '500ms'")
     }
 
     /// Whether `url` can be read as a connection string; the fault in libpq's words otherwise.
@@ -59,41 +72,32 @@ public final class Connection {
             PQfreemem(message)
         }
         guard options == nil else { return nil }
-        return trimmed(message.map { String(cString: $0) } ?? "cannot be read")
+        return oneLine(message.map { String(cString: $0) } ?? "cannot be read")
     }
 
     /// Waits until the server has sent something, and reads it.
     ///
-    /// Cancels the query and throws when the watched descriptor hangs up, or at the time limit.
+    /// Throws when the watched descriptor hangs up, or at the time limit; the query then ends with
+    /// the connection, which is of no more use.
     func waitForInput(_ statement: String) throws {
         var events = [pollfd(fd: PQsocket(handle), events: Int16(POLLIN), revents: 0)]
         if let watchedDescriptor {
-            // No events asked for but the peer's end: a hang-up is always reported.
-            events.append(pollfd(fd: watchedDescriptor, events: Int16(POLLRDHUP), revents: 0))
+            // A hang-up is always reported; a peer that only has no more to say is none.
+            events.append(pollfd(fd: watchedDescriptor, events: 0, revents: 0))
         }
         let seconds = patienceSeconds ?? waitSeconds
         let count = poll(&events, nfds_t(events.count), Int32(seconds) * 1000)
         if count < 0 && errno == EINTR { return }
         if events.count == 2 && events[1].revents != 0 {
-            cancel()
             throw QueryAbandoned()
         }
         guard count > 0 else {
-            cancel()
             throw PostgresError(
                 state: PostgresError.connectionFailure,
-                message: "no answer within \(seconds) s; the query is cancelled",
+                message: "no answer within \(seconds) s",
                 constraint: nil, statement: statement)
         }
         guard PQconsumeInput(handle) == 1 else { throw error(statement) }
-    }
-
-    /// Asks the server to end the running query.
-    public func cancel() {
-        guard let request = PQgetCancel(handle) else { return }
-        var message = [CChar](repeating: 0, count: 256)
-        PQcancel(request, &message, Int32(message.count))
-        PQfreeCancel(request)
     }
 
     /// The error of the connection itself.
@@ -103,10 +107,8 @@ public final class Connection {
             statement: statement)
     }
 
-    private var connectionMessage: String { trimmed(String(cString: PQerrorMessage(handle))) }
+    private var connectionMessage: String { oneLine(String(cString: PQerrorMessage(handle))) }
 }
-
-private let POLLRDHUP = 0x2000
 
 private func connect(_ options: [(String, String)]) -> OpaquePointer? {
     let names = options.map { strdup($0.0) }
@@ -117,7 +119,7 @@ private func connect(_ options: [(String, String)]) -> OpaquePointer? {
     return PQconnectdbParams(namePointers, valuePointers, 1)
 }
 
-/// `text` without the line break that libpq ends its messages with.
-func trimmed(_ text: String) -> String {
-    String(text.reversed().drop { $0.isNewline }.reversed())
+/// `text` with every run of blanks and line breaks as one blank: messages go into log lines.
+func oneLine(_ text: String) -> String {
+    text.split(whereSeparator: \.isWhitespace).joined(separator: " ")
 }

@@ -4,7 +4,8 @@ import Glibc
 /// The rows of `COPY … TO STDOUT (FORMAT binary)`, one at a time, none of them kept.
 ///
 /// Column values are those of the row that `next` read last and die at the next call. A value of
-/// another width than asked for traps: the query is ours and its types are fixed.
+/// another width than asked for traps: the query is ours and its types are fixed. A reader that is
+/// left half read leaves the connection busy.
 public final class CopyReader {
     private let connection: Connection
     private let statement: String
@@ -12,7 +13,6 @@ public final class CopyReader {
     private let columns: UnsafeMutablePointer<UnsafeRawBufferPointer?>
     private var message: UnsafeMutablePointer<CChar>?
     private var isAtStart = true
-    private var isAtEnd = false
 
     /// Starts `statement`; throws when the server refuses it.
     public init(_ connection: Connection, _ statement: String, columns columnCount: Int) throws {
@@ -27,8 +27,6 @@ public final class CopyReader {
     deinit {
         PQfreemem(message)
         columns.deallocate()
-        // A half-read COPY leaves the connection busy; its owner sees that and opens another.
-        if !isAtEnd { connection.cancel() }
     }
 
     /// Reads the next row; false after the last one, when the server has said that it was.
@@ -45,7 +43,6 @@ public final class CopyReader {
                 try readMore(waiting: hasAskedKernel)
                 hasAskedKernel.toggle()
             case -1:
-                isAtEnd = true
                 _ = try connection.finalResult(statement)
                 return false
             default: throw connection.error(statement)

@@ -14,7 +14,8 @@ public struct PostgresError: Error, CustomStringConvertible {
 
     /// The state, the message and the statement.
     public var description: String {
-        statement.isEmpty ? "\(state): \(message)" : "\(state): \(message) in: \(statement)"
+        let place = statement.isEmpty ? "" : " in: \(oneLine(statement))"
+        return "\(state): \(oneLine(message))\(place)"
     }
 
     /// Whether the fault lies with the server's availability, so that a later try may succeed.
@@ -40,5 +41,5 @@ extension PostgresError {
     public static let undefinedColumn = "42703"
 }
 
-/// The client went while the query ran; the query is cancelled.
+/// The client went while the query ran; the query ends with its connection.
 public struct QueryAbandoned: Error {}

@@ -26,7 +26,7 @@ public final class QueryResult {
         PostgresError(
             state: field(PG_DIAG_SQLSTATE) ?? PostgresError.connectionFailure,
             message: field(PG_DIAG_MESSAGE_PRIMARY)
-                ?? trimmed(String(cString: PQresultErrorMessage(handle))),
+                ?? oneLine(String(cString: PQresultErrorMessage(handle))),
             constraint: field(PG_DIAG_CONSTRAINT_NAME), statement: statement)
     }
 

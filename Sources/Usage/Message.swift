@@ -15,6 +15,9 @@ public struct Message: Hashable, Sendable {
     /// The credits that its source says it used, to be compared with ours; nil where it does not.
     public let creditsUsed: Credits?
 
+    /// The most bytes that a text may have; constraint `usage_record_message_text_check`.
+    public static let textLimitBytes = 8 << 20
+
     /// The most characters that a report name may have; constraint `usage_record_report_name_check`.
     public static let reportNameLimit = 500
 
@@ -31,6 +34,9 @@ public struct Message: Hashable, Sendable {
                 throw MessageFault("report_name has more than \(Self.reportNameLimit) characters")
             }
             guard !reportName.utf8.contains(0) else { throw MessageFault("report_name contains NUL") }
+        }
+        guard text.utf8.count <= Self.textLimitBytes else {
+            throw MessageFault("message_text is longer than 8 MiB")
         }
         guard !text.utf8.contains(0) else { throw MessageFault("message_text contains NUL") }
         self.messageID = messageID

@@ -4,20 +4,21 @@ import UsageStore
 
 /// `GET /health`: whether the service can answer, for monitoring.
 func health(_ request: Request, _ service: Service) -> Response {
-    healthResponse(service.store.healthChecks())
+    healthResponse(service.store.healthChecks(), service)
 }
 
 /// `GET /health/live`: whether the process runs; asks nobody else.
-func live(_ request: Request, _ service: Service) -> Response { healthResponse([]) }
+func live(_ request: Request, _ service: Service) -> Response { healthResponse([], service) }
 
 /// `GET /health/ready`: as `/health`, and unhealthy once the process is about to stop.
 func ready(_ request: Request, _ service: Service) -> Response {
     let fault = service.isDraining() ? "The service is stopping." : nil
-    return healthResponse(
-        [HealthCheck(name: "process", fault: fault, cause: nil)] + service.store.healthChecks())
+    let process = HealthCheck(name: "process", fault: fault, cause: nil)
+    return healthResponse([process] + service.store.healthChecks(), service)
 }
 
-private func healthResponse(_ checks: [HealthCheck]) -> Response {
+private func healthResponse(_ checks: [HealthCheck], _ service: Service) -> Response {
+    for case let cause? in checks.map(\.cause) { service.report(cause) }
     let isHealthy = checks.allSatisfy { $0.fault == nil }
     var json = JSONWriter()
     json.object { json in

@@ -8,9 +8,15 @@ public struct Service {
     /// Whether the process is about to stop.
     public let isDraining: () -> Bool
 
+    /// Tells the operator what a client is not told.
+    public let report: (String) -> Void
+
     /// Makes a service.
-    public init(store: UsageStore, isDraining: @escaping () -> Bool) {
+    public init(
+        store: UsageStore, isDraining: @escaping () -> Bool, report: @escaping (String) -> Void
+    ) {
         self.store = store
         self.isDraining = isDraining
+        self.report = report
     }
 }

@@ -8,7 +8,7 @@ public struct DatabaseInspection: Sendable {
     /// Whether text is stored as UTF-8; in other encodings characters could not be kept.
     public let isUTF8: Bool
 
-    /// Whether the server is a standby, where nothing can be recorded.
+    /// Whether nothing can be recorded: the server is a standby, or set to be read only.
     public let isReadOnly: Bool
 }
 
@@ -30,10 +30,29 @@ extension UsageStore {
         let row = try connected().query(
             """
             SELECT split_part(current_setting('server_version'), ' ', 1),
-                   current_setting('server_encoding') = 'UTF8', pg_is_in_recovery()
+                   current_setting('server_encoding') = 'UTF8', 
+                   pg_is_in_recovery() OR current_setting('transaction_read_only')::boolean
             """)
         return DatabaseInspection(
             serverVersion: row[0, 0] ?? "", isUTF8: row[0, 1] == "t", isReadOnly: row[0, 2] == "t")
+    }
+
+    /// The names of our triggers that are missing or disabled, without which prices, revisions or
+    /// the price list could go wrong.
+    public func missingTriggers() throws -> [String] {
+        let result = try connected().query(
+            """
+            SELECT wanted.name
+            FROM (VALUES ('usage_record', 'usage_record_price'),
+                         ('usage_record', 'usage_record_revision'),
+                         ('credit_rate', 'credit_rate_revision'),
+                         ('credit_rate', 'credit_rate_append_only'),
+                         ('credit_rate', 'credit_rate_in_order')) AS wanted(relation, name)
+            LEFT JOIN pg_trigger ON tgname = wanted.name AND tgenabled <> 'D'
+                AND tgrelid = to_regclass(wanted.relation)
+            WHERE pg_trigger.oid IS NULL
+            """)
+        return (0..<result.count).compactMap { result[$0, 0] }
     }
 
     /// The price list entry in force now; nil when there is none.

@@ -5,6 +5,7 @@ public import Usage
 public final class MessageImport {
     private let connection: Connection
     private let staging: CopyWriter
+    private let statements: ImportStatements
     private var stagedCount = 0
 
     /// What became of the staged messages.
@@ -21,20 +22,25 @@ public final class MessageImport {
     public enum Rejection: Sendable {
         /// Its id is recorded with other content.
         case conflict
-        /// Its source gives other credits than the price list.
+        /// Its source gives other credits than the price list, which gives these.
         case otherCredits(Credits)
+        /// The price list has no entry for its time that can be applied to a text alone.
+        case unpriced
     }
 
-    /// Begins an import; nothing is recorded before `finish` returns.
+    /// Begins an import; nothing is recorded before `commit` returns.
     ///
-    /// Throws `DatabaseUnavailable` or `PostgresError`, as all calls of an import do.
-    public init(databaseURL: String) throws {
+    /// With `keepsCredits`, credits that a message brings are recorded even where the price list
+    /// says other ones. Throws `DatabaseUnavailable` or `PostgresError`, as all calls do.
+    public init(databaseURL: String, keepsCredits: Bool) throws {
+        statements = ImportStatements(keepsCredits: keepsCredits)
         connection = try reportingUnavailability {
             try Connection(url: databaseURL, applicationName: "orbitalctl import", waitSeconds: 3600)
         }
         let connection = connection
         staging = try reportingUnavailability {
-            try connection.run("BEGIN")
+            // Isolation is a matter of the statements below, not of the server's settings.
+            try connection.run("BEGIN ISOLATION LEVEL READ COMMITTED")
             try connection.run(
                 """
                 CREATE TEMPORARY TABLE staged_message (
@@ -48,46 +54,67 @@ public final class MessageImport {
 
     /// Sends `message`, which stands at `line` of its source, to the staging table.
     public func stage(_ message: Message, line: Int) throws {
-        try staging.beginRow(columns: 6)
-        staging.append(integer: Int64(line))
-        staging.append(integer: message.messageID)
-        staging.append(integer: message.timestamp.postgresMicroseconds)
-        staging.append(text: message.reportName)
-        staging.append(text: message.text)
-        staging.append(integer: message.creditsUsed?.hundredths)
-        stagedCount += 1
+        try reportingUnavailability {
+            try staging.beginRow(columns: 6)
+            staging.append(integer: Int64(line))
+            staging.append(integer: message.messageID)
+            staging.append(integer: message.timestamp.postgresMicroseconds)
+            staging.append(text: message.reportName)
+            staging.append(text: message.text)
+            staging.append(integer: message.creditsUsed?.hundredths)
+            stagedCount += 1
+        }
     }
 
-    /// Records the staged messages and commits, reporting each one that is refused.
-    public func finish(
+    /// Records the staged messages, reporting each one that is refused.
+    public func record(
         reject: (_ line: Int, Message, Rejection) throws -> Void
     ) throws -> Outcome {
-        try staging.end()
-        try connection.run("ANALYZE staged_message")
-        var outcome = Outcome()
-        outcome.created = try connection.query(Self.record).changedCount
-        try forEachRejected { line, message, rejection in
-            outcome.rejected += 1
-            try reject(line, message, rejection)
+        try reportingUnavailability {
+            try staging.end()
+            try connection.run("ANALYZE staged_message")
+            // First, so that no other writer is given an id that is about to be recorded.
+            try connection.query(statements.advanceIdentity)
+            var outcome = Outcome()
+            outcome.created = try connection.query(statements.record).changedCount
+            let rows = try CopyReader(connection, statements.rejected, columns: 8)
+            while try rows.next() {
+                outcome.rejected += 1
+                try reject(Int(rows.integer(0)), try rows.message(), try rows.rejection())
+            }
+            outcome.duplicates = stagedCount - outcome.created - outcome.rejected
+            return outcome
         }
-        outcome.duplicates = stagedCount - outcome.created - outcome.rejected
-        try connection.query(Self.advanceIdentity)
-        try connection.run("COMMIT")
-        // Index-only scans need the visibility map, which only VACUUM makes.
-        if outcome.created >= 10_000 { try connection.run("VACUUM (ANALYZE) usage_record") }
-        return outcome
     }
 
-    private func forEachRejected(_ body: (Int, Message, Rejection) throws -> Void) throws {
-        let rows = try CopyReader(connection, Self.rejected, columns: 7)
-        while try rows.next() {
-            let message = try Message(
-                messageID: rows.integer(1),
-                timestamp: Timestamp(postgresMicroseconds: rows.integer(2)),
-                reportName: rows.string(3), text: rows.string(4) ?? "",
-                creditsUsed: rows.string(5).flatMap { Credits($0) })
-            let price = rows.string(6).flatMap { Credits($0) }
-            try body(Int(rows.integer(0)), message, price.map { .otherCredits($0) } ?? .conflict)
+    /// Makes the records durable.
+    public func commit() throws {
+        try reportingUnavailability { try connection.run("COMMIT") }
+    }
+
+    /// Readies many new records for index-only scans, which need what only VACUUM writes.
+    ///
+    /// Gives up behind another program's lock; the server will do it in its own time.
+    public func tidy() throws {
+        try connection.run("SET lock_timeout = '5s'")
+        try connection.run("VACUUM (ANALYZE) usage_record")
+    }
+}
+
+extension CopyReader {
+    /// The message in a row of `ImportStatements.rejected`.
+    fileprivate func message() throws -> Message {
+        try Message(
+            messageID: integer(1), timestamp: Timestamp(postgresMicroseconds: integer(2)),
+            reportName: string(3), text: string(4) ?? "",
+            creditsUsed: string(5).flatMap { Credits($0) })
+    }
+
+    fileprivate func rejection() throws -> MessageImport.Rejection {
+        switch string(6) {
+        case "credits": return .otherCredits(string(7).flatMap { Credits($0) } ?? Credits(hundredths: 0))
+        case "unpriced": return .unpriced
+        default: return .conflict
         }
     }
 }

@@ -39,7 +39,7 @@ public struct Migration: Sendable {
                 statements: current.lines.joined(separator: "\n"),
                 usesTransaction: !current.options.contains("transaction:false"))
         }
-        for line in text.split(separator: "\n", omittingEmptySubsequences: false) {
+        for line in text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline) {
             guard let (direction, options) = marker(line) else {
                 current?.lines.append(line)
                 continue
@@ -71,9 +71,9 @@ public struct MigrationFault: Error, CustomStringConvertible {
 /// The direction and the options of a `-- migrate:up` line; nil for other lines.
 private func marker(_ line: Substring) -> (direction: String, options: Substring)? {
     guard line.hasPrefix("--") else { return nil }
-    let text = line.dropFirst(2).drop { $0 == " " }
-    for direction in ["up", "down"] where text.hasPrefix("migrate:\(direction)") {
-        return (direction, text.dropFirst("migrate:\(direction)".count))
+    let words = line.dropFirst(2).split(maxSplits: 1, whereSeparator: \.isWhitespace)
+    for direction in ["up", "down"] where words.first == "migrate:\(direction)" {
+        return (direction, words.count == 2 ? words[1] : "")
     }
     return nil
 }

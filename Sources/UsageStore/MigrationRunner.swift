@@ -22,8 +22,10 @@ public final class MigrationRunner {
 
     /// Connects, and waits up to a minute for another runner to finish.
     public init(databaseURL: String) throws {
-        connection = try Connection(
-            url: databaseURL, applicationName: "orbitalctl migrate", waitSeconds: 3600)
+        connection = try reportingUnavailability {
+            try Connection(
+                url: databaseURL, applicationName: "orbitalctl migrate", waitSeconds: 3600)
+        }
         try connection.run("SET lock_timeout = '60s'; SET client_min_messages = warning")
         try connection.query("SELECT pg_advisory_lock(\(Self.lockKey))")
         try connection.run("SET lock_timeout = 0")
@@ -52,6 +54,13 @@ public final class MigrationRunner {
         }
     }
 
+    /// The applied versions that none of `migrations` has.
+    public func unknownVersions(_ migrations: [Migration]) throws -> [String] {
+        let known = Set(migrations.map(\.version))
+        let applied = try connection.query("SELECT version FROM schema_migrations ORDER BY version")
+        return (0..<applied.count).compactMap { applied[$0, 0] }.filter { !known.contains($0) }
+    }
+
     /// Applies what is not applied, in order, calling `begins` before each; how many those were.
     public func up(_ migrations: [Migration], begins: (Migration) -> Void) throws -> Int {
         let states = try states(of: migrations)
@@ -60,14 +69,18 @@ public final class MigrationRunner {
                 "\(changed.migration.fileName) was changed after it was applied; "
                     + "restore it, and write a new migration for the change")
         }
-        for state in states where state.isApplied { try storeChecksum(of: state.migration) }
+        for state in states where state.isApplied {
+            try storeChecksum(of: state.migration, onConflict: "DO NOTHING")
+        }
         let pending = states.filter { !$0.isApplied }.map(\.migration)
         for migration in pending {
             begins(migration)
             try run(migration.up, of: migration) {
                 try connection.query(
                     "INSERT INTO schema_migrations (version) VALUES ($1)", [migration.version])
-                try storeChecksum(of: migration)
+                // A checksum may be left from before dbmate took the migration back.
+                try storeChecksum(
+                    of: migration, onConflict: "(version) DO UPDATE SET sha256 = EXCLUDED.sha256")
             }
         }
         return pending.count
@@ -109,12 +122,12 @@ public final class MigrationRunner {
     }
 
     /// Keeps the checksum of a migration; of one that dbmate applied, the file's as it is now.
-    private func storeChecksum(of migration: Migration) throws {
+    private func storeChecksum(of migration: Migration, onConflict action: String) throws {
         try connection.query(
             """
             INSERT INTO schema_migration_checksum (version, sha256)
             VALUES ($1, encode(sha256(convert_to($2, 'UTF8')), 'hex'))
-            ON CONFLICT DO NOTHING
+            ON CONFLICT \(action)
             """, [migration.version, migration.text])
     }
 }

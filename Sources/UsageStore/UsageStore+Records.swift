@@ -22,6 +22,10 @@ extension UsageStore {
 
     /// Reads all messages with their texts and the credits they used, in the same order.
     public func forEachMessage(_ body: (Message, Credits) throws -> Void) throws {
+        try reportingUnavailability { try readMessages(body) }
+    }
+
+    private func readMessages(_ body: (Message, Credits) throws -> Void) throws {
         let rows = try CopyReader(
             try connected(),
             """
@@ -43,7 +47,9 @@ extension UsageStore {
 
     /// How many usage records there are.
     public func recordCount() throws -> Int {
-        Int(try connected().query("SELECT count(*) FROM usage_record")[0, 0] ?? "") ?? 0
+        try reportingUnavailability {
+            Int(try connected().query("SELECT count(*) FROM usage_record")[0, 0] ?? "") ?? 0
+        }
     }
 }
 

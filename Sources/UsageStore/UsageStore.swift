@@ -10,7 +10,7 @@ public final class UsageStore {
     private let waitSeconds: Int
     private var connection: Connection?
 
-    /// The client's descriptor; when it hangs up, the running query is cancelled.
+    /// The client's descriptor; when it hangs up, nobody waits for the running query.
     public var watchedDescriptor: Int32?
 
     /// Makes a store that will connect to `databaseURL`.
@@ -45,6 +45,11 @@ public final class UsageStore {
         return usable
     }
 
-    /// Ends the connection; the next call opens another.
-    public func disconnect() { connection = nil }
+    /// Forgets the client; ends the connection if its query was not read to the end.
+    ///
+    /// With the connection ends the query, and with that its snapshot and its locks.
+    public func release() {
+        watchedDescriptor = nil
+        if let connection, !connection.isIdle { self.connection = nil }
+    }
 }

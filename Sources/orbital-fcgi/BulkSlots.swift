@@ -8,8 +8,13 @@ final class BulkSlots: Sendable {
 
     /// Takes a slot; false when none is free.
     func take() -> Bool {
-        if free.subtract(1, ordering: .acquiring).newValue >= 0 { return true }
-        giveBack()
+        var current = free.load(ordering: .relaxed)
+        while current > 0 {
+            let (isTaken, found) = free.weakCompareExchange(
+                expected: current, desired: current - 1, ordering: .acquiring)
+            if isTaken { return true }
+            current = found
+        }
         return false
     }
 

@@ -6,14 +6,17 @@ import UsageStore
 
 /// Answers exchanges, one at a time; the only place where an error becomes an answer.
 struct Responder {
-    let service: Service
-    let bulkSlots: BulkSlots
-    let log: Logger
-
+    private let service: Service
+    private let bulkSlots: BulkSlots
+    private let log: Logger
     private let router = Router(routes)
 
-    init(service: Service, bulkSlots: BulkSlots, log: Logger) {
-        self.service = service
+    init(
+        store: UsageStore, isDraining: @escaping () -> Bool, bulkSlots: BulkSlots, log: Logger
+    ) {
+        service = Service(store: store, isDraining: isDraining) { cause in
+            log.error("unhealthy", metadata: ["cause": "\(cause)"])
+        }
         self.bulkSlots = bulkSlots
         self.log = log
     }
@@ -21,7 +24,7 @@ struct Responder {
     /// Answers the request of `exchange`, whatever happens.
     func answer(_ exchange: any Exchange) {
         service.store.watchedDescriptor = exchange.clientDescriptor
-        defer { service.store.watchedDescriptor = nil }
+        defer { service.store.release() }
         let request = Request(exchange)
         do {
             try answer(request, over: exchange)

@@ -9,8 +9,8 @@ import UsageStore
 func runCGI(_ settings: Settings) -> Int32 {
     let exchange = CGIExchange()
     let responder = Responder(
-        service: Service(store: UsageStore(settings), isDraining: { false }),
-        bulkSlots: BulkSlots(1), log: makeLog { settings.level })
+        store: UsageStore(settings), isDraining: { false }, bulkSlots: BulkSlots(1),
+        log: makeLog { settings.level })
     responder.answer(exchange)
     return exchange.isAborted ? 1 : 0
 }

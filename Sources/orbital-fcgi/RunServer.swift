@@ -51,9 +51,9 @@ private struct Worker {
         if responder == nil || generation != current.generation {
             generation = current.generation
             let server = server
-            let service = Service(
-                store: UsageStore(current.settings), isDraining: { server.isDraining })
-            responder = Responder(service: service, bulkSlots: slots, log: log)
+            responder = Responder(
+                store: UsageStore(current.settings), isDraining: { server.isDraining },
+                bulkSlots: slots, log: log)
         }
         responder?.answer(exchange)
     }
@@ -94,7 +94,7 @@ extension ServerLimits {
         workers = settings.workers
         queued = settings.queueLimit
         connections = settings.connectionLimit
-        clientSeconds = settings.clientWaitSeconds
+        readSeconds = settings.clientWaitSeconds
     }
 }
 

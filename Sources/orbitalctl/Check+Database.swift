@@ -22,8 +22,9 @@ extension Check {
             }
             if database.isReadOnly {
                 report.fault(
-                    "database", "the server is a standby and cannot record",
-                    remedy: "add target_session_attrs=read-write and the primary to DATABASE_URL")
+                    "database", "the server is a standby or read only, and cannot record",
+                    remedy: "add target_session_attrs=read-write and the primary to DATABASE_URL, "
+                        + "or set default_transaction_read_only off")
             }
             try checkSchema(store, &report)
         } catch {
@@ -39,7 +40,14 @@ extension Check {
                 fault.name, fault.cause ?? fault.fault ?? "", remedy: "run: orbitalctl migrate up")
             return
         }
-        report.well("schema", "migration \(Schema.version) is applied")
+        let missing = try store.missingTriggers()
+        if missing.isEmpty {
+            report.well("schema", "migration \(Schema.version) is applied")
+        } else {
+            report.fault(
+                "schema", "these triggers are missing or disabled: \(missing.joined(separator: ", "))",
+                remedy: "ALTER TABLE … ENABLE TRIGGER, or make them anew as in Migrations/")
+        }
         guard let rate = try store.rateInForce() else {
             report.fault(
                 "rates", "no price list entry is in force, so nothing can be recorded",

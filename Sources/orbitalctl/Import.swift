@@ -10,7 +10,8 @@ struct Import: ParsableCommand {
         abstract: "Records the messages of a file; doing it again records nothing twice.",
         discussion: """
             Each message has message_id, timestamp (RFC 3339 with offset) and message_text, and may \
-            have report_name, and credits_used, which must then agree with the price list. The \
+            have report_name, and credits_used, which must then agree with the price list, unless \
+            --keep-credits is given. The \
             whole import is one transaction: when it fails or is stopped, nothing is recorded.
 
             Messages that cannot be recorded are written to a file with their line and the reason, \
@@ -22,15 +23,22 @@ struct Import: ParsableCommand {
     var format: Format?
     @Option(help: "Where rejected messages go. (default: beside the file, .rejected.ndjson)")
     var rejects: String?
+    @Flag(help: "Record credits_used as the file has it, also where the price list says otherwise.")
+    var keepCredits = false
+
+    func validate() throws {
+        guard rejects != file else { throw ValidationError("--rejects must not name the input") }
+    }
 
     func run() throws {
         try reporting {
             let databaseURL = try Settings.load().databaseURL
             let input = try Input(path: file)
             var source = try source(of: input)
-            let messages = try MessageImport(databaseURL: databaseURL)
+            let messages = try MessageImport(databaseURL: databaseURL, keepsCredits: keepCredits)
             let rejections = Rejections(path: rejects ?? defaultRejectsPath)
             let progress = Progress(unit: "messages", totalBytes: input.size)
+            defer { progress.end() }
             var count = 0
             var invalid = 0
             while let item = try source.next() {
@@ -44,18 +52,30 @@ struct Import: ParsableCommand {
                 progress.show(count, bytes: input.position)
             }
             progress.show("recording …")
-            let outcome = try messages.finish { line, message, rejection in
+            let outcome = try messages.record { line, message, rejection in
                 try rejections.add(line: line, message, rejection)
             }
-            progress.end()
+            // What cannot be reported must not be recorded.
             try rejections.close()
+            try messages.commit()
+            if outcome.created >= 10_000 { tidy(messages) }
+            progress.end()
             print(
                 "created \(outcome.created), duplicates \(outcome.duplicates), "
                     + "conflicts \(outcome.rejected), invalid \(invalid)")
             guard rejections.count == 0 else {
-                note("orbitalctl: \(rejections.count) messages were rejected, see \(rejections.path)")
+                note("orbitalctl: rejected \(rejections.count), see \(rejections.path)")
                 throw ExitCode.failure
             }
+        }
+    }
+
+    /// The records are safe by now: that this cannot be done is worth a word, no more.
+    private func tidy(_ messages: MessageImport) {
+        do {
+            try messages.tidy()
+        } catch {
+            note("orbitalctl: not vacuumed, full reads are slower for a while: \(error)")
         }
     }
 

@@ -29,7 +29,7 @@ final class Input {
             size = (attributes[.type] as? FileAttributeType) == .typeRegular
                 ? attributes[.size] as? Int : nil
         }
-        skipByteOrderMark()
+        try skipByteOrderMark()
     }
 
     /// How many bytes have been taken.
@@ -43,7 +43,9 @@ final class Input {
             do {
                 piece = [UInt8](try handle.read(upToCount: Self.pieceBytes) ?? Data())
             } catch {
-                throw Failure(message: "cannot read the input: \(error)", status: EX_IOERR)
+                throw Failure(
+                    message: "cannot read the input: \(String(cString: strerror(errno)))",
+                    status: EX_IOERR)
             }
         }
         return index < piece.count ? piece[index] : nil
@@ -63,8 +65,8 @@ final class Input {
         return try peek()
     }
 
-    private func skipByteOrderMark() {
-        guard (try? peek()) == 0xef, piece.count >= 3, piece[1] == 0xbb, piece[2] == 0xbf else { return }
+    private func skipByteOrderMark() throws {
+        guard try peek() == 0xef, piece.count >= 3, piece[1] == 0xbb, piece[2] == 0xbf else { return }
         index = 3
     }
 }

@@ -71,7 +71,7 @@ struct JSONArraySource: MessageSource {
     private func item(_ element: [UInt8], length: Int, line: Int) -> SourceItem {
         guard length <= SourceItem.limitBytes else {
             return SourceItem(
-                line: line, raw: Array(element.prefix(1024)), content: .failure(SourceItem.tooLong))
+                line: line, raw: Array(element.prefix(SourceItem.shownBytes)), content: .failure(SourceItem.tooLong))
         }
         return SourceItem(line: line, raw: element, content: decoder.message(from: element))
     }

@@ -25,7 +25,10 @@ struct MessageDecoder {
             guard let key = context.codingPath.last else { return "it is not an object" }
             return "\(key.stringValue) has the wrong type"
         case .dataCorrupted(let context):
-            guard let key = context.codingPath.last else { return "it is not JSON" }
+            // A number that is out of range comes without a path.
+            guard let key = context.codingPath.last else {
+                return "it is not JSON, or a number in it is no integer or out of range"
+            }
             return "\(key.stringValue) is out of range"
         @unknown default: return "it cannot be read"
         }

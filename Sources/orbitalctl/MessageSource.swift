@@ -16,8 +16,11 @@ struct SourceItem {
 
     let content: Result<Message, MessageFault>
 
-    /// The most bytes that one item may have.
-    static let limitBytes = 8 << 20
+    /// The most bytes that one item may have: the longest text with every byte escaped.
+    static let limitBytes = 64 << 20
 
-    static let tooLong = MessageFault("the message is longer than 8 MiB")
+    /// The most bytes of a longer one that are kept, to show it by.
+    static let shownBytes = 1024
+
+    static let tooLong = MessageFault("the message is longer than 64 MiB")
 }

@@ -88,7 +88,9 @@ extension Migrate {
                     let word = state.isChanged ? "CHANGED" : state.isApplied ? "applied" : "pending"
                     print("\(word)  \(state.migration.fileName)")
                 }
-                if states.contains(where: { !$0.isApplied || $0.isChanged }) {
+                let unknown = try runner.unknownVersions(migrations)
+                for version in unknown { print("NO FILE  \(version)") }
+                if !unknown.isEmpty || states.contains(where: { !$0.isApplied || $0.isChanged }) {
                     throw ExitCode.failure
                 }
             }

@@ -3,23 +3,44 @@ import Foundation
 /// A file that appears under its name only when it is complete; or standard output.
 final class OutputFile {
     private let path: String?
+    private let partialPath: String?
     private let handle: FileHandle
     private var buffer: [UInt8] = []
 
     private static let bufferBytes = 256 * 1024
 
-    /// Opens `path`, nil being standard output.
+    /// Opens `path`, nil being standard output; a pipe or a device is written as it is.
     init(path: String?) throws {
         self.path = path
         guard let path else {
+            partialPath = nil
             handle = .standardOutput
             return
         }
-        let partial = Self.partial(path)
-        guard FileManager.default.createFile(atPath: partial, contents: nil),
-            let handle = FileHandle(forWritingAtPath: partial)
-        else { throw Failure(message: "cannot write \(path)", status: EX_CANTCREAT) }
-        self.handle = handle
+        var status = stat()
+        let exists = stat(path, &status) == 0
+        let isSpecial = exists && status.st_mode & S_IFMT != S_IFREG
+        // Beside the file itself, not beside a link to it; texts are nobody else's business.
+        let target = exists ? URL(fileURLWithPath: path).resolvingSymlinksInPath().path : path
+        let written = isSpecial ? path : "\(target).partial-\(getpid())"
+        let mode = exists ? status.st_mode & 0o777 : 0o600
+        let flags = isSpecial ? O_WRONLY : O_WRONLY | O_CREAT | O_EXCL
+        let descriptor = open(written, flags | O_CLOEXEC, mode)
+        guard descriptor >= 0 else {
+            throw Failure(
+                message: "cannot write \(path): \(String(cString: strerror(errno)))",
+                status: EX_CANTCREAT)
+        }
+        partialPath = isSpecial ? nil : written
+        finalPath = target
+        handle = FileHandle(fileDescriptor: descriptor, closeOnDealloc: true)
+    }
+
+    private var finalPath = ""
+
+    deinit {
+        // Still there means not complete.
+        if let partialPath { unlink(partialPath) }
     }
 
     /// Appends `bytes`.
@@ -31,11 +52,12 @@ final class OutputFile {
     /// Writes what is left and gives the file its name.
     func close() throws {
         try flush()
-        guard let path else { return }
+        guard let partialPath else { return }
         try handle.synchronize()
-        try handle.close()
-        guard rename(Self.partial(path), path) == 0 else {
-            throw Failure(message: "cannot write \(path): \(String(cString: strerror(errno)))", status: EX_IOERR)
+        guard rename(partialPath, finalPath) == 0 else {
+            throw Failure(
+                message: "cannot write \(finalPath): \(String(cString: strerror(errno)))",
+                status: EX_IOERR)
         }
     }
 
@@ -49,6 +71,4 @@ final class OutputFile {
         }
         buffer.removeAll(keepingCapacity: true)
     }
-
-    private static func partial(_ path: String) -> String { path + ".partial" }
 }

@@ -5,7 +5,7 @@ import UsageStore
 
 /// The file of messages that were not recorded: NDJSON with line, reason and content.
 ///
-/// It is made with the first of them; what an earlier import left there is replaced.
+/// It is made with the first of them, in place of what an earlier import left there.
 final class Rejections {
     let path: String
     private(set) var count = 0
@@ -24,6 +24,7 @@ final class Rejections {
     func add(line: Int, _ message: Message, _ rejection: MessageImport.Rejection) throws {
         let reason: String
         switch rejection {
+        case .unpriced: reason = "the price list has no entry that prices a text of this time"
         case .conflict: reason = "message_id \(message.messageID) is recorded with other content"
         case .otherCredits(let price):
             reason = "credits_used is \(message.creditsUsed?.description ?? ""), the price list says \(price)"
@@ -34,8 +35,14 @@ final class Rejections {
         }
     }
 
-    /// Writes what is still in memory.
-    func close() throws { try file?.close() }
+    /// Completes the file; without rejections, removes that of an earlier import.
+    func close() throws {
+        if let file { return try file.close() }
+        guard unlink(path) == 0 || errno == ENOENT else {
+            throw Failure(
+                message: "cannot remove \(path): \(String(cString: strerror(errno)))", status: EX_IOERR)
+        }
+    }
 
     private func add(line: Int, reason: String, _ content: (inout JSONWriter) -> Void) throws {
         let file = try self.file ?? OutputFile(path: path)

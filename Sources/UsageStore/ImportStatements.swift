@@ -1,0 +1,82 @@
+/// The statements that turn staged messages into usage records.
+struct ImportStatements {
+    /// Whether credits that a message brings count even where the price list differs.
+    let keepsCredits: Bool
+
+    /// The staged messages with the price list entry in force and the credits by it, if any.
+    private static let priced = """
+        SELECT staged.*, rate.credit_rate_id,
+               usage_credits(char_length(message_text), NULL, rate.tokenizer,
+                   rate.hundredths_per_100_tokens, rate.minimum_hundredths) AS price
+        FROM staged_message AS staged
+        LEFT JOIN (
+            SELECT *, lead(effective_from, 1, 'infinity') OVER (ORDER BY effective_from) AS until
+            FROM credit_rate
+        ) AS rate ON staged."timestamp" >= effective_from AND staged."timestamp" < until
+        """
+
+    /// Which of the priced messages may be recorded.
+    private var acceptable: String {
+        keepsCredits
+            ? "coalesce(credit_hundredths, price) IS NOT NULL"
+            : "price IS NOT NULL AND coalesce(credit_hundredths, price) = price"
+    }
+
+    /// Of messages with one id, the first in the source counts.
+    var record: String {
+        """
+        INSERT INTO usage_record
+            (message_id, "timestamp", report_name, message_text, credit_rate_id, credit_hundredths)
+        SELECT DISTINCT ON (message_id)
+            message_id, "timestamp", report_name, message_text,
+            CASE WHEN coalesce(credit_hundredths, price) = price THEN credit_rate_id END,
+            coalesce(credit_hundredths, price)
+        FROM (\(Self.priced)) AS priced
+        WHERE \(acceptable)
+        ORDER BY message_id, line
+        ON CONFLICT (message_id) DO NOTHING
+        """
+    }
+
+    /// The staged messages that are not recorded as they are, and why.
+    ///
+    /// A record keeps its credits when the price list changes, so those decide, where there is one.
+    let rejected = """
+        COPY (
+            SELECT line, message_id, priced."timestamp", priced.report_name, priced.message_text,
+                   (priced.credit_hundredths / 100.0)::numeric(20, 2)::text,
+                   CASE WHEN recorded.message_id IS NOT NULL THEN 'conflict'
+                        WHEN price IS NULL THEN 'unpriced' ELSE 'credits' END,
+                   (price / 100.0)::numeric(20, 2)::text
+            FROM (\(priced)) AS priced
+            LEFT JOIN usage_record AS recorded USING (message_id)
+            WHERE recorded.message_id IS NULL
+               OR recorded."timestamp" <> priced."timestamp"
+               OR recorded.report_name IS DISTINCT FROM priced.report_name
+               OR recorded.message_text <> priced.message_text
+               OR recorded.credit_hundredths <> priced.credit_hundredths
+            ORDER BY line
+        ) TO STDOUT (FORMAT binary)
+        """
+
+    /// Moves the ids that PostgreSQL chooses past those that are about to be recorded.
+    ///
+    /// A sequence must never go back, and `setval` could make it: a short way is gone by `nextval`,
+    /// and a long one is too far for others to go meanwhile. Ids beyond 2^62 leave it alone, for
+    /// it would soon be at its end.
+    var advanceIdentity: String {
+        """
+        SELECT CASE WHEN newest - last > 1000000 THEN setval(sequence, newest)
+                    ELSE (SELECT max(nextval(sequence)) FROM generate_series(1, newest - last)) END
+        FROM (
+            SELECT max(message_id) AS newest FROM (\(Self.priced)) AS priced
+            WHERE \(acceptable) AND message_id BETWEEN 1 AND 4611686018427387904
+        ) AS staged, (
+            SELECT sequence, coalesce(pg_sequence_last_value(sequence), 0) AS last
+            FROM (SELECT pg_get_serial_sequence('usage_record', 'message_id')::regclass AS sequence)
+                AS named
+        ) AS identity
+        WHERE newest > last
+        """
+    }
+}
