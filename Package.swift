@@ -65,7 +65,7 @@ let package = Package(
         tests("UsageStoreTests", ["UsageStore", "Usage", "Postgres", "TestSupport"]),
         tests("UsageAPITests", ["UsageAPI", "HTTP", "UsageStore", "Postgres", "TestSupport"]),
         tests("OrbitalCTLTests", ["Postgres", "TestSupport"]),
-        tests("EndToEndTests", ["Postgres", "TestSupport"]),
+        tests("EndToEndTests", ["FastCGI", "Postgres", "TestSupport"]),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -10,7 +10,7 @@ import Testing
             Status: 400 Bad Request\r
             Content-Type: application/problem+json\r
             Cache-Control: no-store\r
-            Content-Length: 198\r
+            Content-Length: 192\r
             \r
 
             """)

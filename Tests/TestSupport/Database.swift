@@ -19,6 +19,21 @@ public final class Database {
         connection = Cluster.shared.connection(name)
     }
 
+    /// Shares a database that another object made.
+    public init(sharing url: String) throws {
+        self.url = url
+        connection = try Connection(url: url, applicationName: "tests", waitSeconds: 120)
+    }
+
+    /// Locks the records against everyone, reading included, until `run("ROLLBACK")` on the result.
+    ///
+    /// A connection of its own: inside a transaction, `pg_stat_activity` does not change.
+    public func lockRecords() throws -> Connection {
+        let lock = try Connection(url: url, applicationName: "lock", waitSeconds: 60)
+        try lock.run("BEGIN; LOCK TABLE usage_record IN ACCESS EXCLUSIVE MODE")
+        return lock
+    }
+
     /// A store on it.
     public func store(waitSeconds: Int = 20) -> UsageStore {
         UsageStore(databaseURL: url, applicationName: "tests", waitSeconds: waitSeconds)
