@@ -50,7 +50,8 @@ let package = Package(
         module("Configuration"),
         module("UsageStore", ["Postgres", "Usage"]),
         module("UsageAPI", ["HTTP", "Usage", "UsageStore"]),
-        program("orbital-fcgi", ["Configuration", "FastCGI", "HTTP", "UsageAPI", "UsageStore", log]),
+        program(
+            "orbital-fcgi", ["Configuration", "FastCGI", "HTTP", "UsageAPI", "UsageStore", log]),
         program(
             "orbitalctl",
             ["Configuration", "FastCGI", "HTTP", "Usage", "UsageStore", arguments]),

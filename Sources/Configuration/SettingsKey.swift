@@ -29,14 +29,17 @@ public struct SettingsKey: Sendable {
         .number(
             "RESERVED_WORKERS", "workers that full reads leave free for short requests",
             0...255, \.reservedWorkers),
-        .number("QUEUE_LIMIT", "requests that may wait; one more gets a 503", 1...10_000, \.queueLimit),
+        .number(
+            "QUEUE_LIMIT", "requests that may wait; one more gets a 503", 1...10_000, \.queueLimit),
         .number(
             "CONNECTION_LIMIT", "connections from nginx without a running request", 1...10_000,
             \.connectionLimit),
         .number(
             "CLIENT_WAIT_SECONDS", "longest wait for the rest of a request", 1...3600,
             \.clientWaitSeconds),
-        .number("DRAIN_SECONDS", "longest wait for running requests at a stop", 1...3600, \.drainSeconds),
+        .number(
+            "DRAIN_SECONDS", "longest wait for running requests at a stop", 1...3600, \.drainSeconds
+        ),
         .text(
             "LOG_LEVEL", "least severe level that is logged: debug, info, warning, error",
             \.logLevel, expected: "debug, info, warning or error"

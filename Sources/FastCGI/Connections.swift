@@ -64,7 +64,9 @@ final class Connections: Sendable {
     func closeOldestKept() -> Bool {
         state.withLock { state in
             let kept = state.parked.filter { $0.value.isKept }
-            guard let oldest = kept.min(by: { $0.value.since < $1.value.since }) else { return false }
+            guard let oldest = kept.min(by: { $0.value.since < $1.value.since }) else {
+                return false
+            }
             state.parked[oldest.key] = nil
             close(oldest.key)
             return true

@@ -34,7 +34,9 @@ public struct Listener: Sendable {
 
     /// Serves a socket that a supervisor opened and will hand to the next process too.
     public init(inherited descriptor: Int32) throws(FastCGIError) {
-        guard isListening(descriptor) else { throw FastCGIError("descriptor \(descriptor)", EINVAL) }
+        guard isListening(descriptor) else {
+            throw FastCGIError("descriptor \(descriptor)", EINVAL)
+        }
         _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
         _ = fcntl(descriptor, F_SETFL, fcntl(descriptor, F_GETFL) | O_NONBLOCK)
         self.descriptor = descriptor
@@ -68,7 +70,9 @@ public struct Listener: Sendable {
     private static func removeStale(_ path: String) throws(FastCGIError) {
         var status = stat()
         guard lstat(path, &status) == 0 else { return }
-        guard status.st_mode & S_IFMT == S_IFSOCK else { throw FastCGIError("bind \(path)", EEXIST) }
+        guard status.st_mode & S_IFMT == S_IFSOCK else {
+            throw FastCGIError("bind \(path)", EEXIST)
+        }
         do throws(FastCGIError) {
             try probe(path)
         } catch {

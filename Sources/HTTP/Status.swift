@@ -6,18 +6,18 @@ public struct Status: Hashable, Sendable {
     /// The phrase; nginx sends none of its own when it is missing.
     public let phrase: String
 
-    /// 200
+    /// 200.
     public static let ok = Status(code: 200, phrase: "OK")
-    /// 204
+    /// 204.
     public static let noContent = Status(code: 204, phrase: "No Content")
-    /// 400
+    /// 400.
     public static let badRequest = Status(code: 400, phrase: "Bad Request")
-    /// 404
+    /// 404.
     public static let notFound = Status(code: 404, phrase: "Not Found")
-    /// 405
+    /// 405.
     public static let methodNotAllowed = Status(code: 405, phrase: "Method Not Allowed")
-    /// 500
+    /// 500.
     public static let internalServerError = Status(code: 500, phrase: "Internal Server Error")
-    /// 503
+    /// 503.
     public static let serviceUnavailable = Status(code: 503, phrase: "Service Unavailable")
 }

@@ -46,7 +46,7 @@ extension Connection {
             switch result.status {
             case PGRES_COMMAND_OK, PGRES_TUPLES_OK, PGRES_EMPTY_QUERY: last = result
             case PGRES_COPY_IN, PGRES_COPY_OUT:
-                preconditionFailure("COPY has its own calls: \(statement)")
+                preconditionFailure("a COPY has its own calls: \(statement)")
             default: failure = failure ?? result.error(statement)
             }
         }

@@ -14,7 +14,8 @@ public final class CopyWriter {
         self.connection = connection
         self.statement = statement
         try connection.beginCopy(statement, PGRES_COPY_IN)
-        buffer += Array("PGCOPY\n".utf8) + [0xff, 0x0d, 0x0a, 0x00] + [UInt8](repeating: 0, count: 8)
+        buffer +=
+            Array("PGCOPY\n".utf8) + [0xff, 0x0d, 0x0a, 0x00] + [UInt8](repeating: 0, count: 8)
     }
 
     /// Begins a row of `columns` values, which must follow.

@@ -33,7 +33,9 @@ public struct Message: Hashable, Sendable {
             guard reportName.unicodeScalars.count <= Self.reportNameLimit else {
                 throw MessageFault("report_name has more than \(Self.reportNameLimit) characters")
             }
-            guard !reportName.utf8.contains(0) else { throw MessageFault("report_name contains NUL") }
+            guard !reportName.utf8.contains(0) else {
+                throw MessageFault("report_name contains NUL")
+            }
         }
         guard text.utf8.count <= Self.textLimitBytes else {
             throw MessageFault("message_text is longer than 8 MiB")

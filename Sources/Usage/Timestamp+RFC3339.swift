@@ -19,7 +19,8 @@ extension Timestamp: CustomStringConvertible {
         var scanner = Scanner(text.utf8)
         guard let year = scanner.number(4), scanner.skip("-"),
             let month = scanner.number(2), scanner.skip("-"),
-            let day = scanner.number(2), scanner.skip("T") || scanner.skip("t") || scanner.skip(" "),
+            let day = scanner.number(2),
+            scanner.skip("T") || scanner.skip("t") || scanner.skip(" "),
             let hour = scanner.number(2), hour < 24, scanner.skip(":"),
             let minute = scanner.number(2), minute < 60, scanner.skip(":"),
             let second = scanner.number(2), second <= 60,
@@ -66,7 +67,8 @@ private struct Scanner {
         let digits = rest.prefix { isDigit($0) }
         guard (1...9).contains(digits.count) else { return nil }
         rest = rest.dropFirst(digits.count)
-        let padded = Array(digits.prefix(6)) + Array(repeating: 0x30, count: max(0, 6 - digits.count))
+        let padded =
+            Array(digits.prefix(6)) + Array(repeating: 0x30, count: max(0, 6 - digits.count))
         return padded.reduce(0) { $0 * 10 + Int($1 - 0x30) }
     }
 

@@ -17,7 +17,8 @@ public struct Timestamp: Hashable, Comparable, Sendable {
 
     /// The instants that have a four-digit year, as RFC 3339 wants.
     public static let representable =
-        Timestamp(microseconds: -62_135_596_800_000_000)..<Timestamp(
+        Timestamp(
+            microseconds: -62_135_596_800_000_000)..<Timestamp(
             microseconds: 253_402_300_800_000_000)
 
     /// The same instant without its fraction of a second.

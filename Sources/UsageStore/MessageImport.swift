@@ -35,7 +35,8 @@ public final class MessageImport {
     public init(databaseURL: String, keepsCredits: Bool) throws {
         statements = ImportStatements(keepsCredits: keepsCredits)
         connection = try reportingUnavailability {
-            try Connection(url: databaseURL, applicationName: "orbitalctl import", waitSeconds: 3600)
+            try Connection(
+                url: databaseURL, applicationName: "orbitalctl import", waitSeconds: 3600)
         }
         let connection = connection
         staging = try reportingUnavailability {
@@ -112,7 +113,8 @@ extension CopyReader {
 
     fileprivate func rejection() throws -> MessageImport.Rejection {
         switch string(6) {
-        case "credits": return .otherCredits(string(7).flatMap { Credits($0) } ?? Credits(hundredths: 0))
+        case "credits":
+            return .otherCredits(string(7).flatMap { Credits($0) } ?? Credits(hundredths: 0))
         case "unpriced": return .unpriced
         default: return .conflict
         }

@@ -61,7 +61,7 @@ struct CSVSource: MessageSource {
         }
     }
 
-    /// One row; nil at the end. A quoted field may hold commas, quotes and line breaks.
+    /// One row, nil at the end; a quoted field may hold commas, quotes and line breaks.
     private func row() throws -> Row? {
         guard try input.peek() != nil else { return nil }
         let startLine = input.line

@@ -45,7 +45,8 @@ extension Check {
             report.well("schema", "migration \(Schema.version) is applied")
         } else {
             report.fault(
-                "schema", "these triggers are missing or disabled: \(missing.joined(separator: ", "))",
+                "schema",
+                "these triggers are missing or disabled: \(missing.joined(separator: ", "))",
                 remedy: "ALTER TABLE … ENABLE TRIGGER, or make them anew as in Migrations/")
         }
         guard let rate = try store.rateInForce() else {

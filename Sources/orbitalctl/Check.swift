@@ -21,7 +21,8 @@ struct Check: ParsableCommand {
                 checkSite(settings, &report)
             } catch {
                 for fault in error.faults {
-                    report.fault("configuration", fault, remedy: "correct it there, or in the environment")
+                    report.fault(
+                        "configuration", fault, remedy: "correct it there, or in the environment")
                 }
             }
             if report.hasFaults { throw ExitCode.failure }

@@ -25,7 +25,8 @@ struct Export: ParsableCommand {
                 waitSeconds: settings.databaseWaitSeconds)
             let progress = Progress(
                 unit: "messages", totalBytes: try store.recordCount(),
-                isShown: isatty(STDERR_FILENO) == 1 && (output != nil || isatty(STDOUT_FILENO) == 0))
+                isShown: isatty(STDERR_FILENO) == 1 && (output != nil || isatty(STDOUT_FILENO) == 0)
+            )
             let file = try OutputFile(path: output)
             var count = 0
             try file.write(opening)
@@ -41,7 +42,9 @@ struct Export: ParsableCommand {
         }
     }
 
-    private static let columns = ["message_id", "timestamp", "report_name", "message_text", "credits_used"]
+    private static let columns = [
+        "message_id", "timestamp", "report_name", "message_text", "credits_used",
+    ]
 
     private var opening: [UInt8] {
         switch format {

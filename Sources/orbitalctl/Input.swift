@@ -26,7 +26,8 @@ final class Input {
             }
             self.handle = handle
             let attributes = try FileManager.default.attributesOfItem(atPath: path)
-            size = (attributes[.type] as? FileAttributeType) == .typeRegular
+            size =
+                (attributes[.type] as? FileAttributeType) == .typeRegular
                 ? attributes[.size] as? Int : nil
         }
         try skipByteOrderMark()
@@ -66,7 +67,9 @@ final class Input {
     }
 
     private func skipByteOrderMark() throws {
-        guard try peek() == 0xef, piece.count >= 3, piece[1] == 0xbb, piece[2] == 0xbf else { return }
+        guard try peek() == 0xef, piece.count >= 3, piece[1] == 0xbb, piece[2] == 0xbf else {
+            return
+        }
         index = 3
     }
 }

@@ -48,9 +48,13 @@ struct JSONArraySource: MessageSource {
         var isEscaped = false
         while let byte = try input.peek() {
             if isInString {
-                if isEscaped { isEscaped = false }
-                else if byte == UInt8(ascii: "\\") { isEscaped = true }
-                else if byte == UInt8(ascii: "\"") { isInString = false }
+                if isEscaped {
+                    isEscaped = false
+                } else if byte == UInt8(ascii: "\\") {
+                    isEscaped = true
+                } else if byte == UInt8(ascii: "\"") {
+                    isInString = false
+                }
             } else if depth == 0, byte == UInt8(ascii: ",") || byte == UInt8(ascii: "]") {
                 return item(element, length: length, line: line)
             } else {
@@ -71,12 +75,15 @@ struct JSONArraySource: MessageSource {
     private func item(_ element: [UInt8], length: Int, line: Int) -> SourceItem {
         guard length <= SourceItem.limitBytes else {
             return SourceItem(
-                line: line, raw: Array(element.prefix(SourceItem.shownBytes)), content: .failure(SourceItem.tooLong))
+                line: line, raw: Array(element.prefix(SourceItem.shownBytes)),
+                content: .failure(SourceItem.tooLong))
         }
         return SourceItem(line: line, raw: element, content: decoder.message(from: element))
     }
 
-    private var unfinished: Failure { Self.broken("it ends before its closing ]", line: input.line) }
+    private var unfinished: Failure {
+        Self.broken("it ends before its closing ]", line: input.line)
+    }
 
     private static func broken(_ what: String, line: Int) -> Failure {
         Failure(message: "line \(line): the JSON array is broken: \(what)", status: EX_DATAERR)

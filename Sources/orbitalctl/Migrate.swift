@@ -19,20 +19,24 @@ struct MigrationFiles: ParsableArguments {
     /// The directory that was named, else the repository's, else the installed one.
     var path: String {
         let installed = "/usr/share/orbital-usage/migrations"
-        return directory ?? (FileManager.default.fileExists(atPath: "Migrations")
-            ? "Migrations" : installed)
+        return directory
+            ?? (FileManager.default.fileExists(atPath: "Migrations")
+                ? "Migrations" : installed)
     }
 
     /// Reads all files in order of their names.
     func migrations() throws -> [Migration] {
         guard let names = try? FileManager.default.contentsOfDirectory(atPath: path) else {
-            throw Failure(message: "there is no directory \(path) of migrations", status: EX_NOINPUT)
+            throw Failure(
+                message: "there is no directory \(path) of migrations", status: EX_NOINPUT)
         }
         let migrations = try names.filter { $0.hasSuffix(".sql") }.sorted().map { name in
             try Migration(
                 fileName: name, text: String(contentsOfFile: "\(path)/\(name)", encoding: .utf8))
         }
-        if let twin = zip(migrations, migrations.dropFirst()).first(where: { $0.version == $1.version }) {
+        if let twin = zip(migrations, migrations.dropFirst()).first(where: {
+            $0.version == $1.version
+        }) {
             throw Failure(
                 message: "\(twin.0.fileName) and \(twin.1.fileName) have the same number",
                 status: EX_DATAERR)
@@ -106,7 +110,9 @@ extension Migrate {
         func run() throws {
             try reporting {
                 let last = try files.migrations().last.flatMap { Int($0.version) } ?? 0
-                let words = description.lowercased().split { !($0.isASCII && ($0.isLetter || $0.isNumber)) }
+                let words = description.lowercased().split {
+                    !($0.isASCII && ($0.isLetter || $0.isNumber))
+                }
                 guard !words.isEmpty else {
                     throw Failure(message: "the description has no letters", status: EX_USAGE)
                 }

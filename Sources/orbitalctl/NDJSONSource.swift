@@ -16,7 +16,8 @@ struct NDJSONSource: MessageSource {
             }
             guard length <= SourceItem.limitBytes else {
                 return SourceItem(
-                    line: number, raw: Array(line.prefix(SourceItem.shownBytes)), content: .failure(SourceItem.tooLong))
+                    line: number, raw: Array(line.prefix(SourceItem.shownBytes)),
+                    content: .failure(SourceItem.tooLong))
             }
             if line.allSatisfy({ $0 == 0x20 || $0 == 0x09 || $0 == 0x0d }) { continue }
             return SourceItem(line: number, raw: line, content: decoder.message(from: line))

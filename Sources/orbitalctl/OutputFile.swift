@@ -66,7 +66,8 @@ final class OutputFile {
             try handle.write(contentsOf: Data(buffer))
         } catch {
             throw Failure(
-                message: "cannot write \(path ?? "to standard output"): \(error.localizedDescription)",
+                message:
+                    "cannot write \(path ?? "to standard output"): \(error.localizedDescription)",
                 status: EX_IOERR)
         }
         buffer.removeAll(keepingCapacity: true)

@@ -23,7 +23,9 @@ final class Progress {
         guard let totalBytes, totalBytes > 0 else { return show("\(count) \(unit)") }
         let share = min(1, Double(bytes ?? count) / Double(totalBytes))
         let filled = Int(share * Double(Self.width))
-        let bar = String(repeating: "=", count: filled) + String(repeating: " ", count: Self.width - filled)
+        let bar =
+            String(repeating: "=", count: filled)
+            + String(repeating: " ", count: Self.width - filled)
         show("[\(bar)] \(Int(share * 100)) %  \(count) \(unit)")
     }
 

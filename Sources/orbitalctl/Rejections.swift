@@ -27,7 +27,8 @@ final class Rejections {
         case .unpriced: reason = "the price list has no entry that prices a text of this time"
         case .conflict: reason = "message_id \(message.messageID) is recorded with other content"
         case .otherCredits(let price):
-            reason = "credits_used is \(message.creditsUsed?.description ?? ""), the price list says \(price)"
+            reason =
+                "credits_used is \(message.creditsUsed?.description ?? ""), the price list says \(price)"
         }
         try add(line: line, reason: reason) {
             $0.name("message")
@@ -40,7 +41,8 @@ final class Rejections {
         if let file { return try file.close() }
         guard unlink(path) == 0 || errno == ENOENT else {
             throw Failure(
-                message: "cannot remove \(path): \(String(cString: strerror(errno)))", status: EX_IOERR)
+                message: "cannot remove \(path): \(String(cString: strerror(errno)))",
+                status: EX_IOERR)
         }
     }
 

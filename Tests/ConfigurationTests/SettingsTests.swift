@@ -9,7 +9,8 @@ import Testing
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         if let file {
             try file.write(
-                to: folder.appendingPathComponent("development.env"), atomically: true, encoding: .utf8)
+                to: folder.appendingPathComponent("development.env"), atomically: true,
+                encoding: .utf8)
         }
         return try Settings.load(environment: { environment[$0] }, directories: [folder.path])
     }
@@ -42,11 +43,12 @@ import Testing
         #expect(found.count == 5)
         #expect(found[0].hasSuffix("development.env: line 1 is not KEY=value"))
         #expect(found[1].hasSuffix("development.env: WROKERS is no key of this service"))
-        #expect(found.suffix(3) == [
-            "DATABASE_URL must be a connection string",
-            "LOG_LEVEL must be debug, info, warning or error",
-            "PORT must be a number from 1 to 65535",
-        ])
+        #expect(
+            found.suffix(3) == [
+                "DATABASE_URL must be a connection string",
+                "LOG_LEVEL must be debug, info, warning or error",
+                "PORT must be a number from 1 to 65535",
+            ])
     }
 
     @Test(arguments: ["0", "257", "-1", "8.0", "", "eight", "99999999999999999999"])
@@ -55,14 +57,16 @@ import Testing
     }
 
     @Test func `keep a worker for full reads`() {
-        #expect(faults(["WORKERS": "2", "RESERVED_WORKERS": "2"])
-            == ["RESERVED_WORKERS must be less than WORKERS"])
+        #expect(
+            faults(["WORKERS": "2", "RESERVED_WORKERS": "2"])
+                == ["RESERVED_WORKERS must be less than WORKERS"])
         #expect(faults(["WORKERS": "1"]) == [])
     }
 
     @Test func `know three environments`() {
-        #expect(faults(["CONFIG_ENV": "staging"])
-            == ["CONFIG_ENV must be development, production or test"])
+        #expect(
+            faults(["CONFIG_ENV": "staging"])
+                == ["CONFIG_ENV must be development, production or test"])
     }
 
     @Test(arguments: ["development", "production", "test"])

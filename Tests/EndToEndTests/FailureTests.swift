@@ -43,7 +43,8 @@ import Testing
         let site = try site()
         defer { site.stop() }
         let (curl, output) = try frozenRead(site)
-        try site.database.run("""
+        try site.database.run(
+            """
             SELECT pg_terminate_backend(pid) FROM pg_stat_activity
             WHERE application_name = 'orbital-fcgi' AND query LIKE 'COPY%'
             """)
@@ -91,7 +92,8 @@ import Testing
         }
     }
 
-    @Test func `costs at most twice what psql takes for the same rows, in constant memory`() throws {
+    @Test func `costs at most twice what psql takes for the same rows, in constant memory`() throws
+    {
         let million = try Database(sharing: Self.millionURL.get())
         let thousand = try Database()
         try thousand.addRecords(1000)
@@ -109,14 +111,18 @@ import Testing
         var ratios: [Double] = []
         for _ in 1...7 {
             let psql = try seconds {
-                try Program("/bin/sh", ["-c", "exec psql -Xq \"$0\" -c \"$1\" >/dev/null", million.url, command])
+                try Program(
+                    "/bin/sh",
+                    ["-c", "exec psql -Xq \"$0\" -c \"$1\" >/dev/null", million.url, command])
             }
             let curl = try seconds { try site.startCurl("/usage") }
             ratios.append(curl / psql)
         }
         let median = ratios.sorted()[3]
         let largePeak = site.responder.peakMemoryKilobytes
-        print("measured: full read of a million records / psql COPY = \(median), peak memory \(largePeak) kB, with a thousand records \(smallPeak) kB")
+        print(
+            "measured: full read of a million records / psql COPY = \(median), peak memory \(largePeak) kB, with a thousand records \(smallPeak) kB"
+        )
         #expect(median <= 2)
         #expect(largePeak < 40_000)
         #expect(abs(largePeak - smallPeak) < 4000)

@@ -14,12 +14,23 @@ import Testing
     }
 
     /// Chromium speaks no HTTP over Unix sockets: a port that is free now, for this machine only.
-    private func open(_ site: Site, expecting state: String, while body: () throws -> Void = {}) throws -> Page {
-        let port = try Program.run("/usr/bin/env", ["python3", "-c", "import socket; s=socket.socket(); s.bind(('127.0.0.1', 0)); print(s.getsockname()[1])"])
-            .output.trimmingCharacters(in: .newlines)
+    private func open(_ site: Site, expecting state: String, while body: () throws -> Void = {})
+        throws -> Page
+    {
+        let port = try Program.run(
+            "/usr/bin/env",
+            [
+                "python3", "-c",
+                "import socket; s=socket.socket(); s.bind(('127.0.0.1', 0)); print(s.getsockname()[1])",
+            ]
+        )
+        .output.trimmingCharacters(in: .newlines)
         let folder = TemporaryFolder.shared.file("page-nginx")
-        _ = try Program.run(Repository.path("deploy/dev/site"), [folder.path, "127.0.0.1:\(port)", site.responder.socketPath])
-        let nginx = try Program("/usr/sbin/nginx", ["-e", "stderr", "-c", "\(folder.path)/nginx.conf"])
+        _ = try Program.run(
+            Repository.path("deploy/dev/site"),
+            [folder.path, "127.0.0.1:\(port)", site.responder.socketPath])
+        let nginx = try Program(
+            "/usr/sbin/nginx", ["-e", "stderr", "-c", "\(folder.path)/nginx.conf"])
         defer { nginx.stop() }
         #expect(eventually { FileManager.default.fileExists(atPath: "\(folder.path)/nginx.pid") })
         try body()
@@ -34,11 +45,13 @@ import Testing
         let site = try Site()
         defer { site.stop() }
         try site.database.addRecords(10_000)
-        try site.database.run("""
+        try site.database.run(
+            """
             INSERT INTO usage_record ("timestamp", report_name, message_text)
             VALUES ('2025-06-01T12:00:00.5Z', '<b>&"},{', repeat('x', 156))
             """)
-        let total = try site.database.value("""
+        let total = try site.database.value(
+            """
             SELECT to_char(sum(credit_hundredths) / 100.0, 'FM999,999,990.00') FROM usage_record
             """)
         let page = try open(site, expecting: "As of")
@@ -62,7 +75,9 @@ import Testing
         let site = try Site()
         defer { site.stop() }
         let page = try open(site, expecting: "Cannot read") { site.responder.stop() }
-        #expect(page.state == "Cannot read the records: The service does not answer; it may be restarting.")
+        #expect(
+            page.state
+                == "Cannot read the records: The service does not answer; it may be restarting.")
         #expect(page.canTryAgain)
         #expect(page.messages == "–")
     }

@@ -21,9 +21,12 @@ import Testing
         return try (0..<count / 200).map { _ in
             try Program(
                 "/usr/bin/curl",
-                ["-s", "--parallel", "--parallel-immediate", "--parallel-max", "200", "--max-time", "60",
+                [
+                    "-s", "--parallel", "--parallel-immediate", "--parallel-max", "200",
+                    "--max-time", "60",
                     "--unix-socket", site.nginx.socketPath, "-K", folder.path,
-                    "-w", "%{http_code} %header{retry-after} %{exitcode}\n"])
+                    "-w", "%{http_code} %header{retry-after} %{exitcode}\n",
+                ])
         }
     }
 
@@ -32,8 +35,11 @@ import Testing
         let lines = programs.flatMap { $0.output.split(separator: "\n") }
         // Beside what it is told to, a parallel curl prints its progress.
         return lines.filter { $0.prefixMatch(of: /[0-9]{3}[ ]/) != nil }.map { line in
-            let words = line.split(separator: " ", omittingEmptySubsequences: false).map(String.init)
-            return Outcome(status: words[0], retryAfter: words.count > 2 ? words[1] : "", curlStatus: words.last ?? "")
+            let words = line.split(separator: " ", omittingEmptySubsequences: false).map(
+                String.init)
+            return Outcome(
+                status: words[0], retryAfter: words.count > 2 ? words[1] : "",
+                curlStatus: words.last ?? "")
         }
     }
 
@@ -50,7 +56,9 @@ import Testing
             ]
             #expect(Set(found).subtracting(allowed) == [])
             #expect(found.contains { $0.status == "200" })
-            print("measured: 400 clients on \(path): \(found.count { $0.status == "200" }) times 200, \(found.count { $0.status == "503" }) times 503")
+            print(
+                "measured: 400 clients on \(path): \(found.count { $0.status == "200" }) times 200, \(found.count { $0.status == "503" }) times 503"
+            )
         }
         #expect(eventually { site.responder.descriptorCount < 100 })
     }
@@ -61,14 +69,19 @@ import Testing
         // One connection per worker is opened before, as it is in a service that runs.
         for _ in 1...30 { #expect(try site.curl("/health").status == 200) }
         let lock = try site.database.lockRecords()
-        let reads = try (1...6).map { _ in try site.startCurl("/usage", options: ["-w", "%{http_code}"]) }
+        let reads = try (1...6).map { _ in
+            try site.startCurl("/usage", options: ["-w", "%{http_code}"])
+        }
         #expect(try eventually { try site.runningQueries() == 6 })
         // One more finds no slot, and is told so at once.
         let refused = try site.curl("/usage")
         #expect(refused.status == 503)
         #expect(refused.fields["retry-after"] == "1")
         for _ in 1...20 {
-            let health = try Program.run("/usr/bin/curl", ["-o", "/dev/null", "-w", "%{http_code} %{time_total}"] + site.curlArguments("/health"))
+            let health = try Program.run(
+                "/usr/bin/curl",
+                ["-o", "/dev/null", "-w", "%{http_code} %{time_total}"]
+                    + site.curlArguments("/health"))
             let words = health.output.split(separator: " ")
             #expect(words.first == "200")
             #expect((Double(words.last ?? "") ?? 9) < 0.1)
@@ -96,12 +109,17 @@ import Testing
         withExtendedLifetime(idle) {}
     }
 
-    @Test func `is drained by TERM: all that was accepted is answered, the rest refused in words`() throws {
+    @Test func `is drained by TERM: all that was accepted is answered, the rest refused in words`()
+        throws
+    {
         let site = try Site()
         defer { site.stop() }
         try site.database.addRecords(20_000)
         let programs = try start(site, "/usage", count: 400) + start(site, "/health", count: 400)
-        #expect(try eventually { try site.runningQueries("") > 0 || programs.contains { !$0.output.isEmpty } })
+        #expect(
+            try eventually {
+                try site.runningQueries("") > 0 || programs.contains { !$0.output.isEmpty }
+            })
         let begin = ContinuousClock.now
         site.responder.program.signal(SIGTERM)
         let found = outcomes(programs)

@@ -50,7 +50,9 @@ import Testing
         #expect(refused.fields["allow"] == "GET, HEAD")
         let large = TemporaryFolder.shared.file("large").path
         try Data(count: 9 << 20).write(to: URL(fileURLWithPath: large))
-        try check(site.curl("/usage", ["--data-binary", "@\(large)", "-H", "Expect:"]), 413, instance: "/usage")
+        try check(
+            site.curl("/usage", ["--data-binary", "@\(large)", "-H", "Expect:"]), 413,
+            instance: "/usage")
         site.responder.stop()
         let away = try site.curl("/usage")
         try check(away, 502, instance: "/usage")
@@ -63,7 +65,9 @@ import Testing
         let body = TemporaryFolder.shared.file("body").path
         try Data(count: 7 << 20).write(to: URL(fileURLWithPath: body))
         let programs = try (1...16).map { _ in
-            try site.startCurl("/usage", options: ["--data-binary", "@\(body)", "-H", "Expect:", "-w", "%{http_code}"])
+            try site.startCurl(
+                "/usage",
+                options: ["--data-binary", "@\(body)", "-H", "Expect:", "-w", "%{http_code}"])
         }
         #expect(programs.map { $0.wait() } == Array(repeating: 0, count: 16))
         #expect(programs.map(\.output) == Array(repeating: "405", count: 16))

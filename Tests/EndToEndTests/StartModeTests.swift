@@ -6,10 +6,14 @@ import Testing
 @Suite(.timeLimit(.minutes(2))) struct `The responder's binary` {
     private let program = Repository.program("orbital-fcgi")
 
-    private func cgi(_ path: String, _ database: Database, _ more: [String: String] = [:]) throws -> Program.Outcome {
-        try Program.run(program, environment: [
-            "DATABASE_URL": database.url, "REQUEST_METHOD": "GET", "SCRIPT_NAME": path,
-        ].merging(more) { $1 })
+    private func cgi(_ path: String, _ database: Database, _ more: [String: String] = [:]) throws
+        -> Program.Outcome
+    {
+        try Program.run(
+            program,
+            environment: [
+                "DATABASE_URL": database.url, "REQUEST_METHOD": "GET", "SCRIPT_NAME": path,
+            ].merging(more) { $1 })
     }
 
     @Test func `answers as a plain CGI program`() throws {
@@ -20,17 +24,22 @@ import Testing
         #expect(health.output.hasPrefix("Status: 200 OK\r\nContent-Type: application/json\r\n"))
         #expect(health.output.contains("\r\n\r\n{\"status\":\"healthy\",\"timestamp\":\"20"))
         let usage = try cgi("/cgi-bin/orbital-fcgi", database, ["PATH_INFO": "/usage"])
-        #expect(usage.output.hasSuffix(#"{"message_id":2,"timestamp":"2024-01-01T00:01:02Z","credits_used":2.20}]}"#))
+        #expect(
+            usage.output.hasSuffix(
+                #"{"message_id":2,"timestamp":"2024-01-01T00:01:02Z","credits_used":2.20}]}"#))
         #expect(try cgi("/nothing", database).output.hasPrefix("Status: 404 Not Found\r\n"))
-        #expect(try cgi("/health", database, ["REQUEST_METHOD": "HEAD"]).output.hasSuffix("\r\n\r\n"))
+        #expect(
+            try cgi("/health", database, ["REQUEST_METHOD": "HEAD"]).output.hasSuffix("\r\n\r\n"))
     }
 
     @Test func `fails as a CGI program when its answer breaks off`() throws {
         let database = try Database()
         try database.addRecords(300_000)
-        let outcome = try Program.run("/bin/bash", ["-c", "set -o pipefail; '\(program)' | head -c 1000"], environment: [
-            "DATABASE_URL": database.url, "REQUEST_METHOD": "GET", "SCRIPT_NAME": "/usage",
-        ])
+        let outcome = try Program.run(
+            "/bin/bash", ["-c", "set -o pipefail; '\(program)' | head -c 1000"],
+            environment: [
+                "DATABASE_URL": database.url, "REQUEST_METHOD": "GET", "SCRIPT_NAME": "/usage",
+            ])
         #expect(outcome.status == 1)
     }
 
@@ -47,7 +56,10 @@ import Testing
         }
         #expect(eventually { (try? Listener.probe(wrapSocket)) != nil })
         let folder = TemporaryFolder.shared.file("cgi-nginx")
-        #expect(try Program.run(Repository.path("deploy/dev/site"), [folder.path, "unix:\(siteSocket)", wrapSocket]).status == 0)
+        #expect(
+            try Program.run(
+                Repository.path("deploy/dev/site"), [folder.path, "unix:\(siteSocket)", wrapSocket]
+            ).status == 0)
         let configuration = """
             user root; daemon off; pid \(folder.path)/pid; error_log stderr;
             events {}
@@ -68,23 +80,31 @@ import Testing
                 }
             }
             """
-        try configuration.write(toFile: "\(folder.path)/cgi.conf", atomically: true, encoding: .utf8)
+        try configuration.write(
+            toFile: "\(folder.path)/cgi.conf", atomically: true, encoding: .utf8)
         let nginx = try Nginx(configuration: "\(folder.path)/cgi.conf", socketPath: siteSocket)
         defer { nginx.stop() }
         func curl(_ path: String, _ options: [String] = []) throws -> Program.Outcome {
-            try Program.run("/usr/bin/curl", options + ["-sS", "--unix-socket", siteSocket, "http://localhost\(path)"])
+            try Program.run(
+                "/usr/bin/curl",
+                options + ["-sS", "--unix-socket", siteSocket, "http://localhost\(path)"])
         }
         #expect(try curl("/health").output.hasPrefix("{\"status\":\"healthy\""))
         #expect(try curl("/usage").output.hasSuffix("}]}"))
         let body = TemporaryFolder.shared.file("body").path
         try Data(count: 900_000).write(to: URL(fileURLWithPath: body))
-        #expect(try curl("/usage", ["--data-binary", "@\(body)", "-o", "/dev/null", "-w", "%{http_code}"]).output == "405")
+        #expect(
+            try curl(
+                "/usage", ["--data-binary", "@\(body)", "-o", "/dev/null", "-w", "%{http_code}"]
+            ).output == "405")
     }
 
     @Test func `serves the socket that spawn-fcgi opened`() throws {
         let database = try Database()
         let path = TemporaryFolder.shared.file("spawned").path
-        let spawned = try Program("/usr/bin/spawn-fcgi", ["-n", "-s", path, "--", program], environment: ["DATABASE_URL": database.url])
+        let spawned = try Program(
+            "/usr/bin/spawn-fcgi", ["-n", "-s", path, "--", program],
+            environment: ["DATABASE_URL": database.url])
         #expect(eventually { (try? Listener.probe(path)) != nil })
         let client = FastCGIClient(path)
         client.get("/health")
@@ -103,7 +123,9 @@ import Testing
             os.dup2(listener.fileno(), 3); os.set_inheritable(3, True)
             os.execve(sys.argv[2], [sys.argv[2]], {**os.environ, "LISTEN_PID": str(os.getpid()), "LISTEN_FDS": "1"})
             """
-        let activated = try Program("/usr/bin/env", ["python3", "-c", activator, path, program], environment: ["DATABASE_URL": database.url])
+        let activated = try Program(
+            "/usr/bin/env", ["python3", "-c", activator, path, program],
+            environment: ["DATABASE_URL": database.url])
         #expect(eventually { (try? Listener.probe(path)) != nil })
         let client = FastCGIClient(path)
         client.get("/health/live")
@@ -121,7 +143,8 @@ import Testing
         let nothing = try Program.run(program)
         #expect(nothing.status == 64)
         #expect(nothing.errors.hasPrefix("orbital-fcgi: nothing to serve: give --socket PATH"))
-        let wrong = try Program.run(program, ["--socket", "/tmp/x"], environment: ["WORKERS": "many"])
+        let wrong = try Program.run(
+            program, ["--socket", "/tmp/x"], environment: ["WORKERS": "many"])
         #expect(wrong.status == 78)
         #expect(wrong.errors == "orbital-fcgi: WORKERS must be a number from 1 to 256\n")
         let taken = try Program.run(program, ["--socket", "/nowhere/x"])

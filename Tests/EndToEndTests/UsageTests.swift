@@ -6,16 +6,18 @@ import Testing
     @Test func `is byte for byte that of the contract`() throws {
         let site = try Site()
         defer { site.stop() }
-        try site.database.run("""
+        try site.database.run(
+            """
             INSERT INTO usage_record (message_id, "timestamp", report_name, message_text) VALUES
             (1, '2024-01-15T14:30:00Z', 'Contract Analysis', repeat('x', 156)),
             (2, '2024-01-15T15:45:00Z', NULL, repeat('x', 82))
             """)
         let answer = try site.curl("/usage")
         #expect(answer.status == 200)
-        #expect(answer.body == #"""
-            {"usage":[{"message_id":1,"timestamp":"2024-01-15T14:30:00Z","report_name":"Contract Analysis","credits_used":15.60},{"message_id":2,"timestamp":"2024-01-15T15:45:00Z","credits_used":8.20}]}
-            """#)
+        #expect(
+            answer.body == #"""
+                {"usage":[{"message_id":1,"timestamp":"2024-01-15T14:30:00Z","report_name":"Contract Analysis","credits_used":15.60},{"message_id":2,"timestamp":"2024-01-15T15:45:00Z","credits_used":8.20}]}
+                """#)
         #expect(answer.fields["content-type"] == "application/json")
         #expect(answer.fields["cache-control"] == "no-cache")
         #expect(answer.fields["x-content-type-options"] == "nosniff")
@@ -28,9 +30,15 @@ import Testing
         (String(repeating: "x", count: 50), "5.00"), (String(repeating: "x", count: 100), "10.00"),
         (String(repeating: "x", count: 500), "50.00"), ("What is the rent?", "1.70"),
         // The family is 7 code points, the accent 2, CRLF 2, the emoji and the old Italic letter 1.
-        (String(repeating: "\u{1F468}\u{200D}\u{1F469}\u{200D}\u{1F467}\u{200D}\u{1F466}", count: 10), "7.00"),
-        (String(repeating: "e\u{301}", count: 10), "2.00"), (String(repeating: "\r\n", count: 10), "2.00"),
-        (String(repeating: "\u{1F600}", count: 11), "1.10"), (String(repeating: "\u{10300}", count: 12), "1.20"),
+        (
+            String(
+                repeating: "\u{1F468}\u{200D}\u{1F469}\u{200D}\u{1F467}\u{200D}\u{1F466}", count: 10
+            ), "7.00"
+        ),
+        (String(repeating: "e\u{301}", count: 10), "2.00"),
+        (String(repeating: "\r\n", count: 10), "2.00"),
+        (String(repeating: "\u{1F600}", count: 11), "1.10"),
+        (String(repeating: "\u{10300}", count: 12), "1.20"),
         (String(repeating: "漢", count: 13), "1.30"),
     ]
 
@@ -42,9 +50,11 @@ import Testing
         let site = try Site()
         defer { site.stop() }
         for (index, price) in Self.prices.enumerated() {
-            let text = price.text.unicodeScalars.map { "chr(\($0.value))" }.joined(separator: " || ")
+            let text = price.text.unicodeScalars.map { "chr(\($0.value))" }.joined(
+                separator: " || ")
             _ = try site.database.psql(
-                "INSERT INTO usage_record (message_id, \"timestamp\", message_text) VALUES (\(index), '2024-01-01Z', \(text.isEmpty ? "''" : text))")
+                "INSERT INTO usage_record (message_id, \"timestamp\", message_text) VALUES (\(index), '2024-01-01Z', \(text.isEmpty ? "''" : text))"
+            )
         }
         #expect(try credits(site) == Self.prices.map(\.credits))
     }
@@ -54,7 +64,8 @@ import Testing
         defer { site.stop() }
         let lines = try Self.prices.enumerated().map { index, price in
             let text = String(decoding: try JSONEncoder().encode(price.text), as: UTF8.self)
-            return "{\"message_id\":\(index),\"timestamp\":\"2024-01-01T00:00:00Z\",\"message_text\":\(text)}\n"
+            return
+                "{\"message_id\":\(index),\"timestamp\":\"2024-01-01T00:00:00Z\",\"message_text\":\(text)}\n"
         }
         let imported = try Program.run(
             Repository.program("orbitalctl"), ["import", "-"],
@@ -81,7 +92,10 @@ import Testing
         let answer = try site.curl("/usage?limit=5&%3Cb%3E=%22")
         #expect(answer.status == 400)
         #expect(answer.fields["content-type"] == "application/problem+json")
-        #expect(answer.body.contains(#""errors":[{"in":"query","name":"limit","code":"unknown","message":"/usage has no parameter of this name."},{"in":"query","name":"<b>","code":"unknown","#))
+        #expect(
+            answer.body.contains(
+                #""errors":[{"in":"query","name":"limit","code":"unknown","message":"/usage has no parameter of this name."},{"in":"query","name":"<b>","code":"unknown","#
+            ))
     }
 
     @Test func `is compressed for those who ask, and the same after that`() throws {

@@ -33,7 +33,10 @@ import Testing
     @Test func `replaces the socket that a killed process left`() throws {
         let killed = try Program(
             "/usr/bin/python3",
-            ["-c", "import socket,time;s=socket.socket(1);s.bind('\(path)');s.listen();time.sleep(60)"])
+            [
+                "-c",
+                "import socket,time;s=socket.socket(1);s.bind('\(path)');s.listen();time.sleep(60)",
+            ])
         #expect(eventually { (try? Listener.probe(path)) != nil })
         killed.signal(SIGKILL)
         killed.wait()

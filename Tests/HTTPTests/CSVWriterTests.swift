@@ -10,8 +10,9 @@ import Testing
 
     @Test func `quotes only fields that need it`() {
         #expect(row(["1", nil, "a b", "é"]) == "1,,a b,é\r\n")
-        #expect(row(["a,b", "say \"hi\"", "two\nlines", "\r"])
-            == "\"a,b\",\"say \"\"hi\"\"\",\"two\nlines\",\"\r\"\r\n")
+        #expect(
+            row(["a,b", "say \"hi\"", "two\nlines", "\r"])
+                == "\"a,b\",\"say \"\"hi\"\"\",\"two\nlines\",\"\r\"\r\n")
     }
 
     @Test(arguments: ["=1+1", "+1", "-1", "@x", "\tx", "\rx"])

@@ -26,8 +26,9 @@ import Testing
 
     @Test func `answers OPTIONS with the methods`() throws {
         #expect(try router.route(for: request("OPTIONS", "/usage", query: "x")) == nil)
-        #expect(String(decoding: router.optionsResponse.head, as: UTF8.self)
-            == "Status: 204 No Content\r\nAllow: GET, HEAD, OPTIONS\r\n\r\n")
+        #expect(
+            String(decoding: router.optionsResponse.head, as: UTF8.self)
+                == "Status: 204 No Content\r\nAllow: GET, HEAD, OPTIONS\r\n\r\n")
     }
 
     @Test(arguments: ["/", "/usag", "/usage/", "/USAGE", "/usage/1", "//usage", ""])
@@ -45,17 +46,18 @@ import Testing
     @Test func `names every parameter, once`() {
         let problem = problem(request("GET", "/usage", query: "limit=5&limit=6&x=%zz&na+me"))
         #expect(problem?.status == .badRequest)
-        #expect(problem?.faults == [
-            Problem.Fault(
-                in: "query", name: "limit", code: "unknown",
-                message: "/usage has no parameter of this name."),
-            Problem.Fault(
-                in: "query", name: "x", code: "malformed",
-                message: "The parameter is not percent-encoded UTF-8."),
-            Problem.Fault(
-                in: "query", name: "na me", code: "unknown",
-                message: "/usage has no parameter of this name."),
-        ])
+        #expect(
+            problem?.faults == [
+                Problem.Fault(
+                    in: "query", name: "limit", code: "unknown",
+                    message: "/usage has no parameter of this name."),
+                Problem.Fault(
+                    in: "query", name: "x", code: "malformed",
+                    message: "The parameter is not percent-encoded UTF-8."),
+                Problem.Fault(
+                    in: "query", name: "na me", code: "unknown",
+                    message: "/usage has no parameter of this name."),
+            ])
     }
 
     @Test func `names a hundred parameters at the most`() {

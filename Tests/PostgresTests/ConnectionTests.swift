@@ -64,7 +64,8 @@ import Testing
         let victim = try Connection(url: database.url, applicationName: "victim", waitSeconds: 5)
         #expect(victim.isOpen)
         try database.run(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'victim'")
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'victim'"
+        )
         #expect(eventually { !victim.isOpen })
     }
 
@@ -75,11 +76,13 @@ import Testing
             try slow.run("SELECT pg_sleep(60)")
         }
         #expect(error?.message == "no answer within 1 s")
-        #expect(try eventually(seconds: 2) {
-            try database.value(
-                "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'slow' AND state = 'active'")
-                == "0"
-        })
+        #expect(
+            try eventually(seconds: 2) {
+                try database.value(
+                    "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'slow' AND state = 'active'"
+                )
+                    == "0"
+            })
     }
 
     @Test func `stops waiting when the watched descriptor hangs up`() throws {
@@ -99,7 +102,10 @@ import Testing
         #expect(ContinuousClock.now - start < .seconds(5))
     }
 
-    @Test(arguments: [("postgresql://a@b/c", true), ("dbname=x", true), ("postgresql+asyncpg://a/b", false), ("nonsense", false)])
+    @Test(arguments: [
+        ("postgresql://a@b/c", true), ("dbname=x", true), ("postgresql+asyncpg://a/b", false),
+        ("nonsense", false),
+    ])
     func `knows a connection string when it sees one`(url: String, isValid: Bool) {
         #expect((Connection.fault(inURL: url) == nil) == isValid)
     }

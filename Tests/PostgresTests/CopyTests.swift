@@ -25,7 +25,8 @@ import Testing
         }
         try writer.end()
         let reader = try CopyReader(
-            connection, "COPY (SELECT coalesce(n, -1), s FROM t) TO STDOUT (FORMAT binary)", columns: 2)
+            connection, "COPY (SELECT coalesce(n, -1), s FROM t) TO STDOUT (FORMAT binary)",
+            columns: 2)
         for (number, string) in rows {
             #expect(try reader.next())
             #expect(reader.integer(0) == number ?? -1)
@@ -64,15 +65,18 @@ import Testing
         let database = try Database()
         let connection = try Connection(url: database.url, applicationName: "half", waitSeconds: 5)
         var reader: CopyReader? = try CopyReader(
-            connection, "COPY (SELECT generate_series(1::bigint, 100000000)) TO STDOUT (FORMAT binary)",
+            connection,
+            "COPY (SELECT generate_series(1::bigint, 100000000)) TO STDOUT (FORMAT binary)",
             columns: 1)
         #expect(try reader?.next() == true)
         reader = nil
         #expect(!connection.isOpen)
-        #expect(try eventually(seconds: 5) {
-            try database.value(
-                "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'half' AND state = 'active' AND wait_event IS DISTINCT FROM 'ClientWrite'")
-                == "0"
-        })
+        #expect(
+            try eventually(seconds: 5) {
+                try database.value(
+                    "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'half' AND state = 'active' AND wait_event IS DISTINCT FROM 'ClientWrite'"
+                )
+                    == "0"
+            })
     }
 }

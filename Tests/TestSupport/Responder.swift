@@ -27,13 +27,15 @@ public final class Responder {
 
     /// The most memory it has had, in kilobytes.
     public var peakMemoryKilobytes: Int {
-        let status = (try? String(contentsOfFile: "/proc/\(program.pid)/status", encoding: .utf8)) ?? ""
+        let status =
+            (try? String(contentsOfFile: "/proc/\(program.pid)/status", encoding: .utf8)) ?? ""
         let line = status.split(separator: "\n").first { $0.hasPrefix("VmHWM:") } ?? ""
         return Int(line.filter(\.isNumber)) ?? 0
     }
 
     /// How many descriptors it has open.
     public var descriptorCount: Int {
-        (try? FileManager.default.contentsOfDirectory(atPath: "/proc/\(program.pid)/fd"))?.count ?? 0
+        (try? FileManager.default.contentsOfDirectory(atPath: "/proc/\(program.pid)/fd"))?.count
+            ?? 0
     }
 }

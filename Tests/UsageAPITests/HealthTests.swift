@@ -7,14 +7,19 @@ import UsageStore
 @Suite(.timeLimit(.minutes(1))) struct `Health` {
     private final class Reports { var causes: [String] = [] }
 
-    private func service(_ database: Database, _ reports: Reports = Reports(), draining: Bool = false) -> Service {
-        Service(store: database.store(), isDraining: { draining }, report: { reports.causes.append($0) })
+    private func service(
+        _ database: Database, _ reports: Reports = Reports(), draining: Bool = false
+    ) -> Service {
+        Service(
+            store: database.store(), isDraining: { draining }, report: { reports.causes.append($0) }
+        )
     }
 
     private func body(_ response: Response) -> String {
         guard case .bytes(let bytes) = response.body else { return "" }
         // The one part that changes from second to second.
-        return String(decoding: bytes, as: UTF8.self).replacing(/\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ/, with: "NOW")
+        return String(decoding: bytes, as: UTF8.self).replacing(
+            /\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ/, with: "NOW")
     }
 
     private let request = Request(method: "GET", path: "/health", requestID: "1")
@@ -30,13 +35,20 @@ import UsageStore
         let reports = Reports()
         let response = health(request, service(try Database(isMigrated: false), reports))
         #expect(response.status == .serviceUnavailable)
-        #expect(body(response) == #"{"status":"unhealthy","timestamp":"NOW","checks":[{"name":"database","status":"healthy"},{"name":"schema","status":"unhealthy","message":"The database schema is not the expected one."}]}"#)
-        #expect(reports.causes == ["migration \(Schema.version) is not applied; run: orbitalctl migrate up"])
+        #expect(
+            body(response)
+                == #"{"status":"unhealthy","timestamp":"NOW","checks":[{"name":"database","status":"healthy"},{"name":"schema","status":"unhealthy","message":"The database schema is not the expected one."}]}"#
+        )
+        #expect(
+            reports.causes == [
+                "migration \(Schema.version) is not applied; run: orbitalctl migrate up"
+            ])
     }
 
     @Test func `of the process alone asks no database`() throws {
         let nowhere = UsageStore(databaseURL: "host=/nowhere", applicationName: "t", waitSeconds: 1)
-        let response = live(request, Service(store: nowhere, isDraining: { true }, report: { _ in }))
+        let response = live(
+            request, Service(store: nowhere, isDraining: { true }, report: { _ in }))
         #expect(body(response) == #"{"status":"healthy","timestamp":"NOW"}"#)
     }
 
@@ -44,6 +56,9 @@ import UsageStore
         let database = try Database()
         #expect(ready(request, service(database)).status == .ok)
         let response = ready(request, service(database, draining: true))
-        #expect(body(response) == #"{"status":"unhealthy","timestamp":"NOW","checks":[{"name":"process","status":"unhealthy","message":"The service is stopping."},{"name":"database","status":"healthy"},{"name":"schema","status":"healthy"}]}"#)
+        #expect(
+            body(response)
+                == #"{"status":"unhealthy","timestamp":"NOW","checks":[{"name":"process","status":"unhealthy","message":"The service is stopping."},{"name":"database","status":"healthy"},{"name":"schema","status":"healthy"}]}"#
+        )
     }
 }

@@ -11,7 +11,10 @@ import UsageStore
 
     @Test(arguments: ["\n", "\r\n"])
     func `are read in dbmate's format, whatever the line breaks`(lineBreak: String) throws {
-        let lines = ["-- a comment", "-- migrate:up transaction:false", "CREATE TABLE a ();", "CREATE TABLE b ();", "--\tmigrate:down", "DROP TABLE a;"]
+        let lines = [
+            "-- a comment", "-- migrate:up transaction:false", "CREATE TABLE a ();",
+            "CREATE TABLE b ();", "--\tmigrate:down", "DROP TABLE a;",
+        ]
         let migration = try migration(lines.joined(separator: lineBreak))
         #expect(migration.version == "0001")
         #expect(migration.up.statements == "CREATE TABLE a ();\nCREATE TABLE b ();")
@@ -55,7 +58,9 @@ import UsageStore
     @Test func `run by several at once are applied once`() throws {
         let database = try Database(isMigrated: false)
         let programs = try (1...4).map { _ in
-            try Program(Repository.program("orbitalctl"), ["migrate", "up"], environment: ["DATABASE_URL": database.url])
+            try Program(
+                Repository.program("orbitalctl"), ["migrate", "up"],
+                environment: ["DATABASE_URL": database.url])
         }
         #expect(programs.map { $0.wait() } == [0, 0, 0, 0])
         #expect(programs.filter { $0.output.contains("applying 0001") }.count == 1)

@@ -4,7 +4,8 @@ import TestSupport
 import Testing
 
 @Suite(.timeLimit(.minutes(2))) struct `The revision` {
-    private let insert = "INSERT INTO usage_record (\"timestamp\", message_text) VALUES (now(), 'x')"
+    private let insert =
+        "INSERT INTO usage_record (\"timestamp\", message_text) VALUES (now(), 'x')"
 
     private func revision(_ database: Database) throws -> Int {
         try Int(database.value("SELECT usage_revision()") ?? "") ?? 0

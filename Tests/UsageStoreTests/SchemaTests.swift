@@ -21,7 +21,10 @@ import UsageStore
 
     @Test func `is noticed when it is old, or not there`() throws {
         let empty = try Database(isMigrated: false)
-        #expect(empty.store().healthChecks().map(\.fault) == [nil, "The database schema is not the expected one."])
+        #expect(
+            empty.store().healthChecks().map(\.fault) == [
+                nil, "The database schema is not the expected one.",
+            ])
         try empty.run("CREATE TABLE schema_migrations (version varchar(128) PRIMARY KEY)")
         #expect(empty.store().healthChecks().last?.name == "schema")
         #expect(empty.store().healthChecks().last?.fault != nil)
@@ -31,9 +34,13 @@ import UsageStore
         (0, 100), (1, 100), (9, 100), (10, 100), (11, 110), (17, 170), (50, 500), (100, 1000),
         (500, 5000), (8_388_608, 83_886_080),
     ])
-    func `prices characters as the table of the contract says`(characters: Int, hundredths: Int) throws {
-        #expect(try Database().value(
-            "SELECT usage_credits(\(characters), NULL, 'characters', 4000, 100)") == String(hundredths))
+    func `prices characters as the table of the contract says`(characters: Int, hundredths: Int)
+        throws
+    {
+        #expect(
+            try Database().value(
+                "SELECT usage_credits(\(characters), NULL, 'characters', 4000, 100)")
+                == String(hundredths))
     }
 
     @Test(arguments: [
@@ -45,7 +52,9 @@ import UsageStore
         ("usage_credits(7, 1, 'o200k_base', 150, 0)", "2"),
         ("usage_credits(7, NULL, 'o200k_base', 4000, 100) IS NULL", "t"),
     ])
-    func `rounds halves up, and counts exact tokens where they are given`(call: String, expected: String) throws {
+    func `rounds halves up, and counts exact tokens where they are given`(
+        call: String, expected: String
+    ) throws {
         #expect(try Database().value("SELECT \(call)") == expected)
     }
 
@@ -55,15 +64,34 @@ import UsageStore
             state(database, "INSERT INTO usage_record (\(columns)) VALUES (\(values))")
         }
         #expect(insert("\"timestamp\", message_text", "now(), 'x'") == nil)
-        #expect(insert("\"timestamp\", message_text", "'infinity', 'x'") == "usage_record_timestamp_check")
-        #expect(insert("\"timestamp\", message_text", "'10000-01-01Z', 'x'") == "usage_record_timestamp_check")
-        #expect(insert("\"timestamp\", message_text, report_name", "now(), 'x', ''") == "usage_record_report_name_check")
-        #expect(insert("\"timestamp\", message_text, report_name", "now(), 'x', repeat('x', 501)") == "usage_record_report_name_check")
-        #expect(insert("\"timestamp\", message_text, report_name", "now(), 'x', repeat(U&'\\+01F600', 500)") == nil)
-        #expect(insert("\"timestamp\", message_text", "now(), repeat('x', 8388609)") == "usage_record_message_text_check")
-        #expect(insert("\"timestamp\", message_text, token_count", "now(), 'x', 1") == "usage_record_tokens_check")
-        #expect(insert("message_id, \"timestamp\", message_text", "1, now(), 'y'") == "usage_record_pkey")
-        #expect(insert("\"timestamp\", message_text, credit_hundredths", "now(), 'x', -1") == "usage_record_credit_hundredths_check")
+        #expect(
+            insert("\"timestamp\", message_text", "'infinity', 'x'")
+                == "usage_record_timestamp_check")
+        #expect(
+            insert("\"timestamp\", message_text", "'10000-01-01Z', 'x'")
+                == "usage_record_timestamp_check")
+        #expect(
+            insert("\"timestamp\", message_text, report_name", "now(), 'x', ''")
+                == "usage_record_report_name_check")
+        #expect(
+            insert("\"timestamp\", message_text, report_name", "now(), 'x', repeat('x', 501)")
+                == "usage_record_report_name_check")
+        #expect(
+            insert(
+                "\"timestamp\", message_text, report_name", "now(), 'x', repeat(U&'\\+01F600', 500)"
+            ) == nil)
+        #expect(
+            insert("\"timestamp\", message_text", "now(), repeat('x', 8388609)")
+                == "usage_record_message_text_check")
+        #expect(
+            insert("\"timestamp\", message_text, token_count", "now(), 'x', 1")
+                == "usage_record_tokens_check")
+        #expect(
+            insert("message_id, \"timestamp\", message_text", "1, now(), 'y'")
+                == "usage_record_pkey")
+        #expect(
+            insert("\"timestamp\", message_text, credit_hundredths", "now(), 'x', -1")
+                == "usage_record_credit_hundredths_check")
     }
 
     @Test func `keeps the price list as it was, for everyone`() throws {
@@ -75,37 +103,51 @@ import UsageStore
         ] {
             #expect(state(database, script) == "23001", "\(script)")
         }
-        #expect(state(database, """
-            INSERT INTO credit_rate (effective_from, tokenizer, hundredths_per_100_tokens, minimum_hundredths)
-            VALUES ('2030-01-01Z', 'characters', 8000, 200);
-            INSERT INTO usage_record (message_id, "timestamp", message_text)
-            VALUES (1, '2029-12-31T23:59:59Z', repeat('x', 50)), (2, '2030-01-01Z', repeat('x', 50))
-            """) == nil)
-        #expect(try database.psql("SELECT credit_hundredths, credit_rate_id FROM usage_record ORDER BY 1") == "500|1\n1000|3")
-        #expect(state(database, """
-            INSERT INTO credit_rate (effective_from, tokenizer, hundredths_per_100_tokens, minimum_hundredths)
-            VALUES ('2029-01-01Z', 'characters', 1, 1)
-            """) == "23001")
+        #expect(
+            state(
+                database,
+                """
+                INSERT INTO credit_rate (effective_from, tokenizer, hundredths_per_100_tokens, minimum_hundredths)
+                VALUES ('2030-01-01Z', 'characters', 8000, 200);
+                INSERT INTO usage_record (message_id, "timestamp", message_text)
+                VALUES (1, '2029-12-31T23:59:59Z', repeat('x', 50)), (2, '2030-01-01Z', repeat('x', 50))
+                """) == nil)
+        #expect(
+            try database.psql(
+                "SELECT credit_hundredths, credit_rate_id FROM usage_record ORDER BY 1")
+                == "500|1\n1000|3")
+        #expect(
+            state(
+                database,
+                """
+                INSERT INTO credit_rate (effective_from, tokenizer, hundredths_per_100_tokens, minimum_hundredths)
+                VALUES ('2029-01-01Z', 'characters', 1, 1)
+                """) == "23001")
     }
 
     @Test func `does not price by tokens that another tokenizer counted`() throws {
         let database = try Database()
-        try database.run("""
+        try database.run(
+            """
             INSERT INTO credit_rate (effective_from, tokenizer, hundredths_per_100_tokens, minimum_hundredths)
             VALUES ('2020-01-01Z', 'o200k_base', 4000, 100);
             INSERT INTO usage_record ("timestamp", message_text, token_count, token_encoding)
             VALUES ('2024-01-01Z', 'x', 500, 'o200k_base')
             """)
         #expect(try database.value("SELECT credit_hundredths FROM usage_record") == "20000")
-        #expect(state(database, """
-            INSERT INTO usage_record ("timestamp", message_text, token_count, token_encoding)
-            VALUES ('2024-01-01Z', 'x', 500, 'cl100k_base')
-            """) == "23502")
+        #expect(
+            state(
+                database,
+                """
+                INSERT INTO usage_record ("timestamp", message_text, token_count, token_encoding)
+                VALUES ('2024-01-01Z', 'x', 500, 'cl100k_base')
+                """) == "23502")
     }
 
     @Test func `lets a program write that may do nothing else`() throws {
         let database = try Database()
-        try database.run("""
+        try database.run(
+            """
             DROP ROLE IF EXISTS only_writer; CREATE ROLE only_writer;
             GRANT INSERT ON usage_record TO only_writer;
             SET ROLE only_writer; SET search_path = '';
@@ -117,7 +159,8 @@ import UsageStore
 
     @Test func `goes down as it came up`() throws {
         let database = try Database(isMigrated: false)
-        let before = try database.psql("SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace")
+        let before = try database.psql(
+            "SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace")
         let runner = try MigrationRunner(databaseURL: database.url)
         let migrations = try Migrations.all()
         #expect(try runner.up(migrations) { _ in } == migrations.count)
@@ -126,14 +169,20 @@ import UsageStore
         }
         #expect(try runner.down(migrations) == nil)
         try database.run("DROP TABLE schema_migrations, schema_migration_checksum")
-        #expect(try database.psql("SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace") == before)
-        #expect(try database.psql("SELECT count(*) FROM pg_proc WHERE pronamespace = 'public'::regnamespace") == "0")
+        #expect(
+            try database.psql(
+                "SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace")
+                == before)
+        #expect(
+            try database.psql(
+                "SELECT count(*) FROM pg_proc WHERE pronamespace = 'public'::regnamespace") == "0")
     }
 
     @Test func `reads everything in order from one index`() throws {
         let database = try Database()
         try database.addRecords(20_000)
-        let plan = try database.psql("""
+        let plan = try database.psql(
+            """
             EXPLAIN SELECT message_id, "timestamp", report_name, credit_hundredths
             FROM usage_record ORDER BY "timestamp", message_id
             """)

@@ -7,7 +7,8 @@ import UsageStore
 
 @Suite(.timeLimit(.minutes(2))) struct `A usage store` {
     private func terminateOthers(_ database: Database) throws {
-        try database.run("""
+        try database.run(
+            """
             SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
             WHERE datname = current_database() AND pid <> pg_backend_pid()
             """)
@@ -15,7 +16,8 @@ import UsageStore
 
     @Test func `reads records in order of time, then id`() throws {
         let database = try Database()
-        try database.run("""
+        try database.run(
+            """
             INSERT INTO usage_record (message_id, "timestamp", report_name, message_text) VALUES
             (3, '2024-01-15T14:30:00Z', NULL, 'x'), (1, '2024-01-15T14:30:00Z', 'r', 'x'),
             (2, '2024-01-15T14:29:59.999999Z', NULL, repeat('x', 50))
@@ -26,10 +28,11 @@ import UsageStore
             let name = rows.withReportName { $0 == nil ? "-" : "name" }
             read.append("\(rows.messageID) \(rows.timestamp) \(name) \(rows.credits)")
         }
-        #expect(read == [
-            "2 2024-01-15T14:29:59.999999Z - 5.00", "1 2024-01-15T14:30:00Z name 1.00",
-            "3 2024-01-15T14:30:00Z - 1.00",
-        ])
+        #expect(
+            read == [
+                "2 2024-01-15T14:29:59.999999Z - 5.00", "1 2024-01-15T14:30:00Z name 1.00",
+                "3 2024-01-15T14:30:00Z - 1.00",
+            ])
     }
 
     @Test func `opens another connection when the server ended the last one`() throws {
@@ -50,19 +53,24 @@ import UsageStore
         #expect(try rows?.next() == true)
         rows = nil
         store.release()
-        #expect(try eventually(seconds: 2) {
-            try database.value("""
-                SELECT count(*) FROM pg_stat_activity
-                WHERE datname = current_database() AND pid <> pg_backend_pid() AND state = 'active'
-                """) == "0"
-        })
+        #expect(
+            try eventually(seconds: 2) {
+                try database.value(
+                    """
+                    SELECT count(*) FROM pg_stat_activity
+                    WHERE datname = current_database() AND pid <> pg_backend_pid() AND state = 'active'
+                    """) == "0"
+            })
         #expect(try store.recordCount() == 200_000)
     }
 
     @Test func `calls a missing database unavailable, and a missing table too`() throws {
-        let away = UsageStore(databaseURL: Cluster.shared.url("nowhere"), applicationName: "t", waitSeconds: 5)
+        let away = UsageStore(
+            databaseURL: Cluster.shared.url("nowhere"), applicationName: "t", waitSeconds: 5)
         #expect(throws: DatabaseUnavailable.self) { try away.records() }
         #expect(away.healthChecks().map(\.fault) == ["The database cannot be asked."])
-        #expect(throws: DatabaseUnavailable.self) { try Database(isMigrated: false).store().records() }
+        #expect(throws: DatabaseUnavailable.self) {
+            try Database(isMigrated: false).store().records()
+        }
     }
 }

@@ -19,7 +19,9 @@ import Usage
         #expect(Credits(text)?.hundredths == hundredths)
     }
 
-    @Test(arguments: ["", ".", "1.", ".5", "1.234", "1e2", "+1", "--1", "1,5", " 1", "NaN", "1.5.0", "٣"])
+    @Test(arguments: [
+        "", ".", "1.", ".5", "1.234", "1e2", "+1", "--1", "1,5", " 1", "NaN", "1.5.0", "٣",
+    ])
     func `refuses anything else`(text: String) {
         #expect(Credits(text) == nil)
     }
