@@ -67,7 +67,11 @@ struct ImportStatements {
     var advanceIdentity: String {
         """
         SELECT CASE WHEN newest - last > 1000000 THEN setval(sequence, newest)
-                    ELSE (SELECT max(nextval(sequence)) FROM generate_series(1, newest - last)) END
+                    ELSE (
+                        SELECT max(step)
+                        FROM (SELECT nextval(sequence) AS step
+                              FROM generate_series(1, newest - last)) AS steps
+                    ) END
         FROM (
             SELECT max(message_id) AS newest FROM (\(Self.priced)) AS priced
             WHERE \(acceptable) AND message_id BETWEEN 1 AND 4611686018427387904

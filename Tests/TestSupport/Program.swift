@@ -25,8 +25,9 @@ public final class Program {
         log = TemporaryFolder.shared.file("log")
         _ = FileManager.default.createFile(atPath: log.path, contents: nil)
         let output = try FileHandle(forWritingTo: log)
-        process.executableURL = URL(fileURLWithPath: program)
-        process.arguments = arguments
+        // Test threads block signals, and a program inherits that: env(1) unblocks them.
+        process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+        process.arguments = ["--default-signal", program] + arguments
         process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
         process.currentDirectoryURL = directory
         process.standardInput = input
@@ -47,18 +48,34 @@ public final class Program {
     /// Sends a signal.
     public func signal(_ number: Int32) { kill(pid, number) }
 
-    /// Waits for its end; the exit status, or the signal's number.
+    /// Waits for its end, two minutes at the most; the exit status, or the signal's number.
+    ///
+    /// Foundation's own wait goes on while any descendant holds a descriptor of its, for ever.
     @discardableResult
     public func wait() -> Int32 {
-        process.waitUntilExit()
-        return process.terminationStatus
+        var status: Int32?
+        let ended = eventually(seconds: 120) {
+            status = exitStatus
+            return status != nil
+        }
+        precondition(ended, "a program does not end: \(output)")
+        return status ?? -1
+    }
+
+    private var exitStatus: Int32? {
+        if !process.isRunning { return process.terminationStatus }
+        var information = siginfo_t()
+        let options = WEXITED | WNOWAIT | WNOHANG
+        guard waitid(P_PID, id_t(pid), &information, options) == 0, information.si_signo != 0
+        else { return nil }
+        return information._sifields._sigchld.si_status
     }
 
     /// Ends it with TERM and waits; with KILL after `seconds`.
     @discardableResult
     public func stop(seconds: Double = 20) -> Int32 {
-        if process.isRunning { process.terminate() }
-        if !eventually(seconds: seconds, { !process.isRunning }) { signal(SIGKILL) }
+        if exitStatus == nil { signal(SIGTERM) }
+        if !eventually(seconds: seconds, { exitStatus != nil }) { signal(SIGKILL) }
         return wait()
     }
 

@@ -1,0 +1,115 @@
+import Foundation
+import TestSupport
+import Testing
+
+@Suite(.timeLimit(.minutes(2))) struct `orbitalctl` {
+    private func run(_ arguments: [String], _ environment: [String: String] = [:]) throws
+        -> Program.Outcome
+    {
+        try Program.run(Repository.program("orbitalctl"), arguments, environment: environment)
+    }
+
+    @Test(arguments: ["ndjson", "json", "csv"])
+    func `exports what import reads back, to the last character`(format: String) throws {
+        let database = try Database()
+        try database.addRecords(3000)
+        try database.run(
+            """
+            INSERT INTO usage_record ("timestamp", report_name, message_text)
+            SELECT '2023-01-01T00:00:00.123456Z', 'a"b,c' || chr(n), E'\\r\\n\\t,"=1+1' || chr(n) || chr(128512)
+            FROM generate_series(1, 300) AS n
+            """)
+        let file = TemporaryFolder.shared.file("export").path
+        let exported = try run(
+            ["export", "--format", format, "-o", file], ["DATABASE_URL": database.url])
+        #expect(exported.errors == "exported 3300 messages\n")
+        let copy = try Database()
+        let imported = try run(["import", file], ["DATABASE_URL": copy.url])
+        #expect(imported.output == "created 3300, duplicates 0, conflicts 0, invalid 0\n")
+        let digest =
+            "SELECT md5(string_agg(r::text, '|' ORDER BY message_id)) FROM usage_record AS r"
+        #expect(try copy.value(digest) == database.value(digest))
+    }
+
+    @Test func `leaves no file when an export fails`() throws {
+        let folder = TemporaryFolder.shared.file("exports")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        let file = folder.appendingPathComponent("all.json").path
+        let empty = try Database(isMigrated: false)
+        #expect(try run(["export", "-o", file], ["DATABASE_URL": empty.url]).status == 69)
+        #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path) == [])
+    }
+
+    @Test func `migrates up and down, shows the state, and makes new files`() throws {
+        let database = try Database(isMigrated: false)
+        let folder = TemporaryFolder.shared.file("migrations").path
+        try FileManager.default.copyItem(atPath: Repository.path("Migrations"), toPath: folder)
+        func migrate(_ words: String...) throws -> Program.Outcome {
+            try run(["migrate"] + words + ["--migrations", folder], ["DATABASE_URL": database.url])
+        }
+        #expect(try migrate("status").status == 1)
+        #expect(try migrate("up").output.hasPrefix("applying 0001_credit_rate.sql\n"))
+        #expect(try migrate("up").output == "the schema is up to date\n")
+        #expect(try migrate("status").status == 0)
+        #expect(try migrate("new", "Add a tenant!").output == "\(folder)/0006_add_a_tenant.sql\n")
+        #expect(try migrate("up").output == "applying 0006_add_a_tenant.sql\n")
+        #expect(try migrate("down").output == "took back 0006_add_a_tenant.sql\n")
+        try "-- migrate:up\nSELECT 1;\n".write(
+            toFile: "\(folder)/0001_credit_rate.sql", atomically: true, encoding: .utf8)
+        let changed = try migrate("up")
+        #expect(changed.status == 65)
+        #expect(
+            changed.errors.hasPrefix(
+                "orbitalctl: 0001_credit_rate.sql was changed after it was applied;"))
+    }
+
+    @Test func `checks the whole service, and says how to mend each fault`() throws {
+        let site = try Site()
+        defer { site.stop() }
+        let environment = [
+            "DATABASE_URL": site.database.url, "SOCKET_PATH": site.responder.socketPath,
+            "PORT": "1",
+        ]
+        let well = try run(["check"], environment)
+        #expect(well.output.contains("ok     schema: migration 0005 is applied\n"))
+        #expect(
+            well.output.contains(
+                "ok     rates: 40.00 credits for 100 tokens, at least 1.00, tokens by characters\n")
+        )
+        #expect(well.output.contains("ok     socket: \(site.responder.socketPath) answers\n"))
+        #expect(
+            well.output.contains(
+                "FAULT  nginx: nothing answers at http://127.0.0.1:1/health/live\n       remedy: start nginx"
+            ))
+        #expect(well.status == 1)
+        site.responder.stop()
+        try site.database.run("ALTER TABLE usage_record DISABLE TRIGGER usage_record_revision")
+        let ill = try run(["check"], environment)
+        #expect(
+            ill.output.contains(
+                "FAULT  schema: these triggers are missing or disabled: usage_record_revision\n"))
+        #expect(
+            ill.output.contains(
+                "FAULT  socket: connect \(site.responder.socketPath): No such file or directory\n       remedy: start the responder"
+            ))
+        let old = try Database(isMigrated: false)
+        #expect(
+            try run(["check"], ["DATABASE_URL": old.url]).output.contains(
+                "remedy: run: orbitalctl migrate up"))
+        let away = try run(["check"], ["DATABASE_URL": "host=/nowhere"])
+        #expect(away.output.contains("FAULT  database: 08006: "))
+        #expect(
+            try run(["check"], ["WORKERS": "many"]).output
+                == "FAULT  configuration: WORKERS must be a number from 1 to 256\n       remedy: correct it there, or in the environment\n"
+        )
+    }
+
+    @Test func `ends with the status that its help promises`() throws {
+        #expect(try run(["--help"]).status == 0)
+        #expect(try run(["--version"]).output == "0.1.0\n")
+        #expect(try run(["nonsense"]).status == 64)
+        #expect(try run(["export"], ["DATABASE_URL": "host=/nowhere"]).status == 69)
+        #expect(try run(["import", "/nowhere"]).status == 66)
+        #expect(try run(["migrate", "up"], ["CONFIG_ENV": "moon"]).status == 78)
+    }
+}
