@@ -58,9 +58,9 @@ import Testing
         ).output
         #expect(health.hasPrefix("HTTP/1.1 200 OK\r\n"))
         #expect(health.contains("\r\n\r\n{\"status\":\"healthy\",\"timestamp\":\"20"))
-        for signal in [SIGTERM, SIGHUP] {
+        for signal in [SIGTERM, SIGINT] {
             program.signal(signal)
-            #expect(program.wait() == 143)
+            #expect(program.wait() == (signal == SIGTERM ? 143 : 130))
             #expect(try processes() == "")
             #expect(!FileManager.default.fileExists(atPath: "\(folder)/orbital.sock"))
             program = try startAndWait()
