@@ -27,6 +27,12 @@ public struct Settings: Equatable, Sendable {
     /// Seconds that a stop waits for running requests.
     public var drainSeconds = 30
 
+    /// Seconds for which clients may use an answer without asking whether it still holds.
+    public var cacheSeconds = 0
+
+    /// Memory for answers that are kept while nothing changes, in MiB.
+    public var cacheMegabytes = 4
+
     /// The least severe level that is logged.
     public var logLevel = "info"
 

@@ -40,6 +40,13 @@ public struct SettingsKey: Sendable {
         .number(
             "DRAIN_SECONDS", "longest wait for running requests at a stop", 1...3600, \.drainSeconds
         ),
+        .number(
+            "CACHE_SECONDS",
+            "seconds for which clients use an answer without asking; 0 lets them ask each time",
+            0...86_400, \.cacheSeconds),
+        .number(
+            "CACHE_MEGABYTES", "memory for answers kept while nothing changes; 0 keeps none",
+            0...4096, \.cacheMegabytes),
         .text(
             "LOG_LEVEL", "least severe level that is logged: debug, info, warning, error",
             \.logLevel, expected: "debug, info, warning or error"

@@ -15,12 +15,14 @@ final class BoundedQueue<Element: Sendable>: @unchecked Sendable {
 
     /// Appends `element`; false when the queue is full or closed.
     func offer(_ element: Element) -> Bool {
-        lock.whileLocked {
+        let isTaken = lock.whileLocked {
             guard !isClosed, elements.count - head < limit else { return false }
             elements.append(element)
-            lock.wakeOne()
             return true
         }
+        // After the lock is free: a thread that wakes only to wait for it would wake twice.
+        if isTaken { lock.wakeOne() }
+        return isTaken
     }
 
     /// Takes the oldest element, waiting for one; nil once the queue is closed and empty.

@@ -8,8 +8,11 @@ final class FastCGIExchange: Exchange {
     private let request = UnsafeMutablePointer<FCGX_Request>.allocate(capacity: 1)
     private var isAborted = false
 
-    /// Shorter pieces go through libfcgi's 8 KB stream, longer ones into records of their own.
-    private static let recordThreshold = 8000
+    /// Short pieces that wait for more, so that a head goes out with its body.
+    private var pending: [UInt8] = []
+
+    /// The most bytes that wait.
+    private static let pendingLimit = 8192
 
     /// The most of an unread request body that is read and thrown away: nginx's limit and some.
     private static let discardLimit = 9 << 20
@@ -27,6 +30,7 @@ final class FastCGIExchange: Exchange {
     /// Reads the request that waits on `connection`; false when the peer went or sent nonsense.
     func accept(_ connection: Int32) -> Bool {
         isAborted = false
+        pending.removeAll(keepingCapacity: true)
         request.pointee.ipcFd = connection
         request.pointee.keepConnection = 1
         request.pointee.appStatus = 0
@@ -46,30 +50,22 @@ final class FastCGIExchange: Exchange {
     var clientDescriptor: Int32? { request.pointee.ipcFd }
 
     func write(_ bytes: Span<UInt8>) throws(FastCGIError) {
-        let code = bytes.withUnsafeBytes { buffer -> Int32 in
-            guard buffer.count < Self.recordThreshold else { return writeRecords(buffer) }
-            let text = buffer.assumingMemoryBound(to: CChar.self)
-            let count = FCGX_PutStr(text.baseAddress, Int32(text.count), request.pointee.out)
-            return count == buffer.count ? 0 : failure
+        if pending.count + bytes.count <= Self.pendingLimit {
+            bytes.withUnsafeBytes { pending.append(contentsOf: $0) }
+            return
         }
-        guard code == 0 else { throw FastCGIError("write", code) }
+        let code = bytes.withUnsafeBytes { sendRecords([$0], isLast: false) }
+        guard code == 0 else { throw FastCGIError("writev", code) }
     }
 
-    private func writeRecords(_ buffer: UnsafeRawBufferPointer) -> Int32 {
-        guard FCGX_FFlush(request.pointee.out) == 0 else { return failure }
-        do throws(FastCGIError) {
-            try Record.writeOutput(
-                buffer, requestID: request.pointee.requestId, to: request.pointee.ipcFd)
-            return 0
-        } catch {
-            return error.code
+    /// Sends what waits and `parts`; the `errno` of a failure, or 0.
+    private func sendRecords(_ parts: [UnsafeRawBufferPointer], isLast: Bool) -> Int32 {
+        defer { pending.removeAll(keepingCapacity: true) }
+        return pending.withUnsafeBytes { waiting in
+            Record.write(
+                [waiting] + parts, requestID: request.pointee.requestId, isLast: isLast,
+                to: request.pointee.ipcFd)
         }
-    }
-
-    /// The stream's error; never 0, for a short write is one too.
-    private var failure: Int32 {
-        let code = FCGX_GetError(request.pointee.out)
-        return code > 0 ? code : EPIPE
     }
 
     func abort() { isAborted = true }
@@ -80,14 +76,16 @@ final class FastCGIExchange: Exchange {
             closeAsBroken()
             return nil
         }
-        // On a closed connection, too: closing over unread bytes resets it, and the peer loses
-        // the answer.
-        FCGX_FFlush(request.pointee.out)
-        if !discardBody() { request.pointee.keepConnection = 0 }
-        FCGX_Finish_r(request)
+        // Closing over unread bytes resets a connection, and the peer loses the answer; left-over
+        // records would be taken for the next request.
+        let isDrained = discardBody()
+        let isSent = sendRecords([], isLast: true) == 0
+        let isKept = isDrained && isSent && request.pointee.keepConnection != 0
         let connection = request.pointee.ipcFd
+        // Only frees memory and, unless kept, closes: libfcgi has written nothing of the answer.
+        FCGX_Free(request, isKept ? 0 : 1)
         request.pointee.ipcFd = -1
-        return connection >= 0 ? connection : nil
+        return isKept ? connection : nil
     }
 
     private func closeAsBroken() {
@@ -98,8 +96,6 @@ final class FastCGIExchange: Exchange {
     }
 
     /// Reads the request body to its end; false when it is longer than the limit.
-    ///
-    /// Left-over records would be taken for the next request.
     private func discardBody() -> Bool {
         var buffer = [CChar](repeating: 0, count: 8192)
         var left = Self.discardLimit

@@ -2,30 +2,50 @@ import CFastCGI
 import Glibc
 
 /// FastCGI records that we write ourselves (FastCGI specification, section 3.3).
+///
+/// libfcgi's own stream makes records of 8 KB and a system call for each of them, for the head and
+/// for the end, and each wakes the web server. Ours are up to 64 KB, and go together.
 enum Record {
     /// The most content that one record can carry.
     static let contentLimit = Int(FCGI_MAX_LENGTH)
-
-    /// Writes `bytes` as standard output records, each with one `writev`.
-    ///
-    /// libfcgi's own stream makes records of 8 KB, with a system call for each.
-    static func writeOutput(
-        _ bytes: UnsafeRawBufferPointer, requestID: Int32, to descriptor: Int32
-    ) throws(FastCGIError) {
-        var rest = bytes[...]
-        while !rest.isEmpty {
-            let content = UnsafeRawBufferPointer(rebasing: rest.prefix(contentLimit))
-            var header = header(FCGI_STDOUT, requestID: requestID, contentLength: content.count)
-            let code = header.withUnsafeMutableBytes { writeAll($0, content, to: descriptor) }
-            guard code == 0 else { throw FastCGIError("writev", code) }
-            rest = rest.dropFirst(content.count)
-        }
-    }
 
     /// A record of no known version: the web server drops the connection as broken.
     ///
     /// Closing alone is not enough: without `fastcgi_keep_conn`, nginx ends the body cleanly.
     static let invalid = [UInt8](repeating: 0, count: 8)
+
+    /// Records that go out with one system call, so that there is no limit of `writev` to meet.
+    private static let batchLimit = 256
+
+    private static let headerLength = Int(FCGI_HEADER_LEN)
+
+    /// Writes `parts`, one after another, as standard output, and with `isLast` the end of the
+    /// answer; the `errno` of a failure, or 0.
+    static func write(
+        _ parts: [UnsafeRawBufferPointer], requestID: Int32, isLast: Bool, to descriptor: Int32
+    ) -> Int32 {
+        var contents = parts.flatMap(pieces)[...]
+        repeat {
+            let batch = contents.prefix(batchLimit)
+            contents = contents.dropFirst(batchLimit)
+            var headers = batch.flatMap {
+                header(FCGI_STDOUT, requestID: requestID, contentLength: $0.count)
+            }
+            if isLast && contents.isEmpty { headers += end(requestID: requestID) }
+            let code = headers.withUnsafeMutableBytes { headers in
+                writeAll(Array(batch), headers, to: descriptor)
+            }
+            guard code == 0 else { return code }
+        } while !contents.isEmpty
+        return 0
+    }
+
+    /// What fits into one record each.
+    private static func pieces(_ part: UnsafeRawBufferPointer) -> [UnsafeRawBufferPointer] {
+        stride(from: 0, to: part.count, by: contentLimit).map {
+            UnsafeRawBufferPointer(rebasing: part[$0..<min($0 + contentLimit, part.count)])
+        }
+    }
 
     private static func header(_ type: Int32, requestID: Int32, contentLength: Int) -> [UInt8] {
         [
@@ -35,20 +55,36 @@ enum Record {
         ]
     }
 
-    /// Writes both buffers whole; the `errno` of a failure, or 0.
+    /// The end of standard output and of the request: status 0, FCGI_REQUEST_COMPLETE (section 5.5).
+    private static func end(requestID: Int32) -> [UInt8] {
+        header(FCGI_STDOUT, requestID: requestID, contentLength: 0)
+            + header(FCGI_END_REQUEST, requestID: requestID, contentLength: 8)
+            + [UInt8](repeating: 0, count: 8)
+    }
+
+    /// Writes each content behind its header, then what is left of the headers; the `errno` of a
+    /// failure, or 0.
     private static func writeAll(
-        _ header: UnsafeMutableRawBufferPointer, _ content: UnsafeRawBufferPointer,
+        _ contents: [UnsafeRawBufferPointer], _ headers: UnsafeMutableRawBufferPointer,
         to descriptor: Int32
     ) -> Int32 {
-        var parts = [
-            iovec(iov_base: header.baseAddress, iov_len: header.count),
-            iovec(
-                iov_base: UnsafeMutableRawPointer(mutating: content.baseAddress),
-                iov_len: content.count),
-        ]
-        var left = header.count + content.count
+        var parts: [iovec] = []
+        for (index, content) in contents.enumerated() {
+            let start = headers.baseAddress?.advanced(by: index * headerLength)
+            parts.append(iovec(iov_base: start, iov_len: headerLength))
+            parts.append(
+                iovec(
+                    iov_base: UnsafeMutableRawPointer(mutating: content.baseAddress),
+                    iov_len: content.count))
+        }
+        let rest = headers[(contents.count * headerLength)...]
+        if !rest.isEmpty {
+            let rest = UnsafeMutableRawBufferPointer(rebasing: rest)
+            parts.append(iovec(iov_base: rest.baseAddress, iov_len: rest.count))
+        }
+        var left = parts.reduce(0) { $0 + $1.iov_len }
         while left > 0 {
-            let written = writev(descriptor, &parts, 2)
+            let written = writev(descriptor, &parts, Int32(parts.count))
             if written < 0 && errno == EINTR { continue }
             guard written > 0 else { return errno }
             left -= written

@@ -7,6 +7,12 @@ public final class BodyWriter {
     public var count = 0
 
     private let send: (Span<UInt8>) throws -> Void
+    private var recording: Recording?
+
+    private struct Recording {
+        let limit: Int
+        var bytes: [UInt8] = []
+    }
 
     /// The size of the buffer: what one FastCGI record can carry.
     public static let capacity = 65_535
@@ -39,6 +45,26 @@ public final class BodyWriter {
         let bytes = buffer
         let written = bytes.span
         try send(written.extracting(0..<count))
+        record()
         count = 0
+    }
+
+    /// Keeps a copy of what is written from here on, unless it gets longer than `limit`.
+    public func startRecording(limit: Int) { recording = Recording(limit: limit) }
+
+    /// Sends what is written and ends the recording; nil when it got too long.
+    public func endRecording() throws -> [UInt8]? {
+        try flush()
+        defer { recording = nil }
+        return recording?.bytes
+    }
+
+    private func record() {
+        guard let limit = recording?.limit, let length = recording?.bytes.count else { return }
+        if length + count > limit {
+            recording = nil
+        } else {
+            recording?.bytes += buffer[..<count]
+        }
     }
 }

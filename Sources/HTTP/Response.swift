@@ -27,18 +27,20 @@ public struct Response {
         self.body = body
     }
 
-    /// Makes an answer without a body.
-    public init(_ status: Status, fields: [(name: String, value: String)]) {
+    /// Makes an answer with these fields and no other, and without a body unless one is given.
+    public init(
+        _ status: Status, fields: [(name: String, value: String)], body: Body = .bytes([])
+    ) {
         self.status = status
         self.fields = fields
-        body = .bytes([])
+        self.body = body
     }
 
     /// The status line and header fields of a CGI response, with the empty line that ends them.
     public var head: [UInt8] {
         var text = "Status: \(status.code) \(status.phrase)\r\n"
         for (name, value) in fields { text += "\(name): \(value)\r\n" }
-        if case .bytes(let bytes) = body, status != .noContent {
+        if case .bytes(let bytes) = body, !status.isBodiless {
             text += "Content-Length: \(bytes.count)\r\n"
         }
         return Array((text + "\r\n").utf8)

@@ -16,10 +16,12 @@ extension Connection {
         return try finalResult(statement)
     }
 
-    /// Runs a script of several statements; the server makes one transaction of them.
-    public func run(_ script: String) throws {
+    /// Runs a script of several statements, in one transaction unless it says otherwise; the
+    /// result of the last.
+    @discardableResult
+    public func run(_ script: String) throws -> QueryResult {
         guard PQsendQuery(handle, script) == 1 else { throw error(script) }
-        _ = try finalResult(script)
+        return try finalResult(script)
     }
 
     /// Runs `body` in a transaction: committed when it returns, rolled back when it throws.
@@ -33,7 +35,7 @@ extension Connection {
             return answer
         } catch {
             // The first error is the one to report; a broken connection is rolled back anyway.
-            try? run("ROLLBACK")
+            _ = try? run("ROLLBACK")
             throw error
         }
     }

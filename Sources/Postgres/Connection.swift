@@ -6,6 +6,9 @@ public final class Connection {
     let handle: OpaquePointer
     private let waitSeconds: Int
 
+    /// The names of the statements that are prepared, by their texts.
+    var preparedNames: [String: String] = [:]
+
     /// A descriptor whose hang-up ends the wait for a query, such as the client's connection.
     public var watchedDescriptor: Int32?
 
@@ -15,8 +18,11 @@ public final class Connection {
     /// Connects to `url`, a libpq connection string or URI.
     ///
     /// Waits up to three seconds for each host, unless the string says otherwise; after that, up
-    /// to `waitSeconds` whenever the server is silent. Throws `PostgresError` class 08.
-    public init(url: String, applicationName: String, waitSeconds: Int) throws {
+    /// to `waitSeconds` whenever the server is silent. `session` is a script that sets it up, run
+    /// first. Throws `PostgresError`, class 08 when there is no connection.
+    public init(
+        url: String, applicationName: String, waitSeconds: Int, session: String = ""
+    ) throws {
         self.waitSeconds = waitSeconds
         let options = [
             // Values that the string itself may override come first.
@@ -34,9 +40,9 @@ public final class Connection {
                 state: PostgresError.connectionFailure, message: connectionMessage,
                 constraint: nil, statement: "")
         }
-        try endQueriesOnClose()
         // Notices such as "table does not exist, skipping" are no business of ours.
         PQsetNoticeProcessor(handle, { _, _ in }, nil)
+        try run(endQueriesOnClose + session)
     }
 
     deinit { PQfinish(handle) }
@@ -53,14 +59,19 @@ public final class Connection {
         PQstatus(handle) == CONNECTION_OK && PQtransactionStatus(handle) == PQTRANS_IDLE
     }
 
+    /// Whether a transaction is open in which no query runs.
+    public var isInTransaction: Bool {
+        [PQTRANS_INTRANS, PQTRANS_INERROR].contains(PQtransactionStatus(handle))
+    }
+
     /// Has the server look every half second whether we are still there while it runs a query.
     ///
     /// So closing the connection is all that it takes to end a query. `PQcancel` is not used: it
     /// blocks without limit when the server is frozen, and a server that is blocked in sending
     /// does not act on it.
-    private func endQueriesOnClose() throws {
-        guard PQserverVersion(handle) >= 140_000 else { return }
-        try run("SET client_connection_check_interval = '500ms'")
+    private var endQueriesOnClose: String {
+        let isSupported = PQserverVersion(handle) >= 140_000
+        return isSupported ? "SET client_connection_check_interval = '500ms';" : ""
     }
 
     /// Whether `url` can be read as a connection string; the fault in libpq's words otherwise.

@@ -3,10 +3,8 @@ import Glibc
 
 /// The rows of `COPY … TO STDOUT (FORMAT binary)`, one at a time, none of them kept.
 ///
-/// Column values are those of the row that `next` read last and die at the next call. A value of
-/// another width than asked for traps: the query is ours and its types are fixed. A reader that is
-/// left half read leaves the connection busy.
-public final class CopyReader {
+/// A reader that is left half read leaves the connection busy.
+public final class CopyReader: RowReader {
     private let connection: Connection
     private let statement: String
     private let columnCount: Int
@@ -29,7 +27,6 @@ public final class CopyReader {
         columns.deallocate()
     }
 
-    /// Reads the next row; false after the last one, when the server has said that it was.
     public func next() throws -> Bool {
         var hasAskedKernel = false
         while true {
@@ -59,7 +56,6 @@ public final class CopyReader {
         }
     }
 
-    /// The `int8`, or the microseconds since 2000 of a `timestamptz`, in `column`.
     public func integer(_ column: Int) -> Int64 {
         guard let bytes = columns[column], bytes.count == 8 else {
             preconditionFailure("column \(column) is no int8: \(statement)")
@@ -67,7 +63,8 @@ public final class CopyReader {
         return Int64(bigEndian: bytes.loadUnaligned(as: Int64.self))
     }
 
-    /// Lends the bytes of the `text` in `column`; nil where it is NULL.
+    public func isNull(_ column: Int) -> Bool { columns[column] == nil }
+
     public func withText<Answer>(
         _ column: Int, _ body: (Span<UInt8>?) throws -> Answer
     ) rethrows -> Answer {

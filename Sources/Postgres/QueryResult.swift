@@ -2,7 +2,7 @@ import CPostgres
 
 /// The whole result of a short query, in text.
 public final class QueryResult {
-    private let handle: OpaquePointer
+    let handle: OpaquePointer
 
     init(_ handle: OpaquePointer) { self.handle = handle }
 

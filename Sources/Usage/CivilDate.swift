@@ -47,6 +47,9 @@ public struct CivilDate: Hashable, Sendable {
         return era * 146_097 + dayOfEra - 719_468
     }
 
+    /// The day after.
+    public var next: CivilDate { CivilDate(daysSince1970: daysSince1970 + 1) }
+
     private static func length(ofMonth month: Int, in year: Int) -> Int {
         let isLeap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0)
         switch month {
@@ -55,4 +58,29 @@ public struct CivilDate: Hashable, Sendable {
         default: return 31
         }
     }
+}
+
+extension CivilDate: Comparable, CustomStringConvertible {
+    /// Reads `2024-10-26`; nil for anything else and for days that do not exist.
+    public init?(_ text: String) {
+        var scanner = DateScanner(text.utf8)
+        guard let year = scanner.number(4), scanner.skip("-"), let month = scanner.number(2),
+            scanner.skip("-"), let day = scanner.number(2), scanner.isAtEnd
+        else { return nil }
+        self.init(year: year, month: month, day: day)
+    }
+
+    /// `2024-10-26`.
+    public var description: String { "\(padded(year, 4))-\(padded(month, 2))-\(padded(day, 2))" }
+
+    /// Orders by time.
+    public static func < (left: CivilDate, right: CivilDate) -> Bool {
+        (left.year, left.month, left.day) < (right.year, right.month, right.day)
+    }
+}
+
+/// `number` with leading zeros up to `width` digits.
+func padded(_ number: Int, _ width: Int) -> String {
+    let digits = String(number)
+    return String(repeating: "0", count: max(0, width - digits.utf8.count)) + digits
 }

@@ -8,14 +8,15 @@ public struct Credits: Hashable, Comparable, Sendable, CustomStringConvertible {
     /// Makes the amount of `hundredths`.
     public init(hundredths: Int64) { self.hundredths = hundredths }
 
-    /// Reads a decimal number with at most two decimals, such as `15.6`; nil otherwise.
+    /// Reads a decimal number with at most two decimals, such as `15.6`; nil otherwise, and for
+    /// one that 64 bits of hundredths cannot hold.
     public init?(_ text: String) {
         let isNegative = text.hasPrefix("-")
         let parts = text.dropFirst(isNegative ? 1 : 0)
             .split(separator: ".", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
         let decimals = parts.count == 2 ? parts[1] : "0"
         let digits = parts[0] + decimals
-        guard (1...15).contains(parts[0].utf8.count), (1...2).contains(decimals.utf8.count),
+        guard (1...20).contains(parts[0].utf8.count), (1...2).contains(decimals.utf8.count),
             digits.utf8.allSatisfy(isDigit),
             let value = Int64(decimals.utf8.count == 2 ? digits : digits + "0")
         else { return nil }

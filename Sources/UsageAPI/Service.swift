@@ -1,9 +1,20 @@
 public import UsageStore
 
-/// What routes may ask: the records, and the state of the process.
+/// What routes may ask: the records, what is remembered of them, and the state of the process.
+///
+/// Each worker has its own; only the cache is shared.
 public struct Service {
     /// The usage records.
     public let store: UsageStore
+
+    /// Answers that were given before.
+    public let cache: AnswerCache
+
+    /// Seconds for which clients may use an answer without asking again.
+    public let cacheSeconds: Int
+
+    /// Takes one of the places for long answers; throws a 503 when none is free.
+    public let claimBulkSlot: () throws -> Void
 
     /// Whether the process is about to stop.
     public let isDraining: () -> Bool
@@ -11,11 +22,19 @@ public struct Service {
     /// Tells the operator what a client is not told.
     public let report: (String) -> Void
 
+    let recordsQueries = QueryMemo<RecordsQuery>()
+    let summaryQueries = QueryMemo<SummaryQuery>()
+
     /// Makes a service.
     public init(
-        store: UsageStore, isDraining: @escaping () -> Bool, report: @escaping (String) -> Void
+        store: UsageStore, cache: AnswerCache, cacheSeconds: Int,
+        claimBulkSlot: @escaping () throws -> Void, isDraining: @escaping () -> Bool,
+        report: @escaping (String) -> Void
     ) {
         self.store = store
+        self.cache = cache
+        self.cacheSeconds = cacheSeconds
+        self.claimBulkSlot = claimBulkSlot
         self.isDraining = isDraining
         self.report = report
     }

@@ -7,6 +7,7 @@ public struct DatabaseUnavailable: Error, CustomStringConvertible {
 }
 
 /// Runs `body`; an error that says that the database is away or not set up becomes its own type.
+@discardableResult
 func reportingUnavailability<Answer>(_ body: () throws -> Answer) throws -> Answer {
     do {
         return try body()

@@ -5,13 +5,37 @@ public import Usage
 ///
 /// The properties are those of the record that `next` read last.
 public final class UsageRows {
-    private let reader: CopyReader
+    private let reader: any RowReader
+    private var left: Int
 
-    init(_ reader: CopyReader) { self.reader = reader }
+    /// The place after the last of these records; nil when there are no more after it.
+    public let nextCursor: PageCursor?
+
+    /// All rows of `reader`.
+    init(_ reader: any RowReader) {
+        self.reader = reader
+        left = .max
+        nextCursor = nil
+    }
+
+    /// The first `limit` rows of a result that is whole, and has one more if there is a next page.
+    init(page reader: QueryReader, limit: Int, sort: SortOrder) {
+        self.reader = reader
+        left = limit
+        guard reader.count > limit else {
+            nextCursor = nil
+            return
+        }
+        reader.row = limit - 1
+        nextCursor = PageCursor(sort.terms.map { reader.value(of: $0.column) })
+        reader.row = -1
+    }
 
     /// Reads the next record; false when the server has said that there are no more.
     public func next() throws -> Bool {
-        try reportingUnavailability { try reader.next() }
+        guard left > 0 else { return false }
+        left -= 1
+        return try reportingUnavailability { try reader.next() }
     }
 
     /// The message's id.
@@ -28,6 +52,19 @@ public final class UsageRows {
         _ body: (Span<UInt8>?) throws -> Answer
     ) rethrows -> Answer {
         try reader.withText(2, body)
+    }
+}
+
+extension RowReader {
+    /// The value that a cursor keeps of `column`; the columns are those of `UsageRows`.
+    fileprivate func value(of column: SortOrder.Column) -> PageCursor.Value {
+        switch column {
+        case .messageID: return .integer(integer(0))
+        case .timestamp:
+            return .integer(Timestamp(postgresMicroseconds: integer(1)).microseconds)
+        case .reportName: return .text(string(2))
+        case .creditsUsed: return .integer(integer(3))
+        }
     }
 }
 

@@ -2,24 +2,6 @@ import Postgres
 public import Usage
 
 extension UsageStore {
-    /// All usage records, ordered by time and message id, read in one snapshot.
-    ///
-    /// The index `usage_record_timestamp_idx` has them in this order with all four columns.
-    public func records() throws -> UsageRows {
-        try reportingUnavailability {
-            UsageRows(
-                try CopyReader(
-                    try connected(),
-                    """
-                    COPY (
-                        SELECT message_id, "timestamp", report_name, credit_hundredths
-                        FROM usage_record
-                        ORDER BY "timestamp", message_id
-                    ) TO STDOUT (FORMAT binary)
-                    """, columns: 4))
-        }
-    }
-
     /// Reads all messages with their texts and the credits they used, in the same order.
     public func forEachMessage(_ body: (Message, Credits) throws -> Void) throws {
         try reportingUnavailability { try readMessages(body) }
@@ -49,16 +31,6 @@ extension UsageStore {
     public func recordCount() throws -> Int {
         try reportingUnavailability {
             Int(try connected().query("SELECT count(*) FROM usage_record")[0, 0] ?? "") ?? 0
-        }
-    }
-}
-
-extension CopyReader {
-    /// The text in `column`, copied; nil where it is NULL.
-    func string(_ column: Int) -> String? {
-        withText(column) { bytes in
-            guard let bytes else { return nil }
-            return String(copying: UTF8Span(unchecked: bytes))
         }
     }
 }

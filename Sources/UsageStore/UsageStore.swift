@@ -8,15 +8,26 @@ public final class UsageStore {
     private let databaseURL: String
     private let applicationName: String
     private let waitSeconds: Int
+
+    /// The revision, which all stores of one database ask for together.
+    let sharedRevision: SharedRevision
     private var connection: Connection?
+
+    /// The names of the time zones, once they were asked for.
+    var zoneNames: Set<String>?
 
     /// The client's descriptor; when it hangs up, nobody waits for the running query.
     public var watchedDescriptor: Int32?
 
     /// Makes a store that will connect to `databaseURL`.
     ///
-    /// `waitSeconds` limits each wait for the server.
-    public init(databaseURL: String, applicationName: String, waitSeconds: Int) {
+    /// `waitSeconds` limits each wait for the server; stores of the same database may share
+    /// `revision`.
+    public init(
+        databaseURL: String, applicationName: String, waitSeconds: Int,
+        revision: SharedRevision = SharedRevision()
+    ) {
+        sharedRevision = revision
         self.databaseURL = databaseURL
         self.applicationName = applicationName
         self.waitSeconds = waitSeconds
@@ -37,7 +48,8 @@ public final class UsageStore {
         } else {
             connection = nil
             usable = try Connection(
-                url: databaseURL, applicationName: applicationName, waitSeconds: waitSeconds)
+                url: databaseURL, applicationName: applicationName, waitSeconds: waitSeconds,
+                session: Self.session)
             connection = usable
         }
         usable.watchedDescriptor = watchedDescriptor
@@ -45,11 +57,18 @@ public final class UsageStore {
         return usable
     }
 
-    /// Forgets the client; ends the connection if its query was not read to the end.
+    /// Compiling a query costs more than it saves here, and a plan that is made without looking at
+    /// the parameters cannot know whether a range of time is a day or ten years.
+    private static let session = "SET jit = off; SET plan_cache_mode = force_custom_plan"
+
+    /// Forgets the client and ends the snapshot, if there is one.
     ///
-    /// With the connection ends the query, and with that its snapshot and its locks.
+    /// A query that was not read to the end is ended with its connection, and with that its
+    /// snapshot and its locks.
     public func release() {
         watchedDescriptor = nil
-        if let connection, !connection.isIdle { self.connection = nil }
+        guard let connection else { return }
+        if connection.isInTransaction { _ = try? connection.run("ROLLBACK") }
+        if !connection.isIdle { self.connection = nil }
     }
 }

@@ -1,3 +1,4 @@
+import HTTP
 import Synchronization
 
 /// The workers that full reads may take; the others stay free for short requests.
@@ -19,4 +20,28 @@ final class BulkSlots: Sendable {
     }
 
     func giveBack() { free.add(1, ordering: .releasing) }
+}
+
+/// The slot of one worker, taken while it gives a long answer.
+final class BulkSlot {
+    private let slots: BulkSlots
+    private var isTaken = false
+
+    init(of slots: BulkSlots) { self.slots = slots }
+
+    /// Takes the slot; throws a 503 when none is free.
+    func claim() throws(Problem) {
+        guard !isTaken else { return }
+        guard slots.take() else {
+            throw Problem.unavailable(
+                "All workers for long answers are busy.", retryAfterSeconds: 1)
+        }
+        isTaken = true
+    }
+
+    /// Gives it back, if it was taken.
+    func release() {
+        if isTaken { slots.giveBack() }
+        isTaken = false
+    }
 }

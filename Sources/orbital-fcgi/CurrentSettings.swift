@@ -1,34 +1,42 @@
 import Configuration
 import Logging
 import Synchronization
+import UsageAPI
+import UsageStore
 
-/// The settings in force, which a signal may replace while workers read them.
+/// The settings in force, and what all workers remember of the database that they name.
+final class Generation: Sendable {
+    let settings: Settings
+    let cache: AnswerCache
+    let revision = SharedRevision()
+
+    init(_ settings: Settings) {
+        self.settings = settings
+        cache = AnswerCache(byteLimit: settings.cacheMegabytes << 20)
+    }
+}
+
+/// The generation in force, which a signal may replace while workers read it.
 final class CurrentSettings: Sendable {
     private struct State {
-        var settings: Settings
-        var generation = 0
+        var generation: Generation
         var isDebugSwitched = false
     }
 
     private let state: Mutex<State>
 
-    init(_ settings: Settings) { state = Mutex(State(settings: settings)) }
+    init(_ settings: Settings) { state = Mutex(State(generation: Generation(settings))) }
 
-    var settings: Settings { state.withLock { $0.settings } }
-
-    /// Changes with every replacement.
-    var generation: Int { state.withLock { $0.generation } }
+    var generation: Generation { state.withLock { $0.generation } }
 
     var level: Logger.Level {
-        state.withLock { $0.isDebugSwitched ? .debug : $0.settings.level }
+        state.withLock { $0.isDebugSwitched ? .debug : $0.generation.settings.level }
     }
 
     /// Puts new settings in force; the limits of the server stay until a restart.
     func replace(with settings: Settings) {
-        state.withLock { state in
-            state.settings = settings
-            state.generation += 1
-        }
+        let generation = Generation(settings)
+        state.withLock { $0.generation = generation }
     }
 
     func switchDebug() { state.withLock { $0.isDebugSwitched.toggle() } }

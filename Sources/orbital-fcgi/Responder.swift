@@ -1,3 +1,4 @@
+import Configuration
 import FastCGI
 import HTTP
 import Logging
@@ -7,24 +8,36 @@ import UsageStore
 /// Answers exchanges, one at a time; the only place where an error becomes an answer.
 struct Responder {
     private let service: Service
-    private let bulkSlots: BulkSlots
+    private let bulkSlot: BulkSlot
     private let log: Logger
     private let router = Router(routes)
 
     init(
-        store: UsageStore, isDraining: @escaping () -> Bool, bulkSlots: BulkSlots, log: Logger
+        _ generation: Generation, isDraining: @escaping () -> Bool, bulkSlots: BulkSlots,
+        log: Logger
     ) {
-        service = Service(store: store, isDraining: isDraining) { cause in
+        let settings = generation.settings
+        let bulkSlot = BulkSlot(of: bulkSlots)
+        let store = UsageStore(
+            databaseURL: settings.databaseURL, applicationName: "orbital-fcgi",
+            waitSeconds: settings.databaseWaitSeconds, revision: generation.revision)
+        service = Service(
+            store: store, cache: generation.cache, cacheSeconds: settings.cacheSeconds,
+            claimBulkSlot: { try bulkSlot.claim() }, isDraining: isDraining
+        ) { cause in
             log.error("unhealthy", metadata: ["cause": "\(cause)"])
         }
-        self.bulkSlots = bulkSlots
+        self.bulkSlot = bulkSlot
         self.log = log
     }
 
     /// Answers the request of `exchange`, whatever happens.
     func answer(_ exchange: any Exchange) {
         service.store.watchedDescriptor = exchange.clientDescriptor
-        defer { service.store.release() }
+        defer {
+            service.store.release()
+            bulkSlot.release()
+        }
         let request = Request(exchange)
         do {
             try answer(request, over: exchange)
@@ -46,11 +59,6 @@ struct Responder {
         guard let route = try router.route(for: request) else {
             return send(router.optionsResponse, to: request, over: exchange)
         }
-        if route.isBulk && !bulkSlots.take() {
-            throw Problem.unavailable(
-                "All workers for full reads are busy.", retryAfterSeconds: 1)
-        }
-        defer { if route.isBulk { bulkSlots.giveBack() } }
         send(try route.answer(request, service), to: request, over: exchange)
     }
 

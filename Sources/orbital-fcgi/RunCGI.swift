@@ -2,24 +2,17 @@ import Configuration
 import FastCGI
 import HTTP
 import Logging
-import UsageAPI
-import UsageStore
 
 /// Answers the one request of a CGI process; the exit status.
 func runCGI(_ settings: Settings) -> Int32 {
+    var settings = settings
+    // One answer, then the end: there is nobody to remember it for.
+    settings.cacheMegabytes = 0
+    let level = settings.level
     let exchange = CGIExchange()
     let responder = Responder(
-        store: UsageStore(settings), isDraining: { false }, bulkSlots: BulkSlots(1),
-        log: makeLog { settings.level })
+        Generation(settings), isDraining: { false }, bulkSlots: BulkSlots(1),
+        log: makeLog { level })
     responder.answer(exchange)
     return exchange.isAborted ? 1 : 0
-}
-
-extension UsageStore {
-    /// Makes the responder's store.
-    convenience init(_ settings: Settings) {
-        self.init(
-            databaseURL: settings.databaseURL, applicationName: "orbital-fcgi",
-            waitSeconds: settings.databaseWaitSeconds)
-    }
 }

@@ -37,7 +37,7 @@ private struct Worker {
     let slots: BulkSlots
     let log: Logger
 
-    private var generation = -1
+    private var generation: Generation?
     private var responder: Responder?
 
     init(current: CurrentSettings, server: Server, slots: BulkSlots, log: Logger) {
@@ -48,12 +48,12 @@ private struct Worker {
     }
 
     mutating func answer(_ exchange: any Exchange) {
-        if responder == nil || generation != current.generation {
-            generation = current.generation
+        let latest = current.generation
+        if responder == nil || generation !== latest {
+            generation = latest
             let server = server
             responder = Responder(
-                store: UsageStore(current.settings), isDraining: { server.isDraining },
-                bulkSlots: slots, log: log)
+                latest, isDraining: { server.isDraining }, bulkSlots: slots, log: log)
         }
         responder?.answer(exchange)
     }

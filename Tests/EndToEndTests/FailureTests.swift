@@ -72,7 +72,7 @@ import Testing
         let site = try site()
         defer { site.stop() }
         let lock = try site.database.lockRecords()
-        defer { try? lock.run("ROLLBACK") }
+        defer { _ = try? lock.run("ROLLBACK") }
         let curl = try site.startCurl("/usage")
         #expect(try eventually { try site.runningQueries() == 1 })
         curl.signal(SIGKILL)

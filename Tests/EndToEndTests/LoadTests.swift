@@ -154,7 +154,7 @@ import Testing
         let site = try Site(["DRAIN_SECONDS": "1"])
         defer { site.stop() }
         let lock = try site.database.lockRecords()
-        defer { try? lock.run("ROLLBACK") }
+        defer { _ = try? lock.run("ROLLBACK") }
         let curl = try site.startCurl("/usage", options: ["-w", "%{http_code}"])
         #expect(try eventually { try site.runningQueries() == 1 })
         site.responder.program.signal(SIGTERM)

@@ -3,7 +3,7 @@ import Testing
 
 @Suite struct `A router` {
     private let router = Router<Void>([
-        Route("/usage", isBulk: true) { _, _ in Response(.ok, fields: [("X", "usage")]) }
+        Route("/usage") { _, _ in Response(.ok, fields: [("X", "usage")]) }
     ])
 
     private func request(_ method: String, _ path: String, query: String = "") -> Request {
@@ -20,7 +20,7 @@ import Testing
     }
 
     @Test func `finds a path for GET and HEAD, with an empty query too`() throws {
-        #expect(try router.route(for: request("GET", "/usage"))?.isBulk == true)
+        #expect(try router.route(for: request("GET", "/usage"))?.path == "/usage")
         #expect(try router.route(for: request("HEAD", "/usage", query: "&"))?.path == "/usage")
     }
 
@@ -41,27 +41,5 @@ import Testing
         let problem = problem(request(method, "/usage"))
         #expect(problem?.status == .methodNotAllowed)
         #expect(problem?.fields.map(\.value) == ["GET, HEAD, OPTIONS"])
-    }
-
-    @Test func `names every parameter, once`() {
-        let problem = problem(request("GET", "/usage", query: "limit=5&limit=6&x=%zz&na+me"))
-        #expect(problem?.status == .badRequest)
-        #expect(
-            problem?.faults == [
-                Problem.Fault(
-                    in: "query", name: "limit", code: "unknown",
-                    message: "/usage has no parameter of this name."),
-                Problem.Fault(
-                    in: "query", name: "x", code: "malformed",
-                    message: "The parameter is not percent-encoded UTF-8."),
-                Problem.Fault(
-                    in: "query", name: "na me", code: "unknown",
-                    message: "/usage has no parameter of this name."),
-            ])
-    }
-
-    @Test func `names a hundred parameters at the most`() {
-        let query = (1...1000).map { "p\($0)" }.joined(separator: "&")
-        #expect(problem(request("GET", "/usage", query: query))?.faults.count == 100)
     }
 }

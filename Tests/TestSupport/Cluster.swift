@@ -21,7 +21,7 @@ public final class Cluster: Sendable {
         // Before the folder goes: handlers run in the reverse order of their registration.
         atexit { Cluster.shared.stop() }
         let connection = self.connection("orbital")
-        try? connection.run("CREATE DATABASE migrated")
+        _ = try? connection.run("CREATE DATABASE migrated")
         Cluster.migrate(self.url("migrated"))
     }
 

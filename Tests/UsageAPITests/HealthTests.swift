@@ -9,10 +9,12 @@ import UsageStore
 
     private func service(
         _ database: Database, _ reports: Reports = Reports(), draining: Bool = false
-    ) -> Service {
+    ) -> Service { service(database.store(), reports, draining: draining) }
+
+    private func service(_ store: UsageStore, _ reports: Reports, draining: Bool) -> Service {
         Service(
-            store: database.store(), isDraining: { draining }, report: { reports.causes.append($0) }
-        )
+            store: store, cache: AnswerCache(byteLimit: 0), cacheSeconds: 0,
+            claimBulkSlot: {}, isDraining: { draining }, report: { reports.causes.append($0) })
     }
 
     private func body(_ response: Response) -> String {
@@ -25,7 +27,7 @@ import UsageStore
     private let request = Request(method: "GET", path: "/health", requestID: "1")
 
     @Test func `is well with a database of the expected schema`() throws {
-        let response = health(request, service(try Database()))
+        let response = try health(request, service(try Database()))
         #expect(response.status == .ok)
         #expect(body(response) == #"{"status":"healthy","timestamp":"NOW"}"#)
         #expect(response.fields.contains { $0 == ("Cache-Control", "no-store") })
@@ -33,7 +35,7 @@ import UsageStore
 
     @Test func `names the check that fails, and tells the operator the cause`() throws {
         let reports = Reports()
-        let response = health(request, service(try Database(isMigrated: false), reports))
+        let response = try health(request, service(try Database(isMigrated: false), reports))
         #expect(response.status == .serviceUnavailable)
         #expect(
             body(response)
@@ -47,15 +49,14 @@ import UsageStore
 
     @Test func `of the process alone asks no database`() throws {
         let nowhere = UsageStore(databaseURL: "host=/nowhere", applicationName: "t", waitSeconds: 1)
-        let response = live(
-            request, Service(store: nowhere, isDraining: { true }, report: { _ in }))
+        let response = try live(request, service(nowhere, Reports(), draining: true))
         #expect(body(response) == #"{"status":"healthy","timestamp":"NOW"}"#)
     }
 
     @Test func `is not ready while the process is about to stop`() throws {
         let database = try Database()
-        #expect(ready(request, service(database)).status == .ok)
-        let response = ready(request, service(database, draining: true))
+        #expect(try ready(request, service(database)).status == .ok)
+        let response = try ready(request, service(database, draining: true))
         #expect(
             body(response)
                 == #"{"status":"unhealthy","timestamp":"NOW","checks":[{"name":"process","status":"unhealthy","message":"The service is stopping."},{"name":"database","status":"healthy"},{"name":"schema","status":"healthy"}]}"#

@@ -5,6 +5,12 @@ import Testing
 import Usage
 import UsageStore
 
+extension UsageStore {
+    func allRecords() throws -> UsageRows {
+        try snapshot().records(UsageFilter(), sort: .standard)
+    }
+}
+
 @Suite(.timeLimit(.minutes(2))) struct `A usage store` {
     private func terminateOthers(_ database: Database) throws {
         try database.run(
@@ -22,7 +28,7 @@ import UsageStore
             (3, '2024-01-15T14:30:00Z', NULL, 'x'), (1, '2024-01-15T14:30:00Z', 'r', 'x'),
             (2, '2024-01-15T14:29:59.999999Z', NULL, repeat('x', 50))
             """)
-        let rows = try database.store().records()
+        let rows = try database.store().allRecords()
         var read: [String] = []
         while try rows.next() {
             let name = rows.withReportName { $0 == nil ? "-" : "name" }
@@ -49,7 +55,7 @@ import UsageStore
         let database = try Database()
         try database.addRecords(200_000)
         let store = database.store()
-        var rows: UsageRows? = try store.records()
+        var rows: UsageRows? = try store.allRecords()
         #expect(try rows?.next() == true)
         rows = nil
         store.release()
@@ -67,10 +73,10 @@ import UsageStore
     @Test func `calls a missing database unavailable, and a missing table too`() throws {
         let away = UsageStore(
             databaseURL: Cluster.shared.url("nowhere"), applicationName: "t", waitSeconds: 5)
-        #expect(throws: DatabaseUnavailable.self) { try away.records() }
+        #expect(throws: DatabaseUnavailable.self) { try away.revision() }
         #expect(away.healthChecks().map(\.fault) == ["The database cannot be asked."])
         #expect(throws: DatabaseUnavailable.self) {
-            try Database(isMigrated: false).store().records()
+            try Database(isMigrated: false).store().revision()
         }
     }
 }

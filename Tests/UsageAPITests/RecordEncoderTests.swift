@@ -9,7 +9,10 @@ import UsageStore
 /// Records that are hard to write, compared with PostgreSQL's and Foundation's idea of them.
 @Suite(.timeLimit(.minutes(2))) struct `The JSON of usage records` {
     private func json(_ database: Database) throws -> String {
-        let service = Service(store: database.store(), isDraining: { false }, report: { _ in })
+        let service = Service(
+            store: database.store(), cache: AnswerCache(byteLimit: 0), cacheSeconds: 0,
+            claimBulkSlot: {}, isDraining: { false }, report: { _ in })
+        defer { service.store.release() }
         let response = try usage(Request(method: "GET", path: "/usage", requestID: "1"), service)
         guard case .stream(let produce) = response.body else { return "no stream" }
         var bytes: [UInt8] = []

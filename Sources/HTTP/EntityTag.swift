@@ -1,0 +1,49 @@
+/// The name of one state of an answer (RFC 9110, section 8.8.3).
+public struct EntityTag: Hashable, Sendable, CustomStringConvertible {
+    /// What stands between the quotes.
+    public let opaque: String
+
+    /// Makes a tag of characters that may stand between quotes.
+    public init(_ opaque: String) { self.opaque = opaque }
+
+    /// The tag as a header field has it, strong: `"4711-json"`.
+    public var description: String { "\"\(opaque)\"" }
+}
+
+/// The states that a client has already (`If-None-Match`, RFC 9110, section 13.1.2).
+public struct EntityTagCondition: Sendable {
+    /// Whether any state will do: `*`.
+    public let isAny: Bool
+
+    private let tags: Set<String>
+
+    /// Reads the field's value; what is no tag in it counts for nothing.
+    public init(_ field: String?) {
+        let field = field ?? ""
+        isAny = field.trimmingBlanks == "*"
+        var tags: Set<String> = []
+        // A comma may stand within a tag, so the quotes are what separates.
+        let parts = field.split(separator: "\"", omittingEmptySubsequences: false)
+        for index in stride(from: 1, to: parts.count - 1, by: 2) {
+            tags.insert(String(parts[index]))
+        }
+        self.tags = tags
+    }
+
+    /// Whether `tag` is among them; compared weakly, so that `W/"x"` and `"x"` are the same.
+    ///
+    /// nginx makes a tag weak when it compresses an answer.
+    public func contains(_ tag: EntityTag) -> Bool { tags.contains(tag.opaque) }
+}
+
+extension StringProtocol {
+    /// The text without blanks and tabs at its ends.
+    var trimmingBlanks: String {
+        let isBlank = { (byte: UInt8) in byte == 0x20 || byte == 0x09 }
+        let bytes = Array(utf8)
+        guard let first = bytes.firstIndex(where: { !isBlank($0) }),
+            let last = bytes.lastIndex(where: { !isBlank($0) })
+        else { return "" }
+        return String(decoding: bytes[first...last], as: UTF8.self)
+    }
+}

@@ -1,0 +1,72 @@
+/// Takes the parameters of a request one by one, and gathers every fault for one answer.
+///
+/// After all known parameters are taken, `end` refuses what is left.
+public struct Parameters {
+    private let path: String
+    private var left: [QueryString.Parameter]
+    private var faults: [Problem.Fault] = []
+
+    /// The most faults that one answer names.
+    public static let faultLimit = 100
+
+    /// Starts with all parameters of `request`.
+    public init(_ request: Request) {
+        path = request.path
+        left = QueryString(request.query).parameters
+        let broken = left.filter { $0.name == nil || $0.value == nil }
+        for parameter in broken {
+            fault(
+                parameter.name ?? parameter.raw, "malformed",
+                "The parameter is not percent-encoded UTF-8.")
+        }
+        left.removeAll { $0.name == nil || $0.value == nil }
+    }
+
+    /// Whether nothing wrong has been found so far.
+    public var isSound: Bool { faults.isEmpty }
+
+    /// Takes every value of `name`, in the order they were sent.
+    public mutating func values(_ name: String) -> [String] {
+        let values = left.filter { $0.name == name }.compactMap(\.value)
+        left.removeAll { $0.name == name }
+        for value in values where value.utf8.contains(0) {
+            fault(name, "malformed", "\(name) holds a NUL character.")
+        }
+        return values.filter { !$0.utf8.contains(0) }
+    }
+
+    /// Takes the value of a parameter that may stand once only; nil when it is absent or refused.
+    public mutating func value(_ name: String) -> String? {
+        let values = values(name)
+        guard values.count > 1 else { return values.first }
+        fault(name, "repeated", "\(name) may be given once only.")
+        return nil
+    }
+
+    /// Takes a parameter and reads it; a value that `read` cannot use is a fault.
+    public mutating func value<Value>(
+        _ name: String, expected: String, _ read: (String) -> Value?
+    ) -> Value? {
+        guard let text = value(name) else { return nil }
+        let value = read(text)
+        if value == nil { fault(name, "malformed", "\(name) must be \(expected).") }
+        return value
+    }
+
+    /// Notes a fault of the parameter `name`.
+    public mutating func fault(_ name: String, _ code: String, _ message: String) {
+        faults.append(Problem.Fault(in: "query", name: name, code: code, message: message))
+    }
+
+    /// Throws a 400 that names every fault, unknown parameters included.
+    public mutating func end() throws(Problem) {
+        var seen: Set<String> = []
+        for name in left.compactMap(\.name) where seen.insert(name).inserted {
+            fault(name, "unknown", "\(path) has no parameter of this name.")
+        }
+        guard !faults.isEmpty else { return }
+        throw Problem(
+            .badRequest, "The query has parameters that cannot be used.",
+            faults: Array(faults.prefix(Self.faultLimit)))
+    }
+}

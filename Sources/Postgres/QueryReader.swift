@@ -1,0 +1,101 @@
+import CPostgres
+import Glibc
+
+/// The rows of a prepared query with parameters, in binary.
+///
+/// A reader that is left half read leaves the connection busy.
+public final class QueryReader: RowReader {
+    private let connection: Connection
+    private let statement: String
+    private let isStreamed: Bool
+    private var result: QueryResult?
+
+    /// The row that `next` read last, from 0; set it to go elsewhere in a result that is whole.
+    public var row = -1
+
+    /// How many rows have arrived at once: of a result that is whole, all.
+    public var count: Int { result?.count ?? 0 }
+
+    /// Runs `statement` with text parameters, preparing it the first time.
+    ///
+    /// When `isStreamed`, rows arrive and are freed one by one, and what the server has against the
+    /// query is thrown by `next`; otherwise the result is whole when this returns.
+    public init(
+        _ connection: Connection, _ statement: String, _ parameters: [String], isStreamed: Bool
+    ) throws {
+        self.connection = connection
+        self.statement = statement
+        self.isStreamed = isStreamed
+        let name = try connection.prepared(statement)
+        let copies = parameters.map { strdup($0) }
+        defer { copies.forEach { free($0) } }
+        let values = copies.map { UnsafePointer($0) }
+        let sent = PQsendQueryPrepared(
+            connection.handle, name, Int32(values.count), values, nil, nil, 1)
+        guard sent == 1 else { throw connection.error(statement) }
+        if isStreamed {
+            PQsetSingleRowMode(connection.handle)
+        } else {
+            result = try connection.finalResult(statement)
+        }
+    }
+
+    public func next() throws -> Bool {
+        row += 1
+        while row >= count {
+            guard isStreamed, let next = try connection.nextResult(statement) else { return false }
+            guard next.status == PGRES_TUPLES_OK || next.status == PGRES_SINGLE_TUPLE else {
+                _ = try? connection.finalResult(statement)
+                throw next.error(statement)
+            }
+            result = next
+            row = 0
+        }
+        return true
+    }
+
+    public func integer(_ column: Int) -> Int64 {
+        guard let bytes = result?.bytes(row, column), bytes.count == 8 else {
+            preconditionFailure("column \(column) is no int8: \(statement)")
+        }
+        return Int64(bigEndian: bytes.loadUnaligned(as: Int64.self))
+    }
+
+    public func isNull(_ column: Int) -> Bool { result?.bytes(row, column) == nil }
+
+    public func withText<Answer>(
+        _ column: Int, _ body: (Span<UInt8>?) throws -> Answer
+    ) rethrows -> Answer {
+        guard let bytes = result?.bytes(row, column) else { return try body(nil) }
+        return try body(bytes.assumingMemoryBound(to: UInt8.self).span)
+    }
+}
+
+extension Connection {
+    /// The most statements that are kept prepared.
+    private static let preparedLimit = 64
+
+    /// The name of `statement`, which is prepared unless it is already.
+    fileprivate func prepared(_ statement: String) throws -> String {
+        if let name = preparedNames[statement] { return name }
+        if preparedNames.count >= Self.preparedLimit {
+            try run("DEALLOCATE ALL")
+            preparedNames.removeAll()
+        }
+        let name = "q\(preparedNames.count)"
+        guard PQsendPrepare(handle, name, statement, 0, nil) == 1 else { throw error(statement) }
+        _ = try finalResult(statement)
+        preparedNames[statement] = name
+        return name
+    }
+}
+
+extension QueryResult {
+    /// The value at `row` and `column`; nil where it is NULL.
+    fileprivate func bytes(_ row: Int, _ column: Int) -> UnsafeRawBufferPointer? {
+        guard PQgetisnull(handle, Int32(row), Int32(column)) == 0 else { return nil }
+        return UnsafeRawBufferPointer(
+            start: PQgetvalue(handle, Int32(row), Int32(column)),
+            count: Int(PQgetlength(handle, Int32(row), Int32(column))))
+    }
+}

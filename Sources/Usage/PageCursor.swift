@@ -1,0 +1,91 @@
+/// The place after one usage record in a sorted list, as an opaque text.
+///
+/// It holds the record's values in the columns of the order, so that the next page begins right
+/// after it, whatever was recorded or removed meanwhile.
+public struct PageCursor: Equatable, Sendable {
+    /// One value of the record.
+    public enum Value: Equatable, Sendable {
+        /// A message's id, hundredths of a credit, or microseconds since 1970.
+        case integer(Int64)
+        /// A report name; nil where the record has none.
+        case text(String?)
+    }
+
+    /// The values, in the order of the terms.
+    public let values: [Value]
+
+    /// Makes a cursor.
+    public init(_ values: [Value]) { self.values = values }
+
+    private static let version: UInt8 = 1
+    private static let integerTag: UInt8 = 0
+    private static let textTag: UInt8 = 1
+    private static let absentTag: UInt8 = 2
+
+    /// The cursor for a query, whose `fingerprint` it is bound to: base64url without padding.
+    public func text(fingerprint: UInt64) -> String {
+        var bytes = [Self.version] + bigEndian(fingerprint)
+        for value in values {
+            switch value {
+            case .integer(let number): bytes += [Self.integerTag] + bigEndian(number)
+            case .text(nil): bytes.append(Self.absentTag)
+            case .text(let text?):
+                bytes += [Self.textTag] + bigEndian(UInt16(clamping: text.utf8.count)) + text.utf8
+            }
+        }
+        return base64URL(bytes)
+    }
+
+    /// Reads a cursor that fits the order `sort`; nil for anything else, and for a cursor of a
+    /// query with another fingerprint.
+    public init?(_ text: String, fingerprint: UInt64, sort: SortOrder) {
+        guard text.utf8.count <= 4096, let bytes = bytes(base64URL: text) else { return nil }
+        var rest = bytes[...]
+        guard rest.popFirst() == Self.version,
+            let bound: UInt64 = number(&rest), bound == fingerprint
+        else { return nil }
+        var values: [Value] = []
+        for term in sort.terms {
+            guard let value = Self.value(&rest, of: term.column) else { return nil }
+            values.append(value)
+        }
+        guard rest.isEmpty else { return nil }
+        self.values = values
+    }
+
+    private static func value(
+        _ bytes: inout ArraySlice<UInt8>, of column: SortOrder.Column
+    ) -> Value? {
+        switch (bytes.popFirst(), column) {
+        case (absentTag, .reportName): return .text(nil)
+        case (textTag, .reportName):
+            guard let count: UInt16 = number(&bytes), bytes.count >= Int(count),
+                let text = String(validating: bytes.prefix(Int(count)), as: UTF8.self),
+                !text.utf8.contains(0)
+            else { return nil }
+            bytes = bytes.dropFirst(Int(count))
+            return .text(text)
+        case (integerTag, .timestamp):
+            guard let microseconds: Int64 = number(&bytes),
+                Timestamp.representable.contains(Timestamp(microseconds: microseconds))
+            else { return nil }
+            return .integer(microseconds)
+        case (integerTag, .messageID), (integerTag, .creditsUsed):
+            return number(&bytes).map { .integer($0) }
+        default: return nil
+        }
+    }
+}
+
+private func bigEndian<Number: FixedWidthInteger>(_ number: Number) -> [UInt8] {
+    stride(from: Number.bitWidth - 8, through: 0, by: -8).map {
+        UInt8(truncatingIfNeeded: number >> Number($0))
+    }
+}
+
+private func number<Number: FixedWidthInteger>(_ bytes: inout ArraySlice<UInt8>) -> Number? {
+    let count = Number.bitWidth / 8
+    guard bytes.count >= count else { return nil }
+    defer { bytes = bytes.dropFirst(count) }
+    return bytes.prefix(count).reduce(0) { $0 << 8 | Number($1) }
+}

@@ -1,0 +1,92 @@
+/// A half-open range of time in a time zone, divided into buckets.
+public struct ReportingPeriod: Sendable {
+    /// The first instant that belongs to it.
+    public let start: Timestamp
+
+    /// The first instant after it, not before `start`.
+    public let end: Timestamp
+
+    private let offsets: ZoneOffsets
+
+    /// Makes the period; `offsets` must cover it with two days on either side.
+    public init(from start: Timestamp, to end: Timestamp, offsets: ZoneOffsets) {
+        self.start = start
+        self.end = max(start, end)
+        self.offsets = offsets
+    }
+
+    /// About how many buckets there are, told from the two ends alone.
+    ///
+    /// Exact but for hours that clocks skipped or repeated, and for days that a zone skipped.
+    public func estimatedCount(_ granularity: Granularity) -> Int {
+        guard start < end else { return 0 }
+        let first = offsets.date(at: start)
+        let last = offsets.date(at: Timestamp(microseconds: end.microseconds - 1))
+        switch granularity {
+        case .hour:
+            let hours = (end.microseconds - start.microseconds + Self.hour - 1) / Self.hour
+            return Int(hours)
+        case .day: return Int(last.daysSince1970 - first.daysSince1970) + 1
+        case .week: return Int(monday(of: last) - monday(of: first)) / 7 + 1
+        case .month: return (last.year - first.year) * 12 + last.month - first.month + 1
+        case .total: return 1
+        }
+    }
+
+    /// The buckets in the order of time; together they are the period, with no gap between them.
+    public func buckets(_ granularity: Granularity) -> [Range<Timestamp>] {
+        guard start < end else { return [] }
+        var starts = [start]
+        for instant in boundaries(granularity) where instant > starts.last ?? end && instant < end {
+            starts.append(instant)
+        }
+        return zip(starts, starts.dropFirst() + [end]).map { $0..<$1 }
+    }
+
+    private static let hour: Int64 = 3_600_000_000
+
+    /// The instants at which buckets start, from one around `start` to one around `end`.
+    private func boundaries(_ granularity: Granularity) -> [Timestamp] {
+        let first = offsets.date(at: start)
+        let last = offsets.date(at: end)
+        switch granularity {
+        case .hour: return hourStarts()
+        case .day: return days(from: first.daysSince1970, to: last, step: 1)
+        case .week: return days(from: monday(of: first), to: last, step: 7)
+        case .month: return monthStarts(from: first, to: last)
+        case .total: return []
+        }
+    }
+
+    private func days(from first: Int64, to last: CivilDate, step: Int64) -> [Timestamp] {
+        stride(from: first, through: last.daysSince1970, by: Int(step)).map {
+            offsets.start(of: CivilDate(daysSince1970: $0))
+        }
+    }
+
+    private func monthStarts(from first: CivilDate, to last: CivilDate) -> [Timestamp] {
+        (first.year * 12 + first.month - 1...last.year * 12 + last.month - 1).compactMap { month in
+            CivilDate(year: month / 12, month: month % 12 + 1, day: 1).map(offsets.start(of:))
+        }
+    }
+
+    /// Every full hour on the clocks, and every instant at which they are set.
+    private func hourStarts() -> [Timestamp] {
+        offsets.segments.enumerated().flatMap { index, segment in
+            let segmentStart = max(start, segment.start)
+            let isLast = index + 1 == offsets.segments.count
+            let segmentEnd = isLast ? end : min(end, offsets.segments[index + 1].start)
+            guard segmentStart < segmentEnd else { return [Timestamp]() }
+            let local = segment.localMicroseconds(segmentStart)
+            let fullHours = stride(
+                from: (floor(local, by: Self.hour) + 1) * Self.hour,
+                to: segment.localMicroseconds(segmentEnd), by: Int(Self.hour))
+            return [segmentStart] + fullHours.map { segment.instant(localMicroseconds: $0) }
+        }
+    }
+
+    /// Days from 1970 to the Monday on or before `date`; 1970-01-01 was a Thursday.
+    private func monday(of date: CivilDate) -> Int64 {
+        floor(date.daysSince1970 + 3, by: 7) * 7 - 3
+    }
+}

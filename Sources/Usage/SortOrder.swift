@@ -1,0 +1,68 @@
+/// The order of usage records: columns that are compared one after another.
+///
+/// Records that are alike in all of them are ordered by `message_id`, ascending.
+public struct SortOrder: Hashable, Sendable, CustomStringConvertible {
+    /// A column that records can be sorted by, named as in the answer.
+    public enum Column: String, CaseIterable, Sendable {
+        /// The time of the message.
+        case timestamp
+        /// The message's id.
+        case messageID = "message_id"
+        /// The report name by code point; records without one come last in both directions.
+        case reportName = "report_name"
+        /// The credits.
+        case creditsUsed = "credits_used"
+    }
+
+    /// One column with its direction.
+    public struct Term: Hashable, Sendable {
+        /// The column.
+        public let column: Column
+        /// Whether the greatest comes first.
+        public let isDescending: Bool
+
+        /// Makes a term.
+        public init(_ column: Column, isDescending: Bool = false) {
+            self.column = column
+            self.isDescending = isDescending
+        }
+    }
+
+    /// The terms; the last one is always the message's id, after which nothing is alike.
+    public let terms: [Term]
+
+    /// The order of time.
+    public static let standard = SortOrder([Term(.timestamp)])
+
+    private init(_ given: [Term]) {
+        if let end = given.firstIndex(where: { $0.column == .messageID }) {
+            terms = Array(given[...end])
+        } else {
+            terms = given + [Term(.messageID)]
+        }
+    }
+
+    /// Reads `credits_used:desc,report_name:asc`; nil for anything else.
+    ///
+    /// A column without a direction is ascending; no column may stand twice.
+    public init?(_ text: String) {
+        var terms: [Term] = []
+        for part in text.split(separator: ",", omittingEmptySubsequences: false) {
+            let words = part.split(
+                separator: ":", maxSplits: 1, omittingEmptySubsequences: false
+            ).map(String.init)
+            let direction = words.count == 2 ? words[1] : "asc"
+            guard let column = Column(rawValue: words[0]), ["asc", "desc"].contains(direction),
+                !terms.contains(where: { $0.column == column })
+            else { return nil }
+            terms.append(Term(column, isDescending: direction == "desc"))
+        }
+        self.init(terms)
+    }
+
+    /// The order as it can be read, all terms and directions named.
+    public var description: String {
+        terms.map { "\($0.column.rawValue):\($0.isDescending ? "desc" : "asc")" }
+            .joined(separator: ",")
+    }
+}

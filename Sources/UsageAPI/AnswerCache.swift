@@ -1,0 +1,72 @@
+import HTTP
+import Synchronization
+
+/// Whole answers to queries, kept in memory while the revision stands; safe to share.
+public final class AnswerCache: Sendable {
+    /// An answer without the fields that tell of the revision.
+    struct Answer: Sendable {
+        let status: Status
+        let fields: [(name: String, value: String)]
+        let bytes: [UInt8]
+    }
+
+    private struct Entry {
+        let answer: Answer
+        let byteCount: Int
+        var lastUse: UInt64
+    }
+
+    private struct State {
+        var revision = Int64.min
+        var entries: [String: Entry] = [:]
+        var byteCount = 0
+        var uses: UInt64 = 0
+    }
+
+    private let byteLimit: Int
+    private let state = Mutex(State())
+
+    /// The longest body that is kept.
+    static let answerLimit = 256 * 1024
+
+    /// What an entry costs beside its key and its body.
+    private static let entryOverhead = 1024
+
+    /// Makes a cache of at most `byteLimit` bytes; with 0 it keeps nothing.
+    public init(byteLimit: Int) { self.byteLimit = byteLimit }
+
+    /// Whether there is room for any answer at all.
+    var isOn: Bool { byteLimit > 0 }
+
+    /// The answer that was kept for `key` at `revision`.
+    ///
+    /// Another revision than before ends all that was kept, be it newer or, after a backup was
+    /// restored, older.
+    func answer(for key: String, at revision: Int64) -> Answer? {
+        state.withLock { state in
+            if state.revision != revision { state = State(revision: revision) }
+            state.uses += 1
+            state.entries[key]?.lastUse = state.uses
+            return state.entries[key]?.answer
+        }
+    }
+
+    /// Keeps an answer, unless the revision has moved on; the least recently used make room.
+    func keep(_ answer: Answer, for key: String, at revision: Int64) {
+        let byteCount = key.utf8.count + answer.bytes.count + Self.entryOverhead
+        guard byteCount <= byteLimit else { return }
+        state.withLock { state in
+            guard state.revision == revision, state.entries[key] == nil else { return }
+            while state.byteCount + byteCount > byteLimit,
+                let oldest = state.entries.min(by: { $0.value.lastUse < $1.value.lastUse })
+            {
+                state.byteCount -= oldest.value.byteCount
+                state.entries[oldest.key] = nil
+            }
+            state.uses += 1
+            state.byteCount += byteCount
+            state.entries[key] = Entry(
+                answer: answer, byteCount: byteCount, lastUse: state.uses)
+        }
+    }
+}

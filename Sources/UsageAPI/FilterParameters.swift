@@ -1,0 +1,86 @@
+import HTTP
+import Usage
+import UsageStore
+
+/// The parameters that choose records by time and report name; the same for rows and for sums.
+struct FilterParameters {
+    /// The filter that they make.
+    var filter = UsageFilter()
+
+    /// The time zone in which dates are read and shown.
+    private(set) var zone = "UTC"
+
+    private static let reportNameLimit = 100
+    private static let reportNameLength = 1...500
+
+    /// Takes them out of `parameters` and adds them to `query`.
+    init(
+        _ parameters: inout Parameters, _ query: inout NormalisedQuery, _ store: UsageStore
+    ) throws {
+        let isKnown = try takeZone(&parameters, store)
+        query.add("tz", zone)
+        let from = bound("from", &parameters, &query)
+        let to = bound("to", &parameters, &query)
+        if isKnown {
+            filter.from = try from.map { try instant($0, store) }
+            filter.to = try to.map { try instant($0, store) }
+        }
+        if let from = filter.from, let to = filter.to, from > to {
+            parameters.fault("from", "reversed", "from is after to.")
+        }
+        takeReportNames(&parameters)
+        filter.reportNames.forEach { query.add("report_name", $0) }
+        filter.hasReport = parameters.value("has_report", expected: "true or false", Bool.init)
+        query.add("has_report", filter.hasReport)
+    }
+
+    private func bound(
+        _ name: String, _ parameters: inout Parameters, _ query: inout NormalisedQuery
+    ) -> PeriodBound? {
+        let bound = parameters.value(
+            name, expected: "a date, or RFC 3339 with an offset, whose + is written %2B in a URL",
+            PeriodBound.init)
+        query.add(name, bound.map { "\($0)" })
+        return bound
+    }
+
+    /// Whether there is a time zone to read dates in.
+    private mutating func takeZone(
+        _ parameters: inout Parameters, _ store: UsageStore
+    ) throws -> Bool {
+        guard let name = parameters.value("tz") else { return true }
+        if try store.isZone(name) {
+            zone = name
+            return true
+        }
+        let similar = try store.zone(like: name).map { " Did you mean \($0)?" } ?? ""
+        parameters.fault(
+            "tz", "unknown_time_zone",
+            "tz must be a time zone of the IANA database, such as Europe/London.\(similar)")
+        return false
+    }
+
+    private func instant(_ bound: PeriodBound, _ store: UsageStore) throws -> Timestamp {
+        switch bound {
+        case .instant(let instant): return instant
+        case .day(let date):
+            let midnight = Timestamp(microseconds: date.daysSince1970 * 86_400_000_000)
+            let start = try store.offsets(of: zone, from: midnight, to: midnight).start(of: date)
+            // A zone ahead of UTC had the first day of year 1 before UTC had.
+            return max(start, Timestamp.representable.lowerBound)
+        }
+    }
+
+    private mutating func takeReportNames(_ parameters: inout Parameters) {
+        let names = Set(parameters.values("report_name")).sorted()
+        if names.contains(where: { !Self.reportNameLength.contains($0.unicodeScalars.count) }) {
+            parameters.fault("report_name", "malformed", "A report name has 1 to 500 characters.")
+        }
+        if names.count > Self.reportNameLimit {
+            parameters.fault(
+                "report_name", "too_many",
+                "At most \(Self.reportNameLimit) report names may be asked for at once.")
+        }
+        filter.reportNames = Array(names.prefix(Self.reportNameLimit))
+    }
+}

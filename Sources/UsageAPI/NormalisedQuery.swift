@@ -1,0 +1,19 @@
+/// A query in the one form that all its spellings share: what answers are kept and named by.
+struct NormalisedQuery {
+    /// The parts, each ended by a NUL, which no value can hold.
+    private(set) var text: String
+
+    /// Starts with the path.
+    init(_ path: String) { text = path + "\0" }
+
+    /// Adds a parameter; one that is absent adds nothing.
+    mutating func add(_ name: String, _ value: (some CustomStringConvertible)?) {
+        if let value { text += "\(name)=\(value)\0" }
+    }
+
+    /// A number that differs between queries: FNV-1a with 64 bits
+    /// (draft-eastlake-fnv, section 2). It guards against mistakes, not against malice.
+    var fingerprint: UInt64 {
+        text.utf8.reduce(0xcbf2_9ce4_8422_2325) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 }
+    }
+}

@@ -1,0 +1,21 @@
+import HTTP
+
+/// The queries that one worker has read lately, so that a question asked again is not read again.
+final class QueryMemo<Query> {
+    private var queries: [String: Query] = [:]
+
+    /// More are forgotten all at once.
+    private static var limit: Int { 256 }
+
+    /// The query of `request`, remembered or read by `read`.
+    ///
+    /// A query depends on nothing but its text and the field `Accept`.
+    func query(of request: Request, _ read: () throws -> Query) rethrows -> Query {
+        let text = request.query + "\0" + (request.accept ?? "")
+        if let query = queries[text] { return query }
+        let query = try read()
+        if queries.count >= Self.limit { queries.removeAll() }
+        queries[text] = query
+        return query
+    }
+}

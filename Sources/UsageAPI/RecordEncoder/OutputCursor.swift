@@ -1,0 +1,111 @@
+import HTTP
+import Usage
+
+/// A position in the output buffer; the caller has made sure that there is room.
+struct OutputCursor {
+    private(set) var position: UnsafeMutablePointer<UInt8>
+
+    init(_ position: UnsafeMutablePointer<UInt8>) { self.position = position }
+
+    mutating func put(_ text: StaticString) {
+        position.update(from: text.utf8Start, count: text.utf8CodeUnitCount)
+        position += text.utf8CodeUnitCount
+    }
+
+    mutating func put(_ bytes: [UInt8]) {
+        bytes.withUnsafeBufferPointer { put($0[...]) }
+    }
+
+    private mutating func put(_ bytes: UnsafeBufferPointer<UInt8>.SubSequence) {
+        let bytes = UnsafeBufferPointer(rebasing: bytes)
+        guard let base = bytes.baseAddress else { return }
+        position.update(from: base, count: bytes.count)
+        position += bytes.count
+    }
+
+    mutating func put(twoDigits number: Int) {
+        position[0] = 0x30 + UInt8(truncatingIfNeeded: number / 10)
+        position[1] = 0x30 + UInt8(truncatingIfNeeded: number % 10)
+        position += 2
+    }
+
+    mutating func put(integer: Int64) {
+        if integer < 0 { put("-") }
+        var rest = integer.magnitude
+        var end = position
+        var limit: UInt64 = 10
+        // Nineteen digits at the most: the limit of the nineteenth still fits.
+        while rest >= limit, end - position < 18 {
+            limit *= 10
+            end += 1
+        }
+        let next = end + 1
+        while end >= position {
+            end.pointee = 0x30 + UInt8(truncatingIfNeeded: rest % 10)
+            rest /= 10
+            end -= 1
+        }
+        position = next
+    }
+
+    mutating func put(_ credits: Credits) {
+        let (whole, rest) = credits.hundredths.quotientAndRemainder(dividingBy: 100)
+        put(integer: whole)
+        put(".")
+        put(twoDigits: Int(rest))
+    }
+
+    /// Writes a time in UTC; `day` remembers the text of its date.
+    mutating func put(_ timestamp: Timestamp, _ day: inout DayPrefix) {
+        let microseconds = day.offset(of: timestamp)
+        put(day.text)
+        let seconds = Int(microseconds / 1_000_000)
+        put(twoDigits: seconds / 3600)
+        put(":")
+        put(twoDigits: seconds / 60 % 60)
+        put(":")
+        put(twoDigits: seconds % 60)
+        let fraction = Int(microseconds % 1_000_000)
+        if fraction != 0 {
+            put(".")
+            put(twoDigits: fraction / 10_000)
+            put(twoDigits: fraction / 100 % 100)
+            put(twoDigits: fraction % 100)
+        }
+        put("Z")
+    }
+
+    /// Copies runs of plain bytes; a byte that JSON cannot hold becomes its escape.
+    mutating func put(jsonText bytes: UnsafeBufferPointer<UInt8>) {
+        var start = 0
+        for index in bytes.indices where isSpecial(bytes[index]) {
+            put(bytes[start..<index])
+            if let escape = jsonEscape(bytes[index]) { put(Array(escape.utf8)) }
+            start = index + 1
+        }
+        put(bytes[start...])
+    }
+
+    /// Copies bytes as a field of CSV (RFC 4180), with quotes only where they are needed.
+    mutating func put(csvText bytes: UnsafeBufferPointer<UInt8>) {
+        let needsQuotes = bytes.contains { $0 == 0x22 || $0 == 0x2c || $0 == 0x0a || $0 == 0x0d }
+        if needsQuotes { put("\"") }
+        putFormulaGuard(bytes.first)
+        for byte in bytes {
+            if byte == 0x22 { put("\"") }
+            position.pointee = byte
+            position += 1
+        }
+        if needsQuotes { put("\"") }
+    }
+
+    /// Writes `'` before a cell that a spreadsheet would run as a formula.
+    mutating func putFormulaGuard(_ first: UInt8?) {
+        switch first {
+        case 0x3d, 0x2b, 0x2d, 0x40, 0x09, 0x0d: put("'")
+        default: break
+        }
+    }
+
+    private func isSpecial(_ byte: UInt8) -> Bool { byte < 0x20 || byte == 0x22 || byte == 0x5c }
+}

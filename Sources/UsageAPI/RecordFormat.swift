@@ -1,0 +1,66 @@
+import HTTP
+import Usage
+
+/// A form that usage records can be had in.
+enum RecordFormat: String, CaseIterable {
+    /// One object with an array of records.
+    case json
+    /// A table for spreadsheets (RFC 4180).
+    case csv
+    /// One record a line.
+    case ndjson
+
+    /// The media type without parameters.
+    var mediaType: String {
+        switch self {
+        case .json: "application/json"
+        case .csv: "text/csv"
+        case .ndjson: "application/x-ndjson"
+        }
+    }
+
+    /// The value of `Content-Type`.
+    var contentType: String { self == .csv ? "text/csv; charset=utf-8" : mediaType }
+
+    /// What stands before the records.
+    var opening: [UInt8] {
+        switch self {
+        case .json: Array(#"{"usage":["#.utf8)
+        case .csv: Array("message_id,timestamp,report_name,credits_used\r\n".utf8)
+        case .ndjson: []
+        }
+    }
+
+    /// What stands after the records; JSON has room for the next page's cursor.
+    func closing(nextCursor: String?) -> [UInt8] {
+        guard self == .json else { return [] }
+        return Array((nextCursor.map { #"],"next_cursor":"\#($0)"}"# } ?? "]}").utf8)
+    }
+
+    /// The format that `format`, or else `Accept`, asks for.
+    ///
+    /// An unknown name is a fault of the query; throws a 406 when the client wants none of them.
+    static func negotiated(
+        _ request: Request, _ parameters: inout Parameters
+    ) -> RecordFormat? {
+        let isGiven = QueryString(request.query).parameters.contains { $0.name == "format" }
+        let asked = parameters.value("format", expected: "json, csv or ndjson", Self.init)
+        if isGiven { return asked ?? .json }
+        let best = MediaPreferences(request.accept).best(of: allCases.map(\.mediaType))
+        return allCases.first { $0.mediaType == best }
+    }
+}
+
+extension Problem {
+    /// The answer to a client that wants none of `mediaTypes`.
+    static func notAcceptable(_ mediaTypes: [String]) -> Problem {
+        let list = mediaTypes.joined(separator: ", ")
+        return Problem(
+            .notAcceptable, "This path answers in \(list).",
+            faults: [
+                Fault(
+                    in: "header", name: "Accept", code: "not_acceptable",
+                    message: "Accept must allow one of \(list).")
+            ])
+    }
+}

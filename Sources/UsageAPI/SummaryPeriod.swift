@@ -1,0 +1,77 @@
+import HTTP
+import Usage
+import UsageStore
+
+/// The period of a summary, with the buckets that it is divided into.
+struct SummaryPeriod {
+    let start: Timestamp
+    let end: Timestamp
+    let buckets: [Range<Timestamp>]
+    let offsets: ZoneOffsets
+
+    /// Finds the period that `query` means; nil when it names no range and there are no records.
+    ///
+    /// A missing end is that of the local day of the first or the last record. Throws a 400 when
+    /// there would be too many buckets.
+    init?(_ query: SummaryQuery, _ snapshot: Snapshot, _ store: UsageStore) throws {
+        guard let ends = try Self.ends(query, snapshot, store) else { return nil }
+        start = ends.lowerBound
+        end = ends.upperBound
+        let atStart = try store.offsets(of: query.zone, from: start, to: start)
+        let atEnd = try store.offsets(of: query.zone, from: end, to: end)
+        let outline = ReportingPeriod(
+            from: start, to: end,
+            offsets: ZoneOffsets(atStart.segments + atEnd.segments))
+        let granularity = query.granularity
+        let estimate = outline.estimatedCount(granularity)
+        // Clocks that are set may take an hour or a day away; far more is too many for certain.
+        guard estimate <= granularity.bucketLimit + 2 else {
+            throw Self.tooMany(estimate, granularity, outline)
+        }
+        offsets =
+            granularity == .total
+            ? ZoneOffsets(atStart.segments + atEnd.segments)
+            : try store.offsets(of: query.zone, from: start, to: end)
+        buckets = ReportingPeriod(from: start, to: end, offsets: offsets).buckets(granularity)
+        guard buckets.count <= granularity.bucketLimit else {
+            throw Self.tooMany(buckets.count, granularity, outline)
+        }
+    }
+
+    private static func ends(
+        _ query: SummaryQuery, _ snapshot: Snapshot, _ store: UsageStore
+    ) throws -> Range<Timestamp>? {
+        let from = query.filter.from
+        let to = query.filter.to
+        if let from, let to { return from..<to }
+        guard let extent = try snapshot.extent(query.filter) else {
+            return (from ?? to).map { $0..<$0 }
+        }
+        let first = extent.lowerBound
+        let last = extent.upperBound
+        let atFirst = try store.offsets(of: query.zone, from: first, to: first)
+        let atLast = try store.offsets(of: query.zone, from: last, to: last)
+        let start = from ?? atFirst.start(of: atFirst.date(at: first))
+        return start..<(to ?? atLast.start(of: atLast.date(at: last).next))
+    }
+
+    private static func tooMany(
+        _ count: Int, _ granularity: Granularity, _ period: ReportingPeriod
+    ) -> Problem {
+        let fitting =
+            Granularity.allCases.first {
+                $0.bucketLimit < granularity.bucketLimit
+                    && period.estimatedCount($0) <= $0.bucketLimit
+            } ?? .total
+        return Problem(
+            .badRequest, "The range has too many buckets.",
+            faults: [
+                Problem.Fault(
+                    in: "query", name: "granularity", code: "too_many_buckets",
+                    message: """
+                        \(count) buckets of granularity=\(granularity.rawValue) are more than \
+                        \(granularity.bucketLimit); granularity=\(fitting.rawValue) fits.
+                        """)
+            ])
+    }
+}

@@ -1,0 +1,88 @@
+import HTTP
+import Usage
+import UsageStore
+
+/// `GET /usage/summary`: sums of messages and credits by local hour, day, week or month, and by
+/// report, all from one snapshot.
+func summary(_ request: Request, _ service: Service) throws -> Response {
+    let query = try service.summaryQueries.query(of: request) {
+        try SummaryQuery(request, service.store)
+    }
+    return try service.revalidated(request, query.key) { snapshot in
+        try service.claimBulkSlot()
+        let period = try SummaryPeriod(query, snapshot, service.store)
+        let buckets = period?.buckets ?? []
+        let sums = buckets.isEmpty ? nil : try snapshot.summary(query.filter, buckets: buckets)
+        let head = head(query, period, snapshot.revision, sums)
+        return Response(
+            .ok, contentType: "application/json",
+            body: .stream { writer in
+                // There can be any number of report names, so they are streamed.
+                try writer.append(head.dropLast())
+                try writer.append(#","by_report":["#.utf8)
+                var isFirst = true
+                while let report = try sums?.nextReport() {
+                    if !isFirst { try writer.append(CollectionOfOne(UInt8(ascii: ","))) }
+                    isFirst = false
+                    try writer.append(encoded(report))
+                }
+                try writer.append("]}".utf8)
+            })
+    }
+}
+
+/// The object up to its last member, closed.
+private func head(
+    _ query: SummaryQuery, _ period: SummaryPeriod?, _ revision: Int64, _ sums: Summary?
+) -> [UInt8] {
+    var json = JSONWriter()
+    json.object { json in
+        if let period {
+            json.member("from", period.text(of: period.start))
+            json.member("to", period.text(of: period.end))
+        }
+        json.member("tz", query.zone)
+        json.member("granularity", query.granularity.rawValue)
+        json.member("revision", literal: String(revision))
+        json.name("totals")
+        json.object { $0.members(of: sums?.totals ?? .zero) }
+        json.name("buckets")
+        json.array { json in
+            guard let period, let sums else { return }
+            for (bucket, sum) in zip(period.buckets, sums.buckets) {
+                json.object { json in
+                    json.member("date", period.offsets.date(at: bucket.lowerBound).description)
+                    json.member("start", period.text(of: bucket.lowerBound))
+                    json.member("end", period.text(of: bucket.upperBound))
+                    json.members(of: sum)
+                }
+            }
+        }
+    }
+    return json.bytes
+}
+
+private func encoded(_ report: (reportName: String?, sum: UsageSum)) -> [UInt8] {
+    var json = JSONWriter()
+    json.object { json in
+        if let name = report.reportName { json.member("report_name", name) }
+        json.member("messages", literal: String(report.sum.messages))
+        json.member("credits_used", literal: report.sum.creditsUsed)
+    }
+    return json.bytes
+}
+
+extension JSONWriter {
+    fileprivate mutating func members(of sum: UsageSum) {
+        member("messages", literal: String(sum.messages))
+        member("reports", literal: String(sum.reports))
+        member("credits_used", literal: sum.creditsUsed)
+    }
+}
+
+extension SummaryPeriod {
+    /// The instant with the offset that the zone's clocks have then.
+    fileprivate func text(of instant: Timestamp) -> String {
+        instant.description(offsetSeconds: offsets.offsetSeconds(at: instant))
+    }
+}

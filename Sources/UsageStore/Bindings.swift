@@ -1,0 +1,52 @@
+import Usage
+
+/// The values of a statement, which stand in its text as `$1`, `$2` and so on, never as they are.
+struct Bindings {
+    /// The values in the order of their numbers, as PostgreSQL reads them.
+    private(set) var values: [String] = []
+
+    /// Adds a value; what stands for it in the statement.
+    mutating func bind(_ value: String, as type: String) -> String {
+        values.append(value)
+        return "$\(values.count)::\(type)"
+    }
+
+    mutating func bind(_ number: Int64) -> String { bind(String(number), as: "bigint") }
+
+    mutating func bind(_ timestamp: Timestamp) -> String {
+        bind(timestamp.description, as: "timestamptz")
+    }
+
+    mutating func bind(_ timestamps: [Timestamp]) -> String {
+        let list = timestamps.map { "\"\($0)\"" }.joined(separator: ",")
+        return bind("{\(list)}", as: "timestamptz[]")
+    }
+}
+
+extension UsageFilter {
+    /// What a record must fulfil, in SQL.
+    func conditions(_ bindings: inout Bindings) -> [String] {
+        var conditions: [String] = []
+        if let from { conditions.append("\"timestamp\" >= \(bindings.bind(from))") }
+        if let to { conditions.append("\"timestamp\" < \(bindings.bind(to))") }
+        if !reportNames.isEmpty {
+            let names = reportNames.map { bindings.bind($0, as: "text") }
+            conditions.append("report_name IN (\(names.joined(separator: ", ")))")
+        }
+        if let hasReport { conditions.append("report_name IS \(hasReport ? "NOT NULL" : "NULL")") }
+        if let minimumCredits {
+            conditions.append(
+                "credit_hundredths >= \(bindings.bind(minimumCredits.hundredths))")
+        }
+        if let maximumCredits {
+            conditions.append(
+                "credit_hundredths <= \(bindings.bind(maximumCredits.hundredths))")
+        }
+        return conditions
+    }
+}
+
+/// `conditions` as a WHERE clause; nothing when there are none.
+func whereClause(_ conditions: [String]) -> String {
+    conditions.isEmpty ? "" : "WHERE " + conditions.joined(separator: " AND ")
+}

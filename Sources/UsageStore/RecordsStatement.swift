@@ -1,0 +1,138 @@
+import Usage
+
+/// The statement that reads usage records in order, from a place on.
+///
+/// "After this record" under several columns is an OR of conditions, which no index can follow.
+/// Told apart it is a list of branches, each of them one range of one index: the records that are
+/// alike in all columns but the last, then those that are alike in all but the last two, and so on.
+struct RecordsStatement {
+    /// The statement.
+    let text: String
+
+    /// Its values.
+    private(set) var bindings = Bindings()
+
+    /// Records of which each comes after those of the branch before.
+    private struct Branch {
+        var conditions: [String]
+        let terms: ArraySlice<SortOrder.Term>
+        /// Whether no record in it lacks a value of the first term.
+        var isComplete = false
+
+        func adding(_ condition: String) -> Branch {
+            var branch = self
+            branch.conditions.insert(condition, at: 0)
+            return branch
+        }
+
+        /// An index read backwards has missing names first, so that NULLS LAST would forbid it.
+        var order: String {
+            let first = terms.prefix(1).map { isComplete ? $0.plainSQL : $0.sql }
+            return (first + terms.dropFirst().map(\.sql)).joined(separator: ", ")
+        }
+    }
+
+    private static let columns = #"message_id, "timestamp", report_name, credit_hundredths"#
+
+    /// Makes the statement for at most `limit` records after `cursor`.
+    init(_ filter: UsageFilter, sort: SortOrder, after cursor: PageCursor?, limit: Int?) {
+        var bindings = Bindings()
+        let conditions = filter.conditions(&bindings)
+        let terms = sort.terms[...]
+        let branches: [Branch]
+        if let cursor {
+            branches = Self.branches(after: cursor.values[...], terms, &bindings)
+        } else {
+            branches = limit == nil ? [Branch(conditions: [], terms: terms)] : Self.all(terms)
+        }
+        let end = limit.map { "LIMIT \(bindings.bind(Int64($0)))" } ?? ""
+        let parts = branches.enumerated().map { number, branch in
+            """
+            SELECT \(branches.count > 1 ? "\(number) AS branch, " : "")\(Self.columns)
+            FROM usage_record \(whereClause(conditions + branch.conditions))
+            ORDER BY \(branch.order) \(end)
+            """
+        }
+        if parts.count == 1 {
+            text = parts[0]
+        } else {
+            let all = parts.map { "(\($0))" }.joined(separator: " UNION ALL ")
+            let order = terms.map(\.sql).joined(separator: ", ")
+            text = "SELECT \(Self.columns) FROM (\(all)) AS page ORDER BY branch, \(order) \(end)"
+        }
+        self.bindings = bindings
+    }
+
+    /// All records. Where missing names would come first in the index, they get a branch.
+    private static func all(_ terms: ArraySlice<SortOrder.Term>) -> [Branch] {
+        guard let first = terms.first, first.column == .reportName, first.isDescending else {
+            return [Branch(conditions: [], terms: terms)]
+        }
+        return [
+            Branch(conditions: ["report_name IS NOT NULL"], terms: terms, isComplete: true),
+            Branch(conditions: ["report_name IS NULL"], terms: terms.dropFirst()),
+        ]
+    }
+
+    /// The records after the one that has `values` in the columns of `terms`.
+    private static func branches(
+        after values: ArraySlice<PageCursor.Value>, _ terms: ArraySlice<SortOrder.Term>,
+        _ bindings: inout Bindings
+    ) -> [Branch] {
+        guard let term = terms.first, let value = values.first else { return [] }
+        if terms.allSatisfy({ !$0.isDescending && $0.column != .reportName }) {
+            // All ascending and none of them missing: one comparison of rows says it.
+            let columns = terms.map(\.column.sql).joined(separator: ", ")
+            let bound = zip(terms, values).map { bindings.bind($1, of: $0.column) }
+            let after = "(\(columns)) > (\(bound.joined(separator: ", ")))"
+            return [Branch(conditions: [after], terms: terms)]
+        }
+        let column = term.column.sql
+        guard value != .text(nil) else {
+            return branches(after: values.dropFirst(), terms.dropFirst(), &bindings)
+                .map { $0.adding("\(column) IS NULL") }
+        }
+        let bound = bindings.bind(value, of: term.column)
+        let alike = branches(after: values.dropFirst(), terms.dropFirst(), &bindings)
+            .map { $0.adding("\(column) = \(bound)") }
+        let after = Branch(
+            conditions: ["\(column) \(term.isDescending ? "<" : ">") \(bound)"], terms: terms,
+            isComplete: true)
+        guard term.column == .reportName else { return alike + [after] }
+        let missing = Branch(conditions: ["\(column) IS NULL"], terms: terms.dropFirst())
+        return alike + [after, missing]
+    }
+}
+
+extension Bindings {
+    fileprivate mutating func bind(
+        _ value: PageCursor.Value, of column: SortOrder.Column
+    ) -> String {
+        switch value {
+        case .integer(let microseconds) where column == .timestamp:
+            return bind(Timestamp(microseconds: microseconds))
+        case .integer(let number): return bind(number)
+        case .text(let text): return bind(text ?? "", as: "text")
+        }
+    }
+}
+
+extension SortOrder.Column {
+    /// The column's name in SQL.
+    fileprivate var sql: String {
+        switch self {
+        case .timestamp: return "\"timestamp\""
+        case .messageID: return "message_id"
+        case .reportName: return "report_name"
+        case .creditsUsed: return "credit_hundredths"
+        }
+    }
+}
+
+extension SortOrder.Term {
+    /// The term in an ORDER BY clause.
+    fileprivate var sql: String { plainSQL + (column == .reportName ? " NULLS LAST" : "") }
+
+    /// The same where no value is missing.
+    fileprivate var plainSQL: String { column.sql + (isDescending ? " DESC" : "") }
+}

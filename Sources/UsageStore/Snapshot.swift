@@ -1,0 +1,91 @@
+import Postgres
+public import Usage
+
+/// One state of the database, which stays as it is however long it is read.
+///
+/// Ends with the store's `release`.
+public final class Snapshot {
+    /// The revision of this state.
+    public let revision: Int64
+
+    let connection: Connection
+
+    init(_ connection: Connection) throws {
+        self.connection = connection
+        let result = try connection.run(
+            """
+            BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
+            SELECT sum(changes)::bigint FROM usage_revision
+            """)
+        revision = try Self.revision(result[0, 0])
+    }
+
+    fileprivate static func revision(_ text: String?) throws -> Int64 {
+        guard let text, let revision = Int64(text) else {
+            throw DatabaseUnavailable(description: "usage_revision has lost its rows")
+        }
+        return revision
+    }
+
+    /// The usage records that `filter` lets through, in order, after `cursor`.
+    ///
+    /// With a limit, up to it and with the cursor of the next page; without, all of them, streamed.
+    public func records(
+        _ filter: UsageFilter, sort: SortOrder, after cursor: PageCursor? = nil, limit: Int? = nil
+    ) throws -> UsageRows {
+        try reportingUnavailability {
+            // One more than asked for tells whether there is a next page.
+            let statement = RecordsStatement(
+                filter, sort: sort, after: cursor, limit: limit.map { $0 + 1 })
+            let values = statement.bindings.values
+            if let limit {
+                let reader = try QueryReader(
+                    connection, statement.text, values, isStreamed: false)
+                return UsageRows(page: reader, limit: limit, sort: sort)
+            }
+            // COPY takes no parameters, but spares libpq a result for each row.
+            return UsageRows(
+                values.isEmpty
+                    ? try CopyReader(
+                        connection, "COPY (\(statement.text)) TO STDOUT (FORMAT binary)",
+                        columns: 4)
+                    : try QueryReader(connection, statement.text, values, isStreamed: true))
+        }
+    }
+
+    /// How many usage records `filter` lets through, and the sum of their credits.
+    public func totals(_ filter: UsageFilter) throws -> (messages: Int64, creditsUsed: String) {
+        try reportingUnavailability {
+            var bindings = Bindings()
+            let conditions = filter.conditions(&bindings)
+            let reader = try QueryReader(
+                connection,
+                """
+                SELECT count(*), (coalesce(sum(credit_hundredths), 0) * 0.01)::text
+                FROM usage_record \(whereClause(conditions))
+                """, bindings.values, isStreamed: false)
+            guard try reader.next() else { return (0, "0.00") }
+            return (reader.integer(0), reader.string(1) ?? "0.00")
+        }
+    }
+}
+
+extension UsageStore {
+    /// The revision: a number that changes with every change of a usage record or a credit rate.
+    public func revision() throws -> Int64 { try sharedRevision.answer(askForRevision) }
+
+    private func askForRevision() throws -> Int64 {
+        try reportingUnavailability {
+            let reader = try QueryReader(
+                try connected(), "SELECT sum(changes)::bigint FROM usage_revision", [],
+                isStreamed: false)
+            guard try reader.next(), !reader.isNull(0) else { return try Snapshot.revision(nil) }
+            return reader.integer(0)
+        }
+    }
+
+    /// Takes a snapshot; it lasts until `release`.
+    public func snapshot() throws -> Snapshot {
+        try reportingUnavailability { try Snapshot(try connected()) }
+    }
+}

@@ -1,0 +1,119 @@
+import Postgres
+public import Usage
+
+/// How much was used: messages, those of them with a report name, and the sum of credits.
+public struct UsageSum: Sendable {
+    /// The number of messages.
+    public let messages: Int64
+
+    /// The number of messages with a report name.
+    public let reports: Int64
+
+    /// The credits with two decimals, exact however many they are.
+    public let creditsUsed: String
+
+    /// Nothing.
+    public static let zero = UsageSum(messages: 0, reports: 0, creditsUsed: "0.00")
+}
+
+/// The sums of one period: in all, by bucket, and by report name.
+public final class Summary {
+    /// The sum of everything.
+    public private(set) var totals = UsageSum.zero
+
+    /// The sums of the buckets that were asked for, in their order.
+    public private(set) var buckets: [UsageSum]
+
+    private let reader: QueryReader
+    private var isAtReport = false
+
+    private static let totalsKind: Int64 = 0
+    private static let bucketKind: Int64 = 1
+
+    fileprivate init(_ reader: QueryReader, bucketCount: Int) throws {
+        self.reader = reader
+        buckets = Array(repeating: .zero, count: bucketCount)
+        while try reader.next() {
+            switch reader.integer(0) {
+            case Self.totalsKind: totals = reader.sum
+            case Self.bucketKind: buckets[Int(reader.integer(1)) - 1] = reader.sum
+            default:
+                isAtReport = true
+                return
+            }
+        }
+    }
+
+    /// The next report name and its sum, the dearest first and those without a name last.
+    public func nextReport() throws -> (reportName: String?, sum: UsageSum)? {
+        guard isAtReport else { return nil }
+        let report = (reader.string(2), reader.sum)
+        isAtReport = try reportingUnavailability { try reader.next() }
+        return report
+    }
+}
+
+extension Snapshot {
+    /// The sums of the records that `filter` lets through, for each of `buckets`, which follow on
+    /// one another.
+    ///
+    /// Each bucket is a range of the time index, summed by report name; the totals are sums of
+    /// those sums, so that they cannot disagree.
+    public func summary(_ filter: UsageFilter, buckets: [Range<Timestamp>]) throws -> Summary {
+        try reportingUnavailability {
+            var bindings = Bindings()
+            let starts = bindings.bind(buckets.map(\.lowerBound))
+            let ends = bindings.bind(buckets.map(\.upperBound))
+            let inBucket = [#""timestamp" >= bucket_start"#, #""timestamp" < bucket_end"#]
+            let conditions = inBucket + filter.conditions(&bindings)
+            let reader = try QueryReader(
+                connection,
+                """
+                WITH part AS MATERIALIZED (
+                    SELECT bucket, report_name, messages, reports, hundredths
+                    FROM unnest(\(starts), \(ends)) WITH ORDINALITY
+                            AS period(bucket_start, bucket_end, bucket),
+                        LATERAL (
+                            SELECT report_name, count(*) AS messages,
+                                count(report_name) AS reports,
+                                sum(credit_hundredths) AS hundredths
+                            FROM usage_record \(whereClause(conditions))
+                            GROUP BY report_name
+                        ) AS sums
+                )
+                SELECT CASE GROUPING(bucket, report_name) WHEN 3 THEN 0 WHEN 1 THEN 1 ELSE 2 END
+                        ::bigint AS kind,
+                    bucket, report_name, coalesce(sum(messages), 0)::bigint,
+                    coalesce(sum(reports), 0)::bigint,
+                    (coalesce(sum(hundredths), 0) * 0.01)::text
+                FROM part
+                GROUP BY GROUPING SETS ((), (bucket), (report_name))
+                ORDER BY kind, bucket, report_name IS NULL, sum(hundredths) DESC, report_name
+                """, bindings.values, isStreamed: true)
+            return try Summary(reader, bucketCount: buckets.count)
+        }
+    }
+
+    /// The first and the last instant of the records that `filter` lets through; nil without any.
+    public func extent(_ filter: UsageFilter) throws -> ClosedRange<Timestamp>? {
+        try reportingUnavailability {
+            var bindings = Bindings()
+            let conditions = filter.conditions(&bindings)
+            let reader = try QueryReader(
+                connection,
+                """
+                SELECT min("timestamp"), max("timestamp")
+                FROM usage_record \(whereClause(conditions))
+                """, bindings.values, isStreamed: false)
+            guard try reader.next(), !reader.isNull(0) else { return nil }
+            let first = Timestamp(postgresMicroseconds: reader.integer(0))
+            return first...Timestamp(postgresMicroseconds: reader.integer(1))
+        }
+    }
+}
+
+extension QueryReader {
+    fileprivate var sum: UsageSum {
+        UsageSum(messages: integer(3), reports: integer(4), creditsUsed: string(5) ?? "0.00")
+    }
+}

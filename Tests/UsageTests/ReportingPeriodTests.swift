@@ -1,0 +1,108 @@
+import Testing
+import Usage
+
+/// Zones whose clocks do what clocks do somewhere; real zones are compared with PostgreSQL's and
+/// Python's in the summary tests.
+@Suite struct `A reporting period` {
+    private func instant(_ text: String) throws -> Timestamp { try #require(Timestamp(text)) }
+
+    private func zone(_ changes: [(String, Int)]) throws -> ZoneOffsets {
+        ZoneOffsets(
+            try changes.map {
+                ZoneOffsets.Segment(start: try instant($0.0), offsetSeconds: $0.1 * 60)
+            })
+    }
+
+    private func buckets(
+        _ from: String, _ to: String, _ granularity: Granularity, _ offsets: ZoneOffsets
+    ) throws -> [String] {
+        ReportingPeriod(from: try instant(from), to: try instant(to), offsets: offsets)
+            .buckets(granularity).map { bucket in
+                let offset = offsets.offsetSeconds(at: bucket.lowerBound)
+                let seconds = bucket.upperBound.microseconds - bucket.lowerBound.microseconds
+                let start = bucket.lowerBound.description(offsetSeconds: offset)
+                return "\(start) \(Double(seconds) / 3_600_000_000)"
+            }
+    }
+
+    @Test func `has days of 23 and 25 hours`() throws {
+        let london = try zone([
+            ("2024-01-01T00:00:00Z", 0), ("2024-03-31T01:00:00Z", 60), ("2024-10-27T01:00:00Z", 0),
+        ])
+        #expect(
+            try buckets("2024-03-30T00:00:00Z", "2024-03-31T23:00:00Z", .day, london)
+                == ["2024-03-30T00:00:00+00:00 24.0", "2024-03-31T00:00:00+00:00 23.0"])
+        #expect(
+            try buckets("2024-10-26T23:00:00Z", "2024-10-29T00:00:00Z", .day, london)
+                == ["2024-10-27T00:00:00+01:00 25.0", "2024-10-28T00:00:00+00:00 24.0"])
+    }
+
+    @Test func `starts a day at the first of two midnights`() throws {
+        let havana = try zone([("2024-10-01T00:00:00Z", -240), ("2024-11-03T05:00:00Z", -300)])
+        #expect(
+            try buckets("2024-11-02T04:00:00Z", "2024-11-04T05:00:00Z", .day, havana)
+                == ["2024-11-02T00:00:00-04:00 24.0", "2024-11-03T00:00:00-04:00 25.0"])
+        // Clocks that go back from 00:01 to 23:01 show the old date again; the new day has begun.
+        let stJohns = try zone([("2006-10-01T00:00:00Z", -150), ("2006-10-29T02:31:00Z", -210)])
+        #expect(
+            try buckets("2006-10-28T02:30:00Z", "2006-10-30T03:30:00Z", .day, stJohns)
+                == ["2006-10-28T00:00:00-02:30 24.0", "2006-10-29T00:00:00-02:30 25.0"])
+    }
+
+    @Test func `starts a day without midnight when the clocks go on`() throws {
+        let toronto = try zone([("1919-03-01T00:00:00Z", -300), ("1919-03-31T04:30:00Z", -240)])
+        #expect(
+            try buckets("1919-03-30T05:00:00Z", "1919-04-01T04:00:00Z", .day, toronto)
+                == ["1919-03-30T00:00:00-05:00 23.5", "1919-03-31T00:30:00-04:00 23.5"])
+    }
+
+    @Test func `leaves out a day that was skipped`() throws {
+        let apia = try zone([("2011-12-01T00:00:00Z", -600), ("2011-12-30T10:00:00Z", 840)])
+        #expect(
+            try buckets("2011-12-29T10:00:00Z", "2012-01-01T10:00:00Z", .day, apia)
+                == [
+                    "2011-12-29T00:00:00-10:00 24.0", "2011-12-31T00:00:00+14:00 24.0",
+                    "2012-01-01T00:00:00+14:00 24.0",
+                ])
+    }
+
+    @Test func `has an hour for each that the clocks show, half ones where they are set by half`()
+        throws
+    {
+        let lordHowe = try zone([("2024-04-01T00:00:00Z", 660), ("2024-04-06T15:00:00Z", 630)])
+        #expect(
+            try buckets("2024-04-06T13:00:00Z", "2024-04-06T17:00:00Z", .hour, lordHowe)
+                == [
+                    "2024-04-07T00:00:00+11:00 1.0", "2024-04-07T01:00:00+11:00 1.0",
+                    "2024-04-07T01:30:00+10:30 0.5", "2024-04-07T02:00:00+10:30 1.0",
+                    "2024-04-07T03:00:00+10:30 0.5",
+                ])
+    }
+
+    @Test func `has weeks from Monday and months, clipped at its ends`() throws {
+        #expect(
+            try buckets("2024-01-03T12:00:00Z", "2024-01-16T06:00:00Z", .week, .utc)
+                == [
+                    "2024-01-03T12:00:00+00:00 108.0", "2024-01-08T00:00:00+00:00 168.0",
+                    "2024-01-15T00:00:00+00:00 30.0",
+                ])
+        #expect(
+            try buckets("2023-12-31T00:00:00Z", "2024-02-02T00:00:00Z", .month, .utc)
+                == [
+                    "2023-12-31T00:00:00+00:00 24.0", "2024-01-01T00:00:00+00:00 744.0",
+                    "2024-02-01T00:00:00+00:00 24.0",
+                ])
+        #expect(
+            try buckets("0001-01-01T00:00:00Z", "9999-12-31T00:00:00Z", .total, .utc).count == 1)
+        #expect(try buckets("2024-01-01T00:00:00Z", "2024-01-01T00:00:00Z", .day, .utc) == [])
+    }
+
+    @Test func `shows local mean time in whole minutes without moving the instant`() throws {
+        let instant = try instant("1900-01-01T00:00:00Z")
+        #expect(instant.description(offsetSeconds: 1172) == "1900-01-01T00:19:00+00:19")
+        #expect(instant.description(offsetSeconds: -75) == "1899-12-31T23:58:00-00:02")
+        #expect(
+            try self.instant("9999-12-31T23:00:00Z").description(offsetSeconds: 3600)
+                == "9999-12-31T23:00:00+00:00")
+    }
+}
