@@ -13,11 +13,21 @@ public final class Nginx {
     public let folder = TemporaryFolder.shared.file("nginx")
 
     /// Starts it in front of the responder at `responderPath` and waits until it listens.
-    public init(responderPath: String) throws {
+    ///
+    /// `optionalFiles` are copied from `nginx/optional`; what they keep goes to `folder`.
+    public init(responderPath: String, optionalFiles: [String] = []) throws {
         socketPath = TemporaryFolder.shared.file("site").path
         let made = try Program.run(
             Repository.path("deploy/dev/site"), [folder.path, "unix:\(socketPath)", responderPath])
         precondition(made.status == 0, made.errors)
+        for name in optionalFiles {
+            let text = try String(
+                contentsOfFile: Repository.path("nginx/optional/\(name)"), encoding: .utf8)
+            try text.replacing("/var/cache/nginx", with: folder.path)
+                .write(
+                    to: folder.appendingPathComponent("snippets/\(name)"), atomically: true,
+                    encoding: .utf8)
+        }
         program = try Nginx.start("\(folder.path)/nginx.conf", socketPath)
     }
 

@@ -12,11 +12,15 @@ public final class Site {
     public let nginx: Nginx
 
     /// Starts all three; `stop` must follow.
-    public init(_ environment: [String: String] = [:], database: Database? = nil) throws {
+    ///
+    /// `nginxFiles` are those of `nginx/optional` that are to be among the snippets.
+    public init(
+        _ environment: [String: String] = [:], database: Database? = nil, nginxFiles: [String] = []
+    ) throws {
         let database = try database ?? Database()
         self.database = database
         responder = try Responder(databaseURL: database.url, environment: environment)
-        nginx = try Nginx(responderPath: responder.socketPath)
+        nginx = try Nginx(responderPath: responder.socketPath, optionalFiles: nginxFiles)
     }
 
     /// Stops what is left of them.

@@ -1,0 +1,67 @@
+import Foundation
+import TestSupport
+import Testing
+
+@Suite(.timeLimit(.minutes(2))) struct `The shared cache of nginx` {
+    /// A site whose nginx has the optional files, as its administrator would put them there.
+    private func cachedSite() throws -> Site {
+        try Site(nginxFiles: ["orbital-cache-zone.conf", "orbital-cache.conf"])
+    }
+
+    private func insert(_ site: Site) throws {
+        try site.database.run(
+            """
+            INSERT INTO usage_record ("timestamp", message_text) VALUES ('2024-01-01Z', 'x')
+            """)
+    }
+
+    @Test func `gives everybody the answer of up to a minute ago, with its tag`() throws {
+        let site = try cachedSite()
+        defer { site.stop() }
+        let first = try site.curl("/usage?limit=5")
+        #expect(first.fields["x-cache-status"] == "MISS")
+        #expect(first.fields["cache-control"] == "no-cache")
+        try insert(site)
+        let second = try site.curl("/usage?limit=5")
+        #expect(second.fields["x-cache-status"] == "HIT")
+        #expect(second.body == first.body)
+        #expect(second.fields["etag"] == first.fields["etag"])
+        #expect(second.fields["x-content-type-options"] == "nosniff")
+        let tag = try #require(first.fields["etag"])
+        #expect(try site.curl("/usage?limit=5", ["-H", "If-None-Match: \(tag)"]).status == 304)
+    }
+
+    @Test func `keeps methods, formats and queries apart`() throws {
+        let site = try cachedSite()
+        defer { site.stop() }
+        try insert(site)
+        #expect(try site.curl("/usage", ["--head"]).body == "")
+        #expect(try site.curl("/usage").body.hasPrefix(#"{"usage":[{"#))
+        let csv = try site.curl("/usage", ["-H", "Accept: text/csv"])
+        #expect(csv.body.hasPrefix("message_id,"))
+        #expect(csv.fields["x-cache-status"] == "MISS")
+        #expect(try site.curl("/usage?limit=1").fields["x-cache-status"] == "MISS")
+    }
+
+    @Test func `keeps nothing of authenticated requests, of health, or of errors`() throws {
+        let site = try cachedSite()
+        defer { site.stop() }
+        for options in [["-H", "Authorization: Bearer x"], ["-u", "user:x"]] {
+            for _ in 1...2 {
+                let answer = try site.curl("/usage", options)
+                #expect(answer.fields["x-cache-status"] == "BYPASS")
+            }
+        }
+        for _ in 1...2 {
+            #expect(try site.curl("/health").fields["x-cache-status"] == "BYPASS")
+            #expect(try site.curl("/usage?x").fields["x-cache-status"] == "MISS")
+        }
+        #expect(try site.curl("/usage").fields["x-cache-status"] == "MISS")
+    }
+
+    @Test func `is off by default`() throws {
+        let site = try Site()
+        defer { site.stop() }
+        #expect(try site.curl("/usage").fields["x-cache-status"] == nil)
+    }
+}

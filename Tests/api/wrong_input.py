@@ -1,0 +1,179 @@
+"""Sends GET /usage and /usage/summary every kind of nonsense: each fault is named, none is a 500."""
+
+import json
+import random
+import sys
+import urllib.parse
+
+from orbital import Client
+
+ROWS, SUMS = "/usage", "/usage/summary"
+INSTANT = "2024-01-01T00:00:00Z"
+INJECTIONS = [
+    "'", "' OR 1=1 --", "'; DROP TABLE usage_record; --", "1) OR (1=1", "$1", "%27", "\\", "\x00",
+    "a\x00b", "NULL", "\U0001f600", "-1", "+1", "1e3", "0x10", "1.5.5", " 1", "1 ", "１", "∞", "NaN",
+    "Infinity", "9" * 30, "-" * 50, "true false", "[]", "{}", "<script>", "../../etc/passwd",
+]
+
+# (path, query as it is sent, the parameters that must be named, a code that must be among them)
+CASES = [
+    # Unknown, repeated, badly encoded.
+    (ROWS, "x", ["x"], "unknown"), (ROWS, "=", [""], "unknown"), (ROWS, "=1", [""], "unknown"),
+    (ROWS, "Limit=1", ["Limit"], "unknown"), (ROWS, "limit[]=1", ["limit[]"], "unknown"),
+    (ROWS, "granularity=day", ["granularity"], "unknown"), (SUMS, "limit=1", ["limit"], "unknown"),
+    (SUMS, "min_credits=1", ["min_credits"], "unknown"), (SUMS, "sort=timestamp", ["sort"], "unknown"),
+    (SUMS, "format=json", ["format"], "unknown"), (SUMS, "cursor=a", ["cursor"], "unknown"),
+    *[(ROWS, f"{name}={value}&{name}={value}", [name], "repeated") for name, value in [
+        ("limit", "5"), ("from", INSTANT), ("to", INSTANT), ("tz", "UTC"), ("has_report", "true"),
+        ("min_credits", "1"), ("max_credits", "1"), ("sort", "timestamp"), ("cursor", "AAAA"),
+        ("format", "csv"), ("totals", "true")]],
+    (SUMS, "granularity=day&granularity=day", ["granularity"], "repeated"),
+    (SUMS, "tz=UTC&tz=Europe/London", ["tz"], "repeated"),
+    *[(path, f"report_name={bad}", ["report_name"], "malformed") for path in (ROWS, SUMS) for bad in [
+        "%", "%2", "%zz", "%ff", "%c3", "%c0%80", "%ed%a0%80", "%f5%80%80%80", "%00", "a%00b", "", "x" * 501,
+        "%F0%9F%98%80" * 501]],
+    (ROWS, "%ff=1", ["%ff=1"], "malformed"), (ROWS, "limit=%ff", ["limit"], "malformed"),
+    (ROWS, "&".join(f"report_name={n}" for n in range(101)), ["report_name"], "too_many"),
+    # Every fault at once.
+    (ROWS, "limit=0&sort=x&tz=Mars/Base&from=x&to=y&has_report=1&totals=1&format=xml&min_credits=-1&max_credits=1.234&q",
+     ["limit", "sort", "tz", "from", "to", "has_report", "totals", "format", "min_credits", "max_credits", "q"], None),
+    (SUMS, "granularity=year&tz=utc&from=1&to=2&has_report=yes&report_name=",
+     ["granularity", "tz", "from", "to", "has_report", "report_name"], None),
+    # Huge numbers, and what is nearly a number.
+    *[(ROWS, f"limit={bad}", ["limit"], "out_of_range") for bad in ["0", "1001", "00", "99999999999999999999999"]],
+    *[(ROWS, f"limit={bad}", ["limit"], "malformed") for bad in ["", "-1", "1.0", "1e2", "+5", "%2B5", "%205", "5%0A"]],
+    *[(ROWS, f"{name}={bad}", [name], "malformed") for name in ("min_credits", "max_credits") for bad in [
+        "", "-0.01", "-1", "1.", ".5", "1.001", "1,5", "1e2", "%2B1", "99999999999999999999", "92233720368547758.08",
+        "1" * 400, "%E2%88%9E"]],
+    (ROWS, "min_credits=2&max_credits=1.99", ["min_credits"], "reversed"),
+    # Times.
+    *[(path, f"{name}={bad}", [name], "malformed") for path in (ROWS, SUMS) for name in ("from", "to") for bad in [
+        "", "now", "0", "1704067200", "2024", "2024-1-1", "2024-13-01", "2024-02-30", "2023-02-29", "0000-01-01",
+        "10000-01-01", "2024-01-01T00:00:00", "2024-01-01T24:00:00Z", "2024-01-01T00:60:00Z", "2024-01-01T00:00:00%2B25:00",
+        "2024-01-01T00:00:00+01:00", "2024-01-01T00:00:00.Z", "2024-01-01%00", "infinity", "-infinity", "2024-01-01T00:00:00Europe/London"]],
+    *[(path, query, ["from"], "reversed") for path in (ROWS, SUMS) for query in [
+        "from=2024-01-02&to=2024-01-01", "from=2024-01-01T00:00:00.000001Z&to=2024-01-01",
+        "from=2024-01-01T00:00:00Z&to=2024-01-01T00:30:00%2B01:00", "from=9999-12-31&to=0001-01-01",
+        "from=2024-01-01&to=2024-01-01T04:59:59Z&tz=America/New_York"]],
+    # Time zones: PostgreSQL would take many of these.
+    *[(path, f"tz={bad}", ["tz"], "unknown_time_zone") for path in (ROWS, SUMS) for bad in [
+        "", "Mars/Base", "europe/london", "EUROPE/LONDON", "PST", "CEST", "UTC%2B3", "Mars/Base%2B3", "FOO3BAR", "%2B01:00", "+1",
+        "posix/Europe/London", "right/UTC", "posixrules", "localtime", "Factory", "..%2FEtc", "Europe", "utc", "Z", "z" * 3000]],
+    # Sorts, formats, flags, granularities.
+    *[(ROWS, f"sort={bad}", ["sort"], "malformed") for bad in [
+        "", ",", "timestamp,", "timestamp:", "timestamp:up", "timestamp:DESC", "text", "message_text", "credit_hundredths",
+        "timestamp,timestamp", "timestamp:asc,timestamp:desc", "timestamp%20desc", "1", "random()", "timestamp;--"]],
+    *[(ROWS, f"format={bad}", ["format"], "malformed") for bad in ["", "JSON", "xml", "text/csv", "json,csv"]],
+    *[(ROWS, f"{name}={bad}", [name], "malformed") for name in ("has_report", "totals") for bad in ["", "1", "yes", "TRUE", "null"]],
+    *[(SUMS, f"granularity={bad}", ["granularity"], "malformed") for bad in ["", "Day", "year", "minute", "1", "days"]],
+    # Too many buckets, with the one that fits.
+    *[(SUMS, query, ["granularity"], "too_many_buckets") for query in [
+        "from=2024-01-01&to=2025-01-02", "from=2024-01-01&to=2024-02-01T00:00:00.000001Z&granularity=hour",
+        "from=2020-01-01&to=2025-01-01&granularity=week", "from=2014-01-01&to=2024-01-02&granularity=month",
+        "from=0001-01-01&to=9999-12-31", "from=2024-10-01&to=2024-11-01&tz=Europe/London&granularity=hour"]],
+    # Cursors.
+    *[(ROWS, f"cursor={bad}", ["cursor"], "malformed") for bad in [
+        "", "x", "AAAA", "%00", "====", "a+b", "A" * 5000, ".."]],
+]
+FITTING = {
+    "from=2024-01-01&to=2025-01-02": "367 buckets of granularity=day are more than 366; granularity=week fits.",
+    "from=0001-01-01&to=9999-12-31": "3652058 buckets of granularity=day are more than 366; granularity=total fits.",
+    "from=2024-10-01&to=2024-11-01&tz=Europe/London&granularity=hour":
+        "745 buckets of granularity=hour are more than 744; granularity=day fits.",
+}
+
+
+def problem(answer, query):
+    """The faults of a 400, by name."""
+    assert answer.status == 400, (query[:200], answer.status, answer.body[:500])
+    assert answer.getheader("Content-Type") == "application/problem+json", query
+    body = json.loads(answer.body)
+    assert body["status"] == 400 and body["errors"], body
+    for fault in body["errors"]:
+        assert fault["in"] == "query" and fault["message"] and fault["code"], fault
+        for secret in ("SELECT", "usage_record ", "pg_", "syntax", "timestamptz"):
+            assert secret not in fault["message"], fault
+    return body["errors"]
+
+
+def check_list(client):
+    for path, query, names, code in CASES:
+        faults = problem(client.get(f"{path}?{query}"), query)
+        assert sorted({f["name"] for f in faults}) == sorted(names), (query[:200], faults)
+        assert code is None or code in {f["code"] for f in faults}, (query[:200], faults)
+        if query in FITTING:
+            assert faults[0]["message"] == FITTING[query], faults
+    return len(CASES)
+
+
+def check_cursors(client):
+    """A cursor of another query is refused, whatever differs; another limit is another page."""
+    body = json.loads(client.get("/usage?limit=1&sort=report_name:asc&tz=UTC").body)
+    cursor = body["next_cursor"]
+    good = f"/usage?sort=report_name&tz=UTC&cursor={cursor}"
+    assert client.get(good).status == 200
+    assert client.get(good + "&limit=7&format=csv&totals=true").status == 200
+    others = [
+        f"cursor={cursor}", f"sort=report_name:desc&cursor={cursor}", f"sort=report_name&from=2024-01-01&cursor={cursor}",
+        f"sort=report_name&tz=Europe/London&cursor={cursor}", f"sort=report_name&has_report=true&cursor={cursor}",
+        f"sort=report_name&report_name=a&cursor={cursor}", f"sort=report_name&min_credits=1&cursor={cursor}",
+        f"sort=report_name,timestamp&cursor={cursor}", f"sort=report_name&cursor={cursor[:-1]}",
+        f"sort=report_name&cursor={cursor}A", f"sort=report_name&cursor={cursor[:8]}AAAA{cursor[12:]}",
+    ]
+    for query in others:
+        faults = problem(client.get(f"/usage?{query}"), query)
+        assert [f["name"] for f in faults] == ["cursor"], (query, faults)
+    return len(others)
+
+
+def check_random(client, rng, count):
+    """Any value for any parameter is answered or refused by name; a refusal names nothing else."""
+    rows = ["from", "to", "tz", "report_name", "has_report", "min_credits", "max_credits", "sort", "limit",
+            "cursor", "format", "totals", "x"]
+    sums = ["from", "to", "tz", "report_name", "has_report", "granularity", "x"]
+    refused = 0
+    for _ in range(count):
+        path, names = rng.choice([(ROWS, rows), (SUMS, sums)])
+        name = rng.choice(names)
+        value = rng.choice([
+            rng.choice(INJECTIONS), "".join(rng.choices("0123456789-:TZ.+ ,adesc'\"%\\\0é\U0001f600", k=rng.randrange(30))),
+            rng.randbytes(rng.randrange(20))])
+        query = urllib.parse.urlencode([(name, value)])
+        answer = client.get(f"{path}?{query}")
+        if answer.status == 400:
+            refused += 1
+            found = {f["name"] for f in problem(answer, query)}
+            assert found in ({name}, {query}), (query, found)
+        else:
+            # Only a report name can be anything; the rest of these values mean nothing.
+            assert answer.status == 200, (query, answer.status, answer.body[:300])
+            assert name == "report_name" or is_sound(name, value), (query, answer.body[:300])
+    return refused
+
+
+def is_sound(name, value):
+    """Whether random text happened to be a value."""
+    text = value if isinstance(value, str) else value.decode("latin-1")
+    return name in ("limit", "min_credits", "max_credits") and text.strip(".0123456789") == ""
+
+
+def check_headers(client):
+    """Accept is a wish, not a parameter: only one that nothing fulfils is refused."""
+    for path, bad in [(ROWS, "image/png"), (ROWS, "application/json;q=0"), (SUMS, "text/csv")]:
+        answer = client.get(path + "?limit=1" * (path == ROWS), Accept=bad)
+        assert answer.status == 406, (path, bad, answer.status)
+        assert json.loads(answer.body)["errors"][0]["name"] == "Accept"
+    for odd in ["", ",", "\xff", "a/b/c", "*/*;q=x", "q=1", "text/csv;q=9, */*", "," * 5000]:
+        assert client.get("/usage?limit=1", Accept=odd).status == 200, odd
+        assert client.get("/usage?limit=1", If_None_Match=odd).status == 200, odd
+
+
+def main(socket, seed, count):
+    client = Client(socket)
+    listed = check_list(client) + check_cursors(client)
+    check_headers(client)
+    refused = check_random(client, random.Random(seed), count)
+    print(f"measured: {listed} listed and {refused} of {count} random faults are named")
+
+
+main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))
