@@ -66,7 +66,7 @@ let package = Package(
         tests("UsageStoreTests", ["UsageStore", "Usage", "Postgres", "TestSupport"]),
         tests("UsageAPITests", ["UsageAPI", "HTTP", "UsageStore", "Postgres", "TestSupport"]),
         tests("OrbitalCTLTests", ["Postgres", "TestSupport"]),
-        tests("EndToEndTests", ["FastCGI", "Postgres", "TestSupport"]),
+        tests("EndToEndTests", ["FastCGI", "Postgres", "TestSupport", "Usage", "UsageStore"]),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -48,24 +48,6 @@ import Testing
         try run("freshness", [site.nginx.socketPath, site.database.url, "70"])
     }
 
-    @Test func `breaks off a sorted and filtered export as visibly as a full one`() throws {
-        let site = try Site()
-        defer { site.stop() }
-        try site.database.addRecords(300_000)
-        for path in [
-            "/usage?from=2000-01-01&format=csv", "/usage?sort=report_name:desc&format=ndjson",
-        ] {
-            let curl = try site.startCurl(path, options: ["--limit-rate", "200k"])
-            #expect(try eventually { try site.runningQueries("usage_record") > 0 })
-            _ = try site.database.value(
-                """
-                SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
-                WHERE datname = current_database() AND application_name = 'orbital-fcgi'
-                """)
-            #expect(curl.wait() == 18)
-        }
-    }
-
     @Test func `lets clients keep an answer for CACHE_SECONDS`() throws {
         let site = try Site(["CACHE_SECONDS": "60"])
         defer { site.stop() }

@@ -13,30 +13,16 @@ import Testing
         let complaints: [String]
     }
 
-    /// Chromium speaks no HTTP over Unix sockets: a port that is free now, for this machine only.
+    /// Opens the page in Chromium, which speaks no HTTP over Unix sockets.
     private func open(_ site: Site, expecting state: String, while body: () throws -> Void = {})
         throws -> Page
     {
-        let port = try Program.run(
-            "/usr/bin/env",
-            [
-                "python3", "-c",
-                "import socket; s=socket.socket(); s.bind(('127.0.0.1', 0)); print(s.getsockname()[1])",
-            ]
-        )
-        .output.trimmingCharacters(in: .newlines)
-        let folder = TemporaryFolder.shared.file("page-nginx")
-        _ = try Program.run(
-            Repository.path("deploy/dev/site"),
-            [folder.path, "127.0.0.1:\(port)", site.responder.socketPath])
-        let nginx = try Program(
-            "/usr/sbin/nginx", ["-e", "stderr", "-c", "\(folder.path)/nginx.conf"])
+        let (url, nginx) = try Nginx.onPort(responderPath: site.responder.socketPath)
         defer { nginx.stop() }
-        #expect(eventually { FileManager.default.fileExists(atPath: "\(folder.path)/nginx.pid") })
         try body()
         let outcome = try Program.run(
             Repository.path(".build/test-tools/bin/python"),
-            [Repository.path("Tests/browser/first_page.py"), "http://127.0.0.1:\(port)/", state])
+            [Repository.path("Tests/browser/first_page.py"), "\(url)/", state])
         #expect(outcome.status == 0, "\(outcome.errors)")
         return try JSONDecoder().decode(Page.self, from: Data(outcome.output.utf8))
     }

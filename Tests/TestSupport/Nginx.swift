@@ -46,4 +46,39 @@ public final class Nginx {
         precondition(listens, "nginx does not listen: \(program.output)")
         return program
     }
+
+    /// Starts one on a free port of this machine, for those who cannot speak over Unix sockets.
+    ///
+    /// It serves the files of `root` instead of the site's own, if one is given.
+    public static func onPort(
+        responderPath: String, root: URL? = nil
+    ) throws -> (url: String, program: Program) {
+        let port = try freePort()
+        let folder = TemporaryFolder.shared.file("port-nginx")
+        let made = try Program.run(
+            Repository.path("deploy/dev/site"), [folder.path, "127.0.0.1:\(port)", responderPath])
+        precondition(made.status == 0, made.errors)
+        if let root {
+            let file = folder.appendingPathComponent("snippets/orbital-site.conf")
+            try String(contentsOf: file, encoding: .utf8)
+                .replacing(Repository.path("nginx/html"), with: root.path)
+                .write(to: file, atomically: true, encoding: .utf8)
+        }
+        let program = try Program(
+            "/usr/sbin/nginx", ["-e", "stderr", "-c", "\(folder.path)/nginx.conf"])
+        let pidFile = "\(folder.path)/nginx.pid"
+        let started = eventually { FileManager.default.fileExists(atPath: pidFile) }
+        precondition(started, "nginx does not start: \(program.output)")
+        return ("http://127.0.0.1:\(port)", program)
+    }
+
+    private static func freePort() throws -> Int {
+        let bound = try Program.run(
+            "/usr/bin/env",
+            [
+                "python3", "-c",
+                "import socket; s=socket.socket(); s.bind(('127.0.0.1', 0)); print(s.getsockname()[1])",
+            ])
+        return Int(bound.output.trimmingCharacters(in: .newlines)) ?? 0
+    }
 }
