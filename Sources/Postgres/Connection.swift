@@ -9,6 +9,9 @@ public final class Connection {
     /// The names of the statements that are prepared, by their texts.
     var preparedNames: [String: String] = [:]
 
+    /// Whether a prepared statement has become useless, so that the connection is of no more use.
+    var isStale = false
+
     /// A descriptor whose hang-up ends the wait for a query, such as the client's connection.
     public var watchedDescriptor: Int32?
 
@@ -51,7 +54,7 @@ public final class Connection {
     public var isOpen: Bool {
         var event = pollfd(fd: PQsocket(handle), events: Int16(POLLIN), revents: 0)
         // Between queries the server only speaks to say that it ends the connection.
-        return isIdle && poll(&event, 1, 0) == 0
+        return isIdle && !isStale && poll(&event, 1, 0) == 0
     }
 
     /// Whether no query and no transaction is open, as far as we know.

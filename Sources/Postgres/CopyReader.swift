@@ -27,6 +27,7 @@ public final class CopyReader: RowReader {
         columns.deallocate()
     }
 
+    /// Reads the next row; false after the last one.
     public func next() throws -> Bool {
         var hasAskedKernel = false
         while true {
@@ -56,6 +57,7 @@ public final class CopyReader: RowReader {
         }
     }
 
+    /// The number in `column`.
     public func integer(_ column: Int) -> Int64 {
         guard let bytes = columns[column], bytes.count == 8 else {
             preconditionFailure("column \(column) is no int8: \(statement)")
@@ -63,8 +65,10 @@ public final class CopyReader: RowReader {
         return Int64(bigEndian: bytes.loadUnaligned(as: Int64.self))
     }
 
+    /// Whether `column` is NULL.
     public func isNull(_ column: Int) -> Bool { columns[column] == nil }
 
+    /// Lends the bytes of the text in `column`.
     public func withText<Answer>(
         _ column: Int, _ body: (Span<UInt8>?) throws -> Answer
     ) rethrows -> Answer {

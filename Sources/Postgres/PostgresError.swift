@@ -18,6 +18,12 @@ public struct PostgresError: Error, CustomStringConvertible {
         return "\(state): \(oneLine(message))\(place)"
     }
 
+    /// Whether a prepared statement no longer fits the schema, or the server has lost it.
+    ///
+    /// feature_not_supported ("cached plan must not change result type") and
+    /// invalid_sql_statement_name; another connection knows nothing of it.
+    public var isStaleStatement: Bool { state == "0A000" || state == "26000" }
+
     /// Whether the fault lies with the server's availability, so that a later try may succeed.
     ///
     /// Classes 08 (connection), 53 (resources), 57P (shutdown), 58 (system), and 28 and 3D,
@@ -42,4 +48,7 @@ extension PostgresError {
 }
 
 /// The client went while the query ran; the query ends with its connection.
-public struct QueryAbandoned: Error {}
+public struct QueryAbandoned: Error {
+    /// Makes the error.
+    public init() {}
+}

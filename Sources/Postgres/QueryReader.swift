@@ -36,17 +36,22 @@ public final class QueryReader: RowReader {
         if isStreamed {
             PQsetSingleRowMode(connection.handle)
         } else {
-            result = try connection.finalResult(statement)
+            do {
+                result = try connection.finalResult(statement)
+            } catch let error as PostgresError {
+                throw noted(error)
+            }
         }
     }
 
+    /// Reads the next row; false after the last one.
     public func next() throws -> Bool {
         row += 1
         while row >= count {
             guard isStreamed, let next = try connection.nextResult(statement) else { return false }
             guard next.status == PGRES_TUPLES_OK || next.status == PGRES_SINGLE_TUPLE else {
                 _ = try? connection.finalResult(statement)
-                throw next.error(statement)
+                throw noted(next.error(statement))
             }
             result = next
             row = 0
@@ -54,6 +59,13 @@ public final class QueryReader: RowReader {
         return true
     }
 
+    /// A statement that no longer fits would fail again and again: the connection is given up.
+    private func noted(_ error: PostgresError) -> PostgresError {
+        if error.isStaleStatement { connection.isStale = true }
+        return error
+    }
+
+    /// The number in `column`.
     public func integer(_ column: Int) -> Int64 {
         guard let bytes = result?.bytes(row, column), bytes.count == 8 else {
             preconditionFailure("column \(column) is no int8: \(statement)")
@@ -61,8 +73,10 @@ public final class QueryReader: RowReader {
         return Int64(bigEndian: bytes.loadUnaligned(as: Int64.self))
     }
 
+    /// Whether `column` is NULL.
     public func isNull(_ column: Int) -> Bool { result?.bytes(row, column) == nil }
 
+    /// Lends the bytes of the text in `column`.
     public func withText<Answer>(
         _ column: Int, _ body: (Span<UInt8>?) throws -> Answer
     ) rethrows -> Answer {

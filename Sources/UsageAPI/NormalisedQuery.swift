@@ -11,8 +11,9 @@ struct NormalisedQuery {
         if let value { text += "\(name)=\(value)\0" }
     }
 
-    /// A number that differs between queries: FNV-1a with 64 bits
-    /// (draft-eastlake-fnv, section 2). It guards against mistakes, not against malice.
+    /// A number that differs between queries.
+    ///
+    /// FNV-1a with 64 bits (draft-eastlake-fnv, section 2). It guards against mistakes, not against malice.
     var fingerprint: UInt64 {
         text.utf8.reduce(0xcbf2_9ce4_8422_2325) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 }
     }

@@ -4,8 +4,9 @@ import HTTP
 final class QueryMemo<Query> {
     private var queries: [String: Query] = [:]
 
-    /// More are forgotten all at once.
-    private static var limit: Int { 256 }
+    /// More are forgotten all at once; a longer one is not remembered.
+    private static var countLimit: Int { 64 }
+    private static var lengthLimit: Int { 1024 }
 
     /// The query of `request`, remembered or read by `read`.
     ///
@@ -14,7 +15,8 @@ final class QueryMemo<Query> {
         let text = request.query + "\0" + (request.accept ?? "")
         if let query = queries[text] { return query }
         let query = try read()
-        if queries.count >= Self.limit { queries.removeAll() }
+        guard text.utf8.count <= Self.lengthLimit else { return query }
+        if queries.count >= Self.countLimit { queries.removeAll() }
         queries[text] = query
         return query
     }

@@ -16,7 +16,7 @@ func reportingUnavailability<Answer>(_ body: () throws -> Answer) throws -> Answ
             PostgresError.undefinedTable, PostgresError.undefinedColumn,
             PostgresError.queryCanceled,
         ].contains(error.state)
-        guard error.isUnavailability || isMissing else { throw error }
+        guard error.isUnavailability || error.isStaleStatement || isMissing else { throw error }
         throw DatabaseUnavailable(description: String(describing: error))
     }
 }

@@ -63,7 +63,7 @@ struct RecordsStatement {
         self.bindings = bindings
     }
 
-    /// All records. Where missing names would come first in the index, they get a branch.
+    /// All records; where missing names would come first in the index, they get a branch.
     private static func all(_ terms: ArraySlice<SortOrder.Term>) -> [Branch] {
         guard let first = terms.first, first.column == .reportName, first.isDescending else {
             return [Branch(conditions: [], terms: terms)]

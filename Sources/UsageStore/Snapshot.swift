@@ -74,6 +74,7 @@ extension UsageStore {
     /// The revision: a number that changes with every change of a usage record or a credit rate.
     public func revision() throws -> Int64 { try sharedRevision.answer(askForRevision) }
 
+    /// The body of the SQL function usage_revision(), whose call would cost as much again.
     private func askForRevision() throws -> Int64 {
         try reportingUnavailability {
             let reader = try QueryReader(

@@ -1,0 +1,114 @@
+import Postgres
+import TestSupport
+import Testing
+import Usage
+@testable import UsageStore
+
+/// The plans of the statements as they are, with a hundred thousand records.
+@Suite(.timeLimit(.minutes(2))) struct `PostgreSQL's plan` {
+    private static let database = Result {
+        let database = try Database()
+        try database.addRecords(100_000)
+        return database.url
+    }
+
+    /// The plan as text, for the values that are bound.
+    private func plan(_ text: String, _ values: [String]) throws -> String {
+        let connection = try Connection(
+            url: Self.database.get(), applicationName: "tests", waitSeconds: 20)
+        try connection.run("SET plan_cache_mode = force_custom_plan")
+        try connection.run("PREPARE statement AS \(text)")
+        let list = values.map { "'\($0)'" }.joined(separator: ", ")
+        let result = try connection.query(
+            "EXPLAIN (ANALYZE, TIMING off, COSTS off) EXECUTE statement\(values.isEmpty ? "" : " (\(list))")"
+        )
+        return (0..<result.count).compactMap { result[$0, 0] }.joined(separator: "\n")
+    }
+
+    private func plan(
+        _ filter: UsageFilter = UsageFilter(), sort: String = "timestamp",
+        after values: [PageCursor.Value]? = nil, limit: Int? = 1001
+    ) throws -> String {
+        let statement = RecordsStatement(
+            filter, sort: try #require(SortOrder(sort)), after: values.map { PageCursor($0) },
+            limit: limit)
+        return try plan(statement.text, statement.bindings.values)
+    }
+
+    private func range() -> UsageFilter {
+        var filter = UsageFilter()
+        filter.from = Timestamp("2024-01-10T00:00:00Z")
+        filter.to = Timestamp("2024-01-11T00:00:00Z")
+        return filter
+    }
+
+    @Test func `of a full read is the covering index alone, without a sort`() throws {
+        let plan = try plan(limit: nil)
+        #expect(plan.contains("Index Only Scan using usage_record_timestamp_idx"))
+        #expect(plan.contains("Heap Fetches: 0"))
+        #expect(!plan.contains("Sort"))
+    }
+
+    @Test func `of a range of time is that range of the index`() throws {
+        for plan in [try plan(range(), limit: nil), try plan(range())] {
+            #expect(plan.contains("Index Only Scan using usage_record_timestamp_idx"))
+            #expect(plan.contains(#"Index Cond: (("timestamp" >= '2024-01-10"#))
+            #expect(!plan.contains("Sort"))
+        }
+    }
+
+    @Test func `of a report name is the index of names`() throws {
+        var filter = UsageFilter()
+        filter.reportNames = ["Report 3"]
+        let plan = try plan(filter, limit: nil)
+        #expect(plan.contains("usage_record_report_name_idx"))
+        #expect(plan.contains("Index Cond: (report_name = 'Report 3'::text)"))
+        #expect(!plan.contains("Seq Scan"))
+    }
+
+    @Test func `of a page in the order of time begins at the cursor`() throws {
+        let after: [PageCursor.Value] = [.integer(1_706_000_000_000_000), .integer(5)]
+        let plan = try plan(after: after)
+        #expect(plan.contains("Index Only Scan using usage_record_timestamp_idx"))
+        #expect(plan.contains(#"Index Cond: (ROW("timestamp", message_id) > ROW("#))
+        #expect(!plan.contains("Sort"))
+    }
+
+    @Test(
+        arguments: [
+            (
+                "timestamp:desc", "usage_record_timestamp_idx",
+                [.integer(1_706_000_000_000_000), .integer(5)]
+            ),
+            ("credits_used:asc", "usage_record_credits_idx", [.integer(1000), .integer(5)]),
+            ("credits_used:desc", "usage_record_credits_idx", [.integer(1000), .integer(5)]),
+            ("report_name:asc", "usage_record_report_name_idx", [.text("Report 5"), .integer(5)]),
+            ("report_name:desc", "usage_record_report_name_idx", [.text("Report 5"), .integer(5)]),
+            ("message_id:desc", "usage_record_pkey", [.integer(50_000)]),
+        ] as [(String, String, [PageCursor.Value])])
+    func `of a sorted page walks an index, first page and later, and reads little more`(
+        sort: String, index: String, after: [PageCursor.Value]
+    ) throws {
+        for plan in [
+            try plan(sort: sort, limit: 101), try plan(sort: sort, after: after, limit: 101),
+        ] {
+            #expect(plan.contains(index), "\(plan)")
+            #expect(!plan.contains("Seq Scan"), "\(plan)")
+            let rows = plan.matches(of: /rows=([0-9]+) loops/).compactMap { Int($0.1) }
+            #expect(rows.max() ?? .max < 2000, "\(plan)")
+        }
+    }
+
+    @Test func `of a summary is a range of the index for each bucket`() throws {
+        let first = try #require(Timestamp("2024-01-01T00:00:00Z"))
+        let buckets = (Int64(0)..<36).map { day in
+            let start = Timestamp(microseconds: first.microseconds + day * 86_400_000_000)
+            return start..<Timestamp(microseconds: start.microseconds + 86_400_000_000)
+        }
+        let statement = SummaryStatement(UsageFilter(), buckets: buckets)
+        let plan = try plan(statement.text, statement.bindings.values)
+        #expect(plan.contains("Index Only Scan using usage_record_timestamp_idx"))
+        #expect(plan.contains(#"("timestamp" >= period.bucket_start)"#))
+        #expect(plan.contains("loops=36"))
+    }
+}
