@@ -43,18 +43,27 @@ let package = Package(
             name: "CFastCGI", pkgConfig: "fcgi", providers: [.apt(["libfcgi-dev"])]),
         .systemLibrary(
             name: "CPostgres", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
+        .systemLibrary(
+            name: "CJansson", pkgConfig: "jansson", providers: [.apt(["libjansson-dev"])]),
+        .systemLibrary(
+            name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
         module("FastCGI", ["CFastCGI"]),
+        module("JSON", ["CJansson"]),
+        module("APIKeys", ["CCrypto"]),
         module("Postgres", ["CPostgres"]),
         module("HTTP"),
         module("Usage"),
         module("Configuration"),
         module("UsageStore", ["Postgres", "Usage"]),
-        module("UsageAPI", ["HTTP", "Usage", "UsageStore"]),
+        module("UsageAPI", ["APIKeys", "HTTP", "JSON", "Usage", "UsageStore"]),
         program(
             "orbital-fcgi", ["Configuration", "FastCGI", "HTTP", "UsageAPI", "UsageStore", log]),
         program(
             "orbitalctl",
-            ["Configuration", "FastCGI", "HTTP", "Usage", "UsageStore", arguments]),
+            [
+                "Configuration", "APIKeys", "FastCGI", "HTTP", "Usage", "UsageStore",
+                arguments,
+            ]),
         .target(
             name: "TestSupport", dependencies: ["FastCGI", "Postgres", "UsageStore"],
             path: "Tests/TestSupport", swiftSettings: settings),

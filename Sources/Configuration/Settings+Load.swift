@@ -25,6 +25,8 @@ extension Settings {
             break
         }
         var settings = Settings()
+        // A production without a file must not be open by mistake.
+        if name == "production" { settings.access = "keyed" }
         for key in SettingsKey.all {
             guard let value = environment(key.name) ?? values[key.name] else { continue }
             if let fault = key.store(value, &settings) { faults.append(fault) }

@@ -3,6 +3,9 @@ public struct Settings: Equatable, Sendable {
     /// Where PostgreSQL is; a libpq URI or connection string.
     public var databaseURL = "postgresql://user:pass@localhost/orbital"
 
+    /// Who may read: everybody (`open`), or who has a key (`keyed`).
+    public var access = "open"
+
     /// Seconds that one wait for PostgreSQL may take.
     public var databaseWaitSeconds = 30
 

@@ -18,6 +18,11 @@ public struct SettingsKey: Sendable {
             "DATABASE_URL", "PostgreSQL, as a libpq URI or connection string", \.databaseURL,
             expected: "a connection string"
         ) { !$0.isEmpty },
+        .text(
+            "ACCESS",
+            "who may read: everybody (open), or who has a key (keyed, the default in production)",
+            \.access, expected: "open or keyed"
+        ) { ["open", "keyed"].contains($0) },
         .number(
             "DATABASE_WAIT_SECONDS", "longest silence of PostgreSQL while a request waits",
             1...3600, \.databaseWaitSeconds),

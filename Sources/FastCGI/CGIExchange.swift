@@ -5,14 +5,15 @@ public final class CGIExchange: Exchange {
     /// Whether `abort` was called: the process must exit with an error.
     public private(set) var isAborted = false
 
-    /// Takes the process's own environment and descriptors, and reads the request body away.
-    ///
-    /// Servers such as fcgiwrap read no answer before they have written the whole body.
+    /// Bytes of the request body that were not read yet.
+    private var unreadCount = 0
+
+    /// Takes the process's own environment and descriptors.
     public init() {
         holdStandardDescriptors()
         // A closed pipe is an error of `write`, not the end of the process without a word.
         signal(SIGPIPE, SIG_IGN)
-        discardBody()
+        unreadCount = max(0, contentLength)
     }
 
     /// A descriptor that the server closed would be given to the next thing that is opened.
@@ -22,28 +23,42 @@ public final class CGIExchange: Exchange {
         if descriptor > 2 { close(descriptor) }
     }
 
-    private func discardBody() {
-        var left = parameter("CONTENT_LENGTH").flatMap { Int($0) } ?? 0
+    /// Reads the request body from standard input.
+    public func readBody(upTo limit: Int) throws(FastCGIError) -> [UInt8]? {
+        guard unreadCount <= limit else { return nil }
+        var body: [UInt8] = []
+        body.reserveCapacity(unreadCount)
+        readRest { body += $0 }
+        guard unreadCount == 0 else { throw FastCGIError("read", EPIPE) }
+        return body
+    }
+
+    /// Reads up to the end of the body.
+    private func readRest(_ take: (ArraySlice<UInt8>) -> Void) {
         var buffer = [UInt8](repeating: 0, count: 64 * 1024)
-        while left > 0 {
-            let count = read(STDIN_FILENO, &buffer, min(left, buffer.count))
+        while unreadCount > 0 {
+            let count = read(STDIN_FILENO, &buffer, min(unreadCount, buffer.count))
             if count < 0 && errno == EINTR { continue }
             guard count > 0 else { return }
-            left -= count
+            unreadCount -= count
+            take(buffer[..<count])
         }
     }
 
-    /// The environment variable `name`.
-    public func parameter(_ name: String) -> String? {
+    /// The bytes of the environment variable `name`.
+    public func parameterBytes(_ name: String) -> [UInt8]? {
         guard let value = getenv(name), value.pointee != 0 else { return nil }
-        return String(cString: value)
+        return Array(UnsafeRawBufferPointer(start: value, count: strlen(value)))
     }
 
     /// Standard output, which hangs up when the web server goes.
     public var clientDescriptor: Int32? { STDOUT_FILENO }
 
-    /// Writes all bytes to standard output.
+    /// Writes all bytes to standard output, once the whole body was read.
+    ///
+    /// Servers such as fcgiwrap read no answer before they have written the whole body.
     public func write(_ bytes: Span<UInt8>) throws(FastCGIError) {
+        readRest { _ in }
         let code = bytes.withUnsafeBytes { buffer in
             var rest = buffer[...]
             while !rest.isEmpty {

@@ -40,14 +40,28 @@ final class FastCGIExchange: Exchange {
         return FCGX_Accept_r(request) == 0
     }
 
-    func parameter(_ name: String) -> String? {
+    func parameterBytes(_ name: String) -> [UInt8]? {
         guard let value = FCGX_GetParam(name, request.pointee.envp), value.pointee != 0 else {
             return nil
         }
-        return String(cString: value)
+        return Array(UnsafeRawBufferPointer(start: value, count: strlen(value)))
     }
 
     var clientDescriptor: Int32? { request.pointee.ipcFd }
+
+    func readBody(upTo limit: Int) throws(FastCGIError) -> [UInt8]? {
+        let length = contentLength
+        guard length <= limit else { return nil }
+        let bytes = [UInt8](unsafeUninitializedCapacity: max(0, length)) { buffer, count in
+            guard let base = buffer.baseAddress, length > 0 else { return }
+            let read = base.withMemoryRebound(to: CChar.self, capacity: length) {
+                FCGX_GetStr($0, Int32(length), request.pointee.in)
+            }
+            count = max(0, Int(read))
+        }
+        guard bytes.count == length else { throw FastCGIError("read", EPIPE) }
+        return bytes
+    }
 
     func write(_ bytes: Span<UInt8>) throws(FastCGIError) {
         if pending.count + bytes.count <= Self.pendingLimit {

@@ -30,10 +30,10 @@ public final class BodyWriter {
         try flush()
     }
 
-    /// Appends `bytes`.
+    /// Appends `bytes`, however many they are.
     public func append(_ bytes: some Collection<UInt8>) throws {
-        try makeRoom(bytes.count)
         for byte in bytes {
+            if count == Self.capacity { try flush() }
             buffer[count] = byte
             count += 1
         }

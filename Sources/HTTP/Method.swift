@@ -4,6 +4,8 @@ public enum Method: String, Sendable {
     case get = "GET"
     /// Reads the header fields only; answered wherever GET is.
     case head = "HEAD"
+    /// Has a body processed.
+    case post = "POST"
     /// Asks for the methods.
     case options = "OPTIONS"
 }

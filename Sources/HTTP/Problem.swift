@@ -71,7 +71,8 @@ public struct Problem: Error {
 }
 
 extension Problem.Fault {
-    fileprivate func write(to json: inout JSONWriter) {
+    /// Writes the fault as an object.
+    public func write(to json: inout JSONWriter) {
         json.object { json in
             json.member("in", location)
             json.member("name", name)

@@ -15,18 +15,20 @@ public struct QueryString: Sendable {
 
     /// Reads the text after the question mark; empty parts count for nothing.
     public init(_ text: String) {
-        parameters = text.split(separator: "&").map { part in
-            let pair = part.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+        // By bytes: a mark that combines with the separator before it must not hide it.
+        parameters = text.utf8.split(separator: UInt8(ascii: "&")).map { part in
+            let pair = part.split(
+                separator: UInt8(ascii: "="), maxSplits: 1, omittingEmptySubsequences: false)
             return Parameter(
                 name: decoded(pair[0]), value: pair.count == 2 ? decoded(pair[1]) : "",
-                raw: String(part))
+                raw: String(decoding: part, as: UTF8.self))
         }
     }
 }
 
-private func decoded(_ text: Substring) -> String? {
+private func decoded(_ text: Substring.UTF8View) -> String? {
     var bytes: [UInt8] = []
-    var rest = text.utf8
+    var rest = text
     while let byte = rest.popFirst() {
         switch byte {
         case UInt8(ascii: "+"): bytes.append(UInt8(ascii: " "))

@@ -1,5 +1,5 @@
-/// A request as routes see it: values only, all copied from the transport.
-public struct Request: Sendable {
+/// A request as routes see it: values copied from the transport, and a body that is read on demand.
+public struct Request {
     /// The method as sent; may be one that no route knows.
     public var method: String
 
@@ -17,6 +17,21 @@ public struct Request: Sendable {
 
     /// The field `If-None-Match`.
     public var ifNoneMatch: String?
+
+    /// The field `Authorization`.
+    public var authorization: String?
+
+    /// The user whom the web server has authenticated itself.
+    public var remoteUser: String?
+
+    /// The field `Content-Type`.
+    public var contentType: String?
+
+    /// The field `Content-Encoding`.
+    public var contentEncoding: String?
+
+    /// Reads the body; throws a 413 when it is longer than the limit, or that it did not all come.
+    public var body: () throws -> [UInt8] = { [] }
 
     /// The id that ties the answer to the log lines of nginx and ours.
     public var requestID: String

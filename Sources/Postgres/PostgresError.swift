@@ -18,6 +18,11 @@ public struct PostgresError: Error, CustomStringConvertible {
         return "\(state): \(oneLine(message))\(place)"
     }
 
+    /// Whether the same transaction may succeed when it is tried again.
+    ///
+    /// serialization_failure and deadlock_detected.
+    public var isRetriable: Bool { state == "40001" || state == "40P01" }
+
     /// Whether a prepared statement no longer fits the schema, or the server has lost it.
     ///
     /// feature_not_supported ("cached plan must not change result type") and
@@ -26,10 +31,10 @@ public struct PostgresError: Error, CustomStringConvertible {
 
     /// Whether the fault lies with the server's availability, so that a later try may succeed.
     ///
-    /// Classes 08 (connection), 53 (resources), 57P (shutdown), 58 (system), and 28 and 3D,
-    /// which a server gives while it is being set up.
+    /// Classes 08 (connection), 25006 (a standby), 53 (resources), 57P (shutdown), 58 (system), and
+    /// 28 and 3D, which a server gives while it is being set up.
     public var isUnavailability: Bool {
-        ["08", "28", "3D", "53", "57P", "58"].contains { state.hasPrefix($0) }
+        ["08", "25006", "28", "3D", "53", "57P", "58"].contains { state.hasPrefix($0) }
     }
 }
 
@@ -39,6 +44,9 @@ extension PostgresError {
 
     /// The statement was cancelled, by us or by an operator: query_canceled.
     public static let queryCanceled = "57014"
+
+    /// A lock was not to be had in the time that was given: lock_not_available.
+    public static let lockNotAvailable = "55P03"
 
     /// The table does not exist: undefined_table.
     public static let undefinedTable = "42P01"

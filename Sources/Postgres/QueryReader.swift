@@ -16,22 +16,26 @@ public final class QueryReader: RowReader {
     /// How many rows have arrived at once: of a result that is whole, all.
     public var count: Int { result?.count ?? 0 }
 
-    /// Runs `statement` with text parameters, preparing it the first time.
+    /// Runs `statement` with parameters in text form, preparing it the first time.
+    public convenience init(
+        _ connection: Connection, _ statement: String, _ parameters: [String], isStreamed: Bool
+    ) throws {
+        try self.init(
+            connection, statement, parameters.map { Parameter.text($0) }, isStreamed: isStreamed)
+    }
+
+    /// Runs `statement` with parameters, preparing it the first time.
     ///
     /// When `isStreamed`, rows arrive and are freed one by one, and what the server has against the
     /// query is thrown by `next`; otherwise the result is whole when this returns.
     public init(
-        _ connection: Connection, _ statement: String, _ parameters: [String], isStreamed: Bool
+        _ connection: Connection, _ statement: String, _ parameters: [Parameter], isStreamed: Bool
     ) throws {
         self.connection = connection
         self.statement = statement
         self.isStreamed = isStreamed
         let name = try connection.prepared(statement)
-        let copies = parameters.map { strdup($0) }
-        defer { copies.forEach { free($0) } }
-        let values = copies.map { UnsafePointer($0) }
-        let sent = PQsendQueryPrepared(
-            connection.handle, name, Int32(values.count), values, nil, nil, 1)
+        let sent = connection.send(name, parameters)
         guard sent == 1 else { throw connection.error(statement) }
         if isStreamed {
             PQsetSingleRowMode(connection.handle)
@@ -101,6 +105,40 @@ extension Connection {
         _ = try finalResult(statement)
         preparedNames[statement] = name
         return name
+    }
+}
+
+extension Connection {
+    /// Sends a prepared statement for execution, its rows to come in binary; 1 when it was sent.
+    fileprivate func send(_ name: String, _ parameters: [Parameter]) -> Int32 {
+        var copies: [UnsafeMutablePointer<CChar>?] = []
+        var lengths: [Int32] = []
+        var formats: [Int32] = []
+        for parameter in parameters {
+            switch parameter {
+            case .text(let text):
+                copies.append(strdup(text))
+                lengths.append(0)
+                formats.append(0)
+            case .null:
+                copies.append(nil)
+                lengths.append(0)
+                formats.append(0)
+            case .binary(let bytes):
+                let copy = UnsafeMutablePointer<CChar>.allocate(capacity: max(1, bytes.count))
+                bytes.withUnsafeBytes {
+                    UnsafeMutableRawPointer(copy).copyMemory(
+                        from: $0.baseAddress ?? UnsafeRawPointer(copy), byteCount: bytes.count)
+                }
+                copies.append(copy)
+                lengths.append(Int32(bytes.count))
+                formats.append(1)
+            }
+        }
+        defer { copies.forEach { free($0) } }
+        let values = copies.map { UnsafePointer($0) }
+        return PQsendQueryPrepared(
+            handle, name, Int32(values.count), values, lengths, formats, 1)
     }
 }
 

@@ -47,8 +47,9 @@ public struct ReportingPeriod: Sendable {
 
     /// The instants at which buckets start, from one around `start` to one around `end`.
     private func boundaries(_ granularity: Granularity) -> [Timestamp] {
-        let first = offsets.date(at: start)
-        let last = offsets.date(at: end)
+        // Clocks that go back over midnight show an earlier date later, and a day that began before.
+        let first = min(offsets.date(at: start), offsets.date(at: end))
+        let last = max(offsets.date(at: start), offsets.date(at: end)).next
         switch granularity {
         case .hour: return hourStarts()
         case .day: return days(from: first.daysSince1970, to: last, step: 1)

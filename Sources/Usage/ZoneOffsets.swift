@@ -62,6 +62,15 @@ public struct ZoneOffsets: Equatable, Sendable {
         preconditionFailure("the last segment has no end")
     }
 
+    /// The first start of a day that comes after `instant`.
+    ///
+    /// Where clocks go back over midnight, the day after the one that they show has begun already.
+    public func startOfDay(after instant: Timestamp) -> Timestamp {
+        var day = date(at: instant).next
+        while start(of: day) <= instant { day = day.next }
+        return start(of: day)
+    }
+
     static let dayMicroseconds: Int64 = 86_400_000_000
 
     private func segment(at instant: Timestamp) -> Segment {

@@ -3,22 +3,29 @@ import Synchronization
 
 /// Whole answers to queries, kept in memory while the revision stands; safe to share.
 public final class AnswerCache: Sendable {
-    /// An answer without the fields that tell of the revision.
-    struct Answer: Sendable {
-        let status: Status
+    /// What is kept of an answer.
+    private struct Kept: Sendable {
+        let contentType: String
         let fields: [(name: String, value: String)]
+        let nextCursor: String?
         let bytes: [UInt8]
+
+        var answer: Answer {
+            Answer(
+                contentType: contentType, fields: fields, nextCursor: nextCursor,
+                body: .bytes(bytes))
+        }
     }
 
     private struct Entry {
-        let answer: Answer
+        let kept: Kept
         let byteCount: Int
         var lastUse: UInt64
     }
 
     private struct State {
         var revision = Int64.min
-        var entries: [String: Entry] = [:]
+        var entries: [[UInt8]: Entry] = [:]
         var byteCount = 0
         var uses: UInt64 = 0
     }
@@ -42,18 +49,26 @@ public final class AnswerCache: Sendable {
     ///
     /// Another revision than before ends all that was kept, be it newer or, after a backup was
     /// restored, older.
-    func answer(for key: String, at revision: Int64) -> Answer? {
+    func answer(for key: [UInt8], at revision: Int64) -> Answer? {
         state.withLock { state in
             if state.revision != revision { state = State(revision: revision) }
             state.uses += 1
             state.entries[key]?.lastUse = state.uses
-            return state.entries[key]?.answer
+            return state.entries[key]?.kept.answer
         }
     }
 
     /// Keeps an answer, unless the revision has moved on; the least recently used make room.
-    func keep(_ answer: Answer, for key: String, at revision: Int64) {
-        let byteCount = key.utf8.count + answer.bytes.count + Self.entryOverhead
+    ///
+    /// A streamed answer is not kept.
+    func keep(_ answer: Answer, for key: [UInt8], at revision: Int64) {
+        guard case .bytes(let bytes) = answer.body else { return }
+        let kept = Kept(
+            contentType: answer.contentType, fields: answer.fields, nextCursor: answer.nextCursor,
+            bytes: bytes)
+        // The cursor has up to 3 KB; the fields are short.
+        let byteCount =
+            key.count + bytes.count + (answer.nextCursor?.utf8.count ?? 0) + Self.entryOverhead
         guard byteCount <= byteLimit else { return }
         state.withLock { state in
             guard state.revision == revision, state.entries[key] == nil else { return }
@@ -66,7 +81,7 @@ public final class AnswerCache: Sendable {
             state.uses += 1
             state.byteCount += byteCount
             state.entries[key] = Entry(
-                answer: answer, byteCount: byteCount, lastUse: state.uses)
+                kept: kept, byteCount: byteCount, lastUse: state.uses)
         }
     }
 }

@@ -72,7 +72,10 @@ struct FilterParameters {
     }
 
     private mutating func takeReportNames(_ parameters: inout Parameters) {
-        let names = Set(parameters.values("report_name")).sorted()
+        // By bytes: names that only look alike are equal to Swift, but not to PostgreSQL.
+        let distinct = Set(parameters.values("report_name").map { Array($0.utf8) })
+        let names = distinct.sorted { $0.lexicographicallyPrecedes($1) }
+            .map { String(decoding: $0, as: UTF8.self) }
         if names.contains(where: { !Self.reportNameLength.contains($0.unicodeScalars.count) }) {
             parameters.fault("report_name", "malformed", "A report name has 1 to 500 characters.")
         }

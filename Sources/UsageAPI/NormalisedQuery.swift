@@ -11,6 +11,9 @@ struct NormalisedQuery {
         if let value { text += "\(name)=\(value)\0" }
     }
 
+    /// The text by bytes: strings that only look alike are equal to Swift, but not to PostgreSQL.
+    var key: [UInt8] { Array(text.utf8) }
+
     /// A number that differs between queries.
     ///
     /// FNV-1a with 64 bits (draft-eastlake-fnv, section 2). It guards against mistakes, not against malice.

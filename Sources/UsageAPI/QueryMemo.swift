@@ -2,7 +2,8 @@ import HTTP
 
 /// The queries that one worker has read lately, so that a question asked again is not read again.
 final class QueryMemo<Query> {
-    private var queries: [String: Query] = [:]
+    /// By bytes: strings that only look alike are equal to Swift, but not to PostgreSQL.
+    private var queries: [[UInt8]: Query] = [:]
 
     /// More are forgotten all at once; a longer one is not remembered.
     private static var countLimit: Int { 64 }
@@ -12,10 +13,10 @@ final class QueryMemo<Query> {
     ///
     /// A query depends on nothing but its text and the field `Accept`.
     func query(of request: Request, _ read: () throws -> Query) rethrows -> Query {
-        let text = request.query + "\0" + (request.accept ?? "")
+        let text = Array(request.query.utf8) + [0] + Array((request.accept ?? "").utf8)
         if let query = queries[text] { return query }
         let query = try read()
-        guard text.utf8.count <= Self.lengthLimit else { return query }
+        guard text.count <= Self.lengthLimit else { return query }
         if queries.count >= Self.countLimit { queries.removeAll() }
         queries[text] = query
         return query

@@ -1,10 +1,15 @@
 public import HTTP
 
+private let read = "usage:read"
+private let write = "usage:write"
+
 /// Every path of the API; each is answered in the file named after it.
 public let routes: [Route<Service>] = [
-    Route("/usage", usage),
-    Route("/usage/summary", summary),
-    Route("/health", health),
-    Route("/health/live", live),
-    Route("/health/ready", ready),
+    Route("/usage", get: Action(read, usage), post: Action(write, record)),
+    Route("/usage/summary", get: Action(read, summary)),
+    Route("/usage/estimate", post: Action(read, estimate)),
+    Route("/usage/{message_id}", get: Action(read, receipt)),
+    Route("/health", get: Action(nil, health)),
+    Route("/health/live", get: Action(nil, live)),
+    Route("/health/ready", get: Action(nil, ready)),
 ]

@@ -13,6 +13,9 @@ public struct Service {
     /// Seconds for which clients may use an answer without asking again.
     public let cacheSeconds: Int
 
+    /// Whether reading wants a key, or a user whom the web server knows.
+    public let isKeyed: Bool
+
     /// Takes one of the places for long answers; throws a 503 when none is free.
     public let claimBulkSlot: () throws -> Void
 
@@ -22,18 +25,20 @@ public struct Service {
     /// Tells the operator what a client is not told.
     public let report: (String) -> Void
 
+    let keys = KeyMemo()
     let recordsQueries = QueryMemo<RecordsQuery>()
     let summaryQueries = QueryMemo<SummaryQuery>()
 
     /// Makes a service.
     public init(
-        store: UsageStore, cache: AnswerCache, cacheSeconds: Int,
+        store: UsageStore, cache: AnswerCache, cacheSeconds: Int, isKeyed: Bool,
         claimBulkSlot: @escaping () throws -> Void, isDraining: @escaping () -> Bool,
         report: @escaping (String) -> Void
     ) {
         self.store = store
         self.cache = cache
         self.cacheSeconds = cacheSeconds
+        self.isKeyed = isKeyed
         self.claimBulkSlot = claimBulkSlot
         self.isDraining = isDraining
         self.report = report

@@ -52,7 +52,8 @@ struct SummaryPeriod {
         let atFirst = try store.offsets(of: query.zone, from: first, to: first)
         let atLast = try store.offsets(of: query.zone, from: last, to: last)
         let start = from ?? atFirst.start(of: atFirst.date(at: first))
-        return start..<(to ?? atLast.start(of: atLast.date(at: last).next))
+        return max(
+            start, Timestamp.representable.lowerBound)..<(to ?? atLast.startOfDay(after: last))
     }
 
     private static func tooMany(

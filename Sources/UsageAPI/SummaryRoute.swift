@@ -8,14 +8,17 @@ func summary(_ request: Request, _ service: Service) throws -> Response {
     let query = try service.summaryQueries.query(of: request) {
         try SummaryQuery(request, service.store)
     }
-    return try service.revalidated(request, query.key) { snapshot in
+    return try service.revalidated(request, query.key) { snapshot, wantsBody in
         try service.claimBulkSlot()
         let period = try SummaryPeriod(query, snapshot, service.store)
+        guard wantsBody else {
+            return Answer(contentType: "application/json", body: .stream { _ in })
+        }
         let buckets = period?.buckets ?? []
         let sums = buckets.isEmpty ? nil : try snapshot.summary(query.filter, buckets: buckets)
         let head = head(query, period, snapshot.revision, sums)
-        return Response(
-            .ok, contentType: "application/json",
+        return Answer(
+            contentType: "application/json",
             body: .stream { writer in
                 // There can be any number of report names, so they are streamed.
                 try writer.append(head.dropLast())

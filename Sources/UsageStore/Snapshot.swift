@@ -10,11 +10,14 @@ public final class Snapshot {
 
     let connection: Connection
 
+    /// A plan that is made without looking at the values cannot know whether a range of time is a
+    /// day or ten years, so each query is planned for its own.
     init(_ connection: Connection) throws {
         self.connection = connection
         let result = try connection.run(
             """
             BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
+            SET LOCAL plan_cache_mode = force_custom_plan;
             SELECT sum(changes)::bigint FROM usage_revision
             """)
         revision = try Self.revision(result[0, 0])
@@ -72,13 +75,13 @@ public final class Snapshot {
 
 extension UsageStore {
     /// The revision: a number that changes with every change of a usage record or a credit rate.
-    public func revision() throws -> Int64 { try sharedRevision.answer(askForRevision) }
+    public func revision() throws -> Int64 { try group.revision(askForRevision) }
 
     /// The body of the SQL function usage_revision(), whose call would cost as much again.
     private func askForRevision() throws -> Int64 {
         try reportingUnavailability {
             let reader = try QueryReader(
-                try connected(), "SELECT sum(changes)::bigint FROM usage_revision", [],
+                try connected(), "SELECT sum(changes)::bigint FROM usage_revision", [String](),
                 isStreamed: false)
             guard try reader.next(), !reader.isNull(0) else { return try Snapshot.revision(nil) }
             return reader.integer(0)

@@ -8,12 +8,19 @@ extension UsageStore {
     /// other programs. The list is read once: that takes 20 ms.
     public func isZone(_ name: String) throws -> Bool {
         if name == "UTC" { return true }
-        return try names().contains(name)
+        return try Self.canBeZone(name) && names().contains(name)
     }
 
     /// The time zone that is written like `name` but for capitals and small letters.
     public func zone(like name: String) throws -> String? {
-        try names().first { $0.lowercased() == name.lowercased() }
+        guard Self.canBeZone(name) else { return nil }
+        let lowercased = name.lowercased()
+        return try names().first { $0.lowercased() == lowercased }
+    }
+
+    /// Other characters can be equal to ASCII ones in Swift, such as the Kelvin sign to K.
+    private static func canBeZone(_ name: String) -> Bool {
+        name.utf8.count <= 64 && name.utf8.allSatisfy { $0 < 0x80 }
     }
 
     /// How far `zone`'s clocks are ahead of UTC between two instants, and two days beyond.
@@ -48,7 +55,7 @@ extension UsageStore {
                 """
                 SELECT name FROM pg_timezone_names
                 WHERE name !~ '^(posix|right)/' AND name NOT IN ('Factory', 'localtime', 'posixrules')
-                """, [], isStreamed: false)
+                """, [String](), isStreamed: false)
             var names: Set<String> = []
             while try reader.next() { names.insert(reader.string(0) ?? "") }
             return names

@@ -9,8 +9,8 @@ public final class UsageStore {
     private let applicationName: String
     private let waitSeconds: Int
 
-    /// The revision, which all stores of one database ask for together.
-    let sharedRevision: SharedRevision
+    /// The stores of the same database.
+    let group: StoreGroup
     private var connection: Connection?
 
     /// The names of the time zones, once they were asked for.
@@ -21,13 +21,13 @@ public final class UsageStore {
 
     /// Makes a store that will connect to `databaseURL`.
     ///
-    /// `waitSeconds` limits each wait for the server; stores of the same database may share
-    /// `revision`.
+    /// `waitSeconds` limits each wait for the server; stores of the same database may share a
+    /// `group`.
     public init(
         databaseURL: String, applicationName: String, waitSeconds: Int,
-        revision: SharedRevision = SharedRevision()
+        group: StoreGroup = StoreGroup()
     ) {
-        sharedRevision = revision
+        self.group = group
         self.databaseURL = databaseURL
         self.applicationName = applicationName
         self.waitSeconds = waitSeconds
@@ -57,9 +57,18 @@ public final class UsageStore {
         return usable
     }
 
-    /// Compiling a query costs more than it saves here, and a plan that is made without looking at
-    /// the parameters cannot know whether a range of time is a day or ten years.
-    private static let session = "SET jit = off; SET plan_cache_mode = force_custom_plan"
+    /// What does not depend on the server's settings.
+    ///
+    /// Compiling a query costs more than it saves here. Statements that record are planned once;
+    /// those that read, in snapshots, each time anew. What is acknowledged is on disk, even where
+    /// the server's default is not to wait for that.
+    private static let session = """
+        SET jit = off;
+        SET plan_cache_mode = force_generic_plan;
+        SET default_transaction_isolation = 'read committed';
+        SELECT set_config('synchronous_commit', 'on', false)
+        WHERE current_setting('synchronous_commit') = 'off'
+        """
 
     /// Forgets the client and ends the snapshot, if there is one.
     ///

@@ -8,10 +8,11 @@ import UsageStore
 final class Generation: Sendable {
     let settings: Settings
     let cache: AnswerCache
-    let revision = SharedRevision()
+    let stores: StoreGroup
 
     init(_ settings: Settings) {
         self.settings = settings
+        stores = StoreGroup(patientLimit: settings.bulkWorkers)
         cache = AnswerCache(byteLimit: settings.cacheMegabytes << 20)
     }
 }

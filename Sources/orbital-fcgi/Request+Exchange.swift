@@ -12,11 +12,37 @@ extension Request {
         self.init(
             method: exchange.parameter("REQUEST_METHOD") ?? "", path: path ?? script ?? "/",
             pathPrefix: path == nil ? "" : script ?? "",
-            query: exchange.parameter("QUERY_STRING") ?? "",
+            query: ascii(exchange.parameterBytes("QUERY_STRING") ?? []),
             accept: exchange.parameter("HTTP_ACCEPT"),
             ifNoneMatch: exchange.parameter("HTTP_IF_NONE_MATCH"),
             requestID: exchange.parameter("REQUEST_ID").flatMap(validated) ?? newRequestID())
+        // Apache hands the field on to CGI programs under the second name only, by a rewrite rule.
+        authorization =
+            exchange.parameter("HTTP_AUTHORIZATION")
+            ?? exchange.parameter("REDIRECT_HTTP_AUTHORIZATION")
+        // Not HTTP_REMOTE_USER, which is what a client's header would be called.
+        remoteUser = exchange.parameter("REMOTE_USER")
+        contentType = exchange.parameter("CONTENT_TYPE")
+        contentEncoding = exchange.parameter("HTTP_CONTENT_ENCODING")
+        body = {
+            guard let bytes = try exchange.readBody(upTo: Self.bodyLimitBytes) else {
+                throw Problem(.contentTooLarge, "The request body is longer than 8 MiB.")
+            }
+            return bytes
+        }
     }
+
+    /// As nginx's `client_max_body_size`.
+    private static let bodyLimitBytes = 8 << 20
+}
+
+/// A query with each byte that is not ASCII percent-encoded, as it should have been sent: so what is
+/// no UTF-8 is still seen when it is decoded.
+private func ascii(_ query: [UInt8]) -> String {
+    if query.allSatisfy({ $0 < 0x80 }) { return String(decoding: query, as: UTF8.self) }
+    return query.map { byte in
+        byte < 0x80 ? String(UnicodeScalar(byte)) : "%" + String(byte, radix: 16, uppercase: true)
+    }.joined()
 }
 
 /// An id goes into log lines, so it may be letters, digits, dashes and underscores only.

@@ -20,9 +20,10 @@ struct Responder {
         let bulkSlot = BulkSlot(of: bulkSlots)
         let store = UsageStore(
             databaseURL: settings.databaseURL, applicationName: "orbital-fcgi",
-            waitSeconds: settings.databaseWaitSeconds, revision: generation.revision)
+            waitSeconds: settings.databaseWaitSeconds, group: generation.stores)
         service = Service(
             store: store, cache: generation.cache, cacheSeconds: settings.cacheSeconds,
+            isKeyed: settings.access == "keyed",
             claimBulkSlot: { try bulkSlot.claim() }, isDraining: isDraining
         ) { cause in
             log.error("unhealthy", metadata: ["cause": "\(cause)"])
@@ -56,14 +57,16 @@ struct Responder {
     }
 
     private func answer(_ request: Request, over exchange: any Exchange) throws {
-        guard let route = try router.route(for: request) else {
-            return send(router.optionsResponse, to: request, over: exchange)
+        guard let action = try router.action(for: request) else {
+            return send(try router.options(request.path), to: request, over: exchange)
         }
-        send(try route.answer(request, service), to: request, over: exchange)
+        try service.authorise(request, action.scope)
+        send(try action.answer(request, service), to: request, over: exchange)
     }
 
     private func send(_ problem: Problem, to request: Request, over exchange: any Exchange) {
-        let response = problem.response(instance: request.path, requestID: request.requestID)
+        let response = problem.response(
+            instance: request.pathPrefix + request.path, requestID: request.requestID)
         send(response, to: request, over: exchange)
     }
 

@@ -18,7 +18,9 @@ struct OrbitalCTL: ParsableCommand {
             cannot be asked, 74 when a file cannot be read or written, 78 for a wrong configuration.
             """,
         version: "0.1.0",
-        subcommands: [Migrate.self, Import.self, Export.self, Check.self])
+        subcommands: [
+            Migrate.self, Keys.self, Rates.self, Import.self, Export.self, Verify.self, Check.self,
+        ])
 }
 
 /// A command that cannot go on: one sentence for standard error, and the exit status.

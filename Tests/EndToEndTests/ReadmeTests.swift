@@ -46,11 +46,13 @@ import Testing
         let (url, nginx) = try Nginx.onPort(responderPath: site.responder.socketPath)
         defer { nginx.stop() }
         let examples = try examples
+        let key = try site.database.key()
         #expect(examples.count >= 9)
         for example in examples {
             let address = url.dropFirst("http://".count)
             let outcome = try Program.run(
-                "/bin/bash", ["-c", example.command.replacing("localhost:8000", with: address)])
+                "/bin/bash", ["-c", example.command.replacing("localhost:8000", with: address)],
+                environment: ["KEY": key])
             #expect(outcome.status == 0, "\(outcome.errors)")
             let lines = outcome.output.replacing("\r\n", with: "\n")
                 .split(separator: "\n", omittingEmptySubsequences: true)

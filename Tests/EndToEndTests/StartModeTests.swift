@@ -96,7 +96,7 @@ import Testing
         #expect(
             try curl(
                 "/usage", ["--data-binary", "@\(body)", "-o", "/dev/null", "-w", "%{http_code}"]
-            ).output == "405")
+            ).output == "401")
     }
 
     @Test func `serves the socket that spawn-fcgi opened`() throws {

@@ -39,6 +39,16 @@ public final class Database {
         UsageStore(databaseURL: url, applicationName: "tests", waitSeconds: waitSeconds)
     }
 
+    /// Makes an API key.
+    public func key(_ scopes: [String] = ["usage:read", "usage:write"]) throws -> String {
+        let made = try Program.run(
+            Repository.program("orbitalctl"),
+            ["keys", "create", "test"] + scopes.flatMap { ["--scope", $0] },
+            environment: ["DATABASE_URL": url])
+        precondition(made.status == 0, made.errors)
+        return made.output.trimmingCharacters(in: .newlines)
+    }
+
     /// Runs SQL.
     public func run(_ script: String) throws { try connection.run(script) }
 

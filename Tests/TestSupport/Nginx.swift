@@ -20,10 +20,14 @@ public final class Nginx {
         let made = try Program.run(
             Repository.path("deploy/dev/site"), [folder.path, "unix:\(socketPath)", responderPath])
         precondition(made.status == 0, made.errors)
+        // The password is "secret".
+        try "ann:{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ=\n".write(
+            to: folder.appendingPathComponent("users"), atomically: true, encoding: .utf8)
         for name in optionalFiles {
             let text = try String(
                 contentsOfFile: Repository.path("nginx/optional/\(name)"), encoding: .utf8)
             try text.replacing("/var/cache/nginx", with: folder.path)
+                .replacing("/etc/nginx/orbital-users", with: "\(folder.path)/users")
                 .write(
                     to: folder.appendingPathComponent("snippets/\(name)"), atomically: true,
                     encoding: .utf8)

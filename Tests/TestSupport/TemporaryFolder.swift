@@ -9,11 +9,12 @@ public final class TemporaryFolder: Sendable {
     public let url: URL
 
     private init() {
-        // `make test` names one, which it removes even when the tests are killed.
+        // `make test` names one, looks into its logs, and removes it even when tests are killed.
         let named = ProcessInfo.processInfo.environment["TEST_FOLDER"]
         url = URL(fileURLWithPath: named ?? "/tmp/orbital-test-\(getpid())")
         try? FileManager.default.createDirectory(
             at: url, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o755])
+        if named != nil { return }
         atexit {
             try? FileManager.default.removeItem(at: TemporaryFolder.shared.url)
         }

@@ -13,7 +13,7 @@ import UsageStore
 
     private func service(_ store: UsageStore, _ reports: Reports, draining: Bool) -> Service {
         Service(
-            store: store, cache: AnswerCache(byteLimit: 0), cacheSeconds: 0,
+            store: store, cache: AnswerCache(byteLimit: 0), cacheSeconds: 0, isKeyed: false,
             claimBulkSlot: {}, isDraining: { draining }, report: { reports.causes.append($0) })
     }
 

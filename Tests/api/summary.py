@@ -5,6 +5,7 @@ import json
 import random
 import sys
 import urllib.parse
+import zoneinfo
 
 from orbital import (
     EPOCH, UTC, Client, Record, credits_text, day_start, insert, instant_text, local_date, moment,
@@ -182,6 +183,8 @@ def main(socket, url, seed, count):
             answers += 1
     answers += check_long(client, rng, records)
     answers += check_without_range(client, rng, url, ids)
+    answers += check_clocks_over_midnight(client, url, ids)
+    answers += check_all_zones(client, url)
     print(f"measured: {answers} summaries in {len(ZONES)} zones agree with the model")
 
 
@@ -197,6 +200,40 @@ def check_long(client, rng, records):
             parameters = [("from", start), ("to", end), ("tz", name), ("granularity", granularity)]
             check(client, records, parameters, low, high, granularity, name, lambda r: True)
     return 4 * len(ZONES)
+
+
+def check_all_zones(client, url):
+    """Every zone that PostgreSQL knows, in winter and in summer; no abbreviation is taken for one."""
+    names = psql(url, "SELECT name FROM pg_timezone_names WHERE name !~ '^(posix|right)/'").split()
+    known = sorted(set(names) & zoneinfo.available_timezones() - {"Factory", "localtime"})
+    for name in known:
+        for date in ("2024-01-15", "2024-07-15"):
+            body, revision = ask(client, [("from", date), ("to", date), ("tz", name), ("granularity", "total")])
+            start = day_start(datetime.date.fromisoformat(date), zone(name)) * 1_000_000
+            assert body == expected([], start, start, "total", name, revision), (name, body)
+    assert len(known) > 500
+    return 2 * len(known)
+
+
+def check_clocks_over_midnight(client, url, ids):
+    """Where clocks go back over midnight, the old date is shown again after the new day has begun."""
+    answers = 0
+    for name, hour, minute in [("America/St_Johns", 2, 31), ("America/Goose_Bay", 3, 1)]:
+        change = int(datetime.datetime(2010, 11, 7, hour, minute, tzinfo=UTC).timestamp())
+        records = [Record(ids.pop(), (change + second) * 1_000_000, "r", 100) for second in (30, 1200)]
+        psql(url, "TRUNCATE usage_record;" + insert(records))
+        high = day_start(datetime.date(2010, 11, 8), zone(name)) * 1_000_000
+        for granularity in GRANULARITIES:
+            first = (change + 10) * 1_000_000
+            parameters = [("tz", name), ("granularity", granularity), ("from", instant_text(first))]
+            check(client, records, parameters, first, high, granularity, name, lambda r: True)
+            body, _ = ask(client, parameters[:2])
+            assert '"messages":2,' in body, body
+            for span in (600, 3000):
+                last = first + span * 1_000_000
+                check(client, records, parameters + [("to", instant_text(last))], first, last, granularity, name, lambda r: True)
+            answers += 4
+    return answers
 
 
 def check_without_range(client, rng, url, ids):

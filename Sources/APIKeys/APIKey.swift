@@ -1,0 +1,56 @@
+/// A key as programs send it: `orb_<key id>_<secret>`.
+public struct APIKey: Sendable, CustomStringConvertible {
+    /// The public part: 12 hexadecimal digits.
+    public let keyID: String
+
+    /// The secret part: 256 random bits as base64url.
+    private let secret: String
+
+    private static let secretLength = 43
+
+    /// Makes a new key that nobody can guess.
+    public init() {
+        keyID = randomBytes(6).map { byte in
+            (byte < 0x10 ? "0" : "") + String(byte, radix: 16)
+        }.joined()
+        secret = base64URL(randomBytes(32))
+    }
+
+    /// Reads a key; nil for anything else.
+    public init?(_ text: String) {
+        let parts = text.split(separator: "_", maxSplits: 2, omittingEmptySubsequences: false)
+        guard parts.count == 3, parts[0] == "orb", parts[1].utf8.count == 12,
+            parts[1].utf8.allSatisfy(isHexadecimal), parts[2].utf8.count == Self.secretLength
+        else { return nil }
+        keyID = String(parts[1])
+        secret = String(parts[2])
+    }
+
+    /// The key as it is sent; for its owner's eyes only.
+    public var description: String { "orb_\(keyID)_\(secret)" }
+
+    /// What is kept of the secret: its SHA-256, 32 bytes.
+    public var digest: [UInt8] { sha256(Array(secret.utf8)) }
+
+    /// Whether `digest` is that of this key.
+    ///
+    /// Takes the same time whatever is wrong; give nil where there is nothing to compare with.
+    public func matches(_ digest: [UInt8]?) -> Bool {
+        let none = [UInt8](repeating: 0, count: 32)
+        return areEqual(self.digest, digest ?? none) && digest != nil
+    }
+}
+
+private func isHexadecimal(_ byte: UInt8) -> Bool {
+    (0x30...0x39).contains(byte) || (0x61...0x66).contains(byte)
+}
+
+private func base64URL(_ bytes: [UInt8]) -> String {
+    let alphabet = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_".utf8)
+    let digits = stride(from: 0, to: bytes.count * 8, by: 6).map { bit -> UInt8 in
+        let next = bit / 8 + 1 < bytes.count ? bytes[bit / 8 + 1] : 0
+        let window = UInt16(bytes[bit / 8]) << 8 | UInt16(next)
+        return alphabet[Int(window >> UInt16(10 - bit % 8) & 0x3f)]
+    }
+    return String(decoding: digits, as: UTF8.self)
+}

@@ -1,0 +1,53 @@
+/// A value for a prepared statement.
+public enum Parameter: Sendable {
+    /// A value in PostgreSQL's text form; its type is that of the statement.
+    case text(String)
+    /// A value in binary form.
+    case binary([UInt8])
+    /// NULL.
+    case null
+
+    /// An `int8[]`; nil stands for NULL.
+    public static func array(_ values: [Int64?]) -> Parameter {
+        array(values, elementType: 20) { value, bytes in append(value, to: &bytes) }
+    }
+
+    /// A `timestamptz[]` of microseconds since 2000; nil stands for NULL.
+    public static func array(timestamps values: [Int64?]) -> Parameter {
+        array(values, elementType: 1184) { value, bytes in append(value, to: &bytes) }
+    }
+
+    /// A `text[]`; nil stands for NULL.
+    public static func array(_ values: [String?]) -> Parameter {
+        array(values, elementType: 25) { $1 += $0.utf8 }
+    }
+
+    /// The binary form of an array with one dimension (`array_recv` in PostgreSQL's arrayfuncs.c).
+    private static func array<Value>(
+        _ values: [Value?], elementType: Int32, _ append: (Value, inout [UInt8]) -> Void
+    ) -> Parameter {
+        var bytes: [UInt8] = []
+        for number in [1, 1, elementType, Int32(values.count), 1] {
+            Self.append(number, to: &bytes)
+        }
+        for value in values {
+            let start = bytes.count
+            Self.append(Int32(-1), to: &bytes)
+            guard let value else { continue }
+            append(value, &bytes)
+            let length = Int32(bytes.count - start - 4)
+            for (index, byte) in bigEndian(length).enumerated() { bytes[start + index] = byte }
+        }
+        return .binary(bytes)
+    }
+
+    private static func append<Number: FixedWidthInteger>(
+        _ number: Number, to bytes: inout [UInt8]
+    ) {
+        bytes += bigEndian(number)
+    }
+
+    private static func bigEndian<Number: FixedWidthInteger>(_ number: Number) -> [UInt8] {
+        withUnsafeBytes(of: number.bigEndian) { Array($0) }
+    }
+}

@@ -1,0 +1,54 @@
+import HTTP
+import Usage
+import UsageStore
+
+/// `POST /usage/estimate`: what messages would cost, and why, without recording them.
+func estimate(_ request: Request, _ service: Service) throws -> Response {
+    var parameters = Parameters(request)
+    try parameters.end()
+    let body = try MessageBody(request)
+    let estimates = try service.store.estimates(body.items.compactMap(\.message))
+    var json = JSONWriter()
+    if body.isSingle, let item = body.items.first {
+        guard let estimate = estimates.first, let credits = estimate.credits else {
+            throw Problem(
+                .unprocessableContent, "The message cannot be priced.", faults: item.faults)
+        }
+        json.object { $0.members(ofEstimate: credits, estimate.receipt) }
+    } else {
+        json.object { json in
+            json.name("results")
+            json.array { json in write(body.items, estimates, to: &json) }
+        }
+    }
+    return Response(
+        .ok, contentType: "application/json", fields: [("Cache-Control", "no-store")],
+        body: .bytes(json.bytes))
+}
+
+private func write(
+    _ items: [MessageItem], _ estimates: [(credits: Credits?, receipt: Receipt)],
+    to json: inout JSONWriter
+) {
+    var rest = estimates[...]
+    for (index, item) in items.enumerated() {
+        let estimate = item.message == nil ? nil : rest.popFirst()
+        json.object { json in
+            json.member("index", literal: String(index))
+            if let estimate, let credits = estimate.credits {
+                json.member("status", "estimated")
+                json.members(ofEstimate: credits, estimate.receipt)
+            } else {
+                json.member("status", "invalid")
+                json.errors(item.faults)
+            }
+        }
+    }
+}
+
+extension JSONWriter {
+    fileprivate mutating func members(ofEstimate credits: Credits, _ receipt: Receipt) {
+        member("credits_used", literal: credits.description)
+        member(receipt)
+    }
+}

@@ -1,0 +1,71 @@
+import HTTP
+import JSON
+import Usage
+
+/// The messages of a request body, in the form that it has.
+struct MessageBody {
+    /// The messages, good and bad, in their order.
+    let items: [MessageItem]
+
+    /// Whether the body is one message and not a list.
+    let isSingle: Bool
+
+    private static let itemLimit = 10_000
+
+    /// Reads the body; throws a 400, 413 or 415.
+    init(_ request: Request) throws {
+        let isLines = try Self.isLines(request)
+        let now = Timestamp.now
+        let content = try Self.items(try request.body(), isLines: isLines)
+        switch content {
+        case .single(let item):
+            items = [MessageItem(item, now: now)]
+            isSingle = true
+        case .many(let many):
+            items = many.map { MessageItem($0, now: now) }
+            isSingle = false
+        }
+    }
+
+    private static func isLines(_ request: Request) throws(Problem) -> Bool {
+        let encoding = request.contentEncoding?.lowercased() ?? "identity"
+        guard encoding == "identity" else {
+            throw unsupported("Content-Encoding", "The body must not be compressed.")
+        }
+        let type = request.contentType ?? "application/json"
+        let mediaType = type.prefix { $0 != ";" }.filter { !$0.isWhitespace }.lowercased()
+        switch mediaType {
+        case "application/json": return false
+        case "application/x-ndjson": return true
+        default:
+            throw unsupported(
+                "Content-Type", "The body must be application/json or application/x-ndjson.")
+        }
+    }
+
+    private static func unsupported(_ name: String, _ message: String) -> Problem {
+        Problem(
+            .unsupportedMediaType, message,
+            faults: [Problem.Fault(in: "header", name: name, code: "unsupported", message: message)]
+        )
+    }
+
+    private static func items(_ body: [UInt8], isLines: Bool) throws -> JSONItems {
+        do {
+            return try isLines
+                ? JSONItems(lines: body, limit: itemLimit)
+                : JSONItems(json: body, limit: itemLimit)
+        } catch let fault as JSONBodyFault {
+            let name = fault.index.map { "[\($0)]" } ?? ""
+            throw Problem(
+                .badRequest, "The body is no JSON.",
+                faults: [
+                    Problem.Fault(
+                        in: "body", name: name, code: "malformed",
+                        message: "Near byte \(fault.offset): \(fault.reason).")
+                ])
+        } catch is TooManyItems {
+            throw Problem(.contentTooLarge, "A body may have at most \(itemLimit) messages.")
+        }
+    }
+}

@@ -1,0 +1,109 @@
+import HTTP
+import JSON
+import Usage
+
+/// A message in a request body: what can be recorded of it, or everything that is wrong with it.
+struct MessageItem {
+    /// The message; nil when something is wrong.
+    private(set) var message: NewMessage?
+
+    /// The id, also of a message that is wrong otherwise.
+    private(set) var messageID: Int64?
+
+    /// What is wrong.
+    private(set) var faults: [Problem.Fault] = []
+
+    /// How far the sender's clock may be ahead of ours.
+    private static let aheadMicroseconds: Int64 = 5 * 60 * 1_000_000
+
+    private static let members = ["message_id", "timestamp", "report_name", "message_text"]
+
+    /// Reads `item`, which was received at `now`.
+    init(_ item: JSONItem, now: Timestamp) {
+        guard case .object(let members) = item else {
+            refuse(item)
+            return
+        }
+        for name in members.keys.sorted() where !Self.members.contains(name) {
+            fault(name, "unknown", "A message has no member of this name.")
+        }
+        messageID = integer(members["message_id"])
+        let timestamp = timestamp(members["timestamp"], now)
+        let reportName = reportName(members["report_name"])
+        let text = text(members["message_text"])
+        guard faults.isEmpty, let text else { return }
+        message = NewMessage(
+            messageID: messageID, timestamp: timestamp, reportName: reportName, text: text)
+    }
+
+    private mutating func fault(_ name: String, _ code: String, _ message: String) {
+        faults.append(Problem.Fault(in: "body", name: name, code: code, message: message))
+    }
+
+    private mutating func refuse(_ item: JSONItem) {
+        switch item {
+        case .object: break
+        case .other: fault("", "not_an_object", "A message must be a JSON object.")
+        case .duplicateMember:
+            fault("", "duplicate_member", "A member of the message stands in it twice.")
+        case .hugeInteger: fault("", "out_of_range", "An integer does not fit into 64 bits.")
+        case .malformed(let reason): fault("", "malformed", "This is no JSON: \(reason).")
+        }
+    }
+
+    private mutating func integer(_ value: JSONValue?) -> Int64? {
+        guard let value else { return nil }
+        if case .integer(let number) = value { return number }
+        fault("message_id", "wrong_type", "message_id must be an integer.")
+        return nil
+    }
+
+    private mutating func timestamp(_ value: JSONValue?, _ now: Timestamp) -> Timestamp? {
+        guard let value else { return nil }
+        guard case .string(let text) = value else {
+            fault("timestamp", "wrong_type", "timestamp must be a string: RFC 3339 with an offset.")
+            return nil
+        }
+        guard let timestamp = Timestamp(text) else {
+            fault("timestamp", "malformed", "timestamp must be RFC 3339 with an offset.")
+            return nil
+        }
+        if timestamp.microseconds > now.microseconds + Self.aheadMicroseconds {
+            fault(
+                "timestamp", "in_the_future",
+                "timestamp is more than 5 minutes ahead of the service's clock.")
+        }
+        return timestamp
+    }
+
+    private mutating func reportName(_ value: JSONValue?) -> String? {
+        guard let value else { return nil }
+        guard case .string(let name) = value else {
+            fault("report_name", "wrong_type", "report_name must be a string, or be left out.")
+            return nil
+        }
+        if !(1...Message.reportNameLimit).contains(name.unicodeScalars.count) {
+            fault("report_name", "malformed", "report_name must have 1 to 500 characters.")
+        }
+        refuseNUL("report_name", name)
+        return name
+    }
+
+    private mutating func text(_ value: JSONValue?) -> String? {
+        switch value {
+        case nil:
+            fault("message_text", "missing", "message_text is missing.")
+            return nil
+        case .string(let text):
+            refuseNUL("message_text", text)
+            return text
+        default:
+            fault("message_text", "wrong_type", "message_text must be a string.")
+            return nil
+        }
+    }
+
+    private mutating func refuseNUL(_ name: String, _ text: String) {
+        if text.utf8.contains(0) { fault(name, "malformed", "\(name) holds a NUL character.") }
+    }
+}

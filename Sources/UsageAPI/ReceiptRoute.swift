@@ -1,0 +1,59 @@
+import HTTP
+import Usage
+import UsageStore
+
+/// `GET /usage/{message_id}`: one record, with how its credits came about.
+func receipt(_ request: Request, _ service: Service) throws -> Response {
+    var parameters = Parameters(request)
+    try parameters.end()
+    let text = request.path.dropFirst("/usage/".count)
+    guard let messageID = Int64(text), String(messageID) == text else {
+        throw Problem(.notFound, "A message id is an integer of 64 bits.")
+    }
+    return try service.revalidated(request, NormalisedQuery(request.path)) { snapshot, _ in
+        guard let record = try snapshot.record(messageID) else {
+            throw Problem(.notFound, "No message is recorded under this id.")
+        }
+        var json = JSONWriter()
+        json.object { json in
+            json.member("message_id", literal: String(record.messageID))
+            json.member("timestamp", record.timestamp.description)
+            if let name = record.reportName { json.member("report_name", name) }
+            json.member("credits_used", literal: record.creditsUsed.description)
+            json.member(record.receipt)
+        }
+        return Answer(contentType: "application/json", body: .bytes(json.bytes))
+    }
+}
+
+extension JSONWriter {
+    /// Writes the member `receipt`.
+    mutating func member(_ receipt: Receipt) {
+        name("receipt")
+        object { json in
+            json.member("characters", literal: String(receipt.characters))
+            json.member("tokens", literal: receipt.tokens.description)
+            guard let rate = receipt.rate else {
+                json.member("priced_by", "writer")
+                return
+            }
+            json.member("tokenizer", rate.tokenizer)
+            json.member("credits_per_100_tokens", literal: rate.creditsPer100Tokens.description)
+            json.member("calculated", literal: rate.calculated.description)
+            json.member("minimum", literal: rate.minimum.description)
+            json.member(
+                "minimum_applied", literal: rate.calculated < rate.minimum ? "true" : "false")
+            if let from = rate.effectiveFrom {
+                json.member("rate_effective_from", from.description)
+            } else {
+                json.member("rate_effective_from", literal: "null")
+            }
+        }
+    }
+
+    /// Writes the member `errors`.
+    mutating func errors(_ faults: [Problem.Fault]) {
+        name("errors")
+        array { json in faults.forEach { $0.write(to: &json) } }
+    }
+}

@@ -1,0 +1,134 @@
+import HTTP
+import Usage
+import UsageStore
+
+/// `POST /usage`: records one message or many; what is acknowledged is durable.
+func record(_ request: Request, _ service: Service) throws -> Response {
+    var parameters = Parameters(request)
+    try parameters.end()
+    let body = try MessageBody(request)
+    let outcomes = try service.store.record(body.items.compactMap(\.message))
+    if body.isSingle, let item = body.items.first {
+        return try single(item, outcomes.first, request)
+    }
+    return batch(body.items, outcomes)
+}
+
+private func single(
+    _ item: MessageItem, _ outcome: RecordingOutcome?, _ request: Request
+) throws(Problem) -> Response {
+    switch outcome {
+    case .created(let id, let timestamp, let credits):
+        var json = JSONWriter()
+        json.object { $0.members(ofRecord: id, timestamp, item.message?.reportName, credits) }
+        return Response(
+            .created, contentType: "application/json",
+            fields: [
+                ("Location", "\(request.pathPrefix)/usage/\(id)"), ("Cache-Control", "no-store"),
+            ], body: .bytes(json.bytes))
+    case .duplicate(let id, let timestamp, let credits):
+        var json = JSONWriter()
+        json.object { json in
+            json.members(ofRecord: id, timestamp, item.message?.reportName, credits)
+            json.member("status", "duplicate")
+        }
+        return answer(json)
+    case .conflict:
+        throw Problem(
+            .conflict, "Another message is recorded under this id.", faults: [conflictFault])
+    case .unpriced, nil:
+        throw Problem(
+            .unprocessableContent, "The message cannot be recorded.",
+            faults: item.faults.isEmpty ? [unpricedFault] : item.faults)
+    }
+}
+
+private let conflictFault = Problem.Fault(
+    in: "body", name: "message_id", code: "conflict",
+    message: "The recorded message has another time, report name or text.")
+
+private let unpricedFault = Problem.Fault(
+    in: "body", name: "timestamp", code: "unpriced",
+    message: "The price list has no price for this time.")
+
+private func answer(_ json: JSONWriter) -> Response {
+    Response(
+        .ok, contentType: "application/json", fields: [("Cache-Control", "no-store")],
+        body: .bytes(json.bytes))
+}
+
+/// The answer to a list: how many of each, then what became of each.
+private func batch(_ items: [MessageItem], _ outcomes: [RecordingOutcome]) -> Response {
+    var counts = BatchCounts()
+    var results = JSONWriter()
+    var rest = outcomes[...]
+    results.array { results in
+        for (index, item) in items.enumerated() {
+            let outcome = item.message == nil ? nil : rest.popFirst()
+            counts.add(outcome)
+            results.object { $0.members(ofResult: index, item, outcome) }
+        }
+    }
+    var json = JSONWriter()
+    json.object { json in
+        json.member("created", literal: String(counts.created))
+        json.member("duplicates", literal: String(counts.duplicates))
+        json.member("conflicts", literal: String(counts.conflicts))
+        json.member("invalid", literal: String(counts.invalid))
+        json.member("results", json: results)
+    }
+    return answer(json)
+}
+
+private struct BatchCounts {
+    private(set) var created = 0
+    private(set) var duplicates = 0
+    private(set) var conflicts = 0
+    private(set) var invalid = 0
+
+    mutating func add(_ outcome: RecordingOutcome?) {
+        switch outcome {
+        case .created: created += 1
+        case .duplicate: duplicates += 1
+        case .conflict: conflicts += 1
+        case .unpriced, nil: invalid += 1
+        }
+    }
+}
+
+extension JSONWriter {
+    fileprivate mutating func members(
+        ofRecord id: Int64, _ timestamp: Timestamp, _ reportName: String?, _ credits: Credits
+    ) {
+        member("message_id", literal: String(id))
+        member("timestamp", timestamp.description)
+        if let reportName { member("report_name", reportName) }
+        member("credits_used", literal: credits.description)
+    }
+
+    fileprivate mutating func members(
+        ofResult index: Int, _ item: MessageItem, _ outcome: RecordingOutcome?
+    ) {
+        member("index", literal: String(index))
+        switch outcome {
+        case .created(let id, _, let credits):
+            members("created", id, credits)
+        case .duplicate(let id, _, let credits):
+            members("duplicate", id, credits)
+        case .conflict:
+            if let id = item.messageID { member("message_id", literal: String(id)) }
+            member("status", "conflict")
+            errors([conflictFault])
+        case .unpriced, nil:
+            if let id = item.messageID { member("message_id", literal: String(id)) }
+            member("status", "invalid")
+            errors(item.faults.isEmpty ? [unpricedFault] : item.faults)
+        }
+    }
+
+    private mutating func members(_ status: String, _ id: Int64, _ credits: Credits) {
+        member("message_id", literal: String(id))
+        member("status", status)
+        member("credits_used", literal: credits.description)
+    }
+}

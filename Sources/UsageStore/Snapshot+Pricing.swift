@@ -1,0 +1,53 @@
+import Postgres
+public import Usage
+
+/// A record's price as it is recorded, beside what it should be.
+public struct RecordedPrice: Sendable {
+    /// The message's id.
+    public let messageID: Int64
+    /// Whether the record has a report name.
+    public let hasReport: Bool
+    /// The credits that are recorded.
+    public let credits: Credits
+    /// The length of the text that is recorded, and its length counted anew.
+    public let characters: (recorded: Int64, counted: Int64)
+    /// The price list entry that is recorded, and the one in force at the record's time.
+    public let rateID: (recorded: Int64?, inForce: Int64?)
+    /// The credits by the entry in force; nil where it has no price for the record.
+    public let price: Credits?
+}
+
+extension Snapshot {
+    /// Prices every record anew, in the order of their ids, one at a time.
+    public func forEachPrice(_ body: (RecordedPrice) throws -> Void) throws {
+        try reportingUnavailability {
+            let reader = try QueryReader(
+                connection,
+                """
+                SELECT message_id, (report_name IS NOT NULL)::int::bigint, credit_hundredths,
+                    character_count::bigint, char_length(message_text)::bigint,
+                    record.credit_rate_id::bigint, rate.credit_rate_id::bigint,
+                    usage_credits(char_length(message_text),
+                        CASE WHEN token_encoding = rate.tokenizer THEN token_count END,
+                        rate.tokenizer, rate.hundredths_per_100_tokens, rate.minimum_hundredths)
+                FROM usage_record AS record
+                LEFT JOIN (
+                    SELECT *, lead(effective_from, 1, 'infinity') OVER (ORDER BY effective_from)
+                        AS until
+                    FROM credit_rate
+                ) AS rate ON "timestamp" >= effective_from AND "timestamp" < until
+                ORDER BY message_id
+                """, [String](), isStreamed: true)
+            let integer = { (column: Int) in reader.isNull(column) ? nil : reader.integer(column) }
+            while try reader.next() {
+                try body(
+                    RecordedPrice(
+                        messageID: reader.integer(0), hasReport: reader.integer(1) == 1,
+                        credits: Credits(hundredths: reader.integer(2)),
+                        characters: (reader.integer(3), reader.integer(4)),
+                        rateID: (integer(5), integer(6)),
+                        price: integer(7).map { Credits(hundredths: $0) }))
+            }
+        }
+    }
+}

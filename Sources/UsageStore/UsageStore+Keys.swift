@@ -1,0 +1,103 @@
+import Postgres
+public import Usage
+
+/// What is kept of an API key.
+public struct StoredKey: Sendable {
+    /// Its public part.
+    public let keyID: String
+    /// What it is for.
+    public let name: String
+    /// The SHA-256 of its secret part, 32 bytes.
+    public let digest: [UInt8]
+    /// What it allows: `usage:read`, `usage:write`.
+    public let scopes: [String]
+    /// When it was made.
+    public let createdAt: Timestamp
+    /// From when on it is refused; nil when it never expires.
+    public let expiresAt: Timestamp?
+    /// When it was revoked.
+    public let revokedAt: Timestamp?
+
+    /// Whether it is neither expired nor revoked.
+    public func isValid(at instant: Timestamp) -> Bool {
+        revokedAt == nil && expiresAt.map { $0 > instant } ?? true
+    }
+}
+
+extension UsageStore {
+    private static let keyColumns = """
+        key_id, name, secret_sha256, array_to_string(scopes, ' '), created_at, expires_at, revoked_at
+        """
+
+    /// The key with this public part; nil when there is none.
+    public func key(_ keyID: String) throws -> StoredKey? {
+        try keys("SELECT \(Self.keyColumns) FROM api_key WHERE key_id = $1::text", [keyID]).first
+    }
+
+    /// All keys, the oldest first.
+    public func keys() throws -> [StoredKey] {
+        try keys("SELECT \(Self.keyColumns) FROM api_key ORDER BY created_at, key_id", [])
+    }
+
+    /// Keeps a new key.
+    public func addKey(
+        _ keyID: String, name: String, digest: [UInt8], scopes: [String], expiresAt: Timestamp?
+    ) throws {
+        try reportingUnavailability {
+            _ = try QueryReader(
+                try connected(),
+                """
+                INSERT INTO api_key (key_id, name, secret_sha256, scopes, expires_at)
+                SELECT $1::text, $2::text, $3::bytea, $4::text[], ($5::timestamptz[])[1]
+                """,
+                [
+                    .text(keyID), .text(name), .binary(digest),
+                    .array(scopes.map { Optional($0) }),
+                    .array(timestamps: [expiresAt?.postgresMicroseconds]),
+                ], isStreamed: false)
+        }
+    }
+
+    /// Refuses a key from now on; false when there is none with this public part.
+    public func revokeKey(_ keyID: String) throws -> Bool {
+        try reportingUnavailability {
+            let reader = try QueryReader(
+                try connected(),
+                """
+                UPDATE api_key SET revoked_at = coalesce(revoked_at, now())
+                WHERE key_id = $1::text RETURNING 1
+                """, [keyID], isStreamed: false)
+            return reader.count > 0
+        }
+    }
+
+    private func keys(_ statement: String, _ values: [String]) throws -> [StoredKey] {
+        try reportingUnavailability {
+            let reader = try QueryReader(try connected(), statement, values, isStreamed: false)
+            var keys: [StoredKey] = []
+            while try reader.next() {
+                keys.append(
+                    StoredKey(
+                        keyID: reader.string(0) ?? "", name: reader.string(1) ?? "",
+                        digest: reader.bytes(2),
+                        scopes: (reader.string(3) ?? "").split(separator: " ").map(String.init),
+                        createdAt: reader.timestamp(4) ?? .now, expiresAt: reader.timestamp(5),
+                        revokedAt: reader.timestamp(6)))
+            }
+            return keys
+        }
+    }
+}
+
+extension QueryReader {
+    fileprivate func timestamp(_ column: Int) -> Timestamp? {
+        isNull(column) ? nil : Timestamp(postgresMicroseconds: integer(column))
+    }
+
+    fileprivate func bytes(_ column: Int) -> [UInt8] {
+        withText(column) { bytes in
+            guard let bytes else { return [] }
+            return bytes.indices.map { bytes[$0] }
+        }
+    }
+}

@@ -1,0 +1,92 @@
+import Postgres
+public import Usage
+
+/// An entry of the price list.
+public struct CreditRate: Sendable {
+    /// From when on it applies; nil for the first one, which covers all of the past.
+    public let effectiveFrom: Timestamp?
+    /// How tokens are counted.
+    public let tokenizer: String
+    /// The price of 100 tokens.
+    public let creditsPer100Tokens: Credits
+    /// The least that a message costs.
+    public let minimum: Credits
+    /// How many records were priced by it.
+    public let recordCount: Int64
+
+    /// Makes an entry that is to be added.
+    public init(
+        effectiveFrom: Timestamp, tokenizer: String, creditsPer100Tokens: Credits, minimum: Credits
+    ) {
+        self.init(effectiveFrom, tokenizer, creditsPer100Tokens, minimum, recordCount: 0)
+    }
+
+    fileprivate init(
+        _ effectiveFrom: Timestamp?, _ tokenizer: String, _ price: Credits, _ minimum: Credits,
+        recordCount: Int64
+    ) {
+        self.effectiveFrom = effectiveFrom
+        self.tokenizer = tokenizer
+        creditsPer100Tokens = price
+        self.minimum = minimum
+        self.recordCount = recordCount
+    }
+}
+
+/// Why an entry cannot be added to the price list, in words for whoever adds it.
+public struct CreditRateRefused: Error {
+    /// A sentence without a full stop.
+    public let reason: String
+}
+
+extension UsageStore {
+    /// The price list, the oldest entry first.
+    public func creditRates() throws -> [CreditRate] {
+        try reportingUnavailability {
+            let reader = try QueryReader(
+                try connected(),
+                """
+                SELECT CASE WHEN isfinite(effective_from) THEN effective_from END, tokenizer,
+                    hundredths_per_100_tokens, minimum_hundredths, coalesce(record_count, 0)
+                FROM credit_rate
+                LEFT JOIN (
+                    SELECT credit_rate_id, count(*) AS record_count
+                    FROM usage_record GROUP BY credit_rate_id
+                ) AS counts USING (credit_rate_id)
+                ORDER BY credit_rate.effective_from
+                """, [String](), isStreamed: false)
+            var rates: [CreditRate] = []
+            while try reader.next() {
+                rates.append(
+                    CreditRate(
+                        reader.isNull(0)
+                            ? nil : Timestamp(postgresMicroseconds: reader.integer(0)),
+                        reader.string(1) ?? "", Credits(hundredths: reader.integer(2)),
+                        Credits(hundredths: reader.integer(3)), recordCount: reader.integer(4)))
+            }
+            return rates
+        }
+    }
+
+    /// Adds an entry; throws `CreditRateRefused` when it is not later than the newest, or not later
+    /// than a record.
+    public func add(_ rate: CreditRate) throws {
+        try reportingUnavailability {
+            do {
+                var bindings = Bindings()
+                let from = rate.effectiveFrom ?? Timestamp.representable.lowerBound
+                _ = try QueryReader(
+                    try connected(),
+                    """
+                    INSERT INTO credit_rate
+                        (effective_from, tokenizer, hundredths_per_100_tokens, minimum_hundredths)
+                    SELECT \(bindings.bind(from)), \(bindings.bind(rate.tokenizer, as: "text")),
+                        \(bindings.bind(rate.creditsPer100Tokens.hundredths)),
+                        \(bindings.bind(rate.minimum.hundredths))
+                    """, bindings.values, isStreamed: false)
+            } catch let error as PostgresError where error.state.hasPrefix("23") {
+                throw CreditRateRefused(reason: error.message)
+            }
+        }
+    }
+}

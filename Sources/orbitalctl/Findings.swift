@@ -1,0 +1,62 @@
+import Usage
+import UsageStore
+
+/// A sum of records; wide enough for any number of them.
+struct Sum: Equatable {
+    var messages = 0
+    var reports = 0
+    var hundredths: Int128 = 0
+    /// Records that brought their own credits.
+    var unpriced = 0
+
+    mutating func add(_ credits: Credits, hasReport: Bool) {
+        messages += 1
+        if hasReport { reports += 1 }
+        hundredths += Int128(credits.hundredths)
+    }
+
+    mutating func add(_ sum: UsageSum, reports count: Int64? = nil) {
+        messages += Int(sum.messages)
+        reports += Int(count ?? sum.reports)
+        hundredths += Verify.hundredths(sum.creditsUsed)
+    }
+
+    /// The credits with two decimals.
+    var credits: String {
+        let (whole, rest) = hundredths.quotientAndRemainder(dividingBy: 100)
+        return "\(whole).\(rest < 10 ? "0" : "")\(rest)"
+    }
+}
+
+extension Verify {
+    /// The hundredths of a decimal number with two decimals.
+    static func hundredths(_ credits: String) -> Int128 {
+        Int128(credits.filter { $0 != "." }) ?? -1
+    }
+
+    func hundredths(_ credits: String) -> Int128 { Self.hundredths(credits) }
+}
+
+/// Differences: the first ones are printed, all are counted.
+struct Findings {
+    private let limit: Int
+    private(set) var count = 0
+
+    init(limit: Int) { self.limit = limit }
+
+    mutating func add(_ difference: String) {
+        count += 1
+        if count <= limit { print(difference) }
+        if count == limit + 1 { print("… and more, which are only counted") }
+    }
+
+    mutating func compare(_ what: String, _ sum: Sum, with rows: Sum) {
+        guard sum.messages == rows.messages, sum.reports == rows.reports,
+            sum.hundredths == rows.hundredths
+        else {
+            return add(
+                "\(what): \(sum.messages) messages, \(sum.reports) with a report name, \(sum.credits) "
+                    + "credits; the rows are \(rows.messages), \(rows.reports), \(rows.credits)")
+        }
+    }
+}

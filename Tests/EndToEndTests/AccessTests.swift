@@ -1,0 +1,118 @@
+import Foundation
+import TestSupport
+import Testing
+
+@Suite(.timeLimit(.minutes(3))) struct `Access` {
+    private func status(_ site: Site, _ path: String, _ options: [String]) throws -> Int {
+        try site.curl(path, options).status
+    }
+
+    private func bearer(_ key: String) -> [String] { ["-H", "Authorization: Bearer \(key)"] }
+
+    private let post = ["-H", "Content-Type: application/json", "-d", #"{"message_text":"x"}"#]
+
+    @Test func `is open for reading, and wants a key for writing, in development`() throws {
+        let site = try Site()
+        defer { site.stop() }
+        #expect(try status(site, "/usage", []) == 200)
+        #expect(try status(site, "/usage", bearer("nonsense")) == 200)
+        #expect(try status(site, "/usage/estimate", post) == 200)
+        let refused = try site.curl("/usage", post)
+        #expect(refused.status == 401)
+        #expect(refused.fields["www-authenticate"] == #"Bearer realm="orbital-usage""#)
+        #expect(try status(site, "/usage", post + bearer(site.database.key())) == 201)
+        #expect(try status(site, "/usage", post + bearer(site.database.key(["usage:read"]))) == 403)
+    }
+
+    @Test func `wants a key with the scope for everything but health when it is keyed`() throws {
+        let site = try Site(["ACCESS": "keyed"])
+        defer { site.stop() }
+        let reader = try site.database.key(["usage:read"])
+        let writer = try site.database.key(["usage:write"])
+        for path in ["/usage", "/usage/summary", "/usage/1"] {
+            #expect(try status(site, path, []) == 401)
+            #expect(try status(site, path, bearer(writer)) == 403)
+            #expect([200, 404].contains(try status(site, path, bearer(reader))))
+            #expect(
+                [200, 404].contains(
+                    try status(site, path, ["-H", "Authorization: bEARER   \(reader)"])))
+        }
+        for path in ["/health", "/health/live", "/health/ready"] {
+            #expect(try status(site, path, []) == 200)
+        }
+        #expect(try status(site, "/usage", post + bearer(writer)) == 201)
+        #expect(try status(site, "/usage", post + bearer(reader)) == 403)
+        let answer = try site.curl("/usage", bearer(reader))
+        #expect(answer.fields["cache-control"] == "private, no-cache")
+        #expect(answer.fields["vary"]?.contains("Accept, Authorization") == true)
+    }
+
+    @Test func `refuses every key that is not exactly one that is valid`() throws {
+        let site = try Site(["ACCESS": "keyed"])
+        defer { site.stop() }
+        let key = try site.database.key()
+        let parts = key.split(separator: "_", maxSplits: 2)
+        let other = try site.database.key().split(separator: "_", maxSplits: 2)
+        for wrong in [
+            "", "x", "orb_", "orb__", "orb_\(parts[1])_", "orb_\(parts[1])_\(parts[2].dropLast())",
+            "orb_\(parts[1])_\(parts[2])A", "orb_\(other[1])_\(parts[2])",
+            "orb_\(parts[1])_\(other[2])",
+            "orb_000000000000_\(parts[2])", "ORB_\(parts[1])_\(parts[2])", "\(key) x",
+            "orb_' OR 1=1_\(parts[2])",
+        ] {
+            let answer = try site.curl("/usage", bearer(wrong))
+            #expect(answer.status == 401, "\(wrong)")
+            #expect(answer.fields["www-authenticate"]?.contains("Bearer") == true)
+        }
+        for field in [
+            "Basic \(key)", "Token \(key)", key, "Bearer", "Bearer,\(key)", "Basic dXNlcjpw",
+        ] {
+            #expect(
+                try status(site, "/usage", ["-H", "Authorization: \(field)"]) == 401, "\(field)")
+        }
+        #expect(try status(site, "/usage", bearer(key)) == 200)
+    }
+
+    @Test func `ends when a key expires, and a second after it was revoked`() throws {
+        let site = try Site(["ACCESS": "keyed"])
+        defer { site.stop() }
+        let key = try site.database.key()
+        for _ in 1...20 { #expect(try status(site, "/usage", bearer(key)) == 200) }
+        let id = key.split(separator: "_")[1]
+        let revoked = try Program.run(
+            Repository.program("orbitalctl"), ["keys", "revoke", String(id)],
+            environment: ["DATABASE_URL": site.database.url])
+        #expect(revoked.status == 0)
+        #expect(try eventually(seconds: 3) { try status(site, "/usage", bearer(key)) == 401 })
+        let expiring = try site.database.key()
+        try site.database.run(
+            "UPDATE api_key SET expires_at = now() WHERE key_id = '\(expiring.split(separator: "_")[1])'"
+        )
+        #expect(try status(site, "/usage", bearer(expiring)) == 401)
+    }
+
+    @Test func `is not given to a user whom a client only claims to be`() throws {
+        let site = try Site(["ACCESS": "keyed"])
+        defer { site.stop() }
+        for claim in [
+            ["-u", "admin:x"], ["-H", "Remote-User: admin"], ["-H", "REMOTE_USER: admin"],
+            ["-H", "Remote_User: admin"], ["-H", "X-Remote-User: admin"],
+            ["-H", "X-Forwarded-User: admin"],
+            ["-H", "Redirect-Http-Authorization: Bearer x"],
+        ] {
+            #expect(try status(site, "/usage", claim) == 401, "\(claim)")
+        }
+    }
+
+    @Test func `is given to a user whom nginx has authenticated, for reading`() throws {
+        let site = try Site(["ACCESS": "keyed"], nginxFiles: ["orbital-users.conf"])
+        defer { site.stop() }
+        let refused = try site.curl("/usage")
+        #expect(refused.status == 401)
+        #expect(refused.fields["www-authenticate"] == #"Basic realm="Orbital Usage""#)
+        #expect(refused.fields["content-type"] == "application/problem+json")
+        #expect(try status(site, "/usage", ["-u", "ann:wrong"]) == 401)
+        #expect(try status(site, "/usage", ["-u", "ann:secret"]) == 200)
+        #expect(try status(site, "/usage", ["-u", "ann:secret"] + post) == 401)
+    }
+}

@@ -1,0 +1,117 @@
+import Foundation
+import Postgres
+import TestSupport
+import Testing
+
+@Suite(.timeLimit(.minutes(5))) struct `POST /usage` {
+    private func python(_ script: String, _ arguments: [String]) throws {
+        let outcome = try Program.run(
+            Repository.path(".build/test-tools/bin/python"),
+            ["-B", Repository.path("Tests/api/\(script).py")] + arguments)
+        #expect(outcome.status == 0, "\(outcome.errors.suffix(4000))")
+        print(outcome.output, terminator: "")
+    }
+
+    @Test func `names everything that is wrong with a body, and stores nothing of it`() throws {
+        let site = try Site()
+        defer { site.stop() }
+        try python("bodies", [site.nginx.socketPath, site.database.url, site.database.key()])
+        #expect(!site.responder.program.output.contains(" error "))
+    }
+
+    @Test func `stores 50,000 messages once each through a storm of kills and retries`() throws {
+        let database = try Database()
+        let socket = TemporaryFolder.shared.file("storm").path
+        let nginx = try Nginx(responderPath: socket)
+        defer { nginx.stop() }
+        try python(
+            "retry_storm",
+            [
+                Repository.program("orbital-fcgi"), socket, nginx.socketPath, database.url,
+                database.key(),
+            ])
+        let verified = try Program.run(
+            Repository.program("orbitalctl"), ["verify"],
+            environment: ["DATABASE_URL": database.url])
+        #expect(verified.output.hasPrefix("verified 50000 records, "))
+        #expect(verified.output.hasSuffix(" credits: 0 differences\n"))
+    }
+
+    @Test func `is as fast as promised, with every acknowledged message on disk`() throws {
+        // A server of its own: that of the other tests does not wait for the disk.
+        let folder = TemporaryFolder.shared.file("durable").path
+        let cluster = Repository.path("deploy/dev/cluster")
+        #expect(try Program.run(cluster, ["start", folder]).status == 0)
+        defer { _ = try? Program.run(cluster, ["stop", folder]) }
+        let address = try Program.run(cluster, ["url", folder]).output
+            .trimmingCharacters(in: .whitespacesAndNewlines)
+        let migrated = try Program.run(
+            Repository.program("orbitalctl"), ["migrate", "up"],
+            environment: ["DATABASE_URL": address])
+        #expect(migrated.status == 0, "\(migrated.errors)")
+        let site = try Site(database: Database(sharing: address))
+        defer { site.stop() }
+        let (url, nginx) = try Nginx.onPort(responderPath: site.responder.socketPath)
+        defer { nginx.stop() }
+        try python("ingest_speed", [site.nginx.socketPath, url, address, site.database.key()])
+    }
+
+    @Test func `records the others while one message waits for a transaction elsewhere`() throws {
+        let site = try Site()
+        defer { site.stop() }
+        let key = try site.database.key()
+        func post(_ id: Int) throws -> Program {
+            try Program(
+                "/usr/bin/curl",
+                [
+                    "-sS", "-o", "/dev/null", "-w", "%{http_code}", "-H",
+                    "Authorization: Bearer \(key)", "-H", "Content-Type: application/json", "-d",
+                    #"{"message_id":\#(id),"message_text":"x"}"#,
+                ] + site.curlArguments("/usage"))
+        }
+        let other = try Connection(url: site.database.url, applicationName: "t", waitSeconds: 60)
+        try other.run(
+            """
+            BEGIN;
+            INSERT INTO usage_record (message_id, "timestamp", message_text) VALUES (5, now(), 'y')
+            """)
+        let waiting = try post(5)
+        let begin = ContinuousClock.now
+        let others = try (6...25).map { try post($0) }
+        #expect(others.map { $0.wait() } == Array(repeating: 0, count: 20))
+        #expect(others.map(\.output) == Array(repeating: "201", count: 20))
+        #expect(ContinuousClock.now - begin < .seconds(5))
+        #expect(waiting.isRunning)
+        try other.run("COMMIT")
+        waiting.wait()
+        #expect(waiting.output == "409")
+    }
+
+    @Test func `works under a CGI server, large bodies included`() throws {
+        let database = try Database()
+        let text = String(repeating: "x", count: 2_000_000)
+        let body = #"{"message_id":5,"message_text":"\#(text)"}"#
+        func post(_ more: [String: String]) throws -> String {
+            try Program.run(
+                Repository.program("orbital-fcgi"),
+                environment: [
+                    "DATABASE_URL": database.url, "REQUEST_METHOD": "POST",
+                    "SCRIPT_NAME": "/cgi-bin/orbital", "PATH_INFO": "/usage",
+                    "CONTENT_TYPE": "application/json",
+                ].merging(more) { $1 }, input: body
+            ).output
+        }
+        // Apache hands the field on by a rewrite rule, under this name.
+        let key = ["REDIRECT_HTTP_AUTHORIZATION": "Bearer \(try database.key())"]
+        let length = ["CONTENT_LENGTH": String(body.utf8.count)]
+        let created = try post(key.merging(length) { $1 })
+        #expect(created.hasPrefix("Status: 201 Created\r\n"))
+        #expect(created.contains("\r\nLocation: /cgi-bin/orbital/usage/5\r\n"))
+        #expect(created.contains(#""credits_used":200000.00}"#))
+        // A body that did not all come is no body.
+        let cut = try post(key.merging(["CONTENT_LENGTH": String(body.utf8.count + 1)]) { $1 })
+        #expect(!cut.contains("Status: 20"))
+        #expect(try post(length).hasPrefix("Status: 401 Unauthorized\r\n"))
+        #expect(try database.value("SELECT count(*) FROM usage_record") == "1")
+    }
+}

@@ -1,0 +1,96 @@
+import Foundation
+import Postgres
+import TestSupport
+import Testing
+
+@Suite(.timeLimit(.minutes(2))) struct `The roles of deploy/roles.sql` {
+    /// A database to which the script was applied, and URLs for a member of each role.
+    private func prepared() throws -> (database: Database, url: (String) -> String) {
+        let database = try Database()
+        let applied = try Program.run(
+            "/usr/bin/psql",
+            [
+                "-Xq", "-v", "ON_ERROR_STOP=1", database.url, "-f",
+                Repository.path("deploy/roles.sql"),
+            ])
+        #expect(applied.status == 0, "\(applied.errors)")
+        for role in ["responder", "writer"] {
+            try? database.run("CREATE ROLE test_\(role) LOGIN IN ROLE orbital_\(role)")
+        }
+        return (database, { database.url.replacing("orbital@", with: "test_\($0)@") })
+    }
+
+    @Test func `let the responder do all of its work, and not alter the schema or the past`() throws
+    {
+        let (database, url) = try prepared()
+        let responder = try Responder(databaseURL: url("responder"))
+        defer { responder.stop() }
+        let nginx = try Nginx(responderPath: responder.socketPath)
+        defer { nginx.stop() }
+        let key = try database.key()
+        let curl = { (options: [String]) in
+            try Program.run(
+                "/usr/bin/curl",
+                [
+                    "-sS", "-o", "/dev/null", "-w", "%{http_code} ", "--unix-socket",
+                    nginx.socketPath,
+                ] + options
+            ).output
+        }
+        let body = #"[{"message_text":"a"},{"message_id":7,"message_text":"b"}]"#
+        for path in [
+            "/health", "/usage",
+            "/usage?sort=credits_used:desc&limit=1&tz=Europe/London&from=2024-01-01",
+            "/usage/summary?tz=Asia/Tokyo",
+        ] {
+            #expect(try curl(["http://localhost\(path)"]) == "200 ")
+        }
+        #expect(
+            try curl([
+                "-H", "Authorization: Bearer \(key)", "-H", "Content-Type: application/json", "-d",
+                body, "http://localhost/usage",
+            ]) == "200 ")
+        #expect(try curl(["http://localhost/usage/7"]) == "200 ")
+        #expect(try database.value("SELECT count(*) FROM usage_record") == "2")
+        let connection = try Connection(url: url("responder"), applicationName: "t", waitSeconds: 5)
+        for forbidden in [
+            "UPDATE usage_record SET credit_hundredths = 0", "DELETE FROM usage_record",
+            "TRUNCATE usage_record",
+            "INSERT INTO credit_rate (effective_from, tokenizer, hundredths_per_100_tokens, minimum_hundredths) VALUES ('2999-01-01', 'characters', 1, 1)",
+            "UPDATE usage_revision SET changes = 0", "UPDATE api_key SET revoked_at = NULL",
+            "DROP TABLE usage_record",
+            "ALTER TABLE usage_record DISABLE TRIGGER ALL", "CREATE TABLE usage_record2 ()",
+        ] {
+            let error = #expect(throws: PostgresError.self, "\(forbidden)") {
+                try connection.run(forbidden)
+            }
+            #expect(error?.state == "42501", "\(forbidden)")
+        }
+    }
+
+    @Test func `let a writer insert at our prices, and nothing else`() throws {
+        let (database, url) = try prepared()
+        let connection = try Connection(url: url("writer"), applicationName: "t", waitSeconds: 5)
+        let revision = try database.value("SELECT usage_revision()")
+        try connection.run(
+            """
+            INSERT INTO usage_record ("timestamp", report_name, message_text)
+            VALUES ('2024-01-01Z', 'r', 'What is the rent?') RETURNING message_id
+            """)
+        #expect(
+            try database.value(
+                "SELECT credit_hundredths || ' ' || credit_rate_id FROM usage_record") == "170 1")
+        #expect(try database.value("SELECT usage_revision()") != revision)
+        for forbidden in [
+            "INSERT INTO usage_record (\"timestamp\", message_text, credit_hundredths) VALUES (now(), 'x', 0)",
+            "SELECT message_text FROM usage_record", "UPDATE usage_record SET message_text = ''",
+            "DELETE FROM usage_record",
+            "SELECT * FROM api_key", "SELECT * FROM credit_rate", "TRUNCATE usage_record",
+        ] {
+            let error = #expect(throws: PostgresError.self, "\(forbidden)") {
+                try connection.run(forbidden)
+            }
+            #expect(error?.state == "42501", "\(forbidden)")
+        }
+    }
+}

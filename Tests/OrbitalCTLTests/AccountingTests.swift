@@ -1,0 +1,153 @@
+import Foundation
+import Postgres
+import TestSupport
+import Testing
+
+/// Keys, the price list, and the proof that all is right.
+@Suite(.timeLimit(.minutes(3))) struct `orbitalctl for accountants` {
+    private func run(_ database: Database, _ arguments: String...) throws -> Program.Outcome {
+        try Program.run(
+            Repository.program("orbitalctl"), arguments,
+            environment: ["DATABASE_URL": database.url])
+    }
+
+    private func date(inDays days: Int) -> String {
+        let date = Date(timeIntervalSinceNow: Double(days) * 86_400)
+        return date.formatted(.iso8601.year().month().day())
+    }
+
+    @Test func `makes, lists and revokes keys, and keeps no secret`() throws {
+        let database = try Database()
+        let made = try run(
+            database, "keys", "create", "a robot", "--scope", "usage:write", "--expires",
+            date(inDays: 9))
+        #expect(made.status == 0)
+        let key = made.output.trimmingCharacters(in: .newlines)
+        #expect(key.wholeMatch(of: /orb_[0-9a-f]{12}_[A-Za-z0-9_-]{43}/) != nil)
+        let list = try run(database, "keys", "list").output
+        #expect(list.hasSuffix("  usage:write  expires \(date(inDays: 9))T00:00:00Z  a robot\n"))
+        let secret = key.split(separator: "_", maxSplits: 2)[2]
+        #expect(
+            try database.value(
+                "SELECT count(*) FROM api_key WHERE api_key::text LIKE '%\(secret)%'") == "0")
+        let id = String(key.split(separator: "_")[1])
+        #expect(try run(database, "keys", "revoke", id).status == 0)
+        #expect(try run(database, "keys", "list").output.contains("  revoked 20"))
+        #expect(try run(database, "keys", "revoke", "000000000000").status == 65)
+        #expect(try Set((1...20).map { _ in try database.key() }).count == 20)
+    }
+
+    @Test(arguments: [
+        ["x"], ["x", "--scope", "usage:admin"], ["", "--scope", "usage:read"],
+        ["x", "--scope", "usage:read", "--expires", "2020-01-01"],
+        ["x", "--scope", "usage:read", "--expires", "tomorrow"],
+    ])
+    func `refuses to make a key of nonsense`(words: [String]) throws {
+        let database = try Database()
+        let outcome = try Program.run(
+            Repository.program("orbitalctl"), ["keys", "create"] + words,
+            environment: ["DATABASE_URL": database.url])
+        #expect(outcome.status == 64)
+        #expect(try database.value("SELECT count(*) FROM api_key") == "0")
+    }
+
+    @Test func `refuses prices for the past, out of order, or of nonsense, with the reason`() throws
+    {
+        let database = try Database()
+        func add(_ from: String, _ more: String...) throws -> Program.Outcome {
+            try Program.run(
+                Repository.program("orbitalctl"),
+                ["rates", "add", "--effective-from", from, "--credits-per-100-tokens", "50"] + more,
+                environment: ["DATABASE_URL": database.url])
+        }
+        #expect(try add("2020-01-01").errors.contains("must be in the future"))
+        #expect(try add("soon").status == 64)
+        #expect(try add(date(inDays: 5), "--minimum", "-1").status == 64)
+        #expect(try add(date(inDays: 5), "--minimum", "1.001").status == 64)
+        #expect(try add(date(inDays: 5), "--tokenizer", "abacus").status == 64)
+        #expect(try add(date(inDays: 5)).status == 0)
+        let overlapping = try add(date(inDays: 4))
+        #expect(overlapping.status == 65)
+        #expect(
+            overlapping.errors.contains("append-only: add an entry with a later effective_from"))
+        try database.run(
+            """
+            INSERT INTO usage_record ("timestamp", message_text) VALUES (now() + interval '20 days', 'x')
+            """)
+        let retroactive = try add(date(inDays: 15))
+        #expect(retroactive.status == 65)
+        #expect(
+            retroactive.errors.contains(
+                "records are already priced at that time: the newest is of 20"))
+        #expect(try add(date(inDays: 30), "--minimum", "2.50").status == 0)
+        let list = try run(database, "rates", "list").output.split(separator: "\n")
+        #expect(list.count == 3)
+        #expect(
+            list[0]
+                == "from the beginning: 40.00 credits for 100 tokens, at least 1.00, tokens by characters; 0 records"
+        )
+        #expect(
+            list[2].hasSuffix(
+                "T00:00:00Z: 50.00 credits for 100 tokens, at least 2.50, tokens by characters; 0 records"
+            ))
+        #expect(throws: PostgresError.self) {
+            try database.run("UPDATE credit_rate SET minimum_hundredths = 0")
+        }
+    }
+
+    @Test func `verifies that records keep their price when it changes, and finds a tampered one`()
+        throws
+    {
+        let site = try Site()
+        defer { site.stop() }
+        let database = site.database
+        // Text of 100 characters: 10.00 before, 12.50 after.
+        let insert = { (id: Int, days: Int) in
+            try database.run(
+                """
+                INSERT INTO usage_record (message_id, "timestamp", report_name, message_text)
+                VALUES (\(id), now() + interval '\(days) days', 'r', repeat('x', 100))
+                """)
+        }
+        try database.addRecords(2000)
+        try insert(10_001, 1)
+        let rate = try run(
+            database, "rates", "add", "--effective-from", date(inDays: 10),
+            "--credits-per-100-tokens", "50")
+        #expect(rate.status == 0, "\(rate.errors)")
+        try insert(10_002, 2)
+        try insert(10_003, 20)
+        let before = try site.curl("/usage/10002").body
+        #expect(
+            before.contains(
+                #""credits_used":10.00,"receipt":{"characters":100,"tokens":25.00,"tokenizer":"characters","credits_per_100_tokens":40.00,"calculated":10.00,"minimum":1.00,"minimum_applied":false,"rate_effective_from":null}}"#
+            ))
+        let after = try site.curl("/usage/10003").body
+        #expect(
+            after.contains(
+                #""credits_used":12.50,"receipt":{"characters":100,"tokens":25.00,"tokenizer":"characters","credits_per_100_tokens":50.00,"calculated":12.50,"minimum":1.00,"minimum_applied":false,"rate_effective_from":"\#(date(inDays: 10))T00:00:00Z"}}"#
+            ))
+        let well = try run(database, "verify")
+        #expect(well.status == 0)
+        #expect(well.output.hasSuffix(" credits: 0 differences\n"))
+        try database.run("UPDATE usage_record SET credit_hundredths = 999 WHERE message_id = 10002")
+        let tampered = try run(database, "verify")
+        #expect(tampered.status == 1)
+        #expect(
+            tampered.output.hasPrefix("message 10002: 9.99 credits are recorded, 10.00 is right\n"))
+        try database.run(
+            "UPDATE usage_record SET credit_hundredths = 1000, credit_rate_id = (SELECT max(credit_rate_id) FROM credit_rate) WHERE message_id = 10002"
+        )
+        let misattributed = try run(database, "verify").output
+        #expect(
+            misattributed.contains(/^message 10002: priced by entry \d+, in force was entry 1\n/),
+            "\(misattributed)")
+        try database.run("UPDATE usage_record SET credit_rate_id = NULL WHERE message_id = 10002")
+        let brought = try run(database, "verify")
+        #expect(brought.status == 0)
+        #expect(brought.output.hasSuffix("0 differences; 1 records brought their own credits\n"))
+        #expect(
+            try site.curl("/usage/10002").body.contains(
+                #""receipt":{"characters":100,"tokens":25.00,"priced_by":"writer"}"#))
+    }
+}

@@ -1,0 +1,193 @@
+"""Sends POST /usage and /usage/estimate every kind of wrong body, and looks at what is stored."""
+
+import json
+import sys
+
+from orbital import Client, psql
+
+GOOD = {"message_id": 1, "timestamp": "2024-01-01T00:00:00Z", "report_name": "r", "message_text": "What is the rent?"}
+FUTURE = "2999-01-01T00:00:00Z"
+
+
+def with_member(name, value):
+    return json.dumps({**GOOD, name: value})
+
+
+# One message: (body, status, member that is named, code).
+SINGLE = [
+    # No JSON at all: 400.
+    *[(body, 400, "", "malformed") for body in [
+        b"", b" ", b"{", b"}", b"nul", b"{'a':1}", b'{"message_text":"x",}', b'{"message_text":"x"} x', b"\xff",
+        b'{"message_text":"\xff"}', b'{"message_text":"\xc0\x80"}', b'{"message_text":"\xed\xa0\x80"}',
+        rb'{"message_text":"\ud800"}', rb'{"message_text":"\udc00x"}', rb'{"message_text":"\x"}', b'{"message_text":"\n"}',
+        b'{"message_text":"x"', b'{"message_text"}', b'{message_text:"x"}', b"\xef\xbb\xbf{}", b'{"message_text":"x"}{}',
+        b'{"a":' * 3000 + b"1" + b"}" * 3000, b'{"message_id":1e999,"message_text":"x"}', b'{"message_id":01,"message_text":"x"}',
+        b'{"message_id":NaN,"message_text":"x"}', b'{"\x00":1}', rb'{"a\u0000b":1}']],
+    # JSON, but no message: 422.
+    *[(body, 422, "", "not_an_object") for body in [b"null", b"1", b'"x"', b"true", b"1.5"]],
+    (b'{"message_text":"a","message_text":"b"}', 422, "", "duplicate_member"),
+    (b'{"message_text":"a","x":{"y":1,"y":2}}', 422, "", "duplicate_member"),
+    (b'{"message_id":9223372036854775808,"message_text":"x"}', 422, "", "out_of_range"),
+    (b'{"message_id":-9223372036854775809,"message_text":"x"}', 422, "", "out_of_range"),
+    (b"{}", 422, "message_text", "missing"),
+    *[(with_member("message_text", value).encode(), 422, "message_text", "wrong_type") for value in [None, 1, 1.5, True, [], {}, ["x"]]],
+    *[(with_member("message_id", value).encode(), 422, "message_id", "wrong_type") for value in [None, "1", 1.0, 1.5, True, [], {}, 1e300]],
+    *[(with_member("report_name", value).encode(), 422, "report_name", "wrong_type") for value in [None, 1, True, [], {}]],
+    *[(with_member("report_name", value).encode(), 422, "report_name", "malformed") for value in ["", "x" * 501, "\U0001f600" * 501, "a\0b"]],
+    *[(with_member("message_text", value).encode(), 422, "message_text", "malformed") for value in ["\0", "a\0", "\0" * 9]],
+    *[(with_member("timestamp", value).encode(), 422, "timestamp", "wrong_type") for value in [None, 1704067200, 1.7e9, True, [], {}]],
+    *[(with_member("timestamp", value).encode(), 422, "timestamp", "malformed") for value in [
+        "", "now", "2024-01-01", "2024-01-01T00:00:00", "2024-01-01T00:00:00+25:00", "2024-02-30T00:00:00Z", "1704067200",
+        "0000-01-01T00:00:00Z", "10000-01-01T00:00:00Z", "2024-01-01T00:00:00Z\0", "infinity", "2024-01-01T00:00Z"]],
+    (with_member("timestamp", FUTURE).encode(), 422, "timestamp", "in_the_future"),
+    *[(with_member(name, 1).encode(), 422, name, "unknown") for name in ["credits_used", "text", "Message_text", "", "credit_hundredths", "id", "\u00e9"]],
+]
+FORMS = [
+    ("text/plain", None, 415, "Content-Type"), ("application/x-www-form-urlencoded", None, 415, "Content-Type"),
+    ("application/json+x", None, 415, "Content-Type"), ("application/json", "gzip", 415, "Content-Encoding"),
+]
+
+
+class Poster:
+    def __init__(self, socket, key):
+        self.client = Client(socket)
+        self.key = key
+
+    def post(self, path, body, type="application/json", **fields):
+        body = body if isinstance(body, bytes) else body.encode()
+        headers = {"Content-Type": type, "Authorization": f"Bearer {self.key}"}
+        headers |= {name.replace("_", "-"): value for name, value in fields.items()}
+        self.client.request("POST", path, body=body, headers=headers)
+        response = self.client.getresponse()
+        return response.status, json.loads(response.read()), response
+
+
+def check_single(poster, path):
+    for body, status, name, code in SINGLE:
+        got, answer, response = poster.post(path, body)
+        assert got == status, (body[:100], got, answer)
+        assert response.getheader("Content-Type") == "application/problem+json"
+        faults = [(f["in"], f["name"], f["code"]) for f in answer["errors"]]
+        assert faults == [("body", name, code)], (body[:100], answer)
+        assert "SELECT" not in answer["detail"] and len(json.dumps(answer)) < 2000
+    for type, encoding, status, name in FORMS:
+        fields = {"Content_Encoding": encoding} if encoding else {}
+        got, answer, _ = poster.post(path, json.dumps(GOOD), type, **fields)
+        assert got == status and answer["errors"][0]["name"] == name, (type, got, answer)
+    everything = {"message_id": "x", "timestamp": 5, "report_name": "", "message_text": None, "b": 1, "a": 2}
+    got, answer, _ = poster.post(path, json.dumps(everything))
+    assert got == 422 and [f["name"] for f in answer["errors"]] == [
+        "a", "b", "message_id", "timestamp", "report_name", "message_text"], answer
+    return len(SINGLE) + len(FORMS)
+
+
+def check_batch(poster, url):
+    """Every bad item of the list between two good ones: those are stored, it is named by index."""
+    bad = [(body, name, code) for body, status, name, code in SINGLE if status == 422]
+    items, expected = [], []
+    for index, (body, name, code) in enumerate(bad):
+        items += [json.dumps({"message_id": 1000 + index, "message_text": "good"}).encode(), body]
+        expected.append((2 * index + 1, name, code))
+    for form in ("array", "lines"):
+        psql(url, "TRUNCATE usage_record")
+        if form == "array":
+            status, answer, _ = poster.post("/usage", b"[" + b",".join(items) + b"]")
+        else:
+            status, answer, _ = poster.post("/usage", b"\n\n".join(items) + b"\n", "application/x-ndjson")
+        assert status == 200 and answer["created"] == len(bad) and answer["invalid"] == len(bad), answer
+        found = [(r["index"], r["errors"][0]["name"], r["errors"][0]["code"]) for r in answer["results"] if r["status"] == "invalid"]
+        assert found == expected
+        assert psql(url, "SELECT count(*), count(*) FILTER (WHERE message_text = 'good') FROM usage_record").strip() == f"{len(bad)}|{len(bad)}"
+    # In lines, what is no JSON spoils its own line only.
+    lines = [b'{"message_id":1,"message_text":"a"}', b"{", rb'{"message_text":"\ud800"}', b'{"message_id":2,"message_text":"b"} x', b'{"message_id":3,"message_text":"c"}']
+    psql(url, "TRUNCATE usage_record")
+    status, answer, _ = poster.post("/usage", b"\r\n".join(lines), "application/x-ndjson")
+    assert [r["status"] for r in answer["results"]] == ["created", "invalid", "invalid", "invalid", "created"], answer
+    return len(bad)
+
+
+def check_broken_arrays(poster, url):
+    """What is no JSON within an array spoils it all, and the index is named."""
+    psql(url, "TRUNCATE usage_record")
+    good = '{"message_id":1,"message_text":"a"}'
+    for body, name in [
+        (f"[{good},{{]", "[1]"), (f"[{good},]", "[1]"), (f"[{good}", "[0]"), (f"[{good}]]", ""), (f"[{good} {good}]", "[0]"),
+        ("[" * 5000, "[0]"), (f'[{good},{good},{{"message_text":"\\ud800"}}]', "[2]"), ("[,]", "[0]"), ("[", "[0]"),
+    ]:
+        status, answer, _ = poster.post("/usage", body)
+        assert status == 400 and answer["errors"][0]["name"] == name, (body[:80], status, answer)
+    assert psql(url, "SELECT count(*) FROM usage_record").strip() == "0"
+
+
+def check_limits(poster, url):
+    items = [{"message_id": n, "message_text": "x"} for n in range(10_001)]
+    status, answer, _ = poster.post("/usage", json.dumps(items))
+    assert status == 413, answer
+    status, answer, _ = poster.post("/usage", "\n".join(map(json.dumps, items)), "application/x-ndjson")
+    assert status == 413, answer
+    status, answer, _ = poster.post("/usage", json.dumps(items[:10_000]))
+    assert status == 200 and answer["created"] == 10_000
+    assert poster.post("/usage", "[]")[1] == {"created": 0, "duplicates": 0, "conflicts": 0, "invalid": 0, "results": []}
+    psql(url, "TRUNCATE usage_record")
+    # Up to 8 MiB with all that is around the text.
+    text = "\u00e9" * (4 * 2**20 - 50)
+    body = json.dumps({"message_id": 1, "message_text": text}, ensure_ascii=False).encode()
+    status, answer, _ = poster.post("/usage", body)
+    assert status == 201 and answer["credits_used"] == len(text) / 10, answer
+    status, answer, _ = poster.post("/usage", body + b" " * 2**20)
+    assert status == 413 and answer["status"] == 413
+
+
+def check_good(poster, url):
+    """All that is allowed, with its whole answer."""
+    psql(url, "TRUNCATE usage_record")
+    post = lambda value, path="/usage", **fields: poster.post(path, json.dumps(value), **fields)
+    status, answer, response = post(GOOD)
+    record = {"message_id": 1, "timestamp": "2024-01-01T00:00:00Z", "report_name": "r", "credits_used": 1.7}
+    assert (status, answer) == (201, record) and response.getheader("Location") == "/usage/1"
+    assert post(GOOD)[:2] == (200, {**record, "status": "duplicate"})
+    # The same instant, written otherwise; and a retry that leaves the time to us.
+    assert post({**GOOD, "timestamp": "2024-01-01T01:00:00.000+01:00"})[0] == 200
+    assert post({k: v for k, v in GOOD.items() if k != "timestamp"})[:2] == (200, {**record, "status": "duplicate"})
+    for other in [{"message_text": "other"}, {"report_name": "other"}, {"timestamp": "2024-01-01T00:00:01Z"}]:
+        status, answer, _ = post({**GOOD, **other})
+        assert status == 409 and answer["errors"][0]["name"] == "message_id", answer
+    unnamed = {k: v for k, v in GOOD.items() if k != "report_name"}
+    assert post(unnamed)[0] == 409
+    for type in ["application/json; charset=utf-8", "Application/JSON", "application/json ;x=y"]:
+        assert poster.post("/usage", json.dumps(GOOD), type)[0] == 200
+    # Ids that the database chooses go around those that clients chose.
+    for n in range(2, 40):
+        assert post({"message_id": n, "message_text": "x"})[0] == 201
+    chosen = [post({"message_text": "x"})[1]["message_id"] for _ in range(3)]
+    status, answer, _ = post([{"message_text": "a"}, {"message_id": max(chosen) + 2, "message_text": "b"}, {"message_text": "c"}, {"message_text": "d"}])
+    chosen += [r["message_id"] for r in answer["results"]]
+    assert answer["created"] == 4 and len(set(chosen)) == len(chosen) and min(chosen) >= 40, answer
+    # Several of one id in one batch: the first counts.
+    status, answer, _ = post([{"message_id": 900, "message_text": t} for t in ("a", "b", "a")])
+    assert [r["status"] for r in answer["results"]] == ["created", "conflict", "duplicate"], answer
+    assert answer["results"][2] == {"index": 2, "message_id": 900, "status": "duplicate", "credits_used": 1.0}
+    # An estimate stores nothing and needs no id.
+    count = psql(url, "SELECT count(*) FROM usage_record")
+    status, answer, _ = post([{"message_text": "x" * 50}, {"message_text": 5}], "/usage/estimate")
+    assert answer["results"][0] == {
+        "index": 0, "status": "estimated", "credits_used": 5.0, "receipt": {
+            "characters": 50, "tokens": 12.5, "tokenizer": "characters", "credits_per_100_tokens": 40.0, "calculated": 5.0,
+            "minimum": 1.0, "minimum_applied": False, "rate_effective_from": None}}, answer
+    assert answer["results"][1]["status"] == "invalid"
+    assert psql(url, "SELECT count(*) FROM usage_record") == count
+
+
+def main(socket, url, key):
+    poster = Poster(socket, key)
+    check_good(poster, url)
+    psql(url, "TRUNCATE usage_record")
+    listed = check_single(poster, "/usage") + check_single(poster, "/usage/estimate")
+    assert psql(url, "SELECT count(*) FROM usage_record").strip() == "0"
+    listed += check_batch(poster, url)
+    check_broken_arrays(poster, url)
+    check_limits(poster, url)
+    print(f"measured: {listed} wrong bodies are named, and nothing of them is stored")
+
+
+main(*sys.argv[1:])

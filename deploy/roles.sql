@@ -1,0 +1,31 @@
+-- The least that each program needs, for databases where programs do not own what they use.
+-- Run as the owner, after `orbitalctl migrate up` and again after each later one:
+--
+--     psql "$DATABASE_URL" -v ON_ERROR_STOP=1 -f deploy/roles.sql
+--     GRANT orbital_responder TO the_user_of_the_responder;
+--     GRANT orbital_writer TO another_program;
+--
+-- Roles belong to the whole server, so they are made only where they are missing.
+DO $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'orbital_responder') THEN
+        CREATE ROLE orbital_responder NOLOGIN;
+    END IF;
+    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'orbital_writer') THEN
+        CREATE ROLE orbital_writer NOLOGIN;
+    END IF;
+END
+$$;
+
+-- The responder reads everything and records messages. It changes no record, no price and no key,
+-- and cannot alter the schema.
+GRANT SELECT ON usage_record, credit_rate, usage_revision, api_key, schema_migrations
+    TO orbital_responder;
+GRANT INSERT ON usage_record TO orbital_responder;
+GRANT SELECT, USAGE, UPDATE ON SEQUENCE usage_record_message_id_seq TO orbital_responder;
+
+-- A program that inserts with plain SQL says what was handled; what it costs is not its business,
+-- so it may not name the other columns. It reads back its ids, for ON CONFLICT and RETURNING.
+GRANT INSERT (message_id, "timestamp", report_name, message_text) ON usage_record
+    TO orbital_writer;
+GRANT SELECT (message_id) ON usage_record TO orbital_writer;
