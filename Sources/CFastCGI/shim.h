@@ -5,3 +5,4 @@
 // Linux's readiness calls, which Swift's Glibc module leaves out.
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <malloc.h>

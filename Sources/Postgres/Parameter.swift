@@ -9,24 +9,32 @@ public enum Parameter: Sendable {
 
     /// An `int8[]`; nil stands for NULL.
     public static func array(_ values: [Int64?]) -> Parameter {
-        array(values, elementType: 20) { value, bytes in append(value, to: &bytes) }
+        array(values, elementType: 20, byteCount: 8 * values.count) { value, bytes in
+            append(value, to: &bytes)
+        }
     }
 
     /// A `timestamptz[]` of microseconds since 2000; nil stands for NULL.
     public static func array(timestamps values: [Int64?]) -> Parameter {
-        array(values, elementType: 1184) { value, bytes in append(value, to: &bytes) }
+        array(values, elementType: 1184, byteCount: 8 * values.count) { value, bytes in
+            append(value, to: &bytes)
+        }
     }
 
     /// A `text[]`; nil stands for NULL.
     public static func array(_ values: [String?]) -> Parameter {
-        array(values, elementType: 25) { $1 += $0.utf8 }
+        let byteCount = values.reduce(0) { $0 + ($1?.utf8.count ?? 0) }
+        return array(values, elementType: 25, byteCount: byteCount) { $1 += $0.utf8 }
     }
 
     /// The binary form of an array with one dimension (`array_recv` in PostgreSQL's arrayfuncs.c).
     private static func array<Value>(
-        _ values: [Value?], elementType: Int32, _ append: (Value, inout [UInt8]) -> Void
+        _ values: [Value?], elementType: Int32, byteCount: Int,
+        _ append: (Value, inout [UInt8]) -> Void
     ) -> Parameter {
         var bytes: [UInt8] = []
+        // Texts may be 8 MiB: growing step by step would take twice that.
+        bytes.reserveCapacity(byteCount + 4 * values.count + 20)
         for number in [1, 1, elementType, Int32(values.count), 1] {
             Self.append(number, to: &bytes)
         }
