@@ -30,5 +30,7 @@ extension Exchange {
     }
 
     /// The length that the web server says the request body has; 0 when it says nothing.
-    var contentLength: Int { parameter("CONTENT_LENGTH").flatMap { Int($0) } ?? 0 }
+    var contentLength: Int {
+        max(0, parameter("CONTENT_LENGTH").flatMap { Int($0) } ?? 0)
+    }
 }

@@ -10,6 +10,9 @@ public enum JSONItems {
     /// Throws a fault, with the index of the element in which it is, and for a text with more than
     /// `limit` elements `TooManyItems`.
     public init(json text: [UInt8], limit: Int) throws {
+        guard JSONParser.hasFewValues(text, limit: limit * Self.valuesPerItem) else {
+            throw TooManyItems()
+        }
         var parser = JSONParser(text)
         guard let first = parser.peek() else { throw JSONBodyFault(index: nil, "it is empty", 0) }
         if first == UInt8(ascii: "[") {
@@ -26,6 +29,9 @@ public enum JSONItems {
     ///
     /// A line that is no JSON is an item like any other. Throws `TooManyItems` above `limit` lines.
     public init(lines text: [UInt8], limit: Int) throws {
+        guard JSONParser.hasFewValues(text, limit: limit * Self.valuesPerItem) else {
+            throw TooManyItems()
+        }
         var items: [JSONItem] = []
         for line in text.split(separator: UInt8(ascii: "\n")) {
             var parser = JSONParser(Array(line))
@@ -40,6 +46,9 @@ public enum JSONItems {
         }
         self = .many(items)
     }
+
+    /// How many values an item may have on the average, those in vain included.
+    private static let valuesPerItem = 16
 
     private static func elements(_ parser: inout JSONParser, _ limit: Int) throws -> [JSONItem] {
         parser.skip()

@@ -11,6 +11,30 @@ struct JSONParser {
 
     init(_ text: [UInt8]) { self.text = text }
 
+    /// Whether the text has no more than about `limit` values, told by what separates them.
+    ///
+    /// jansson makes a tree of all of them, which takes a hundred times the text's size for `[[],[],…`.
+    static func hasFewValues(_ text: [UInt8], limit: Int) -> Bool {
+        var count = 0
+        var isInString = false
+        var isEscaped = false
+        for byte in text {
+            if isEscaped {
+                isEscaped = false
+            } else if isInString {
+                if byte == UInt8(ascii: "\\") { isEscaped = true }
+                if byte == UInt8(ascii: "\"") { isInString = false }
+            } else {
+                switch byte {
+                case UInt8(ascii: "\""): isInString = true
+                case UInt8(ascii: ","), UInt8(ascii: "["), UInt8(ascii: "{"): count += 1
+                default: break
+                }
+            }
+        }
+        return count <= limit
+    }
+
     /// The next byte that is no blank (RFC 8259, section 2); nil at the end.
     mutating func peek() -> UInt8? {
         while offset < text.count, [0x20, 0x09, 0x0a, 0x0d].contains(text[offset]) { offset += 1 }

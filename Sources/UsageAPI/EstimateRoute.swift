@@ -12,7 +12,8 @@ func estimate(_ request: Request, _ service: Service) throws -> Response {
     if body.isSingle, let item = body.items.first {
         guard let estimate = estimates.first, let credits = estimate.credits else {
             throw Problem(
-                .unprocessableContent, "The message cannot be priced.", faults: item.faults)
+                .unprocessableContent, "The message cannot be priced.",
+                faults: item.faultsOrUnpriced)
         }
         json.object { $0.members(ofEstimate: credits, estimate.receipt) }
     } else {
@@ -40,7 +41,7 @@ private func write(
                 json.members(ofEstimate: credits, estimate.receipt)
             } else {
                 json.member("status", "invalid")
-                json.errors(item.faults)
+                json.errors(item.faultsOrUnpriced)
             }
         }
     }

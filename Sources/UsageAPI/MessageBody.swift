@@ -65,7 +65,9 @@ struct MessageBody {
                         message: "Near byte \(fault.offset): \(fault.reason).")
                 ])
         } catch is TooManyItems {
-            throw Problem(.contentTooLarge, "A body may have at most \(itemLimit) messages.")
+            throw Problem(
+                .contentTooLarge,
+                "A body may have at most \(itemLimit) messages, and no more values than they need.")
         }
     }
 }

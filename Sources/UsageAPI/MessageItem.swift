@@ -16,6 +16,9 @@ struct MessageItem {
     /// How far the sender's clock may be ahead of ours.
     private static let aheadMicroseconds: Int64 = 5 * 60 * 1_000_000
 
+    /// The most unknown members that are named.
+    private static let unknownLimit = 10
+
     private static let members = ["message_id", "timestamp", "report_name", "message_text"]
 
     /// Reads `item`, which was received at `now`.
@@ -24,7 +27,8 @@ struct MessageItem {
             refuse(item)
             return
         }
-        for name in members.keys.sorted() where !Self.members.contains(name) {
+        let unknown = members.keys.filter { !Self.members.contains($0) }.sorted()
+        for name in unknown.prefix(Self.unknownLimit) {
             fault(name, "unknown", "A message has no member of this name.")
         }
         messageID = integer(members["message_id"])

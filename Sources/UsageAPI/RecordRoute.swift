@@ -39,7 +39,7 @@ private func single(
     case .unpriced, nil:
         throw Problem(
             .unprocessableContent, "The message cannot be recorded.",
-            faults: item.faults.isEmpty ? [unpricedFault] : item.faults)
+            faults: item.faultsOrUnpriced)
     }
 }
 
@@ -47,9 +47,15 @@ private let conflictFault = Problem.Fault(
     in: "body", name: "message_id", code: "conflict",
     message: "The recorded message has another time, report name or text.")
 
-private let unpricedFault = Problem.Fault(
-    in: "body", name: "timestamp", code: "unpriced",
-    message: "The price list has no price for this time.")
+extension MessageItem {
+    /// What is wrong with a message that cannot be recorded: if nothing else, that it has no price.
+    var faultsOrUnpriced: [Problem.Fault] {
+        let unpriced = Problem.Fault(
+            in: "body", name: "timestamp", code: "unpriced",
+            message: "The price list has no price for this time.")
+        return faults.isEmpty ? [unpriced] : faults
+    }
+}
 
 private func answer(_ json: JSONWriter) -> Response {
     Response(
@@ -122,7 +128,7 @@ extension JSONWriter {
         case .unpriced, nil:
             if let id = item.messageID { member("message_id", literal: String(id)) }
             member("status", "invalid")
-            errors(item.faults.isEmpty ? [unpricedFault] : item.faults)
+            errors(item.faultsOrUnpriced)
         }
     }
 

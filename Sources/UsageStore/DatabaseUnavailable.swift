@@ -14,7 +14,7 @@ func reportingUnavailability<Answer>(_ body: () throws -> Answer) throws -> Answ
     } catch let error as PostgresError {
         let isMissing = [
             PostgresError.undefinedTable, PostgresError.undefinedColumn,
-            PostgresError.queryCanceled,
+            PostgresError.queryCanceled, PostgresError.lockNotAvailable,
         ].contains(error.state)
         guard error.isUnavailability || error.isStaleStatement || isMissing else { throw error }
         throw DatabaseUnavailable(description: String(describing: error))

@@ -22,7 +22,7 @@ enum RecordStatements {
     /// the first counts.
     ///
     /// In the order of ids, so that two batches with the same ids wait for each other in the same
-    /// order. A message that the price list has no price for is left out.
+    /// order; those that the database chooses come last, and take none from their neighbours. A message that the price list has no price for is left out.
     static let record = record(from: "")
 
     /// The same for messages of different clients, none of which may hold the others up for long.
@@ -35,7 +35,8 @@ enum RecordStatements {
     private static func record(from first: String) -> String {
         """
         WITH priced AS MATERIALIZED (
-            SELECT coalesce(message_id, nextval(\(sequence))) AS message_id, item."timestamp",
+            SELECT coalesce(message_id, nextval(\(sequence))) AS message_id,
+                message_id IS NULL AS is_chosen, item."timestamp",
                 report_name, message_text, item_number, rate.credit_rate_id,
                 usage_credits(char_length(message_text), NULL, rate.tokenizer,
                     rate.hundredths_per_100_tokens, rate.minimum_hundredths) AS price
@@ -46,13 +47,15 @@ enum RecordStatements {
             SELECT message_id, "timestamp", report_name, message_text, credit_rate_id, price
             FROM priced
             WHERE price IS NOT NULL
-            ORDER BY message_id, item_number
+            ORDER BY is_chosen, message_id, item_number
             ON CONFLICT (message_id) DO NOTHING
             RETURNING message_id, "timestamp", credit_hundredths
         )
-        SELECT recorded.*, min(item_number)
+        SELECT DISTINCT ON (message_id)
+            message_id, recorded."timestamp", credit_hundredths, item_number
         FROM recorded JOIN priced USING (message_id)
-        GROUP BY message_id, recorded."timestamp", credit_hundredths
+        WHERE price IS NOT NULL
+        ORDER BY message_id, is_chosen, item_number
         """
     }
 
@@ -104,15 +107,14 @@ enum RecordStatements {
         ORDER BY item_number
         """
 
-    /// Moves the ids that the database chooses past those that clients have chosen.
+    /// Moves the ids that the database chooses past those that clients have chosen, and on by $1.
     ///
-    /// Ids beyond 2^62 leave it alone, for it would soon be at its end.
+    /// Ids beyond 2^53, which not every JSON parser can hold, are not followed.
     static let advance = """
-        SELECT setval(\(sequence), newest)
-        FROM (
-            SELECT max(message_id) AS newest FROM usage_record
-            WHERE message_id <= 4611686018427387904
-        ) AS recorded
-        WHERE newest > coalesce(pg_sequence_last_value(\(sequence)::regclass), 0)
+        SELECT setval(\(sequence), greatest(newest, last + $1::bigint, 1))
+        FROM (SELECT pg_advisory_xact_lock(7110416212)) AS one_at_a_time,
+            (SELECT max(message_id) AS newest FROM usage_record
+             WHERE message_id <= 9007199254740992) AS recorded,
+            (SELECT coalesce(pg_sequence_last_value(\(sequence)::regclass), 0) AS last) AS sequence
         """
 }

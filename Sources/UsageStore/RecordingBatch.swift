@@ -31,16 +31,27 @@ struct RecordingBatch {
         guard open.allSatisfy({ messages[$0].messageID == nil }) else {
             throw Obstacle.vanishedRecord
         }
-        // Ids that the database chose and that a client had chosen before: others are chosen, for
-        // these messages only, for the rest is recorded by now.
-        if !open.isEmpty { try choose(open, &outcomes) }
+        for jump in Self.jumps where !open.isEmpty { try choose(&open, jump, &outcomes) }
+        guard open.isEmpty else { throw Obstacle.vanishedRecord }
         return outcomes.compactMap(\.self)
     }
 
-    private func choose(_ open: [Int], _ outcomes: inout [RecordingOutcome?]) throws {
-        _ = try QueryReader(connection, RecordStatements.advance, [String](), isStreamed: false)
-        let rest = try RecordingBatch(open.map { messages[$0] }, connection).record()
-        for (index, outcome) in zip(open, rest) { outcomes[index] = outcome }
+    /// How far the database's ids go on, one try after another, to find some that are free.
+    private static let jumps: [Int64] = [0, 1000, 1_000_000, 1_000_000_000, 1_000_000_000_000]
+
+    /// Records the messages whose ids, chosen by the database, a client had chosen before.
+    ///
+    /// These alone, for the rest is recorded by now.
+    private func choose(
+        _ open: inout [Int], _ jump: Int64, _ outcomes: inout [RecordingOutcome?]
+    ) throws {
+        _ = try QueryReader(
+            connection, RecordStatements.advance, [String(jump)], isStreamed: false)
+        let rest = RecordingBatch(open.map { messages[$0] }, connection)
+        let statement =
+            open.count == 1 ? RecordStatements.recordOne : RecordStatements.record
+        for (index, outcome) in zip(open, try rest.insert(statement)) { outcomes[index] = outcome }
+        open = open.filter { outcomes[$0] == nil }
     }
 
     /// Records what is new; nil for each message that is recorded already, or cannot be priced.

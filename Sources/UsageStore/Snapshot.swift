@@ -18,6 +18,7 @@ public final class Snapshot {
             """
             BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
             SET LOCAL plan_cache_mode = force_custom_plan;
+            SET LOCAL lock_timeout = 0;
             SELECT sum(changes)::bigint FROM usage_revision
             """)
         revision = try Self.revision(result[0, 0])

@@ -24,7 +24,7 @@ extension UsageStore {
     public func record(_ messages: [NewMessage]) throws -> [RecordingOutcome] {
         if messages.count == 1, let message = messages.first,
             message.text.utf8.count <= Self.groupedTextLimit,
-            let outcome = try group.recording.outcome(of: message, recordTogether)
+            let outcome = try group.outcome(of: message, recordTogether)
         {
             return [outcome]
         }
@@ -41,7 +41,7 @@ extension UsageStore {
     private func recordTogether(_ messages: [NewMessage]) throws -> [RecordingOutcome?] {
         try reportingUnavailability {
             do {
-                return try RecordingBatch(messages, try connected()).recordTogether()
+                return try RecordingBatch(messages, try writing()).recordTogether()
             } catch let error as PostgresError
                 where error.isRetriable || error.state == PostgresError.lockNotAvailable
             {
@@ -50,9 +50,17 @@ extension UsageStore {
         }
     }
 
+    /// The connection, without an eye on the client: a statement that is broken off may have been
+    /// carried out, and that of several clients is not one's own to break off.
+    private func writing() throws -> Connection {
+        let connection = try connected()
+        connection.watchedDescriptor = nil
+        return connection
+    }
+
     private func recordAlone(_ messages: [NewMessage]) throws -> [RecordingOutcome] {
         try reportingUnavailability {
-            let connection = try connected()
+            let connection = try writing()
             for _ in 1...Self.attemptLimit {
                 do {
                     return try RecordingBatch(messages, connection).record()

@@ -60,12 +60,13 @@ public final class UsageStore {
     /// What does not depend on the server's settings.
     ///
     /// Compiling a query costs more than it saves here. Statements that record are planned once;
-    /// those that read, in snapshots, each time anew. What is acknowledged is on disk, even where
+    /// those that read, in snapshots, each time anew; and only those wait for locks without limit. What is acknowledged is on disk, even where
     /// the server's default is not to wait for that.
     private static let session = """
         SET jit = off;
         SET plan_cache_mode = force_generic_plan;
         SET default_transaction_isolation = 'read committed';
+        SET lock_timeout = '2s';
         SELECT set_config('synchronous_commit', 'on', false)
         WHERE current_setting('synchronous_commit') = 'off'
         """

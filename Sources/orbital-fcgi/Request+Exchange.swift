@@ -25,7 +25,13 @@ extension Request {
         contentType = exchange.parameter("CONTENT_TYPE")
         contentEncoding = exchange.parameter("HTTP_CONTENT_ENCODING")
         body = {
-            guard let bytes = try exchange.readBody(upTo: Self.bodyLimitBytes) else {
+            let bytes: [UInt8]?
+            do throws(FastCGIError) {
+                bytes = try exchange.readBody(upTo: Self.bodyLimitBytes)
+            } catch {
+                throw Problem(.badRequest, "The request body did not arrive whole.")
+            }
+            guard let bytes else {
                 throw Problem(.contentTooLarge, "The request body is longer than 8 MiB.")
             }
             return bytes

@@ -105,7 +105,8 @@ import Testing
     }
 
     @Test func `is given to a user whom nginx has authenticated, for reading`() throws {
-        let site = try Site(["ACCESS": "keyed"], nginxFiles: ["orbital-users.conf"])
+        let site = try Site(
+            ["ACCESS": "keyed"], nginxFiles: ["orbital-users-realm.conf", "orbital-users.conf"])
         defer { site.stop() }
         let refused = try site.curl("/usage")
         #expect(refused.status == 401)
@@ -114,5 +115,11 @@ import Testing
         #expect(try status(site, "/usage", ["-u", "ann:wrong"]) == 401)
         #expect(try status(site, "/usage", ["-u", "ann:secret"]) == 200)
         #expect(try status(site, "/usage", ["-u", "ann:secret"] + post) == 401)
+        let key = try site.database.key()
+        #expect(try status(site, "/usage", bearer(key)) == 200)
+        #expect(try status(site, "/usage", bearer(key) + post) == 201)
+        #expect(try status(site, "/usage", bearer("orb_x")) == 401)
+        #expect(try status(site, "/usage/x%20bearer%20y", ["-u", "ann:wrong"]) == 401)
+        #expect(try status(site, "/health", []) == 200)
     }
 }

@@ -87,6 +87,96 @@ import Testing
         #expect(waiting.output == "409")
     }
 
+    @Test func `records nothing twice when other clients go away meanwhile`() throws {
+        let site = try Site()
+        defer { site.stop() }
+        try python("gone_clients", [site.nginx.socketPath, site.database.url, site.database.key()])
+    }
+
+    @Test(arguments: [
+        "INSERT INTO usage_record (message_id, \"timestamp\", message_text) VALUES (5, now(), 'y')",
+        "LOCK TABLE usage_record IN SHARE MODE",
+    ])
+    func `leaves workers for health while it waits for a lock`(lock: String) throws {
+        let site = try Site()
+        defer { site.stop() }
+        let key = try site.database.key()
+        let other = try Connection(url: site.database.url, applicationName: "t", waitSeconds: 60)
+        try other.run("BEGIN; \(lock)")
+        let waiting = try (1...10).map { _ in
+            try site.startCurl(
+                "/usage",
+                options: [
+                    "-w", "%{http_code}", "-H", "Authorization: Bearer \(key)", "-H",
+                    "Content-Type: application/json", "-d", #"{"message_id":5,"message_text":"x"}"#,
+                ])
+        }
+        var slowest = Duration.zero
+        for _ in 1...20 {
+            let begin = ContinuousClock.now
+            #expect(try site.curl("/health/live").status == 200)
+            slowest = max(slowest, ContinuousClock.now - begin)
+        }
+        #expect(slowest < .seconds(5))
+        #expect(waiting.map { $0.wait() } == Array(repeating: 0, count: 10))
+        #expect(Set(waiting.map(\.output)) == ["503"])
+        try other.run("ROLLBACK")
+    }
+
+    @Test func `finds free ids though a client has taken thousands of those that come next`() throws
+    {
+        let site = try Site()
+        defer { site.stop() }
+        let key = try site.database.key()
+        func post(_ body: String) throws -> Site.Answer {
+            try site.curl(
+                "/usage",
+                [
+                    "-H", "Authorization: Bearer \(key)", "-H", "Content-Type: application/json",
+                    "-d", body,
+                ])
+        }
+        for first in [1, 9_007_199_254_740_992, 4_611_686_018_427_387_904] {
+            try site.database.run(
+                """
+                INSERT INTO usage_record (message_id, "timestamp", message_text)
+                SELECT \(first) + n, now(), 'x' FROM generate_series(0, 20000) AS n;
+                SELECT setval('usage_record_message_id_seq', \(first))
+                """)
+            #expect(try post(#"{"message_text":"one"}"#).status == 201)
+            let many = try post(#"[{"message_text":"two"},{"message_text":"three"}]"#)
+            #expect(many.body.hasPrefix(#"{"created":2,"#), "\(many.body)")
+        }
+        // An id that the database would choose next is its client's own.
+        let last = try site.database.value("SELECT last_value FROM usage_record_message_id_seq")
+        let next = (Int64(last ?? "") ?? 0) + 1
+        let answer = try post(#"[{"message_text":"a"},{"message_id":\#(next),"message_text":"b"}]"#)
+        #expect(answer.body.hasPrefix(#"{"created":2,"#), "\(answer.body)")
+        #expect(answer.body.contains(#"{"index":1,"message_id":\#(next),"status":"created""#))
+    }
+
+    @Test func `refuses bodies with far more values than messages need`() throws {
+        let site = try Site()
+        defer { site.stop() }
+        let key = try site.database.key()
+        let file = TemporaryFolder.shared.file("many").path
+        for body in [
+            #"{"message_text":"x","a":["# + String(repeating: "{},", count: 2_600_000) + "{}]}",
+            "{" + (0..<600_000).map { "\"a\($0)\":1," }.joined() + #""message_text":"x"}"#,
+        ] {
+            try body.write(toFile: file, atomically: true, encoding: .utf8)
+            let answer = try site.curl(
+                "/usage/estimate",
+                [
+                    "-H", "Authorization: Bearer \(key)", "-H", "Content-Type: application/json",
+                    "-H", "Expect:", "--data-binary", "@\(file)",
+                ])
+            #expect(answer.status == 413)
+            #expect(answer.body.count < 1000)
+        }
+        #expect(site.responder.peakMemoryKilobytes < 100_000)
+    }
+
     @Test func `works under a CGI server, large bodies included`() throws {
         let database = try Database()
         let text = String(repeating: "x", count: 2_000_000)
