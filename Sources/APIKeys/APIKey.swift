@@ -1,3 +1,5 @@
+import Usage
+
 /// A key as programs send it: `orb_<key id>_<secret>`.
 public struct APIKey: Sendable, CustomStringConvertible {
     /// The public part: 12 hexadecimal digits.
@@ -43,14 +45,4 @@ public struct APIKey: Sendable, CustomStringConvertible {
 
 private func isHexadecimal(_ byte: UInt8) -> Bool {
     (0x30...0x39).contains(byte) || (0x61...0x66).contains(byte)
-}
-
-private func base64URL(_ bytes: [UInt8]) -> String {
-    let alphabet = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_".utf8)
-    let digits = stride(from: 0, to: bytes.count * 8, by: 6).map { bit -> UInt8 in
-        let next = bit / 8 + 1 < bytes.count ? bytes[bit / 8 + 1] : 0
-        let window = UInt16(bytes[bit / 8]) << 8 | UInt16(next)
-        return alphabet[Int(window >> UInt16(10 - bit % 8) & 0x3f)]
-    }
-    return String(decoding: digits, as: UTF8.self)
 }

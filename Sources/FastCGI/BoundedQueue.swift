@@ -1,4 +1,5 @@
 import Glibc
+import Threads
 
 /// A queue of limited length between the acceptor and the workers.
 final class BoundedQueue<Element: Sendable>: @unchecked Sendable {

@@ -1,5 +1,6 @@
 import CFastCGI
 import Glibc
+import Threads
 
 /// Threads that are started together and waited for together.
 final class ThreadGroup: @unchecked Sendable {
@@ -34,9 +35,7 @@ final class ThreadGroup: @unchecked Sendable {
 
     /// Waits until every thread has ended; false when `seconds` passed first.
     func wait(seconds: Int) -> Bool {
-        var deadline = timespec()
-        clock_gettime(CLOCK_MONOTONIC, &deadline)
-        deadline.tv_sec += seconds
+        let deadline = timespec.now.adding(milliseconds: seconds * 1000)
         return lock.whileLocked {
             while running > 0 {
                 if !lock.wait(until: deadline) { return running == 0 }

@@ -70,3 +70,11 @@ public struct Parameters {
             faults: Array(faults.prefix(Self.faultLimit)))
     }
 }
+
+extension Request {
+    /// Throws a 400 that names every parameter, for paths that have none.
+    public func refuseParameters() throws(Problem) {
+        var parameters = Parameters(self)
+        try parameters.end()
+    }
+}

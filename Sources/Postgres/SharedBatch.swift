@@ -1,4 +1,5 @@
 import Glibc
+import Threads
 
 /// Items that many threads want to have worked on at once, and one of them hands over for all.
 ///
@@ -13,12 +14,12 @@ public final class SharedBatch<Item: Sendable, Outcome: Sendable>: @unchecked Se
         init(_ item: Item) { self.item = item }
     }
 
-    private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
-    private let condition = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
+    private let lock = Lock()
     private var waiting: [Ticket] = []
     private var runningCount = 0
 
     private static var runningLimit: Int { 2 }
+    private static var patienceMilliseconds: Int { 500 }
 
     private let patientLimit: Int
     private var waitingCount = 0
@@ -27,22 +28,7 @@ public final class SharedBatch<Item: Sendable, Outcome: Sendable>: @unchecked Se
     ///
     /// Of the threads, up to `patientLimit` wait however long it takes; the others give up after
     /// half a second, so that a slow server does not hold all of them.
-    public init(patientLimit: Int = .max) {
-        self.patientLimit = patientLimit
-        pthread_mutex_init(mutex, nil)
-        var attributes = pthread_condattr_t()
-        pthread_condattr_init(&attributes)
-        pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC)
-        pthread_cond_init(condition, &attributes)
-        pthread_condattr_destroy(&attributes)
-    }
-
-    deinit {
-        pthread_cond_destroy(condition)
-        pthread_mutex_destroy(mutex)
-        condition.deallocate()
-        mutex.deallocate()
-    }
+    public init(patientLimit: Int = .max) { self.patientLimit = patientLimit }
 
     /// What became of `item`, by this thread's `run` or by another's.
     ///
@@ -51,31 +37,32 @@ public final class SharedBatch<Item: Sendable, Outcome: Sendable>: @unchecked Se
     /// longer, whose item may be done nevertheless.
     public func outcome(of item: Item, _ run: ([Item]) throws -> [Outcome]) throws -> Outcome {
         let ticket = Ticket(item)
-        pthread_mutex_lock(mutex)
+        let batch = try lock.whileLocked { () throws(ServerSilent) in try enter(ticket) }
+        if !batch.isEmpty {
+            let results = Result { try run(batch.map(\.item)) }
+            lock.whileLocked {
+                runningCount -= 1
+                deliver(results, to: batch)
+            }
+            lock.wakeAll()
+        }
+        return try (ticket.result ?? .failure(ServerSilent())).get()
+    }
+
+    /// Waits for the ticket's result; a batch with the ticket in it when this thread is to run it.
+    private func enter(_ ticket: Ticket) throws(ServerSilent) -> [Ticket] {
         waiting.append(ticket)
         while ticket.result == nil && (ticket.isTaken || runningCount >= Self.runningLimit) {
             guard wait() else {
                 waiting.removeAll { $0 === ticket }
-                pthread_mutex_unlock(mutex)
                 throw ServerSilent()
             }
         }
-        if let result = ticket.result {
-            pthread_mutex_unlock(mutex)
-            return try result.get()
-        }
+        if ticket.result != nil { return [] }
         runningCount += 1
-        let batch = waiting
-        batch.forEach { $0.isTaken = true }
-        waiting.removeAll()
-        pthread_mutex_unlock(mutex)
-        let results = Result { try run(batch.map(\.item)) }
-        pthread_mutex_lock(mutex)
-        runningCount -= 1
-        deliver(results, to: batch)
-        pthread_mutex_unlock(mutex)
-        pthread_cond_broadcast(condition)
-        return try (ticket.result ?? .failure(ServerSilent())).get()
+        defer { waiting.removeAll() }
+        waiting.forEach { $0.isTaken = true }
+        return waiting
     }
 
     private func deliver(_ results: Result<[Outcome], any Error>, to batch: [Ticket]) {
@@ -92,17 +79,11 @@ public final class SharedBatch<Item: Sendable, Outcome: Sendable>: @unchecked Se
     private func wait() -> Bool {
         waitingCount += 1
         defer { waitingCount -= 1 }
-        guard waitingCount + runningCount > patientLimit else {
-            pthread_cond_wait(condition, mutex)
-            return true
+        if waitingCount + runningCount > patientLimit {
+            return lock.wait(
+                until: timespec.now.adding(milliseconds: Self.patienceMilliseconds))
         }
-        var deadline = timespec()
-        clock_gettime(CLOCK_MONOTONIC, &deadline)
-        deadline.tv_nsec += 500_000_000
-        if deadline.tv_nsec >= 1_000_000_000 {
-            deadline.tv_sec += 1
-            deadline.tv_nsec -= 1_000_000_000
-        }
-        return pthread_cond_timedwait(condition, mutex, &deadline) != ETIMEDOUT
+        lock.wait()
+        return true
     }
 }

@@ -3,7 +3,7 @@ private let alphabet = Array(
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_".utf8)
 
 /// `bytes` as text that can stand in a URL as it is; no padding.
-func base64URL(_ bytes: [UInt8]) -> String {
+public func base64URL(_ bytes: [UInt8]) -> String {
     var text: [UInt8] = []
     var bits = 0
     var bitCount = 0

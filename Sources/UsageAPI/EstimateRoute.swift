@@ -4,8 +4,7 @@ import UsageStore
 
 /// `POST /usage/estimate`: what messages would cost, and why, without recording them.
 func estimate(_ request: Request, _ service: Service) throws -> Response {
-    var parameters = Parameters(request)
-    try parameters.end()
+    try request.refuseParameters()
     let body = try MessageBody(request)
     let estimates = try service.store.estimates(body.items.compactMap(\.message))
     var json = JSONWriter()

@@ -4,27 +4,22 @@ import UsageStore
 
 /// `GET /health`: whether the service can answer, for monitoring.
 func health(_ request: Request, _ service: Service) throws -> Response {
-    try refuseParameters(request)
+    try request.refuseParameters()
     return healthResponse(service.store.healthChecks(), service)
 }
 
 /// `GET /health/live`: whether the process runs; asks nobody else.
 func live(_ request: Request, _ service: Service) throws -> Response {
-    try refuseParameters(request)
+    try request.refuseParameters()
     return healthResponse([], service)
 }
 
 /// `GET /health/ready`: as `/health`, and unhealthy once the process is about to stop.
 func ready(_ request: Request, _ service: Service) throws -> Response {
-    try refuseParameters(request)
+    try request.refuseParameters()
     let fault = service.isDraining() ? "The service is stopping." : nil
     let process = HealthCheck(name: "process", fault: fault, cause: nil)
     return healthResponse([process] + service.store.healthChecks(), service)
-}
-
-private func refuseParameters(_ request: Request) throws(Problem) {
-    var parameters = Parameters(request)
-    try parameters.end()
 }
 
 private func healthResponse(_ checks: [HealthCheck], _ service: Service) -> Response {

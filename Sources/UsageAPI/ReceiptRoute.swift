@@ -4,8 +4,7 @@ import UsageStore
 
 /// `GET /usage/{message_id}`: one record, with how its credits came about.
 func receipt(_ request: Request, _ service: Service) throws -> Response {
-    var parameters = Parameters(request)
-    try parameters.end()
+    try request.refuseParameters()
     let text = request.path.dropFirst("/usage/".count)
     guard let messageID = Int64(text), String(messageID) == text else {
         throw Problem(.notFound, "A message id is an integer of 64 bits.")

@@ -4,8 +4,7 @@ import UsageStore
 
 /// `POST /usage`: records one message or many; what is acknowledged is durable.
 func record(_ request: Request, _ service: Service) throws -> Response {
-    var parameters = Parameters(request)
-    try parameters.end()
+    try request.refuseParameters()
     let body = try MessageBody(request)
     let outcomes = try service.store.record(body.items.compactMap(\.message))
     if body.isSingle, let item = body.items.first {

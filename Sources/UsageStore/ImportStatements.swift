@@ -9,10 +9,7 @@ struct ImportStatements {
                usage_credits(char_length(message_text), NULL, rate.tokenizer,
                    rate.hundredths_per_100_tokens, rate.minimum_hundredths) AS price
         FROM staged_message AS staged
-        LEFT JOIN (
-            SELECT *, lead(effective_from, 1, 'infinity') OVER (ORDER BY effective_from) AS until
-            FROM credit_rate
-        ) AS rate ON staged."timestamp" >= effective_from AND staged."timestamp" < until
+        LEFT JOIN \(creditRatePeriods) AS rate ON staged."timestamp" >= effective_from AND staged."timestamp" < until
         """
 
     /// Which of the priced messages may be recorded.

@@ -8,10 +8,9 @@ enum RecordStatements {
             AS item(message_id, "timestamp", report_name, message_text, item_number)) AS item
         """
 
-    /// The price list with the end of each entry's time.
+    /// The price list, joined by the items' times.
     private static let rates = """
-        (SELECT *, lead(effective_from, 1, 'infinity') OVER (ORDER BY effective_from) AS until
-         FROM credit_rate) AS rate
+        \(creditRatePeriods) AS rate
             ON item."timestamp" >= rate.effective_from AND item."timestamp" < rate.until
         """
 
@@ -22,7 +21,8 @@ enum RecordStatements {
     /// the first counts.
     ///
     /// In the order of ids, so that two batches with the same ids wait for each other in the same
-    /// order; those that the database chooses come last, and take none from their neighbours. A message that the price list has no price for is left out.
+    /// order; those that the database chooses come last, and take none from their neighbours. A message
+    /// that the price list has no price for is left out.
     static let record = record(from: "")
 
     /// The same for messages of different clients, none of which may hold the others up for long.

@@ -31,11 +31,7 @@ extension Snapshot {
                         CASE WHEN token_encoding = rate.tokenizer THEN token_count END,
                         rate.tokenizer, rate.hundredths_per_100_tokens, rate.minimum_hundredths)
                 FROM usage_record AS record
-                LEFT JOIN (
-                    SELECT *, lead(effective_from, 1, 'infinity') OVER (ORDER BY effective_from)
-                        AS until
-                    FROM credit_rate
-                ) AS rate ON "timestamp" >= effective_from AND "timestamp" < until
+                LEFT JOIN \(creditRatePeriods) AS rate ON "timestamp" >= effective_from AND "timestamp" < until
                 ORDER BY message_id
                 """, [String](), isStreamed: true)
             let integer = { (column: Int) in reader.isNull(column) ? nil : reader.integer(column) }

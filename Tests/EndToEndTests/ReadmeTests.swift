@@ -37,12 +37,7 @@ import Testing
     @Test func `shows what curl prints`() throws {
         let site = try Site()
         defer { site.stop() }
-        try site.database.run(
-            """
-            INSERT INTO usage_record (message_id, "timestamp", report_name, message_text) VALUES
-            (1, '2024-01-15T14:30:00Z', 'Contract Analysis', repeat('x', 156)),
-            (2, '2024-01-15T15:45:00Z', NULL, repeat('x', 82))
-            """)
+        try site.database.addContractRecords()
         let (url, nginx) = try Nginx.onPort(responderPath: site.responder.socketPath)
         defer { nginx.stop() }
         let examples = try examples

@@ -6,12 +6,7 @@ import Testing
     @Test func `is byte for byte that of the contract`() throws {
         let site = try Site()
         defer { site.stop() }
-        try site.database.run(
-            """
-            INSERT INTO usage_record (message_id, "timestamp", report_name, message_text) VALUES
-            (1, '2024-01-15T14:30:00Z', 'Contract Analysis', repeat('x', 156)),
-            (2, '2024-01-15T15:45:00Z', NULL, repeat('x', 82))
-            """)
+        try site.database.addContractRecords()
         let answer = try site.curl("/usage")
         #expect(answer.status == 200)
         #expect(

@@ -58,6 +58,16 @@ public final class Database {
         return result.count > 0 ? result[0, 0] : nil
     }
 
+    /// Adds the two records of the contract's example.
+    public func addContractRecords() throws {
+        try run(
+            """
+            INSERT INTO usage_record (message_id, "timestamp", report_name, message_text) VALUES
+            (1, '2024-01-15T14:30:00Z', 'Contract Analysis', repeat('x', 156)),
+            (2, '2024-01-15T15:45:00Z', NULL, repeat('x', 82))
+            """)
+    }
+
     /// Adds records with texts of 20 to 219 characters, priced, every third with a report name.
     public func addRecords(_ count: Int) throws {
         try run(

@@ -27,12 +27,7 @@ import UsageStore
     @Test func `is byte for byte that of the contract`() throws {
         let database = try Database()
         #expect(try json(database) == #"{"usage":[]}"#)
-        try database.run(
-            """
-            INSERT INTO usage_record (message_id, "timestamp", report_name, message_text) VALUES
-            (1, '2024-01-15T14:30:00Z', 'Contract Analysis', repeat('x', 156)),
-            (2, '2024-01-15T15:45:00Z', NULL, repeat('x', 82))
-            """)
+        try database.addContractRecords()
         #expect(
             try json(database) == #"""
                 {"usage":[{"message_id":1,"timestamp":"2024-01-15T14:30:00Z","report_name":"Contract Analysis","credits_used":15.60},{"message_id":2,"timestamp":"2024-01-15T15:45:00Z","credits_used":8.20}]}
