@@ -1,0 +1,99 @@
+import Glibc
+
+/// UTF-8 that is only lent, read by position; all unsafe code of the tokenizer stands in this file.
+///
+/// Nothing is checked: positions are inside the text, and a scalar's position is that of its first byte.
+struct ByteText {
+    private let base: UnsafeRawPointer
+
+    /// How many bytes it has.
+    let count: Int
+
+    fileprivate init(_ buffer: UnsafeRawBufferPointer) {
+        // An empty buffer may have no address; none of its bytes is ever read.
+        base = buffer.baseAddress ?? UnsafeRawPointer(bitPattern: -1).unsafelyUnwrapped
+        count = buffer.count
+    }
+
+    @inline(__always)
+    subscript(position: Int) -> UInt8 {
+        assert(position >= 0 && position < count)
+        return base.load(fromByteOffset: position, as: UInt8.self)
+    }
+
+    /// One to eight bytes as a number, the first byte the lowest.
+    @inline(__always)
+    func word(at position: Int, _ length: Int) -> UInt64 {
+        assert(position >= 0 && length > 0 && position + length <= count)
+        if position + 8 <= count {
+            let word = base.loadUnaligned(fromByteOffset: position, as: UInt64.self)
+            return UInt64(littleEndian: word) & (UInt64.max >> UInt64(64 - 8 * length))
+        }
+        var word: UInt64 = 0
+        for offset in 0..<length { word |= UInt64(self[position + offset]) << UInt64(8 * offset) }
+        return word
+    }
+
+    /// The scalar at a position and its length in bytes.
+    @inline(__always)
+    func scalar(at position: Int) -> (value: Int, length: Int) {
+        let first = Int(self[position])
+        if first < 0x80 { return (first, 1) }
+        let second = Int(self[position + 1]) & 0x3f
+        if first < 0xe0 { return ((first & 0x1f) << 6 | second, 2) }
+        let third = Int(self[position + 2]) & 0x3f
+        if first < 0xf0 { return ((first & 0xf) << 12 | second << 6 | third, 3) }
+        let fourth = Int(self[position + 3]) & 0x3f
+        return ((first & 0x7) << 18 | second << 12 | third << 6 | fourth, 4)
+    }
+
+    /// Whether the bytes of `range` stand in `bytes` at `offset`.
+    func equals(_ range: Range<Int>, _ bytes: [UInt8], at offset: Int) -> Bool {
+        guard offset + range.count <= bytes.count else { return false }
+        return bytes.withUnsafeBytes { other in
+            guard let other = other.baseAddress else { return range.isEmpty }
+            return memcmp(base + range.lowerBound, other + offset, range.count) == 0
+        }
+    }
+}
+
+/// Lends the bytes of `text`.
+@inline(__always)
+func withBytes<Result>(of text: String, _ body: (ByteText) -> Result) -> Result {
+    var text = text
+    return text.withUTF8 { body(ByteText(UnsafeRawBufferPointer($0))) }
+}
+
+/// Lends `bytes`.
+func withBytes<Result>(of bytes: [UInt8], _ body: (ByteText) -> Result) -> Result {
+    bytes.withUnsafeBytes { body(ByteText($0)) }
+}
+
+/// The bytes of a file that must have `size` of them.
+func contents(of path: String, size: Int) throws(TokenizerError) -> [UInt8] {
+    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+    guard descriptor >= 0 else {
+        throw TokenizerError(path: path, reason: "cannot be opened: \(systemReason())")
+    }
+    defer { close(descriptor) }
+    var failure: String?
+    // One byte more is asked for, to see that there is none.
+    let bytes = [UInt8](unsafeUninitializedCapacity: size + 1) { buffer, count in
+        while count < buffer.count {
+            let read = Glibc.read(
+                descriptor, buffer.baseAddress.map { $0 + count }, buffer.count - count)
+            if read < 0, errno == EINTR { continue }
+            if read < 0 { failure = systemReason() }
+            if read <= 0 { return }
+            count += read
+        }
+    }
+    if let failure { throw TokenizerError(path: path, reason: "cannot be read: \(failure)") }
+    guard bytes.count == size else {
+        throw TokenizerError(
+            path: path, reason: "has \(bytes.count > size ? "more" : "less") than \(size) bytes")
+    }
+    return bytes
+}
+
+private func systemReason() -> String { String(cString: strerror(errno)) }

@@ -1,0 +1,31 @@
+import Foundation
+import TestSupport
+import Tokenizer
+
+/// The published vocabularies, fetched where they are missing.
+enum Vocabularies {
+    private static let cl100k = Result { try Tokenizer(.cl100kBase, directory: folder.get()) }
+    private static let o200k = Result { try Tokenizer(.o200kBase, directory: folder.get()) }
+
+    static func tokenizer(_ encoding: TokenEncoding) throws -> Tokenizer {
+        try (encoding == .cl100kBase ? cl100k : o200k).get()
+    }
+
+    static func file(_ encoding: TokenEncoding) throws -> URL {
+        URL(fileURLWithPath: try folder.get()).appendingPathComponent(
+            "\(encoding.rawValue).tiktoken")
+    }
+
+    /// Where they are, the usual place.
+    static let folder = Result {
+        let folder = Repository.path(".run/tokenizers")
+        let outcome = try Program.run(Repository.path("deploy/dev/tokenizers"), [folder])
+        guard outcome.status == 0 else { throw OracleFault(reason: outcome.errors) }
+        return folder
+    }
+}
+
+/// Why there is nothing to compare with.
+struct OracleFault: Error {
+    let reason: String
+}
