@@ -43,27 +43,27 @@ let package = Package(
             name: "CFastCGI", pkgConfig: "fcgi", providers: [.apt(["libfcgi-dev"])]),
         .systemLibrary(
             name: "CPostgres", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
-        .systemLibrary(
-            name: "CJansson", pkgConfig: "jansson", providers: [.apt(["libjansson-dev"])]),
+        // Headers alone: rapidjson-dev.
+        .target(name: "CRapidJSON"),
         .systemLibrary(
             name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
         module("Threads"),
         module("FastCGI", ["CFastCGI", "Threads"]),
-        module("JSON", ["CJansson"]),
+        module("JSON", ["CRapidJSON"]),
         module("APIKeys", ["CCrypto", "Usage"]),
         module("Postgres", ["CPostgres", "Threads"]),
         module("HTTP"),
         module("Tokenizer"),
         module("Usage"),
         module("Configuration"),
-        module("UsageStore", ["Postgres", "Usage"]),
+        module("UsageStore", ["Postgres", "Tokenizer", "Usage"]),
         module("UsageAPI", ["APIKeys", "HTTP", "JSON", "Usage", "UsageStore"]),
         program(
             "orbital-fcgi", ["Configuration", "FastCGI", "HTTP", "UsageAPI", "UsageStore", log]),
         program(
             "orbitalctl",
             [
-                "Configuration", "APIKeys", "FastCGI", "HTTP", "Usage", "UsageStore",
+                "Configuration", "APIKeys", "FastCGI", "HTTP", "Tokenizer", "Usage", "UsageStore",
                 arguments,
             ]),
         .target(

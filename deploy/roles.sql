@@ -21,8 +21,8 @@ $$;
 -- and cannot alter the schema.
 GRANT SELECT ON usage_record, credit_rate, usage_revision, api_key, schema_migrations
     TO orbital_responder;
-GRANT INSERT (message_id, "timestamp", report_name, message_text, credit_rate_id, credit_hundredths)
-    ON usage_record TO orbital_responder;
+GRANT INSERT (message_id, "timestamp", report_name, message_text, token_count, token_encoding,
+    credit_rate_id, credit_hundredths) ON usage_record TO orbital_responder;
 GRANT SELECT, USAGE, UPDATE ON SEQUENCE usage_record_message_id_seq TO orbital_responder;
 
 -- A program that inserts with plain SQL says what was handled; what it costs is not its business,

@@ -13,7 +13,7 @@ public struct Settings: Equatable, Sendable {
     public var socketPath = "/run/orbital-usage/orbital.sock"
 
     /// Threads that answer requests, each with its own database connection.
-    public var workers = 8
+    public var workers = 16
 
     /// Workers that full reads leave free for short requests.
     public var reservedWorkers = 2
@@ -35,6 +35,9 @@ public struct Settings: Equatable, Sendable {
 
     /// Memory for answers that are kept while nothing changes, in MiB.
     public var cacheMegabytes = 4
+
+    /// Where the vocabularies of the exact tokenizers are.
+    public var tokenizerDirectory = "/usr/share/orbital-usage/tokenizers"
 
     /// The least severe level that is logged.
     public var logLevel = "info"

@@ -53,6 +53,11 @@ public struct SettingsKey: Sendable {
             "CACHE_MEGABYTES", "memory for answers kept while nothing changes; 0 keeps none",
             0...4096, \.cacheMegabytes),
         .text(
+            "TOKENIZER_DIRECTORY",
+            "the vocabularies of exact tokenizers, such as `o200k_base.tiktoken`; read when a price needs one",
+            \.tokenizerDirectory, expected: "a directory"
+        ) { !$0.isEmpty },
+        .text(
             "LOG_LEVEL", "least severe level that is logged: debug, info, warning, error",
             \.logLevel, expected: "debug, info, warning or error"
         ) { ["debug", "info", "warning", "error"].contains($0) },

@@ -9,11 +9,8 @@ public enum JSONItems {
     ///
     /// Throws a fault, with the index of the element in which it is, and for a text with more than
     /// `limit` elements `TooManyItems`.
-    public init(json text: [UInt8], limit: Int) throws {
-        guard JSONParser.hasFewValues(text, limit: limit * Self.valuesPerItem) else {
-            throw TooManyItems()
-        }
-        var parser = JSONParser(text)
+    public init(json text: consuming [UInt8], limit: Int) throws {
+        var parser = try Self.parser(text)
         guard let first = parser.peek() else { throw JSONBodyFault(index: nil, "it is empty", 0) }
         if first == UInt8(ascii: "[") {
             self = .many(try Self.elements(&parser, limit))
@@ -29,26 +26,33 @@ public enum JSONItems {
     ///
     /// A line that is no JSON is an item like any other. Throws `TooManyItems` above `limit` lines.
     public init(lines text: [UInt8], limit: Int) throws {
-        guard JSONParser.hasFewValues(text, limit: limit * Self.valuesPerItem) else {
-            throw TooManyItems()
-        }
         var items: [JSONItem] = []
         for line in text.split(separator: UInt8(ascii: "\n")) {
-            var parser = JSONParser(Array(line))
-            guard parser.peek() != nil else { continue }
+            guard let item = Self.item(ofLine: line) else { continue }
             guard items.count < limit else { throw TooManyItems() }
-            do throws(JSONFault) {
-                let item = try parser.item()
-                items.append(parser.peek() == nil ? item : .malformed("more follows after its end"))
-            } catch {
-                items.append(.malformed(error.reason))
-            }
+            items.append(item)
         }
         self = .many(items)
     }
 
-    /// How many values an item may have on the average, those in vain included.
-    private static let valuesPerItem = 16
+    private static func item(ofLine line: ArraySlice<UInt8>) -> JSONItem? {
+        do throws(JSONFault) {
+            var parser = try JSONParser(Array(line))
+            guard parser.peek() != nil else { return nil }
+            let item = try parser.item()
+            return parser.peek() == nil ? item : .malformed("more follows after its end")
+        } catch {
+            return .malformed(error.reason)
+        }
+    }
+
+    private static func parser(_ text: consuming [UInt8]) throws -> JSONParser {
+        do throws(JSONFault) {
+            return try JSONParser(text)
+        } catch {
+            throw JSONBodyFault(index: nil, error.reason, error.offset)
+        }
+    }
 
     private static func elements(_ parser: inout JSONParser, _ limit: Int) throws -> [JSONItem] {
         parser.skip()

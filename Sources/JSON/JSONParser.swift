@@ -1,44 +1,40 @@
-import CJansson
+import CRapidJSON
 
-/// Reads one JSON value after another from a text, with jansson.
+/// Reads one JSON value after another from a text, with RapidJSON, which takes RFC 8259 at its word.
 ///
-/// jansson refuses text that is not UTF-8, lone surrogates, and more than 2,048 levels.
+/// Refuses text that is not UTF-8, lone surrogates, and more than 2,048 levels. Nothing is kept of a
+/// value but the members of an object, so that no text takes more memory than it has bytes itself.
 struct JSONParser {
-    private let text: [UInt8]
+    /// The text, with a NUL after it; what was read is overwritten.
+    private var text: [UInt8]
+
+    private var value = json_value()
 
     /// The offset of the first byte that was not read.
     private(set) var offset = 0
 
-    init(_ text: [UInt8]) { self.text = text }
-
-    /// Whether the text has no more than about `limit` values, told by what separates them.
-    ///
-    /// jansson makes a tree of all of them, which takes a hundred times the text's size for `[[],[],…`.
-    static func hasFewValues(_ text: [UInt8], limit: Int) -> Bool {
-        var count = 0
-        var isInString = false
-        var isEscaped = false
-        for byte in text {
-            if isEscaped {
-                isEscaped = false
-            } else if isInString {
-                if byte == UInt8(ascii: "\\") { isEscaped = true }
-                if byte == UInt8(ascii: "\"") { isInString = false }
-            } else {
-                switch byte {
-                case UInt8(ascii: "\""): isInString = true
-                case UInt8(ascii: ","), UInt8(ascii: "["), UInt8(ascii: "{"): count += 1
-                default: break
-                }
-            }
+    /// Throws when `text` is not UTF-8.
+    init(_ text: consuming [UInt8]) throws(JSONFault) {
+        do throws(UTF8.ValidationError) {
+            _ = try UTF8Span(validating: text.span)
+        } catch {
+            throw JSONFault(reason: "it is not UTF-8", offset: error.byteOffsets.lowerBound)
         }
-        return count <= limit
+        self.text = text
+        self.text.append(0)
     }
+
+    private var end: Int { text.count - 1 }
 
     /// The next byte that is no blank (RFC 8259, section 2); nil at the end.
     mutating func peek() -> UInt8? {
-        while offset < text.count, [0x20, 0x09, 0x0a, 0x0d].contains(text[offset]) { offset += 1 }
-        return offset < text.count ? text[offset] : nil
+        while offset < end {
+            switch text[offset] {
+            case 0x20, 0x09, 0x0a, 0x0d: offset += 1
+            case let byte: return byte
+            }
+        }
+        return nil
     }
 
     /// Goes past the byte that `peek` returned.
@@ -46,69 +42,48 @@ struct JSONParser {
 
     /// Reads the value that begins here; throws when there is none.
     mutating func item() throws(JSONFault) -> JSONItem {
-        var error = json_error_t()
-        if let value = load(JSON_REJECT_DUPLICATES, &error) {
-            defer { json_decref(value) }
-            return Self.item(value)
+        let start = offset
+        text.withUnsafeMutableBytes { bytes in
+            let text = bytes.baseAddress?.assumingMemoryBound(to: CChar.self)
+            json_read(text, start, &value)
         }
-        let fault = JSONFault(reason: reason(error), offset: offset + Int(error.position))
-        // The item is read once more without the rule that it broke, to find its end.
-        switch json_error_code(&error) {
-        case json_error_duplicate_key: return try skipped(.duplicateMember, 0, fault)
-        case json_error_numeric_overflow:
-            return try skipped(.hugeInteger, JSON_DECODE_INT_AS_REAL, fault)
-        default: throw fault
+        offset = min(value.end, end)
+        if let error = value.error {
+            // Such as "Missing a name for object member."
+            throw JSONFault(reason: String(cString: error).dropFullStop, offset: offset)
         }
+        return value.kind == JSON_OBJECT ? .object(try members()) : .other
     }
 
-    private mutating func skipped(
-        _ item: JSONItem, _ flags: Int32, _ fault: JSONFault
-    ) throws(JSONFault) -> JSONItem {
-        var error = json_error_t()
-        guard let value = load(flags, &error) else { throw fault }
-        json_decref(value)
-        return item
-    }
-
-    private mutating func load(
-        _ flags: Int32, _ error: inout json_error_t
-    ) -> UnsafeMutablePointer<json_t>? {
-        let all = flags | JSON_DECODE_ANY | JSON_DISABLE_EOF_CHECK | JSON_ALLOW_NUL
-        let value = text[offset...].withUnsafeBytes { rest in
-            json_loadb(rest.baseAddress, rest.count, Int(all), &error)
-        }
-        if value != nil { offset += Int(error.position) }
-        return value
-    }
-
-    private func reason(_ error: json_error_t) -> String {
-        var error = error
-        return withUnsafeBytes(of: &error.text) { text in
-            String(decoding: text.prefix { $0 != 0 }, as: UTF8.self)
-        }
-    }
-
-    private static func item(_ value: UnsafeMutablePointer<json_t>) -> JSONItem {
-        guard value.pointee.type == JSON_OBJECT else { return .other }
-        var members: [String: JSONValue] = [:]
-        var iterator = json_object_iter(value)
-        while let position = iterator {
-            if let member = json_object_iter_value(position) {
-                members[String(cString: json_object_iter_key(position))] = Self.value(member)
+    /// The members of the object that was read; their bytes are in `text`.
+    private mutating func members() throws(JSONFault) -> JSONMembers {
+        var members = JSONMembers(count: value.member_count)
+        for index in 0..<min(value.member_count, Int(JSON_MEMBER_LIMIT)) {
+            let member = withUnsafeBytes(of: &value.members) {
+                $0.loadUnaligned(
+                    fromByteOffset: index * MemoryLayout<json_member>.stride, as: json_member.self)
             }
-            iterator = json_object_iter_next(value, position)
+            members.append(
+                try string(member.name, member.name_length), try value(member))
         }
-        return .object(members)
+        return members
     }
 
-    private static func value(_ value: UnsafeMutablePointer<json_t>) -> JSONValue {
-        switch value.pointee.type {
-        case JSON_STRING:
-            let bytes = UnsafeRawBufferPointer(
-                start: json_string_value(value), count: json_string_length(value))
-            return .string(String(decoding: bytes, as: UTF8.self))
-        case JSON_INTEGER: return .integer(json_integer_value(value))
-        case JSON_REAL: return .real(json_real_value(value))
+    /// A string, whose bytes are UTF-8 but where an escape has brought half a surrogate pair.
+    private func string(
+        _ bytes: UnsafePointer<CChar>?, _ count: Int
+    ) throws(JSONFault) -> String {
+        let bytes = UnsafeRawBufferPointer(start: bytes, count: count)
+        guard let string = String(validating: bytes, as: UTF8.self) else {
+            throw JSONFault(reason: "The surrogate pair in string is invalid", offset: offset)
+        }
+        return string
+    }
+
+    private func value(_ member: json_member) throws(JSONFault) -> JSONValue {
+        switch member.kind {
+        case JSON_STRING: return .string(try string(member.value, member.value_length))
+        case JSON_NUMBER: return Self.number(try string(member.value, member.value_length))
         case JSON_TRUE: return .bool(true)
         case JSON_FALSE: return .bool(false)
         case JSON_ARRAY: return .array
@@ -116,4 +91,14 @@ struct JSONParser {
         default: return .null
         }
     }
+
+    private static func number(_ digits: String) -> JSONValue {
+        guard digits.utf8.allSatisfy({ (0x30...0x39).contains($0) || $0 == UInt8(ascii: "-") })
+        else { return .fraction }
+        return Int64(digits).map { .integer($0) } ?? .hugeInteger
+    }
+}
+
+extension String {
+    fileprivate var dropFullStop: String { hasSuffix(".") ? String(dropLast()) : self }
 }

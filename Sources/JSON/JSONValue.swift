@@ -6,8 +6,10 @@ public enum JSONValue: Equatable, Sendable {
     case bool(Bool)
     /// A number without fraction and exponent.
     case integer(Int64)
-    /// Any other number.
-    case real(Double)
+    /// Such a number that 64 bits cannot hold.
+    case hugeInteger
+    /// A number with a fraction or an exponent.
+    case fraction
     /// A string, which may hold NUL.
     case string(String)
     /// An array.
@@ -16,16 +18,36 @@ public enum JSONValue: Equatable, Sendable {
     case object
 }
 
+/// The members of an object, in their order; a name may stand in it more than once.
+public struct JSONMembers: Sendable {
+    private var members: [(name: String, value: JSONValue)] = []
+
+    /// How many members the object has; more than `names` has when there are more than 64.
+    public let count: Int
+
+    /// Whether there are members of which nothing is known.
+    public var isCut: Bool { count > members.count }
+
+    init(count: Int) { self.count = count }
+
+    mutating func append(_ name: String, _ value: JSONValue) { members.append((name, value)) }
+
+    /// The names of the first 64 members.
+    public var names: [String] { members.map(\.name) }
+
+    /// The value of the first member of that name.
+    public subscript(_ name: String) -> JSONValue? {
+        for member in members where member.name == name { return member.value }
+        return nil
+    }
+}
+
 /// One item of a body that can hold many.
-public enum JSONItem: Equatable, Sendable {
-    /// An object's members in no certain order, no name twice.
-    case object([String: JSONValue])
+public enum JSONItem: Sendable {
+    /// An object's members.
+    case object(JSONMembers)
     /// Something else than an object.
     case other
-    /// An object in which a name stands twice.
-    case duplicateMember
-    /// A value with an integer that 64 bits cannot hold.
-    case hugeInteger
     /// A line that is no JSON, with the reason; only where one line cannot spoil the next.
     case malformed(String)
 }

@@ -35,8 +35,9 @@ public enum Parameter: Sendable {
         var bytes: [UInt8] = []
         // Texts may be 8 MiB: growing step by step would take twice that.
         bytes.reserveCapacity(byteCount + 4 * values.count + 20)
-        for number in [1, 1, elementType, Int32(values.count), 1] {
-            Self.append(number, to: &bytes)
+        for number in [values.isEmpty ? 0 : 1, 1, elementType] { Self.append(number, to: &bytes) }
+        if !values.isEmpty {
+            for number in [Int32(values.count), 1] { Self.append(number, to: &bytes) }
         }
         for value in values {
             let start = bytes.count
@@ -44,7 +45,9 @@ public enum Parameter: Sendable {
             guard let value else { continue }
             append(value, &bytes)
             let length = Int32(bytes.count - start - 4)
-            for (index, byte) in bigEndian(length).enumerated() { bytes[start + index] = byte }
+            withUnsafeBytes(of: length.bigEndian) { length in
+                for index in 0..<4 { bytes[start + index] = length[index] }
+            }
         }
         return .binary(bytes)
     }
@@ -52,10 +55,6 @@ public enum Parameter: Sendable {
     private static func append<Number: FixedWidthInteger>(
         _ number: Number, to bytes: inout [UInt8]
     ) {
-        bytes += bigEndian(number)
-    }
-
-    private static func bigEndian<Number: FixedWidthInteger>(_ number: Number) -> [UInt8] {
-        withUnsafeBytes(of: number.bigEndian) { Array($0) }
+        withUnsafeBytes(of: number.bigEndian) { bytes.append(contentsOf: $0) }
     }
 }

@@ -27,10 +27,9 @@ struct MessageItem {
             refuse(item)
             return
         }
-        let unknown = members.keys.filter { !Self.members.contains($0) }.sorted()
-        for name in unknown.prefix(Self.unknownLimit) {
-            fault(name, "unknown", "A message has no member of this name.")
-        }
+        refuseNames(members)
+        // What is missing may stand among those that were not looked at.
+        guard !members.isCut else { return }
         messageID = integer(members["message_id"])
         let timestamp = timestamp(members["timestamp"], now)
         let reportName = reportName(members["report_name"])
@@ -45,20 +44,33 @@ struct MessageItem {
     }
 
     private mutating func refuse(_ item: JSONItem) {
-        switch item {
-        case .object: break
-        case .other: fault("", "not_an_object", "A message must be a JSON object.")
-        case .duplicateMember:
-            fault("", "duplicate_member", "A member of the message stands in it twice.")
-        case .hugeInteger: fault("", "out_of_range", "An integer does not fit into 64 bits.")
-        case .malformed(let reason): fault("", "malformed", "This is no JSON: \(reason).")
+        if case .malformed(let reason) = item {
+            fault("", "malformed", "This is no JSON: \(reason).")
+        } else {
+            fault("", "not_an_object", "A message must be a JSON object.")
+        }
+    }
+
+    private mutating func refuseNames(_ members: JSONMembers) {
+        let names = members.names
+        let known = Self.members.count { members[$0] != nil }
+        guard members.count != known else { return }
+        for name in Self.members where names.count(where: { $0 == name }) > 1 {
+            fault(name, "duplicate_member", "\(name) stands in the message twice.")
+        }
+        for name in Set(names).subtracting(Self.members).sorted().prefix(Self.unknownLimit) {
+            fault(name, "unknown", "A message has no member of this name.")
         }
     }
 
     private mutating func integer(_ value: JSONValue?) -> Int64? {
         guard let value else { return nil }
-        if case .integer(let number) = value { return number }
-        fault("message_id", "wrong_type", "message_id must be an integer.")
+        switch value {
+        case .integer(let number): return number
+        case .hugeInteger:
+            fault("message_id", "out_of_range", "message_id does not fit into 64 bits.")
+        default: fault("message_id", "wrong_type", "message_id must be an integer.")
+        }
         return nil
     }
 
@@ -108,6 +120,9 @@ struct MessageItem {
     }
 
     private mutating func refuseNUL(_ name: String, _ text: String) {
-        if text.utf8.contains(0) { fault(name, "malformed", "\(name) holds a NUL character.") }
+        let holdsNUL = text.utf8.withContiguousStorageIfAvailable { $0.contains(0) }
+        if holdsNUL ?? text.utf8.contains(0) {
+            fault(name, "malformed", "\(name) holds a NUL character.")
+        }
     }
 }

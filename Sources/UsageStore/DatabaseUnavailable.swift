@@ -11,6 +11,8 @@ public struct DatabaseUnavailable: Error, CustomStringConvertible {
 func reportingUnavailability<Answer>(_ body: () throws -> Answer) throws -> Answer {
     do {
         return try body()
+    } catch let error as TokenizerUnavailable {
+        throw DatabaseUnavailable(description: error.description)
     } catch let error as PostgresError {
         let isMissing = [
             PostgresError.undefinedTable, PostgresError.undefinedColumn,

@@ -5,12 +5,16 @@ struct ImportStatements {
 
     /// The staged messages with the price list entry in force and the credits by it, if any.
     private static let priced = """
-        SELECT staged.*, rate.credit_rate_id,
-               usage_credits(char_length(message_text), NULL, rate.tokenizer,
+        SELECT staged.*, rate.credit_rate_id, \(tokens) AS tokens,
+               usage_credits(char_length(message_text), \(tokens), rate.tokenizer,
                    rate.hundredths_per_100_tokens, rate.minimum_hundredths) AS price
         FROM staged_message AS staged
         LEFT JOIN \(creditRatePeriods) AS rate ON staged."timestamp" >= effective_from AND staged."timestamp" < until
         """
+
+    /// Tokens are no measure unless the price list's tokenizer counted them.
+    private static let tokens =
+        "CASE WHEN staged.token_encoding = rate.tokenizer THEN staged.token_count END"
 
     /// Which of the priced messages may be recorded.
     private var acceptable: String {
@@ -23,9 +27,11 @@ struct ImportStatements {
     var record: String {
         """
         INSERT INTO usage_record
-            (message_id, "timestamp", report_name, message_text, credit_rate_id, credit_hundredths)
+            (message_id, "timestamp", report_name, message_text, token_count, token_encoding,
+             credit_rate_id, credit_hundredths)
         SELECT DISTINCT ON (message_id)
             message_id, "timestamp", report_name, message_text,
+            tokens, CASE WHEN tokens IS NOT NULL THEN token_encoding END,
             CASE WHEN coalesce(credit_hundredths, price) = price THEN credit_rate_id END,
             coalesce(credit_hundredths, price)
         FROM (\(Self.priced)) AS priced

@@ -5,6 +5,7 @@ public import Usage
 public final class MessageImport {
     private let connection: Connection
     private let staging: CopyWriter
+    private let counter: TokenCounter
     private let statements: ImportStatements
     private var stagedCount = 0
 
@@ -32,36 +33,44 @@ public final class MessageImport {
     ///
     /// With `keepsCredits`, credits that a message brings are recorded even where the price list
     /// says other ones. Throws `DatabaseUnavailable` or `PostgresError`, as all calls do.
-    public init(databaseURL: String, keepsCredits: Bool) throws {
+    public init(databaseURL: String, keepsCredits: Bool, tokenizers: Tokenizers) throws {
         statements = ImportStatements(keepsCredits: keepsCredits)
         connection = try reportingUnavailability {
             try Connection(
                 url: databaseURL, applicationName: "orbitalctl import", waitSeconds: 3600)
         }
         let connection = connection
-        staging = try reportingUnavailability {
+        (counter, staging) = try reportingUnavailability {
+            let counter = try TokenCounter(connection, tokenizers)
             // Isolation is a matter of the statements below, not of the server's settings.
             try connection.run("BEGIN ISOLATION LEVEL READ COMMITTED")
             try connection.run(
                 """
                 CREATE TEMPORARY TABLE staged_message (
                     line bigint, message_id bigint, "timestamp" timestamptz, report_name text,
-                    message_text text, credit_hundredths bigint
+                    message_text text, token_count bigint, token_encoding text,
+                    credit_hundredths bigint
                 ) ON COMMIT DROP
                 """)
-            return try CopyWriter(connection, "COPY staged_message FROM STDIN (FORMAT binary)")
+            return (
+                counter,
+                try CopyWriter(connection, "COPY staged_message FROM STDIN (FORMAT binary)")
+            )
         }
     }
 
     /// Sends `message`, which stands at `line` of its source, to the staging table.
     public func stage(_ message: Message, line: Int) throws {
         try reportingUnavailability {
-            try staging.beginRow(columns: 6)
+            let count = try counter.count(message.text, at: message.timestamp)
+            try staging.beginRow(columns: 8)
             staging.append(integer: Int64(line))
             staging.append(integer: message.messageID)
             staging.append(integer: message.timestamp.postgresMicroseconds)
             staging.append(text: message.reportName)
             staging.append(text: message.text)
+            staging.append(integer: count?.tokens)
+            staging.append(text: count?.encoding)
             staging.append(integer: message.creditsUsed?.hundredths)
             stagedCount += 1
         }

@@ -1,11 +1,15 @@
 /// The statements that record messages as they are sent, in one batch each.
+///
+/// Those for many take them as arrays: ids, times, report names, texts, tokens and their encodings.
+/// What has no time is of now.
 enum RecordStatements {
-    /// The messages of a batch as rows; what has no timestamp is of now.
+    /// The messages of a batch as rows.
     private static let items = """
         (SELECT message_id, coalesce("timestamp", now()) AS "timestamp", report_name, message_text,
-                item_number
-         FROM unnest($1::bigint[], $2::timestamptz[], $3::text[], $4::text[]) WITH ORDINALITY
-            AS item(message_id, "timestamp", report_name, message_text, item_number)) AS item
+                token_count, token_encoding, item_number
+         FROM unnest($1::bigint[], $2::timestamptz[], $3::text[], $4::text[], $5::bigint[], $6::text[])
+            WITH ORDINALITY AS item(message_id, "timestamp", report_name, message_text,
+                token_count, token_encoding, item_number)) AS item
         """
 
     /// The price list, joined by the items' times.
@@ -14,15 +18,19 @@ enum RecordStatements {
             ON item."timestamp" >= rate.effective_from AND item."timestamp" < rate.until
         """
 
-    /// The sequence that ids are taken from, as the identity column has named it.
-    private static let sequence = "'usage_record_message_id_seq'"
+    /// Tokens are no measure unless the price list's tokenizer counted them.
+    private static let tokens =
+        "CASE WHEN item.token_encoding = rate.tokenizer THEN item.token_count END"
 
-    /// Records what is not recorded yet, and says which items that were; of messages with one id,
-    /// the first counts.
+    private static let price = """
+        usage_credits(char_length(message_text), \(tokens), rate.tokenizer,
+            rate.hundredths_per_100_tokens, rate.minimum_hundredths)
+        """
+
+    /// Records what is not recorded yet, and says which messages that were; no id may stand twice.
     ///
     /// In the order of ids, so that two batches with the same ids wait for each other in the same
-    /// order; those that the database chooses come last, and take none from their neighbours. A message
-    /// that the price list has no price for is left out.
+    /// order. A message that the price list has no price for is left out.
     static let record = record(from: "")
 
     /// The same for messages of different clients, none of which may hold the others up for long.
@@ -34,32 +42,22 @@ enum RecordStatements {
 
     private static func record(from first: String) -> String {
         """
-        WITH priced AS MATERIALIZED (
-            SELECT coalesce(message_id, nextval(\(sequence))) AS message_id,
-                message_id IS NULL AS is_chosen, item."timestamp",
-                report_name, message_text, item_number, rate.credit_rate_id,
-                usage_credits(char_length(message_text), NULL, rate.tokenizer,
-                    rate.hundredths_per_100_tokens, rate.minimum_hundredths) AS price
+        INSERT INTO usage_record (message_id, "timestamp", report_name, message_text,
+            token_count, token_encoding, credit_rate_id, credit_hundredths)
+        SELECT message_id, "timestamp", report_name, message_text,
+            tokens, CASE WHEN tokens IS NOT NULL THEN token_encoding END, credit_rate_id, price
+        FROM (
+            SELECT item.*, rate.credit_rate_id, \(tokens) AS tokens, \(price) AS price
             FROM \(first) \(items) JOIN \(rates)
-        ), recorded AS (
-            INSERT INTO usage_record (message_id, "timestamp", report_name, message_text,
-                credit_rate_id, credit_hundredths)
-            SELECT message_id, "timestamp", report_name, message_text, credit_rate_id, price
-            FROM priced
-            WHERE price IS NOT NULL
-            ORDER BY is_chosen, message_id, item_number
-            ON CONFLICT (message_id) DO NOTHING
-            RETURNING message_id, "timestamp", credit_hundredths
-        )
-        SELECT DISTINCT ON (message_id)
-            message_id, recorded."timestamp", credit_hundredths, item_number
-        FROM recorded JOIN priced USING (message_id)
+        ) AS priced
         WHERE price IS NOT NULL
-        ORDER BY message_id, is_chosen, item_number
+        ORDER BY message_id
+        ON CONFLICT (message_id) DO NOTHING
+        RETURNING message_id, "timestamp", credit_hundredths
         """
     }
 
-    /// The same for a single message, in a quarter of the time.
+    /// The same for a single message, which the database may choose an id for, in half the time.
     static let recordOne = recordOne(from: "")
 
     /// The same again, with little patience.
@@ -67,21 +65,23 @@ enum RecordStatements {
 
     private static func recordOne(from last: String) -> String {
         """
-        INSERT INTO usage_record
-            (message_id, "timestamp", report_name, message_text, credit_rate_id, credit_hundredths)
-        SELECT coalesce($1::bigint, nextval(\(sequence))), coalesce($2::timestamptz, now()), $3::text,
-            $4::text, rate.credit_rate_id,
-            usage_credits(char_length($4::text), NULL, rate.tokenizer,
-                rate.hundredths_per_100_tokens, rate.minimum_hundredths)
-        FROM (
-            SELECT * FROM credit_rate
-            WHERE effective_from <= coalesce($2::timestamptz, now())
-            ORDER BY effective_from DESC
-            LIMIT 1
-        ) AS rate \(last)
-        WHERE rate.tokenizer = 'characters'
+        INSERT INTO usage_record (message_id, "timestamp", report_name, message_text,
+            token_count, token_encoding, credit_rate_id, credit_hundredths)
+        SELECT coalesce(message_id, nextval(\(sequence))), "timestamp", report_name, message_text,
+            \(tokens), CASE WHEN \(tokens) IS NOT NULL THEN token_encoding END,
+            rate.credit_rate_id, \(price)
+        FROM (SELECT $1::bigint AS message_id, coalesce($2::timestamptz, now()) AS "timestamp",
+                $3::text AS report_name, $4::text AS message_text,
+                $5::bigint AS token_count, $6::text AS token_encoding) AS item,
+            LATERAL (
+                SELECT * FROM credit_rate
+                WHERE effective_from <= item."timestamp"
+                ORDER BY effective_from DESC
+                LIMIT 1
+            ) AS rate \(last)
+        WHERE \(price) IS NOT NULL
         ON CONFLICT (message_id) DO NOTHING
-        RETURNING message_id, "timestamp", credit_hundredths, 1::bigint
+        RETURNING message_id, "timestamp", credit_hundredths
         """
     }
 
@@ -98,14 +98,24 @@ enum RecordStatements {
         FROM \(items) JOIN usage_record AS recorded USING (message_id)
         """
 
+    /// The messages for whose time the price list has no entry.
+    static let unpriced = """
+        SELECT item_number FROM \(items) LEFT JOIN \(rates) WHERE rate.tokenizer IS NULL
+        """
+
     /// The receipts of messages, in their order, without recording them.
     static let estimate = """
-        SELECT item_number, usage_credits(char_length(message_text), NULL, rate.tokenizer,
-                rate.hundredths_per_100_tokens, rate.minimum_hundredths),
-            \(Receipt.columns(characters: "char_length(message_text)", tokens: "NULL::bigint", rate: "rate"))
+        SELECT item_number, \(price),
+            \(Receipt.columns(characters: "char_length(message_text)", tokens: tokens, rate: "rate"))
         FROM \(items) LEFT JOIN \(rates)
         ORDER BY item_number
         """
+
+    /// The sequence that ids are taken from, as the identity column has named it.
+    private static let sequence = "'usage_record_message_id_seq'"
+
+    /// The next $1 ids.
+    static let chooseIDs = "SELECT nextval(\(sequence)) FROM generate_series(1, $1::bigint)"
 
     /// Moves the ids that the database chooses past those that clients have chosen, and on by $1.
     ///

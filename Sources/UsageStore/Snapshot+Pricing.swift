@@ -1,4 +1,5 @@
 import Postgres
+import Tokenizer
 public import Usage
 
 /// A record's price as it is recorded, beside what it should be.
@@ -11,6 +12,8 @@ public struct RecordedPrice: Sendable {
     public let credits: Credits
     /// The length of the text that is recorded, and its length counted anew.
     public let characters: (recorded: Int64, counted: Int64)
+    /// The exact tokens that are recorded, and what the same tokenizer counts anew.
+    public let tokens: (recorded: Int64?, counted: Int64?)
     /// The price list entry that is recorded, and the one in force at the record's time.
     public let rateID: (recorded: Int64?, inForce: Int64?)
     /// The credits by the entry in force; nil where it has no price for the record.
@@ -19,7 +22,9 @@ public struct RecordedPrice: Sendable {
 
 extension Snapshot {
     /// Prices every record anew, in the order of their ids, one at a time.
-    public func forEachPrice(_ body: (RecordedPrice) throws -> Void) throws {
+    public func forEachPrice(
+        _ tokenizers: Tokenizers, _ body: (RecordedPrice) throws -> Void
+    ) throws {
         try reportingUnavailability {
             let reader = try QueryReader(
                 connection,
@@ -29,18 +34,24 @@ extension Snapshot {
                     record.credit_rate_id::bigint, rate.credit_rate_id::bigint,
                     usage_credits(char_length(message_text),
                         CASE WHEN token_encoding = rate.tokenizer THEN token_count END,
-                        rate.tokenizer, rate.hundredths_per_100_tokens, rate.minimum_hundredths)
+                        rate.tokenizer, rate.hundredths_per_100_tokens, rate.minimum_hundredths),
+                    token_count::bigint, token_encoding,
+                    CASE WHEN token_encoding IS NOT NULL THEN message_text END
                 FROM usage_record AS record
                 LEFT JOIN \(creditRatePeriods) AS rate ON "timestamp" >= effective_from AND "timestamp" < until
                 ORDER BY message_id
                 """, [String](), isStreamed: true)
             let integer = { (column: Int) in reader.isNull(column) ? nil : reader.integer(column) }
             while try reader.next() {
+                let counted = try reader.string(9).flatMap(TokenEncoding.init(rawValue:)).map {
+                    try tokenizers.count(reader.string(10) ?? "", by: $0)
+                }
                 try body(
                     RecordedPrice(
                         messageID: reader.integer(0), hasReport: reader.integer(1) == 1,
                         credits: Credits(hundredths: reader.integer(2)),
                         characters: (reader.integer(3), reader.integer(4)),
+                        tokens: (integer(8), counted),
                         rateID: (integer(5), integer(6)),
                         price: integer(7).map { Credits(hundredths: $0) }))
             }

@@ -1,4 +1,5 @@
 import Postgres
+import Synchronization
 import Usage
 
 /// The stores of one database in one process, whose threads ask and record together.
@@ -8,8 +9,16 @@ public final class StoreGroup: Sendable {
     /// Single messages of many clients, recorded in one transaction.
     private let recording: SharedBatch<NewMessage, RecordingOutcome?>
 
+    /// How tokens are counted, as far as the price list was read.
+    private let counter = Mutex<TokenCounter?>(nil)
+
+    private let tokenizers: Tokenizers
+
     /// Makes a group of which up to `patientLimit` threads wait while the database is silent.
-    public init(patientLimit: Int = .max) {
+    public init(
+        patientLimit: Int = .max, tokenizers: Tokenizers = Tokenizers(directory: "")
+    ) {
+        self.tokenizers = tokenizers
         revision = SharedAnswer(patientLimit: patientLimit)
         recording = SharedBatch(patientLimit: patientLimit)
     }
@@ -24,6 +33,14 @@ public final class StoreGroup: Sendable {
         of message: NewMessage, _ record: ([NewMessage]) throws -> [RecordingOutcome?]
     ) throws -> RecordingOutcome? {
         try reportingSilence { try recording.outcome(of: message, record) }
+    }
+
+    /// The counter of tokens; made anew when it `isOutdated`.
+    func counter(_ connection: Connection, isOutdated: Bool) throws -> TokenCounter {
+        if !isOutdated, let counter = counter.withLock({ $0 }) { return counter }
+        let made = try TokenCounter(connection, tokenizers)
+        counter.withLock { $0 = made }
+        return made
     }
 
     private func reportingSilence<Answer>(_ body: () throws -> Answer) throws -> Answer {

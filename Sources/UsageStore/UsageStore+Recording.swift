@@ -14,9 +14,6 @@ public enum RecordingOutcome: Equatable, Sendable {
 }
 
 extension UsageStore {
-    /// How often a batch is tried again that met other writers.
-    private static let attemptLimit = 5
-
     /// Records messages in one transaction; what became of each, in their order.
     ///
     /// When this returns, what was created is committed and durable. When it throws, some or all
@@ -41,7 +38,11 @@ extension UsageStore {
     private func recordTogether(_ messages: [NewMessage]) throws -> [RecordingOutcome?] {
         try reportingUnavailability {
             do {
-                return try RecordingBatch(messages, try writing()).recordTogether()
+                let connection = try writing()
+                let counter = try group.counter(connection, isOutdated: false)
+                var batch = RecordingBatch(messages)
+                try batch.attemptTogether(connection, counts: try counter.counts(messages))
+                return batch.outcomes
             } catch let error as PostgresError
                 where error.isRetriable || error.state == PostgresError.lockNotAvailable
             {
@@ -61,14 +62,16 @@ extension UsageStore {
     private func recordAlone(_ messages: [NewMessage]) throws -> [RecordingOutcome] {
         try reportingUnavailability {
             let connection = try writing()
-            for _ in 1...Self.attemptLimit {
+            var batch = RecordingBatch(messages)
+            for attempt in 1...RecordingBatch.attemptLimit {
                 do {
-                    return try RecordingBatch(messages, connection).record()
-                } catch RecordingBatch.Obstacle.vanishedRecord {
-                    continue
-                } catch let error as PostgresError where error.isRetriable {
-                    continue
-                }
+                    // What has no price may have one by what was added to the price list meanwhile.
+                    let counter = try group.counter(connection, isOutdated: attempt > 1)
+                    let counts = try counter.counts(batch.open.lazy.map { messages[$0] })
+                    try batch.attempt(connection, counts: counts)
+                } catch let error as PostgresError where error.isRetriable {}
+                let outcomes = batch.outcomes.compactMap(\.self)
+                if outcomes.count == messages.count { return outcomes }
             }
             throw DatabaseUnavailable(description: "a batch met other writers again and again")
         }
@@ -76,18 +79,29 @@ extension UsageStore {
 
     /// The receipts that messages would get, with the credits they would use; nil where the price
     /// list has no price.
-    public func estimates(_ messages: [NewMessage]) throws -> [(
-        credits: Credits?, receipt: Receipt
-    )] {
+    public func estimates(_ messages: [NewMessage]) throws -> [Estimate] {
         try reportingUnavailability {
-            let reader = try QueryReader(
-                try connected(), RecordStatements.estimate, messages.parameters, isStreamed: false)
-            var estimates: [(credits: Credits?, receipt: Receipt)] = []
-            while try reader.next() {
-                let credits = reader.isNull(1) ? nil : Credits(hundredths: reader.integer(1))
-                estimates.append((credits, Receipt(reader, at: 2)))
+            let connection = try connected()
+            for isOutdated in [false, true] {
+                let counter = try group.counter(connection, isOutdated: isOutdated)
+                let values = messages.parameters(try counter.counts(messages))
+                let estimates = try estimates(
+                    QueryReader(connection, RecordStatements.estimate, values, isStreamed: false))
+                if isOutdated || estimates.allSatisfy({ $0.credits != nil }) { return estimates }
             }
-            return estimates
+            return []
         }
     }
+
+    private func estimates(_ reader: QueryReader) throws -> [Estimate] {
+        var estimates: [Estimate] = []
+        while try reader.next() {
+            let credits = reader.isNull(1) ? nil : Credits(hundredths: reader.integer(1))
+            estimates.append((credits, Receipt(reader, at: 2)))
+        }
+        return estimates
+    }
+
+    /// What a message would cost, and why.
+    public typealias Estimate = (credits: Credits?, receipt: Receipt)
 }

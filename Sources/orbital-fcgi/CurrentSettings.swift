@@ -12,7 +12,9 @@ final class Generation: Sendable {
 
     init(_ settings: Settings) {
         self.settings = settings
-        stores = StoreGroup(patientLimit: settings.bulkWorkers)
+        stores = StoreGroup(
+            patientLimit: settings.bulkWorkers,
+            tokenizers: Tokenizers(directory: settings.tokenizerDirectory))
         cache = AnswerCache(byteLimit: settings.cacheMegabytes << 20)
     }
 }

@@ -1,4 +1,5 @@
 import Configuration
+import Tokenizer
 import UsageStore
 
 extension Check {
@@ -26,7 +27,7 @@ extension Check {
                     remedy: "add target_session_attrs=read-write and the primary to DATABASE_URL, "
                         + "or set default_transaction_read_only off")
             }
-            try checkSchema(store, &report)
+            try checkSchema(store, settings, &report)
         } catch {
             report.fault(
                 "database", String(describing: error),
@@ -34,7 +35,9 @@ extension Check {
         }
     }
 
-    private func checkSchema(_ store: UsageStore, _ report: inout Report) throws {
+    private func checkSchema(
+        _ store: UsageStore, _ settings: Settings, _ report: inout Report
+    ) throws {
         if let fault = store.healthChecks().first(where: { $0.fault != nil }) {
             report.fault(
                 fault.name, fault.cause ?? fault.fault ?? "", remedy: "run: orbitalctl migrate up")
@@ -59,5 +62,25 @@ extension Check {
             "rates",
             "\(rate.creditsPer100Tokens) credits for 100 tokens, at least \(rate.minimum), "
                 + "tokens by \(rate.tokenizer)")
+        checkTokenizers(try store.creditRates(), settings, &report)
+    }
+
+    /// Asks for the vocabularies that the price list needs, now or later.
+    private func checkTokenizers(
+        _ rates: [CreditRate], _ settings: Settings, _ report: inout Report
+    ) {
+        for encoding in Set(rates.compactMap { TokenEncoding(rawValue: $0.tokenizer) }) {
+            do {
+                try Tokenizers(of: settings).tokenizer(encoding)
+                report.well(
+                    "tokenizer", "\(encoding.rawValue) is in \(settings.tokenizerDirectory)")
+            } catch {
+                report.fault(
+                    "tokenizer", String(describing: error),
+                    remedy:
+                        "put its vocabulary into TOKENIZER_DIRECTORY: deploy/dev/tokenizers DIRECTORY"
+                )
+            }
+        }
     }
 }

@@ -32,10 +32,12 @@ struct Import: ParsableCommand {
 
     func run() throws {
         try reporting {
-            let databaseURL = try Settings.load().databaseURL
+            let settings = try Settings.load()
             let input = try Input(path: file)
             var source = try source(of: input)
-            let messages = try MessageImport(databaseURL: databaseURL, keepsCredits: keepCredits)
+            let messages = try MessageImport(
+                databaseURL: settings.databaseURL, keepsCredits: keepCredits,
+                tokenizers: Tokenizers(of: settings))
             let rejections = Rejections(path: rejects ?? defaultRejectsPath)
             let progress = Progress(unit: "messages", totalBytes: input.size)
             defer { progress.end() }

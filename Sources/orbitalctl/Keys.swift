@@ -94,6 +94,11 @@ func instant(_ text: String) -> Timestamp? {
     }
 }
 
+extension Tokenizers {
+    /// The tokenizers of the configured directory.
+    convenience init(of settings: Settings) { self.init(directory: settings.tokenizerDirectory) }
+}
+
 /// The store of the configured database.
 func administratorsStore() throws -> UsageStore {
     let settings = try Settings.load()

@@ -1,5 +1,7 @@
 import ArgumentParser
+import Configuration
 import Foundation
+import Tokenizer
 import Usage
 import UsageStore
 
@@ -36,7 +38,8 @@ struct Rates: ParsableCommand {
         @Option(name: .customLong("credits-per-100-tokens"), help: "Such as 40 or 38.50.")
         var creditsPer100Tokens: String
         @Option(help: "The least that a message costs.") var minimum = "1.00"
-        @Option(help: "How tokens are counted: characters (4 are a token).")
+        @Option(
+            help: "How tokens are counted: characters (4 are a token), cl100k_base, o200k_base.")
         var tokenizer = "characters"
 
         func validate() throws {
@@ -51,9 +54,9 @@ struct Rates: ParsableCommand {
                 throw ValidationError(
                     "Credits are numbers from 0 to 10000000 with at most two decimals.")
             }
-            guard tokenizer == "characters" else {
+            guard tokenizer == "characters" || TokenEncoding(rawValue: tokenizer) != nil else {
                 throw ValidationError(
-                    "This version counts tokens by characters only: --tokenizer characters.")
+                    "--tokenizer must be characters, cl100k_base or o200k_base.")
             }
         }
 
@@ -62,6 +65,7 @@ struct Rates: ParsableCommand {
                 guard let from = instant(effectiveFrom), let credits = price(creditsPer100Tokens),
                     let minimum = price(minimum)
                 else { return }
+                try readVocabulary()
                 do {
                     try administratorsStore().add(
                         CreditRate(
@@ -70,6 +74,16 @@ struct Rates: ParsableCommand {
                 } catch let refusal as CreditRateRefused {
                     throw Failure(message: refusal.reason, status: EX_DATAERR)
                 }
+            }
+        }
+
+        /// Nothing could be recorded at a price whose tokenizer is not here.
+        private func readVocabulary() throws {
+            guard let encoding = TokenEncoding(rawValue: tokenizer) else { return }
+            do {
+                try Tokenizers(of: try Settings.load()).tokenizer(encoding)
+            } catch let error as TokenizerUnavailable {
+                throw Failure(message: error.description, status: EX_NOINPUT)
             }
         }
 

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Configuration
 import Foundation
 import Usage
 import UsageStore
@@ -47,7 +48,7 @@ struct Verify: ParsableCommand {
         _ snapshot: Snapshot, _ progress: Progress, _ findings: inout Findings
     ) throws -> Sum {
         var sum = Sum()
-        try snapshot.forEachPrice { record in
+        try snapshot.forEachPrice(try Tokenizers(of: .load())) { record in
             sum.add(record.credits, hasReport: record.hasReport)
             progress.show(sum.messages)
             for difference in record.differences { findings.add(difference) }
@@ -116,6 +117,11 @@ extension RecordedPrice {
             differences.append(
                 "message \(messageID): \(characters.recorded) characters are recorded, its text has "
                     + "\(characters.counted)")
+        }
+        if tokens.recorded != tokens.counted {
+            differences.append(
+                "message \(messageID): \(tokens.recorded ?? 0) tokens are recorded, its text has "
+                    + "\(tokens.counted ?? 0)")
         }
         // Whoever brings credits along, as the service before this one did, vouches for them.
         guard let recorded = rateID.recorded else { return differences }

@@ -51,9 +51,9 @@ import Testing
         #expect(try migrate("up").output.hasPrefix("applying 0001_credit_rate.sql\n"))
         #expect(try migrate("up").output == "the schema is up to date\n")
         #expect(try migrate("status").status == 0)
-        #expect(try migrate("new", "Add a tenant!").output == "\(folder)/0010_add_a_tenant.sql\n")
-        #expect(try migrate("up").output == "applying 0010_add_a_tenant.sql\n")
-        #expect(try migrate("down").output == "took back 0010_add_a_tenant.sql\n")
+        #expect(try migrate("new", "Add a tenant!").output == "\(folder)/0011_add_a_tenant.sql\n")
+        #expect(try migrate("up").output == "applying 0011_add_a_tenant.sql\n")
+        #expect(try migrate("down").output == "took back 0011_add_a_tenant.sql\n")
         try "-- migrate:up\nSELECT 1;\n".write(
             toFile: "\(folder)/0001_credit_rate.sql", atomically: true, encoding: .utf8)
         let changed = try migrate("up")
@@ -71,7 +71,7 @@ import Testing
             "PORT": "1",
         ]
         let well = try run(["check"], environment)
-        #expect(well.output.contains("ok     schema: migration 0009 is applied\n"))
+        #expect(well.output.contains("ok     schema: migration 0010 is applied\n"))
         #expect(
             well.output.contains(
                 "ok     rates: 40.00 credits for 100 tokens, at least 1.00, tokens by characters\n")

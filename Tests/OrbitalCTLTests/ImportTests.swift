@@ -127,17 +127,6 @@ import Testing
                 == "500|1\n1560|")
     }
 
-    @Test func `does not price a text by a list that wants exact tokens`() throws {
-        let database = try Database()
-        try database.run(
-            "INSERT INTO credit_rate (effective_from, tokenizer, hundredths_per_100_tokens, minimum_hundredths) VALUES ('2020-01-01Z', 'o200k_base', 1, 1)"
-        )
-        #expect(
-            try run(database, line(1)).output == "created 0, duplicates 0, conflicts 1, invalid 0\n"
-        )
-        #expect(rejected.contains("the price list has no entry that prices a text of this time"))
-    }
-
     @Test func `leaves the next ids free of collisions`() throws {
         let database = try Database()
         _ = try run(database, line(5) + line(3_000_000_000) + line(Int.max))

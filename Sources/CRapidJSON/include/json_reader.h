@@ -1,0 +1,39 @@
+// RapidJSON for Swift: reads one JSON value after another, in place.
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+enum json_kind { JSON_NULL, JSON_FALSE, JSON_TRUE, JSON_NUMBER, JSON_STRING, JSON_ARRAY, JSON_OBJECT };
+
+// A member of the object that was read; the bytes lie in the text.
+struct json_member {
+    const char *name;
+    size_t name_length;
+    enum json_kind kind;
+    const char *value;  // the digits of a number, the characters of a string
+    size_t value_length;
+};
+
+enum { JSON_MEMBER_LIMIT = 64, JSON_DEPTH_LIMIT = 2048 };
+
+// What was read; of an object the first members, of everything else the kind.
+struct json_value {
+    enum json_kind kind;
+    size_t member_count;  // may be more than there is room for
+    struct json_member members[JSON_MEMBER_LIMIT];
+    size_t end;           // the offset after it
+    const char *error;    // what is wrong, or NULL
+};
+
+// Reads the value that begins at text + offset, and writes the characters of its strings over
+// themselves. The text must be UTF-8 and end with NUL. After an error, end is where it was noticed.
+void json_read(char *text, size_t offset, struct json_value *value);
+
+#ifdef __cplusplus
+}
+#endif

@@ -1,0 +1,51 @@
+import Postgres
+import Tokenizer
+import Usage
+
+/// What an exact tokenizer counted in a text.
+struct TokenCount {
+    let tokens: Int64
+
+    /// The tokenizer's name, as the price list has it.
+    let encoding: String
+}
+
+/// Counts tokens in the texts of the times for which the price list wants them.
+struct TokenCounter: Sendable {
+    /// The entries of the price list, the newest first; no encoding where characters are the measure.
+    private let entries: [(from: Timestamp?, encoding: TokenEncoding?)]
+    private let tokenizers: Tokenizers
+
+    /// Reads the price list.
+    init(_ connection: Connection, _ tokenizers: Tokenizers) throws {
+        let reader = try QueryReader(
+            connection,
+            """
+            SELECT CASE WHEN isfinite(effective_from) THEN effective_from END, tokenizer
+            FROM credit_rate ORDER BY effective_from DESC
+            """, [String](), isStreamed: false)
+        var entries: [(from: Timestamp?, encoding: TokenEncoding?)] = []
+        while try reader.next() {
+            let from =
+                reader.isNull(0) ? nil : Timestamp(postgresMicroseconds: reader.integer(0))
+            entries.append((from, reader.string(1).flatMap(TokenEncoding.init(rawValue:))))
+        }
+        self.entries = entries
+        self.tokenizers = tokenizers
+    }
+
+    /// What was counted in each message; empty where characters are the measure of all times.
+    func counts(_ messages: some Sequence<NewMessage>) throws -> [TokenCount?] {
+        guard entries.contains(where: { $0.encoding != nil }) else { return [] }
+        let now = Timestamp.now
+        return try messages.map { try count($0.text, at: $0.timestamp ?? now) }
+    }
+
+    /// What was counted in a text of that time; nil where characters are the measure.
+    func count(_ text: String, at time: Timestamp) throws -> TokenCount? {
+        let entry = entries.first { entry in entry.from.map { $0 <= time } ?? true }
+        guard let encoding = entry?.encoding else { return nil }
+        return TokenCount(
+            tokens: try tokenizers.count(text, by: encoding), encoding: encoding.rawValue)
+    }
+}

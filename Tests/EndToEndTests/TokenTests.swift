@@ -1,0 +1,150 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// Prices that count tokens exactly: the texts below are 2, 5 and 2 tokens by o200k_base.
+@Suite(.timeLimit(.minutes(2))) struct `A price by exact tokens` {
+    private let site: Site
+    private let key: String
+
+    init() throws {
+        site = try Site()
+        key = try site.database.key()
+    }
+
+    private func post(_ body: String, _ path: String = "/usage") throws -> Site.Answer {
+        try site.curl(
+            path,
+            [
+                "-H", "Authorization: Bearer \(key)", "-H", "Content-Type: application/json",
+                "-d", body,
+            ])
+    }
+
+    /// Adds a price of 10.00 credits for 100 tokens, at least 0.01.
+    private func add(_ tokenizer: String, from: String) throws {
+        try site.database.run(
+            """
+            INSERT INTO credit_rate (effective_from, tokenizer, hundredths_per_100_tokens, minimum_hundredths)
+            VALUES ('\(from)', '\(tokenizer)', 1000, 1)
+            """)
+    }
+
+    private func orbitalctl(_ arguments: String..., input: String = "") throws -> Program.Outcome {
+        try Program.run(
+            Repository.program("orbitalctl"), arguments,
+            environment: ["DATABASE_URL": site.database.url, "CONFIG_ENV": "test"], input: input)
+    }
+
+    private static let messages = [
+        #"{"message_id":1,"timestamp":"2019-06-01T00:00:00Z","message_text":"hello world"}"#,
+        #"{"message_id":2,"timestamp":"2022-06-01T00:00:00Z","message_text":"hello world"}"#,
+        #"{"message_id":3,"timestamp":"2023-06-01T00:00:00Z","message_text":"hello world"}"#,
+        #"{"message_text":"What is the rent?"}"#,
+        #"{"message_id":4,"message_text":"don't stop"}"#,
+    ]
+
+    @Test func `is applied to its time, and receipts and verify show it`() throws {
+        defer { site.stop() }
+        // The responder knows the price list as it was when this comes.
+        #expect(
+            try post(#"{"message_id":9,"timestamp":"2018-01-01T00:00:00Z","message_text":"x"}"#)
+                .status == 201)
+        try add("o200k_base", from: "2022-01-01Z")
+        try add("cl100k_base", from: "2023-01-01Z")
+        try add("o200k_base", from: "2024-01-01Z")
+        let list = "[" + Self.messages.joined(separator: ",") + "]"
+        let credits = ["1.10", "0.20", "0.20", "0.50", "0.20"]
+        let estimates = try post(list, "/usage/estimate").body
+        let answer = try post(list).body
+        for (index, credits) in credits.enumerated() {
+            #expect(
+                estimates.contains(
+                    #"{"index":\#(index),"status":"estimated","credits_used":\#(credits),"#),
+                "\(estimates)")
+            #expect(
+                answer.contains(
+                    try Regex(
+                        #"\{"index":\#(index),"message_id":\d+,"status":"created","credits_used":\#(credits)\}"#
+                    )), "\(answer)")
+        }
+        #expect(answer.hasPrefix(#"{"created":5,"#))
+        #expect(try post(Self.messages[1]).body.contains(#""status":"duplicate""#))
+        #expect(
+            try site.curl("/usage/2").body.hasSuffix(
+                #""receipt":{"characters":11,"tokens":2.00,"tokenizer":"o200k_base","credits_per_100_tokens":10.00,"calculated":0.20,"minimum":0.01,"minimum_applied":false,"rate_effective_from":"2022-01-01T00:00:00Z"}}"#
+            ))
+        #expect(
+            try site.database.psql(
+                """
+                SELECT message_id, token_count, token_encoding FROM usage_record
+                WHERE message_id IN (1, 2, 3, 4) ORDER BY message_id
+                """) == "1||\n2|2|o200k_base\n3|2|cl100k_base\n4|2|o200k_base")
+        #expect(
+            try orbitalctl("verify").output == "verified 6 records, 3.20 credits: 0 differences\n")
+        try site.database.run(
+            "UPDATE usage_record SET token_count = 3, credit_hundredths = 30 WHERE message_id = 2")
+        let found = try orbitalctl("verify")
+        #expect(found.status == 1)
+        #expect(
+            (found.output + found.errors).contains(
+                "message 2: 3 tokens are recorded, its text has 2"))
+    }
+
+    @Test func `prices what is imported`() throws {
+        defer { site.stop() }
+        try add("o200k_base", from: "2022-01-01Z")
+        let imported = try orbitalctl(
+            "import", "-", "--rejects", TemporaryFolder.shared.file("rejected").path,
+            input: Self.messages[0...2].joined(separator: "\n"))
+        #expect(
+            imported.output == "created 3, duplicates 0, conflicts 0, invalid 0\n",
+            "\(imported.errors)")
+        #expect(
+            try site.database.psql(
+                "SELECT token_count, credit_hundredths FROM usage_record ORDER BY message_id")
+                == "|110\n2|20\n2|20")
+        #expect(try orbitalctl("verify").status == 0)
+    }
+
+    @Test func `cannot be added, and records nothing, while its vocabulary is missing`() throws {
+        site.stop()
+        let empty = ["TOKENIZER_DIRECTORY": "/nonexistent"]
+        let site = try Site(empty)
+        defer { site.stop() }
+        let key = try site.database.key()
+        let refused = try Program.run(
+            Repository.program("orbitalctl"),
+            [
+                "rates", "add", "--effective-from", "2099-01-01", "--credits-per-100-tokens", "1",
+                "--tokenizer", "o200k_base",
+            ],
+            environment: empty.merging(["DATABASE_URL": site.database.url]) { $1 })
+        #expect(refused.status == 66)
+        #expect(refused.errors.contains("o200k_base"))
+        try site.database.run(
+            """
+            INSERT INTO credit_rate (effective_from, tokenizer, hundredths_per_100_tokens, minimum_hundredths)
+            VALUES ('2022-01-01Z', 'o200k_base', 1, 1)
+            """)
+        let answer = try site.curl(
+            "/usage",
+            [
+                "-H", "Authorization: Bearer \(key)", "-H", "Content-Type: application/json", "-d",
+                Self.messages[1],
+            ])
+        #expect(answer.status == 503)
+        #expect(site.responder.program.output.contains("o200k_base.tiktoken"))
+        #expect(try site.database.value("SELECT count(*) FROM usage_record") == "0")
+        let imported = try Program.run(
+            Repository.program("orbitalctl"), ["import", "-"],
+            environment: empty.merging(["DATABASE_URL": site.database.url]) { $1 },
+            input: Self.messages[1])
+        #expect(imported.status != 0 && imported.errors.contains("o200k_base.tiktoken"))
+        #expect(try site.database.value("SELECT count(*) FROM usage_record") == "0")
+        let check = try Program.run(
+            Repository.program("orbitalctl"), ["check"],
+            environment: empty.merging(["DATABASE_URL": site.database.url]) { $1 })
+        #expect(check.output.contains("o200k_base.tiktoken"))
+    }
+}
