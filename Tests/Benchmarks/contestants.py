@@ -196,7 +196,8 @@ class PHP(Contestant):
                      "--fpm-config", folder / "php-fpm.conf"],
             DATABASE_URL=database_url)
         script = f'\n            fastcgi_param SCRIPT_FILENAME "{SOURCES / "php/index.php"}";'
-        self.nginx = Nginx(folder, f"unix:{folder / 'php.sock'}", "fastcgi", script)
+        # A kept connection holds a child: with more, one worker of nginx could hold all of them for nothing.
+        self.nginx = Nginx(folder, f"unix:{folder / 'php.sock'}", "fastcgi", script, keepalive=3)
 
 
 class Orbital(Contestant):

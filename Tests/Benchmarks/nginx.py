@@ -66,7 +66,7 @@ PROXY = """
 
 FASTCGI = """
             fastcgi_pass contestant;
-            fastcgi_keep_conn {keep};
+            fastcgi_keep_conn on;
             fastcgi_param REQUEST_METHOD    $request_method;
             fastcgi_param SCRIPT_NAME       $uri;
             fastcgi_param QUERY_STRING      $query_string;
@@ -84,14 +84,14 @@ FASTCGI = """
 class Nginx:
     """An nginx on a free port of the loopback address."""
 
-    def __init__(self, folder, upstream, protocol, more="", keep=True):
+    def __init__(self, folder, upstream, protocol, more="", keepalive=32):
         folder = pathlib.Path(folder, "nginx")
         (folder / "temp").mkdir(parents=True)
         port = free_port()
-        location = PROXY if protocol == "proxy" else FASTCGI.format(keep="on" if keep else "off")
+        location = PROXY if protocol == "proxy" else FASTCGI
         (folder / "nginx.conf").write_text(CONFIGURATION.format(
             user="user root;" if os.geteuid() == 0 else "", folder=folder, repository=REPOSITORY, port=port,
-            upstream=upstream, protocol=protocol, location=location.strip("\n") + more, keepalive=32))
+            upstream=upstream, protocol=protocol, location=location.strip("\n") + more, keepalive=keepalive))
         self.start(folder, port)
 
     def start(self, folder, port):

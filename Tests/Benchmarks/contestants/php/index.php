@@ -1,5 +1,5 @@
 <?php
-// The usage API in PHP: PHP-FPM with a persistent connection per worker; PostgreSQL writes the records' JSON.
+// The usage API in PHP: PHP-FPM with a persistent connection per worker.
 
 declare(strict_types=1);
 
