@@ -6,6 +6,7 @@
 import argparse
 import datetime
 import json
+import os
 import pathlib
 import random
 import re
@@ -15,7 +16,7 @@ import tempfile
 import urllib.error
 import urllib.request
 
-from contestants import CONTESTANTS, REPOSITORY
+from contestants import CONTESTANTS, REPOSITORY, install_packages
 
 sys.path.insert(0, str(REPOSITORY / "Tests/api"))
 from orbital import Record, instant_text, microseconds, psql  # noqa: E402
@@ -24,7 +25,10 @@ NAMES = [
     None, "Lease Review", 'Say "yes"', "C:\\reports\\", "Straße, Übersicht – 概要", "👩‍👩‍👧 family",
     "tab\tline\nreturn\rbell\x07\x1f\x7f", "\b\f/<script>&'", "\u2028\u2029 e\u0301", " blanks ", "x" * 500,
 ]
-TEXTS = ["", "a", "What is the rent?", "é" * 33, "e\u0301" * 33, "👍🏽" * 41, 'quoted "text" \\ and\nlines', "{},NULL", "x" * 5000]
+TEXTS = [
+    "", "a", "What is the rent?", "é" * 33, "e\u0301" * 33, "👍🏽" * 41, 'quoted "text" \\ and\nlines', "{},NULL",
+    "x" * 5000,
+]
 FIRST, LAST = "0001-01-01T00:00:00Z", "9999-12-31T23:59:59.999999Z"
 
 
@@ -59,7 +63,8 @@ def load(url, count=3000):
             time = instant(LAST)
         name, text = rng.choice(NAMES), rng.choice(TEXTS)
         book.add(message_id, time, name, text)
-        rows.append({"message_id": message_id, "timestamp": instant_text(time), "report_name": name, "message_text": text})
+        rows.append({
+            "message_id": message_id, "timestamp": instant_text(time), "report_name": name, "message_text": text})
     literal = json.dumps(rows).replace("'", "''")
     psql(url, f"""
         TRUNCATE usage_record RESTART IDENTITY;
@@ -186,7 +191,8 @@ def check(contestant, url, folder):
         contestant.stop()
     how = "byte for byte" if contestant.same_text else "record by record"
     ways = "through nginx and directly" if contestant.direct else "through nginx"
-    print(f"{contestant.name}: {len(book.records):,} records read {how} {ways}, batches recorded and priced", flush=True)
+    count = len(book.records)
+    print(f"{contestant.name}: {count:,} records read {how} {ways}, batches recorded and priced", flush=True)
 
 
 def main():
@@ -194,13 +200,15 @@ def main():
     parser.add_argument("names", nargs="*")
     parser.add_argument("--cache", default=REPOSITORY / ".run/bench")
     arguments = parser.parse_args()
+    install_packages()
     cluster = REPOSITORY / "deploy/dev/cluster"
     with tempfile.TemporaryDirectory(prefix="orbital-bench-") as folder:
         pathlib.Path(folder).chmod(0o755)
         postgres = f"{folder}/postgres"
         try:
             subprocess.run([cluster, "start", postgres, "fsync=off"], check=True)
-            url = subprocess.run([cluster, "url", postgres], check=True, capture_output=True, text=True).stdout.strip()
+            done = subprocess.run([cluster, "url", postgres], check=True, capture_output=True, text=True)
+            url = done.stdout.strip()
             migrate(url)
             for kind in CONTESTANTS:
                 if not arguments.names or kind.name in arguments.names:
@@ -213,7 +221,7 @@ def main():
 
 def migrate(url):
     subprocess.run(
-        [REPOSITORY / ".build/release/orbitalctl", "migrate", "up"], env={"DATABASE_URL": url}, check=True,
+        [REPOSITORY / ".build/release/orbitalctl", "migrate", "up"], env={**os.environ, "DATABASE_URL": url}, check=True,
         cwd=REPOSITORY, stdout=subprocess.DEVNULL)
 
 

@@ -1,5 +1,6 @@
 """The contestants of the benchmark: how each is built, started, stopped and measured.
 
+    install_packages()                         # Debian's, for all of them
     contestant.build(cache)                    # once; does nothing when all is there
     address = contestant.start(url, folder)    # through nginx; contestant.direct without, or None
     contestant.memory()                        # {"now": kB, "peak": kB}
@@ -16,11 +17,15 @@ from nginx import REPOSITORY, Nginx, OrbitalNginx
 from processes import Process, free_port, wait_for
 
 SOURCES = pathlib.Path(__file__).resolve().parent / "contestants"
-# Debian's: its Python is built with all optimizations, and so are the wheels' hashes for it.
+# Debian's: it is built with all optimizations, and the pinned wheels are for its version.
 PYTHON = "/usr/bin/python3"
 # Cores that this machine has, and connections to the database, as ours has workers.
 PROCESSES = 2
 CONNECTIONS = 8
+
+
+def install_packages():
+    subprocess.run([REPOSITORY / "deploy/dev/packages", "bench"], check=True)
 
 
 class Contestant:
@@ -121,8 +126,8 @@ class Python(Contestant):
     def run(self, database_url, folder):
         port = free_port()
         self.run_process(
-            folder, [self.cache / "python/bin/granian", "--interface", "rsgi", "--loop", "uvloop", "--http", "1", "--no-ws",
-                     "--workers", PROCESSES, "--port", port, "--log-level", "warning", "app:app"],
+            folder, [self.cache / "python/bin/granian", "--interface", "rsgi", "--loop", "uvloop", "--http", "1",
+                     "--no-ws", "--workers", PROCESSES, "--port", port, "--log-level", "warning", "app:app"],
             SOURCES / "python", PYTHONDONTWRITEBYTECODE="1", DATABASE_URL=database_url,
             POOL_SIZE=str(CONNECTIONS // PROCESSES))
         self.direct = f"http://127.0.0.1:{port}"
