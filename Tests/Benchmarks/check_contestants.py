@@ -221,8 +221,8 @@ def main():
 
 def migrate(url):
     subprocess.run(
-        [REPOSITORY / ".build/release/orbitalctl", "migrate", "up"], env={**os.environ, "DATABASE_URL": url}, check=True,
-        cwd=REPOSITORY, stdout=subprocess.DEVNULL)
+        [REPOSITORY / ".build/release/orbitalctl", "migrate", "up"], env={**os.environ, "DATABASE_URL": url},
+        check=True, cwd=REPOSITORY, stdout=subprocess.DEVNULL)
 
 
 if __name__ == "__main__":
