@@ -49,8 +49,16 @@ public struct JSONWriter {
     public mutating func string(_ value: String) {
         comma()
         bytes.append(UInt8(ascii: "\""))
-        for byte in value.utf8 {
-            if let escape = jsonEscape(byte) { bytes += escape.utf8 } else { bytes.append(byte) }
+        if value.utf8.contains(where: { $0 < 0x20 || $0 == 0x22 || $0 == 0x5c }) {
+            for byte in value.utf8 {
+                if let escape = jsonEscape(byte) {
+                    bytes += escape.utf8
+                } else {
+                    bytes.append(byte)
+                }
+            }
+        } else {
+            bytes += value.utf8
         }
         bytes.append(UInt8(ascii: "\""))
     }

@@ -52,38 +52,32 @@ struct JSONParser {
             // Such as "Missing a name for object member."
             throw JSONFault(reason: String(cString: error).dropFullStop, offset: offset)
         }
-        return value.kind == JSON_OBJECT ? .object(try members()) : .other
+        return value.kind == JSON_OBJECT ? .object(members()) : .other
     }
 
     /// The members of the object that was read; their bytes are in `text`.
-    private mutating func members() throws(JSONFault) -> JSONMembers {
+    private mutating func members() -> JSONMembers {
         var members = JSONMembers(count: value.member_count)
-        for index in 0..<min(value.member_count, Int(JSON_MEMBER_LIMIT)) {
-            let member = withUnsafeBytes(of: &value.members) {
-                $0.loadUnaligned(
-                    fromByteOffset: index * MemoryLayout<json_member>.stride, as: json_member.self)
+        withUnsafeBytes(of: &value.members) { bytes in
+            let all = bytes.assumingMemoryBound(to: json_member.self)
+            for member in all.prefix(value.member_count) {
+                members.append(
+                    Self.string(member.name, member.name_length), Self.value(member))
             }
-            members.append(
-                try string(member.name, member.name_length), try value(member))
         }
         return members
     }
 
-    /// A string, whose bytes are UTF-8 but where an escape has brought half a surrogate pair.
-    private func string(
-        _ bytes: UnsafePointer<CChar>?, _ count: Int
-    ) throws(JSONFault) -> String {
+    /// A string of the text, all of which is known to be UTF-8.
+    private static func string(_ bytes: UnsafePointer<CChar>?, _ count: Int) -> String {
         let bytes = UnsafeRawBufferPointer(start: bytes, count: count)
-        guard let string = String(validating: bytes, as: UTF8.self) else {
-            throw JSONFault(reason: "The surrogate pair in string is invalid", offset: offset)
-        }
-        return string
+        return String(copying: UTF8Span(unchecked: bytes.assumingMemoryBound(to: UInt8.self).span))
     }
 
-    private func value(_ member: json_member) throws(JSONFault) -> JSONValue {
+    private static func value(_ member: json_member) -> JSONValue {
         switch member.kind {
-        case JSON_STRING: return .string(try string(member.value, member.value_length))
-        case JSON_NUMBER: return Self.number(try string(member.value, member.value_length))
+        case JSON_STRING: return .string(string(member.value, member.value_length))
+        case JSON_NUMBER: return number(string(member.value, member.value_length))
         case JSON_TRUE: return .bool(true)
         case JSON_FALSE: return .bool(false)
         case JSON_ARRAY: return .array

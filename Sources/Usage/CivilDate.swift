@@ -63,7 +63,7 @@ public struct CivilDate: Hashable, Sendable {
 extension CivilDate: Comparable, CustomStringConvertible {
     /// Reads `2024-10-26`; nil for anything else and for days that do not exist.
     public init?(_ text: String) {
-        var scanner = DateScanner(text.utf8)
+        var scanner = DateScanner(Array(text.utf8))
         guard let year = scanner.number(4), scanner.skip("-"), let month = scanner.number(2),
             scanner.skip("-"), let day = scanner.number(2), scanner.isAtEnd
         else { return nil }

@@ -1,34 +1,47 @@
 /// Takes the parts of a timestamp from the front of a text.
-struct DateScanner {
-    private var rest: Substring.UTF8View
+struct DateScanner<Bytes: RandomAccessCollection<UInt8>> where Bytes.Index == Int {
+    private let bytes: Bytes
+    private var next: Int
 
-    init(_ text: String.UTF8View) { rest = text[...] }
+    /// Begins at the front of `bytes`.
+    init(_ bytes: Bytes) {
+        self.bytes = bytes
+        next = bytes.startIndex
+    }
 
-    var isAtEnd: Bool { rest.isEmpty }
+    var isAtEnd: Bool { next == bytes.endIndex }
 
-    mutating func skip(_ character: Character) -> Bool {
-        guard rest.first == character.asciiValue else { return false }
-        rest.removeFirst()
+    mutating func skip(_ character: Unicode.Scalar) -> Bool {
+        guard !isAtEnd, bytes[next] == UInt8(ascii: character) else { return false }
+        next += 1
         return true
     }
 
     /// A number of exactly `width` digits.
     mutating func number(_ width: Int) -> Int? {
-        let digits = rest.prefix(width)
-        guard digits.count == width, digits.allSatisfy(isDigit) else { return nil }
-        rest = rest.dropFirst(width)
-        return digits.reduce(0) { $0 * 10 + Int($1 - 0x30) }
+        guard bytes.endIndex - next >= width else { return nil }
+        var number = 0
+        for byte in bytes[next..<next + width] {
+            guard isDigit(byte) else { return nil }
+            number = number * 10 + Int(byte - 0x30)
+        }
+        next += width
+        return number
     }
 
     /// Microseconds; 0 without a fraction, nil for a point without digits.
     mutating func fraction() -> Int? {
         guard skip(".") else { return 0 }
-        let digits = rest.prefix { isDigit($0) }
+        let digits = bytes[next...].prefix { isDigit($0) }
         guard (1...9).contains(digits.count) else { return nil }
-        rest = rest.dropFirst(digits.count)
-        let padded =
-            Array(digits.prefix(6)) + Array(repeating: 0x30, count: max(0, 6 - digits.count))
-        return padded.reduce(0) { $0 * 10 + Int($1 - 0x30) }
+        next = digits.endIndex
+        var fraction = 0
+        for position in 0..<6 {
+            let digit =
+                position < digits.count ? Int(digits[digits.startIndex + position] - 0x30) : 0
+            fraction = fraction * 10 + digit
+        }
+        return fraction
     }
 
     /// Seconds east of UTC.

@@ -33,7 +33,15 @@ extension Timestamp: CustomStringConvertible {
     /// Digits beyond the microsecond are cut, so that rounding never moves a record into the next
     /// day. Second 60, a leap second, is the first of the next minute, as PostgreSQL has it.
     public init?(_ text: String) {
-        var scanner = DateScanner(text.utf8)
+        let fast = text.utf8.withContiguousStorageIfAvailable { Self.microseconds($0) }
+        guard let microseconds = fast ?? Self.microseconds(Array(text.utf8)) else { return nil }
+        self.init(microseconds: microseconds)
+        guard Self.representable.contains(self) else { return nil }
+    }
+
+    private static func microseconds<Bytes: RandomAccessCollection<UInt8>>(_ text: Bytes) -> Int64?
+    where Bytes.Index == Int {
+        var scanner = DateScanner(text)
         guard let year = scanner.number(4), scanner.skip("-"),
             let month = scanner.number(2), scanner.skip("-"),
             let day = scanner.number(2),
@@ -45,8 +53,6 @@ extension Timestamp: CustomStringConvertible {
             let date = CivilDate(year: year, month: month, day: day)
         else { return nil }
         let time = hour * 3600 + minute * 60 + second - offset
-        self.init(
-            microseconds: (date.daysSince1970 * 86_400 + Int64(time)) * 1_000_000 + Int64(fraction))
-        guard Self.representable.contains(self) else { return nil }
+        return (date.daysSince1970 * 86_400 + Int64(time)) * 1_000_000 + Int64(fraction)
     }
 }

@@ -49,6 +49,7 @@ enum RecordStatements {
         FROM (
             SELECT item.*, rate.credit_rate_id, \(tokens) AS tokens, \(price) AS price
             FROM \(first) \(items) JOIN \(rates)
+            OFFSET 0 -- so that it is priced once, not again to find out whether it was
         ) AS priced
         WHERE price IS NOT NULL
         ORDER BY message_id
