@@ -32,20 +32,25 @@ extension UsageStore {
     /// Asks whether the database answers and has the expected schema.
     public func healthChecks() -> [HealthCheck] {
         do {
-            let hasVersion = try connected(patienceSeconds: Self.healthPatienceSeconds).query(
-                "SELECT EXISTS (SELECT FROM schema_migrations WHERE version = $1)",
-                [Schema.version])[0, 0]
-            return [
-                HealthCheck(name: "database", fault: nil, cause: nil),
-                hasVersion == "t"
-                    ? HealthCheck(name: "schema", fault: nil, cause: nil) : Self.oldSchema,
-            ]
+            return try group.healthChecks(askForHealth)
         } catch let error as PostgresError where error.state == PostgresError.undefinedTable {
             return [HealthCheck(name: "database", fault: nil, cause: nil), Self.oldSchema]
         } catch {
             let fault = "The database cannot be asked."
             return [HealthCheck(name: "database", fault: fault, cause: String(describing: error))]
         }
+    }
+
+    private func askForHealth() throws -> [HealthCheck] {
+        let connection = try connected(patienceSeconds: Self.healthPatienceSeconds)
+        let reader = try QueryReader(
+            connection, "SELECT count(*) FROM schema_migrations WHERE version = $1::text",
+            [Schema.version], isStreamed: false)
+        let hasVersion = try reader.next() && reader.integer(0) > 0
+        return [
+            HealthCheck(name: "database", fault: nil, cause: nil),
+            hasVersion ? HealthCheck(name: "schema", fault: nil, cause: nil) : Self.oldSchema,
+        ]
     }
 
     private static let oldSchema = HealthCheck(

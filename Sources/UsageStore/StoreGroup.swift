@@ -14,11 +14,16 @@ public final class StoreGroup: Sendable {
 
     private let tokenizers: Tokenizers
 
+    private let zones = Mutex<Set<String>?>(nil)
+
+    private let health: SharedAnswer<[HealthCheck]>
+
     /// Makes a group of which up to `patientLimit` threads wait while the database is silent.
     public init(
         patientLimit: Int = .max, tokenizers: Tokenizers = Tokenizers(directory: "")
     ) {
         self.tokenizers = tokenizers
+        health = SharedAnswer(patientLimit: patientLimit)
         revision = SharedAnswer(patientLimit: patientLimit)
         recording = SharedBatch(patientLimit: patientLimit)
     }
@@ -41,6 +46,16 @@ public final class StoreGroup: Sendable {
         let made = try TokenCounter(connection, tokenizers)
         counter.withLock { $0 = made }
         return made
+    }
+
+    /// The names of the time zones, once they were asked for.
+    var zoneNames: Set<String>? { zones.withLock { $0 } }
+
+    func remember(zoneNames: Set<String>) { zones.withLock { $0 = zoneNames } }
+
+    /// The state of the database that `ask` finds, or that another thread's `ask` finds meanwhile.
+    func healthChecks(_ ask: () throws -> [HealthCheck]) throws -> [HealthCheck] {
+        try reportingSilence { try health.answer(ask) }
     }
 
     private func reportingSilence<Answer>(_ body: () throws -> Answer) throws -> Answer {

@@ -5,7 +5,7 @@ extension UsageStore {
     /// Whether `name` is that of a time zone in the IANA database.
     ///
     /// PostgreSQL would take abbreviations and POSIX rules as well, which mean other things to
-    /// other programs. The list is read once: that takes 20 ms.
+    /// other programs. The list is read once in a process: that takes 20 ms.
     public func isZone(_ name: String) throws -> Bool {
         if name == "UTC" { return true }
         return try Self.canBeZone(name) && names().contains(name)
@@ -48,7 +48,7 @@ extension UsageStore {
     }
 
     private func names() throws -> Set<String> {
-        if let zoneNames { return zoneNames }
+        if let known = group.zoneNames { return known }
         let names = try reportingUnavailability {
             let reader = try QueryReader(
                 try connected(),
@@ -60,7 +60,7 @@ extension UsageStore {
             while try reader.next() { names.insert(reader.string(0) ?? "") }
             return names
         }
-        zoneNames = names
+        group.remember(zoneNames: names)
         return names
     }
 }

@@ -13,9 +13,6 @@ public final class UsageStore {
     let group: StoreGroup
     private var connection: Connection?
 
-    /// The names of the time zones, once they were asked for.
-    var zoneNames: Set<String>?
-
     /// The client's descriptor; when it hangs up, nobody waits for the running query.
     public var watchedDescriptor: Int32?
 

@@ -79,4 +79,17 @@ extension UsageStore {
             try Database(isMigrated: false).store().revision()
         }
     }
+
+    @Test func `reads the list of time zones once for all workers`() throws {
+        let group = StoreGroup()
+        let database = try Database()
+        let first = UsageStore(
+            databaseURL: database.url, applicationName: "t", waitSeconds: 9, group: group)
+        #expect(try first.isZone("Europe/London"))
+        // This one could not ask.
+        let away = UsageStore(
+            databaseURL: "host=/nowhere", applicationName: "t", waitSeconds: 1, group: group)
+        #expect(try away.isZone("Asia/Kathmandu"))
+        #expect(try !away.isZone("Mars/Base"))
+    }
 }

@@ -1,0 +1,251 @@
+"""Measures the service beside its contestants and beside what nginx and PostgreSQL do at best.
+
+    python3 bench.py [--rounds N] [--full] [--only NAME …] [--results FOLDER]
+
+Everything that is compared runs in one go, by turns; what counts are medians and their ratios.
+"""
+
+import argparse
+import json
+import os
+import pathlib
+import statistics
+import subprocess
+import tempfile
+import time
+
+import load
+from check_contestants import check, migrate
+from contestants import CONTESTANTS, FastAPI, Orbital
+from limits import Limits
+from load import psql
+from nginx import REPOSITORY
+from report import write_report
+
+MILLION = 1_000_000
+
+
+def by_turns(runs, rounds):
+    """The median of what each run gives, one after the other in each round."""
+    values = {name: [] for name in runs}
+    for _ in range(rounds):
+        for name, run in runs.items():
+            values[name].append(run())
+    return {name: statistics.median(found) for name, found in values.items()}
+
+
+class Benchmark:
+    """One cluster, one database for each size, and all contestants running."""
+
+    def __init__(self, folder, cache, rounds, names):
+        self.folder, self.cache, self.rounds = pathlib.Path(folder), cache, rounds
+        self.kinds = [kind for kind in CONTESTANTS if not names or kind.name in names or kind is Orbital]
+        self.results = {}
+        self.running = []
+        self.started = 0
+
+    def database(self, name):
+        url = self.cluster_url.replace("/orbital?", f"/{name}?")
+        psql(self.cluster_url, f"CREATE DATABASE {name}")
+        migrate(url)
+        return url
+
+    def start(self, contestant, url):
+        self.started += 1
+        folder = self.folder / f"{contestant.name}-{self.started}"
+        contestant.build(self.cache)
+        contestant.start(url, folder)
+        self.running.append(contestant)
+        return contestant
+
+    def stop(self):
+        for contestant in self.running:
+            contestant.stop()
+        self.running = []
+
+    def note(self, name, values):
+        self.results[name] = values
+        print(f"{name}: " + ", ".join(f"{key} {value:,.4g}" for key, value in values.items()), flush=True)
+
+    def check_answers(self):
+        url = self.database("small")
+        for kind in self.kinds:
+            contestant = kind()
+            contestant.build(self.cache)
+            check(contestant, url, self.folder / f"check-{kind.name}")
+
+    def measure_reading(self, url):
+        """Full reads and pages of a million records."""
+        load.fill(url, MILLION)
+        services = {kind.name: self.start(kind(), url) for kind in self.kinds}
+        ours = self.start(Orbital(CACHE_MEGABYTES="4"), url)
+        limits = Limits(self.folder / "limits", "user root;" if os.geteuid() == 0 else "")
+        self.running.append(limits)
+
+        def cold(service):
+            def run():
+                load.change(url)
+                return load.read_seconds(f"{service.nginx.address}/usage")
+            return run
+
+        def in_ours(change):
+            def run():
+                if change:
+                    load.change(url)
+                return load.read_seconds(f"{ours.nginx.address}/usage")
+            return run
+
+        quick = {name: cold(service) for name, service in services.items() if name != FastAPI.name}
+        quick["copy"] = lambda: load.copy_out_seconds(url)
+        seconds = by_turns(quick, 2 * self.rounds + 1)
+        if FastAPI.name in services:
+            seconds |= by_turns({FastAPI.name: cold(services[FastAPI.name])}, 2)
+        self.note("full read, s", seconds)
+
+        ours_unchanged = in_ours(change=False)
+        ours_unchanged()
+        static = limits.keep("full.json", f"{ours.nginx.address}/usage")
+        self.note("full read unchanged, s", by_turns({
+            "orbital": ours_unchanged, "static": lambda: load.read_seconds(static),
+        }, 4 * self.rounds + 1))
+        in_ours(change=True)()
+        self.note("full read after one new record, s", by_turns({
+            "orbital": ours_unchanged, "changed": in_ours(change=True),
+        }, 2 * self.rounds + 1))
+
+        page = "/usage?limit=1000"
+        static = limits.keep("page.json", f"{ours.nginx.address}{page}")
+        others = {name: lambda a=service.nginx.address: load.requests_per_second(a + page)
+                  for name, service in services.items() if name != Orbital.name}
+        pages = others | {
+            "orbital": lambda: load.requests_per_second(ours.nginx.address + page),
+            "static": lambda: load.requests_per_second(static),
+        }
+        self.note("pages of 1,000 unchanged, per s", by_turns(pages, self.rounds))
+        del pages["static"]
+        with load.Changes(url):
+            self.note("pages of 1,000, 100 changes a second, per s", by_turns(pages, self.rounds))
+        self.note("health, per s", by_turns({
+            name: lambda a=service.nginx.address: load.requests_per_second(f"{a}/health")
+            for name, service in services.items()
+        } | {"return 200": lambda: load.requests_per_second(f"{limits.address}/health")}, self.rounds))
+        self.measure_summary(url, ours)
+        self.measure_cgi(url)
+        self.stop()
+
+    def measure_summary(self, url, ours):
+        """A year by days, as the dashboard asks for it."""
+        path = "/usage/summary?from=2023-01-01&to=2024-01-01&tz=Europe/London"
+        address = ours.nginx.address + path
+        statement = """
+            SELECT date_trunc('day', "timestamp", 'Europe/London'), count(*), count(report_name), sum(credit_hundredths)
+            FROM usage_record WHERE "timestamp" >= '2023-01-01Z' AND "timestamp" < '2024-01-01Z'
+            GROUP BY 1 ORDER BY 1"""
+        reports = """
+            SELECT report_name, count(*), sum(credit_hundredths)
+            FROM usage_record WHERE "timestamp" >= '2023-01-01Z' AND "timestamp" < '2024-01-01Z'
+            GROUP BY 1 ORDER BY 3 DESC"""
+
+        def cold():
+            load.change(url)
+            return load.read_seconds(address)
+
+        self.note("summary of a year by days, s", by_turns({
+            "orbital": cold,
+            "psql": lambda: load.query_seconds(url, statement) + load.query_seconds(url, reports),
+        }, 2 * self.rounds + 1))
+        load.read_seconds(address)
+        self.note("summary unchanged, s", by_turns({"orbital": lambda: load.read_seconds(address)}, 21))
+
+    def measure_cgi(self, url):
+        program = REPOSITORY / ".build/release/orbital-fcgi"
+        runs = {
+            "orbital live": lambda: load.cgi_seconds(program, "/health/live", "", url),
+            "orbital limit=10": lambda: load.cgi_seconds(program, "/usage", "limit=10", url),
+        }
+        self.note("CGI, s", by_turns(runs, 31))
+
+    def measure_sizes(self, sizes):
+        """Seconds per million records, and the peak of eight full reads at once, by size."""
+        each, peaks = {}, {}
+        for size in sizes:
+            url = self.database(f"of_{size}")
+            load.fill(url, size)
+            ours = self.start(Orbital(), url)
+            address = f"{ours.nginx.address}/usage"
+            load.read_seconds(address)
+            count = max(3, min(50, 2 * MILLION // size))
+            each[f"{size}"] = statistics.median(load.read_seconds(address) for _ in range(count)) * MILLION / size
+            ours.reset_peak()
+            reads = [subprocess.Popen(["curl", "-sS", "-f", "-o", "/dev/null", address]) for _ in range(8)]
+            assert [read.wait() for read in reads] == [0] * 8
+            peaks[f"{size}"] = ours.memory()["peak"] / 1024
+            self.stop()
+            psql(self.cluster_url, f"DROP DATABASE of_{size} WITH (FORCE)")
+        self.note("full read by size, s per million records", each)
+        self.note("peak memory of eight full reads, MiB", peaks)
+
+    def measure_memory(self, url):
+        """The peak of eight full reads of a hundred thousand records at once."""
+        load.fill(url, 100_000)
+        peaks = {}
+        for kind in self.kinds:
+            service = self.start(kind(), url)
+            service.reset_peak()
+            address = f"{service.nginx.address}/usage"
+            reads = [subprocess.Popen(["curl", "-sS", "-f", "-o", "/dev/null", address]) for _ in range(8)]
+            assert [read.wait() for read in reads] == [0] * 8, kind.name
+            peaks[kind.name] = service.memory()["peak"] / 1024
+            self.stop()
+        self.note("peak memory of eight full reads of 100,000, MiB", peaks)
+
+    def measure_recording(self):
+        """Batches of a thousand messages, from four clients, and COPY FROM of the same rows."""
+        url = self.database("recording")
+        assert psql(url, "SHOW fsync").strip() == "on"
+        batches = load.Batches(self.folder, 60_000)
+        runs = {"copy": lambda: batches.count / batches.copy_in_seconds(url)}
+        for kind in self.kinds:
+            service = self.start(kind(), url)
+            runs[kind.name] = lambda s=service: batches.count / batches.post_seconds(url, s.nginx.address, s.headers)
+        self.note("batches of 1,000, messages per s", by_turns(runs, self.rounds))
+        self.stop()
+
+    def run(self, sizes):
+        cluster = REPOSITORY / "deploy/dev/cluster"
+        postgres = self.folder / "postgres"
+        try:
+            subprocess.run(
+                [cluster, "start", postgres, "shared_buffers=1GB", "max_wal_size=8GB", "autovacuum=off"], check=True)
+            self.cluster_url = subprocess.run(
+                [cluster, "url", postgres], check=True, capture_output=True, text=True).stdout.strip()
+            self.check_answers()
+            self.measure_reading(self.database("million"))
+            self.measure_recording()
+            self.measure_memory(self.database("hundred_thousand"))
+            self.measure_sizes(sizes)
+        finally:
+            self.stop()
+            subprocess.run([cluster, "stop", postgres], check=True)
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--full", action="store_true", help="ten million records, too")
+    parser.add_argument("--only", nargs="*", default=[], help="contestants, besides ours")
+    parser.add_argument("--results", type=pathlib.Path, default=REPOSITORY / ".run/bench/results")
+    arguments = parser.parse_args()
+    begin = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="orbital-bench-") as folder:
+        pathlib.Path(folder).chmod(0o755)
+        benchmark = Benchmark(folder, REPOSITORY / ".run/bench", arguments.rounds, arguments.only)
+        benchmark.run([1_000, 10_000, 100_000, MILLION] + [10 * MILLION] * arguments.full)
+    arguments.results.mkdir(parents=True, exist_ok=True)
+    (arguments.results / "results.json").write_text(json.dumps(benchmark.results, indent=2) + "\n")
+    write_report(benchmark.results, arguments.results)
+    print(f"{time.monotonic() - begin:.0f} s; see {arguments.results}")
+
+
+if __name__ == "__main__":
+    main()
