@@ -1,55 +1,93 @@
 import Glibc
-import Threads
+import Synchronization
 
 /// A queue of limited length between the acceptor and the workers.
-final class BoundedQueue<Element: Sendable>: @unchecked Sendable {
-    private let limit: Int
-    private let lock = Lock()
-    private var elements: [Element] = []
-    private var head = 0
-    private var isClosed = false
+///
+/// The worker that has waited for the shortest time takes the next element: as many workers as
+/// there is work for stay busy, and with them their database connections stay warm, here and in
+/// PostgreSQL. By turns, sixteen workers recorded an eighth less than four did.
+final class BoundedQueue<Element: Sendable>: Sendable {
+    private struct State {
+        var elements: [Element] = []
+        var head = 0
+        var isClosed = false
+        /// The takers that wait, the latest last; with one, no element is queued.
+        var idle: [Taker] = []
 
-    init(limit: Int) {
-        self.limit = limit
-        elements.reserveCapacity(limit)
+        /// The oldest element; the others move up only once in a while.
+        mutating func removeFirst() -> Element {
+            let element = elements[head]
+            head += 1
+            if head == elements.count || head == 256 {
+                elements.removeFirst(head)
+                head = 0
+            }
+            return element
+        }
     }
 
-    /// Appends `element`; false when the queue is full or closed.
-    func offer(_ element: Element) -> Bool {
-        let isTaken = lock.whileLocked {
-            guard !isClosed, elements.count - head < limit else { return false }
-            elements.append(element)
-            return true
+    /// A thread that waits, and what it waits for.
+    ///
+    /// With a condition it would take the lock once more, and most often wait for that, too.
+    private final class Taker: @unchecked Sendable {
+        private let semaphore = UnsafeMutablePointer<sem_t>.allocate(capacity: 1)
+        private var element: Element?
+
+        init() { sem_init(semaphore, 0, 0) }
+
+        deinit {
+            sem_destroy(semaphore)
+            semaphore.deallocate()
         }
-        // After the lock is free: a thread that wakes only to wait for it would wake twice.
-        if isTaken { lock.wakeOne() }
+
+        func give(_ element: Element?) {
+            self.element = element
+            sem_post(semaphore)
+        }
+
+        func wait() -> Element? {
+            while sem_wait(semaphore) != 0 {}
+            return element
+        }
+    }
+
+    private let limit: Int
+    private let state = Mutex(State())
+
+    init(limit: Int) { self.limit = limit }
+
+    /// Gives `element` to a taker or appends it; false when the queue is full or closed.
+    func offer(_ element: Element) -> Bool {
+        let (isTaken, taker) = state.withLock { state -> (Bool, Taker?) in
+            guard !state.isClosed else { return (false, nil) }
+            if let taker = state.idle.popLast() { return (true, taker) }
+            guard state.elements.count - state.head < limit else { return (false, nil) }
+            state.elements.append(element)
+            return (true, nil)
+        }
+        taker?.give(element)
         return isTaken
     }
 
     /// Takes the oldest element, waiting for one; nil once the queue is closed and empty.
     func take() -> Element? {
-        lock.whileLocked {
-            while head == elements.count {
-                if isClosed { return nil }
-                lock.wait()
-            }
-            defer { compact() }
-            return elements[head]
+        let taker = Taker()
+        let (element, isReady) = state.withLock { state -> (Element?, Bool) in
+            guard state.head == state.elements.count else { return (state.removeFirst(), true) }
+            if state.isClosed { return (nil, true) }
+            state.idle.append(taker)
+            return (nil, false)
         }
+        return isReady ? element : taker.wait()
     }
 
     /// Lets the takers finish what is queued, then ends them.
     func close() {
-        lock.whileLocked {
-            isClosed = true
-            lock.wakeAll()
+        let idle = state.withLock { state in
+            state.isClosed = true
+            defer { state.idle = [] }
+            return state.idle
         }
-    }
-
-    private func compact() {
-        head += 1
-        guard head == elements.count || head > limit else { return }
-        elements.removeFirst(head)
-        head = 0
+        idle.forEach { $0.give(nil) }
     }
 }

@@ -29,7 +29,7 @@ extension UsageStore {
     /// The longest that a health check waits for the database, in seconds.
     private static let healthPatienceSeconds = 2
 
-    /// Asks whether the database answers and has the expected schema.
+    /// Whether the database answers and has the expected schema; asked every half second at most.
     public func healthChecks() -> [HealthCheck] {
         do {
             return try group.healthChecks(askForHealth)

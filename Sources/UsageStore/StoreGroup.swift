@@ -18,6 +18,12 @@ public final class StoreGroup: Sendable {
 
     private let health: SharedAnswer<[HealthCheck]>
 
+    /// The last checks without a fault, and until when they count.
+    private let healthy = Mutex<(checks: [HealthCheck], until: ContinuousClock.Instant)?>(nil)
+
+    /// How long the database counts as healthy without being asked again.
+    private static var healthyPeriod: Duration { .milliseconds(500) }
+
     /// Makes a group of which up to `patientLimit` threads wait while the database is silent.
     public init(
         patientLimit: Int = .max, tokenizers: Tokenizers = Tokenizers(directory: "")
@@ -53,9 +59,16 @@ public final class StoreGroup: Sendable {
 
     func remember(zoneNames: Set<String>) { zones.withLock { $0 = zoneNames } }
 
-    /// The state of the database that `ask` finds, or that another thread's `ask` finds meanwhile.
+    /// The state of the database that `ask` finds, or another thread's `ask`, or one that found no
+    /// fault in the last half second.
     func healthChecks(_ ask: () throws -> [HealthCheck]) throws -> [HealthCheck] {
-        try reportingSilence { try health.answer(ask) }
+        let now = ContinuousClock.now
+        if let healthy = healthy.withLock({ $0 }), now < healthy.until { return healthy.checks }
+        let checks = try reportingSilence { try health.answer(ask) }
+        if checks.allSatisfy({ $0.fault == nil }) {
+            healthy.withLock { $0 = (checks, now + Self.healthyPeriod) }
+        }
+        return checks
     }
 
     private func reportingSilence<Answer>(_ body: () throws -> Answer) throws -> Answer {

@@ -53,6 +53,25 @@ private final class Gate: Sendable {
         }
     }
 
+    @Test func `lets the workers that are warm answer requests that come one by one`() throws {
+        var limits = ServerLimits()
+        limits.workers = 16
+        let threads = Mutex<[UInt: Int]>([:])
+        let echo = try EchoServer(limits) { exchange in
+            threads.withLock { $0[pthread_self(), default: 0] += 1 }
+            EchoServer.echo(exchange)
+        }
+        defer { echo.stop() }
+        let client = FastCGIClient(echo.path)
+        for _ in 1...400 {
+            client.get("/")
+            #expect(client.answer() == answer("/"))
+        }
+        // By turns, each of the sixteen would have answered 25.
+        let counts = threads.withLock { $0.values.sorted(by: >) }
+        #expect(counts.prefix(3).reduce(0, +) > 300, "\(counts)")
+    }
+
     @Test func `closes a connection that is not to be kept, at once`() throws {
         let echo = try EchoServer()
         defer { echo.stop() }
