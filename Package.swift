@@ -48,6 +48,7 @@ let package = Package(
         .systemLibrary(
             name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
         module("Threads"),
+        module("Spool"),
         module("FastCGI", ["CFastCGI", "Threads"]),
         module("JSON", ["CRapidJSON"]),
         module("APIKeys", ["CCrypto", "Usage"]),
@@ -57,9 +58,10 @@ let package = Package(
         module("Usage"),
         module("Configuration"),
         module("UsageStore", ["Postgres", "Tokenizer", "Usage"]),
-        module("UsageAPI", ["APIKeys", "HTTP", "JSON", "Usage", "UsageStore"]),
+        module("UsageAPI", ["APIKeys", "HTTP", "JSON", "Spool", "Usage", "UsageStore"]),
         program(
-            "orbital-fcgi", ["Configuration", "FastCGI", "HTTP", "UsageAPI", "UsageStore", log]),
+            "orbital-fcgi",
+            ["Configuration", "FastCGI", "HTTP", "Spool", "UsageAPI", "UsageStore", log]),
         program(
             "orbitalctl",
             [
@@ -71,12 +73,15 @@ let package = Package(
             path: "Tests/TestSupport", swiftSettings: settings),
         tests("FastCGITests", ["FastCGI", "TestSupport"]),
         tests("PostgresTests", ["Postgres", "TestSupport"]),
+        tests("SpoolTests", ["Spool", "TestSupport"]),
         tests("HTTPTests", ["HTTP"]),
         tests("TokenizerTests", ["Tokenizer", "TestSupport"]),
         tests("UsageTests", ["Usage"]),
         tests("ConfigurationTests", ["Configuration", "TestSupport"]),
         tests("UsageStoreTests", ["UsageStore", "Usage", "Postgres", "TestSupport"]),
-        tests("UsageAPITests", ["UsageAPI", "HTTP", "UsageStore", "Postgres", "TestSupport"]),
+        tests(
+            "UsageAPITests",
+            ["UsageAPI", "HTTP", "Spool", "UsageStore", "Postgres", "TestSupport"]),
         tests("OrbitalCTLTests", ["Postgres", "TestSupport"]),
         tests("EndToEndTests", ["FastCGI", "Postgres", "TestSupport", "Usage", "UsageStore"]),
     ],

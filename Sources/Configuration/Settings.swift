@@ -36,6 +36,12 @@ public struct Settings: Equatable, Sendable {
     /// Memory for answers that are kept while nothing changes, in MiB.
     public var cacheMegabytes = 4
 
+    /// Where answers are kept as files that the web server sends; empty for nowhere.
+    public var spoolDirectory = ""
+
+    /// The most that these files may take, in MiB.
+    public var spoolMegabytes = 512
+
     /// Where the vocabularies of the exact tokenizers are.
     public var tokenizerDirectory = "/usr/share/orbital-usage/tokenizers"
 

@@ -53,6 +53,12 @@ public struct SettingsKey: Sendable {
             "CACHE_MEGABYTES", "memory for answers kept while nothing changes; 0 keeps none",
             0...4096, \.cacheMegabytes),
         .text(
+            "SPOOL_DIRECTORY",
+            "where long answers are kept as files that nginx sends; empty for nowhere",
+            \.spoolDirectory, expected: "an absolute path, or empty"
+        ) { $0.isEmpty || $0.hasPrefix("/") },
+        .number("SPOOL_MEGABYTES", "disk for these files", 1...1_000_000, \.spoolMegabytes),
+        .text(
             "TOKENIZER_DIRECTORY",
             "the vocabularies of exact tokenizers, such as `o200k_base.tiktoken`; read when a price needs one",
             \.tokenizerDirectory, expected: "a directory"

@@ -1,5 +1,5 @@
-import Glibc
 import Synchronization
+import Threads
 
 /// A queue of limited length between the acceptor and the workers.
 ///
@@ -12,7 +12,7 @@ final class BoundedQueue<Element: Sendable>: Sendable {
         var head = 0
         var isClosed = false
         /// The takers that wait, the latest last; with one, no element is queued.
-        var idle: [Taker] = []
+        var idle: [Handoff<Element?>] = []
 
         /// The oldest element; the others move up only once in a while.
         mutating func removeFirst() -> Element {
@@ -26,31 +26,6 @@ final class BoundedQueue<Element: Sendable>: Sendable {
         }
     }
 
-    /// A thread that waits, and what it waits for.
-    ///
-    /// With a condition it would take the lock once more, and most often wait for that, too.
-    private final class Taker: @unchecked Sendable {
-        private let semaphore = UnsafeMutablePointer<sem_t>.allocate(capacity: 1)
-        private var element: Element?
-
-        init() { sem_init(semaphore, 0, 0) }
-
-        deinit {
-            sem_destroy(semaphore)
-            semaphore.deallocate()
-        }
-
-        func give(_ element: Element?) {
-            self.element = element
-            sem_post(semaphore)
-        }
-
-        func wait() -> Element? {
-            while sem_wait(semaphore) != 0 {}
-            return element
-        }
-    }
-
     private let limit: Int
     private let state = Mutex(State())
 
@@ -58,7 +33,7 @@ final class BoundedQueue<Element: Sendable>: Sendable {
 
     /// Gives `element` to a taker or appends it; false when the queue is full or closed.
     func offer(_ element: Element) -> Bool {
-        let (isTaken, taker) = state.withLock { state -> (Bool, Taker?) in
+        let (isTaken, taker) = state.withLock { state -> (Bool, Handoff<Element?>?) in
             guard !state.isClosed else { return (false, nil) }
             if let taker = state.idle.popLast() { return (true, taker) }
             guard state.elements.count - state.head < limit else { return (false, nil) }
@@ -71,7 +46,7 @@ final class BoundedQueue<Element: Sendable>: Sendable {
 
     /// Takes the oldest element, waiting for one; nil once the queue is closed and empty.
     func take() -> Element? {
-        let taker = Taker()
+        let taker = Handoff<Element?>()
         let (element, isReady) = state.withLock { state -> (Element?, Bool) in
             guard state.head == state.elements.count else { return (state.removeFirst(), true) }
             if state.isClosed { return (nil, true) }

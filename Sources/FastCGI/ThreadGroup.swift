@@ -35,10 +35,10 @@ final class ThreadGroup: @unchecked Sendable {
 
     /// Waits until every thread has ended; false when `seconds` passed first.
     func wait(seconds: Int) -> Bool {
-        let deadline = timespec.now.adding(milliseconds: seconds * 1000)
+        let deadline = ContinuousClock.now + .seconds(seconds)
         return lock.whileLocked {
             while running > 0 {
-                if !lock.wait(until: deadline) { return running == 0 }
+                if !lock.wait(for: deadline - .now) { return running == 0 }
             }
             return true
         }

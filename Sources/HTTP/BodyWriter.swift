@@ -6,13 +6,10 @@ public final class BodyWriter {
     /// How many bytes of the buffer are in use.
     public var count = 0
 
-    private let send: (Span<UInt8>) throws -> Void
-    private var recording: Recording?
+    /// Takes what is sent from here on as well.
+    public var copy: ((ArraySlice<UInt8>) -> Void)?
 
-    private struct Recording {
-        let limit: Int
-        var bytes: [UInt8] = []
-    }
+    private let send: (Span<UInt8>) throws -> Void
 
     /// The size of the buffer: what one FastCGI record can carry.
     public static let capacity = 65_535
@@ -45,26 +42,7 @@ public final class BodyWriter {
         let bytes = buffer
         let written = bytes.span
         try send(written.extracting(0..<count))
-        record()
+        copy?(bytes[..<count])
         count = 0
-    }
-
-    /// Keeps a copy of what is written from here on, unless it gets longer than `limit`.
-    public func startRecording(limit: Int) { recording = Recording(limit: limit) }
-
-    /// Sends what is written and ends the recording; nil when it got too long.
-    public func endRecording() throws -> [UInt8]? {
-        try flush()
-        defer { recording = nil }
-        return recording?.bytes
-    }
-
-    private func record() {
-        guard let limit = recording?.limit, let length = recording?.bytes.count else { return }
-        if length + count > limit {
-            recording = nil
-        } else {
-            recording?.bytes += buffer[..<count]
-        }
     }
 }

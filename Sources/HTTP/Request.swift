@@ -30,6 +30,9 @@ public struct Request {
     /// The field `Content-Encoding`.
     public var contentEncoding: String?
 
+    /// Where the web server finds files that it sends in our stead; nil when it does not.
+    public var fileLocation: String?
+
     /// Reads the body; throws a 413 when it is longer than the limit, or that it did not all come.
     public var body: () throws -> [UInt8] = { [] }
 

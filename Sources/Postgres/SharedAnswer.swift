@@ -1,20 +1,28 @@
-import Glibc
+import Synchronization
 import Threads
 
 /// A question that many threads ask at once and one of them puts to the server for all.
 ///
 /// Everybody gets an answer to a question that was put after they asked: never an older one.
-public final class SharedAnswer<Answer: Sendable>: @unchecked Sendable {
-    private let lock = Lock()
-    private let patientLimit: Int
-    private var waitingCount = 0
-    private var askedAt = timespec()
-    private var isAsking = false
-    private var asked = 0
-    private var answered = 0
-    private var outcome: Result<Answer, any Error>?
+public final class SharedAnswer<Answer: Sendable>: Sendable {
+    private enum Turn {
+        case ask
+        case take(Result<Answer, any Error>)
+    }
 
-    private static var patienceMilliseconds: Int { 100 }
+    private struct State {
+        var isAsking = false
+        var askedAt = ContinuousClock.now
+        /// Those who get the answer to the question that is under way.
+        var asking: [Handoff<Turn>] = []
+        /// Those who came after it was put, and need the next one.
+        var waiting: [Handoff<Turn>] = []
+    }
+
+    private let patientLimit: Int
+    private let state = Mutex(State())
+
+    private static var patience: Duration { .milliseconds(100) }
 
     /// Starts with nothing known.
     ///
@@ -29,43 +37,63 @@ public final class SharedAnswer<Answer: Sendable>: @unchecked Sendable {
     /// shared too, but for `QueryAbandoned`, which tells of one thread's client only. Throws
     /// `ServerSilent` in a thread that may not wait longer.
     public func answer(_ ask: () throws -> Answer) throws -> Answer {
-        if let shared = try lock.whileLocked(sharedOutcome) { return try shared.get() }
-        let result = Result { try ask() }
-        lock.whileLocked {
-            isAsking = false
-            // Where one thread's client has gone, the others ask again.
-            if case .failure(is QueryAbandoned) = result { return }
-            answered = asked
-            outcome = result
+        if case .take(let outcome) = try turn() { return try outcome.get() }
+        state.withLock { state in
+            state.askedAt = .now
+            swap(&state.asking, &state.waiting)
         }
-        lock.wakeAll()
-        return try result.get()
+        let outcome = Result { try ask() }
+        let (served, next) = state.withLock { state in
+            var served = state.asking
+            state.asking = []
+            if case .failure(is QueryAbandoned) = outcome {
+                // This thread's client has gone; the others ask again.
+                state.waiting = served + state.waiting
+                served = []
+            }
+            state.isAsking = !state.waiting.isEmpty
+            return (served, state.isAsking ? state.waiting.removeFirst() : nil)
+        }
+        next?.give(.ask)
+        for thread in served { thread.give(.take(outcome)) }
+        return try outcome.get()
     }
 
-    /// The outcome of another thread's question; nil when this thread is to ask.
-    private func sharedOutcome() throws(ServerSilent) -> Result<Answer, any Error>? {
-        // One that is under way may have been put before we asked.
-        let needed = asked + 1
-        while isAsking {
-            guard wait() else { throw ServerSilent() }
-            if answered >= needed, let outcome { return outcome }
+    /// What this thread is to do, once it is known.
+    private func turn() throws(ServerSilent) -> Turn {
+        let turn = Handoff<Turn>()
+        let (isFirst, isPatient) = state.withLock { state -> (Bool, Bool) in
+            defer { state.isAsking = true }
+            guard state.isAsking else { return (true, true) }
+            state.waiting.append(turn)
+            // The one that asks waits as well.
+            return (false, state.asking.count + state.waiting.count < patientLimit)
         }
-        isAsking = true
-        askedAt = .now
-        asked += 1
-        return nil
+        if isFirst { return .ask }
+        if isPatient { return turn.wait() }
+        while let remaining = try patience(of: turn) {
+            if let given = turn.wait(for: remaining) { return given }
+        }
+        return turn.wait()
     }
 
-    /// Waits for the end of the question that is under way; false when this thread gives up.
-    private func wait() -> Bool {
-        waitingCount += 1
-        defer { waitingCount -= 1 }
-        // The one that asks waits as well.
-        if waitingCount >= patientLimit {
-            return lock.wait(until: askedAt.adding(milliseconds: Self.patienceMilliseconds))
+    /// Until when a thread waits; nil when its turn has come.
+    ///
+    /// Throws when the question under way is an old one, and the thread waits no longer.
+    private func patience(of turn: Handoff<Turn>) throws(ServerSilent) -> Duration? {
+        let remaining = state.withLock { state -> Duration? in
+            guard (state.asking + state.waiting).contains(where: { $0 === turn }) else {
+                return nil
+            }
+            let remaining = state.askedAt + Self.patience - .now
+            if remaining <= .zero {
+                state.asking.removeAll { $0 === turn }
+                state.waiting.removeAll { $0 === turn }
+            }
+            return remaining
         }
-        lock.wait()
-        return true
+        if let remaining, remaining <= .zero { throw ServerSilent() }
+        return remaining
     }
 }
 

@@ -19,7 +19,7 @@ public final class SharedBatch<Item: Sendable, Outcome: Sendable>: @unchecked Se
     private var runningCount = 0
 
     private static var runningLimit: Int { 2 }
-    private static var patienceMilliseconds: Int { 500 }
+    private static var patience: Duration { .milliseconds(500) }
 
     private let patientLimit: Int
     private var waitingCount = 0
@@ -81,7 +81,7 @@ public final class SharedBatch<Item: Sendable, Outcome: Sendable>: @unchecked Se
         defer { waitingCount -= 1 }
         if waitingCount + runningCount > patientLimit {
             return lock.wait(
-                until: timespec.now.adding(milliseconds: Self.patienceMilliseconds))
+                for: Self.patience)
         }
         lock.wait()
         return true

@@ -1,4 +1,4 @@
-public import Glibc
+import Glibc
 
 /// A mutex with one condition, for state that several threads wait on.
 ///
@@ -36,9 +36,9 @@ public final class Lock: @unchecked Sendable {
     /// Waits inside `whileLocked` until another thread wakes this one.
     public func wait() { pthread_cond_wait(condition, mutex) }
 
-    /// Waits as `wait` does; false when `deadline` (`CLOCK_MONOTONIC`) passed first.
-    public func wait(until deadline: timespec) -> Bool {
-        var deadline = deadline
+    /// Waits as `wait` does; false when `duration` passed first.
+    public func wait(for duration: Duration) -> Bool {
+        var deadline = timespec(CLOCK_MONOTONIC, after: duration)
         return pthread_cond_timedwait(condition, mutex, &deadline) != ETIMEDOUT
     }
 
@@ -50,18 +50,13 @@ public final class Lock: @unchecked Sendable {
 }
 
 extension timespec {
-    /// What the clock of `Lock` shows now.
-    public static var now: timespec {
-        var now = timespec()
-        clock_gettime(CLOCK_MONOTONIC, &now)
-        return now
-    }
-
-    /// The time that is so many milliseconds later.
-    public func adding(milliseconds: Int) -> timespec {
-        let nanoseconds = tv_nsec + milliseconds % 1000 * 1_000_000
-        return timespec(
-            tv_sec: tv_sec + milliseconds / 1000 + nanoseconds / 1_000_000_000,
-            tv_nsec: nanoseconds % 1_000_000_000)
+    /// What `clock` will show when `duration` has passed, or shows now if that is negative.
+    init(_ clock: clockid_t, after duration: Duration) {
+        self.init()
+        clock_gettime(clock, &self)
+        let wait = max(duration, .zero).components
+        let nanoseconds = tv_nsec + Int(wait.attoseconds / 1_000_000_000)
+        tv_sec += Int(wait.seconds) + nanoseconds / 1_000_000_000
+        tv_nsec = nanoseconds % 1_000_000_000
     }
 }

@@ -1,4 +1,5 @@
 import HTTP
+import Spool
 
 /// What a query is answered with, whoever asks and however the query was written.
 struct Answer {
@@ -12,5 +13,8 @@ struct Answer {
     var nextCursor: String?
 
     /// The body.
-    let body: Response.Body
+    var body: Response.Body
+
+    /// The file that the web server sends instead of the body.
+    var file: SpooledFile?
 }

@@ -1,24 +1,9 @@
-import HTTP
 import Synchronization
 
 /// Whole answers to queries, kept in memory while the revision stands; safe to share.
 public final class AnswerCache: Sendable {
-    /// What is kept of an answer.
-    private struct Kept: Sendable {
-        let contentType: String
-        let fields: [(name: String, value: String)]
-        let nextCursor: String?
-        let bytes: [UInt8]
-
-        var answer: Answer {
-            Answer(
-                contentType: contentType, fields: fields, nextCursor: nextCursor,
-                body: .bytes(bytes))
-        }
-    }
-
     private struct Entry {
-        let kept: Kept
+        let kept: KeptAnswer
         let byteCount: Int
         var lastUse: UInt64
     }
@@ -49,26 +34,18 @@ public final class AnswerCache: Sendable {
     ///
     /// Another revision than before ends all that was kept, be it newer or, after a backup was
     /// restored, older.
-    func answer(for key: [UInt8], at revision: Int64) -> Answer? {
+    func answer(for key: [UInt8], at revision: Int64) -> KeptAnswer? {
         state.withLock { state in
             if state.revision != revision { state = State(revision: revision) }
             state.uses += 1
             state.entries[key]?.lastUse = state.uses
-            return state.entries[key]?.kept.answer
+            return state.entries[key]?.kept
         }
     }
 
     /// Keeps an answer, unless the revision has moved on; the least recently used make room.
-    ///
-    /// A streamed answer is not kept.
-    func keep(_ answer: Answer, for key: [UInt8], at revision: Int64) {
-        guard case .bytes(let bytes) = answer.body else { return }
-        let kept = Kept(
-            contentType: answer.contentType, fields: answer.fields, nextCursor: answer.nextCursor,
-            bytes: bytes)
-        // The cursor has up to 3 KB; the fields are short.
-        let byteCount =
-            key.count + bytes.count + (answer.nextCursor?.utf8.count ?? 0) + Self.entryOverhead
+    func keep(_ kept: KeptAnswer, for key: [UInt8], at revision: Int64) {
+        let byteCount = key.count + kept.byteCount + Self.entryOverhead
         guard byteCount <= byteLimit else { return }
         state.withLock { state in
             guard state.revision == revision, state.entries[key] == nil else { return }
@@ -80,8 +57,7 @@ public final class AnswerCache: Sendable {
             }
             state.uses += 1
             state.byteCount += byteCount
-            state.entries[key] = Entry(
-                kept: kept, byteCount: byteCount, lastUse: state.uses)
+            state.entries[key] = Entry(kept: kept, byteCount: byteCount, lastUse: state.uses)
         }
     }
 }

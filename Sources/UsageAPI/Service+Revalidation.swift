@@ -1,4 +1,5 @@
 import HTTP
+import Spool
 import UsageStore
 
 extension Service {
@@ -8,51 +9,83 @@ extension Service {
     /// Answers a query in the cheapest way that is still true.
     ///
     /// The revision is asked first, which costs one tiny query. A client that has the answer of
-    /// this revision gets a 304, and one that was kept in memory for it is sent again; else
-    /// `render` makes the answer from a snapshot, whose own revision it is named and kept by.
-    /// It is told whether anybody will see the body.
+    /// this revision gets a 304, and one that was kept for it is sent again, from a file by the web
+    /// server or from memory; else `render` makes the answer from a snapshot, whose own revision it
+    /// is named and kept by. It is told whether anybody will see the body.
     func revalidated(
         _ request: Request, _ query: NormalisedQuery,
         render: (Snapshot, _ wantsBody: Bool) throws -> Answer
     ) throws -> Response {
         let condition = EntityTagCondition(request.ifNoneMatch)
         let revision = try store.revision()
-        let kept = cache.answer(for: query.key, at: revision)
+        let files = request.fileLocation == nil ? nil : spooled
+        let kept =
+            cache.answer(for: query.key, at: revision)
+            ?? files?.answer(for: query.key, at: revision)
         if condition.contains(tag(query, revision)) || condition.isAny && kept != nil {
             return named(Response(.notModified, fields: []), query, revision)
         }
-        if let kept { return named(response(kept, request), query, revision) }
+        if let kept { return named(response(kept.answer, request), query, revision) }
         let snapshot = try store.snapshot()
         let wantsBody = request.method != Method.head.rawValue && !condition.isAny
         let answer = try render(snapshot, wantsBody)
         if condition.isAny {
             return named(Response(.notModified, fields: []), query, snapshot.revision)
         }
-        let recorded = keeping(answer, query, snapshot.revision)
+        let recorded = wantsBody ? keeping(answer, request, query, snapshot.revision) : answer
         return named(response(recorded, request), query, snapshot.revision)
     }
 
+    private func writer(
+        in files: SpooledAnswers, _ query: NormalisedQuery, _ revision: Int64
+    ) -> SpoolWriter? {
+        do throws(SpoolError) {
+            return try files.writer(for: query.key, at: revision)
+        } catch {
+            report("spool: \(error)")
+            return nil
+        }
+    }
+
     /// The answer, which is kept once what it streams has come to its end.
-    private func keeping(_ answer: Answer, _ query: NormalisedQuery, _ revision: Int64) -> Answer {
-        guard cache.isOn, case .stream(let produce) = answer.body else { return answer }
+    private func keeping(
+        _ answer: Answer, _ request: Request, _ query: NormalisedQuery, _ revision: Int64
+    ) -> Answer {
+        let files = request.fileLocation == nil ? nil : spooled
+        guard cache.isOn || files != nil, case .stream(let produce) = answer.body else {
+            return answer
+        }
         let cache = cache
-        return Answer(
-            contentType: answer.contentType, fields: answer.fields, nextCursor: answer.nextCursor,
-            body: .stream { writer in
-                writer.startRecording(limit: AnswerCache.answerLimit)
+        var recorded = answer
+        recorded.body = .stream { writer in
+            var copy = AnswerCopy(limit: AnswerCache.answerLimit) {
+                files.flatMap { self.writer(in: $0, query, revision) }
+            }
+            writer.copy = { copy.append($0) }
+            defer { writer.copy = nil }
+            do {
                 try produce(writer)
-                guard let bytes = try writer.endRecording() else { return }
-                let kept = Answer(
-                    contentType: answer.contentType, fields: answer.fields,
-                    nextCursor: answer.nextCursor, body: .bytes(bytes))
-                cache.keep(kept, for: query.key, at: revision)
-            })
+                try writer.flush()
+            } catch {
+                if copy.file != nil { files?.giveUp(query.key, at: revision) }
+                throw error
+            }
+            if let bytes = copy.bytes {
+                cache.keep(KeptAnswer(answer, body: .bytes(bytes)), for: query.key, at: revision)
+            } else if let file = copy.file?.finish() {
+                files?.keep(KeptAnswer(answer, body: .file(file)), for: query.key, at: revision)
+            }
+        }
+        return recorded
     }
 
     /// The answer as a response to `request`, in whose words the links are.
     private func response(_ answer: Answer, _ request: Request) -> Response {
         var response = Response(
             .ok, contentType: answer.contentType, fields: answer.fields, body: answer.body)
+        if let file = answer.file, let location = request.fileLocation {
+            response.fields.append(("X-Accel-Redirect", location + file.name))
+        }
         if answer.contentType == RecordFormat.csv.contentType {
             response.fields.append(("Content-Disposition", request.contentDisposition))
         }

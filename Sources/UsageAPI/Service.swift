@@ -2,13 +2,16 @@ public import UsageStore
 
 /// What routes may ask: the records, what is remembered of them, and the state of the process.
 ///
-/// Each worker has its own; only the cache is shared.
+/// Each worker has its own; only the answers kept are shared.
 public struct Service {
     /// The usage records.
     public let store: UsageStore
 
     /// Answers that were given before.
     public let cache: AnswerCache
+
+    /// Answers that the web server can send from files; nil without a place for them.
+    public let spooled: SpooledAnswers?
 
     /// Seconds for which clients may use an answer without asking again.
     public let cacheSeconds: Int
@@ -31,12 +34,14 @@ public struct Service {
 
     /// Makes a service.
     public init(
-        store: UsageStore, cache: AnswerCache, cacheSeconds: Int, isKeyed: Bool,
+        store: UsageStore, cache: AnswerCache, spooled: SpooledAnswers? = nil, cacheSeconds: Int,
+        isKeyed: Bool,
         claimBulkSlot: @escaping () throws -> Void, isDraining: @escaping () -> Bool,
         report: @escaping (String) -> Void
     ) {
         self.store = store
         self.cache = cache
+        self.spooled = spooled
         self.cacheSeconds = cacheSeconds
         self.isKeyed = isKeyed
         self.claimBulkSlot = claimBulkSlot

@@ -1,5 +1,6 @@
 import Configuration
 import Logging
+import Spool
 import Synchronization
 import UsageAPI
 import UsageStore
@@ -8,14 +9,16 @@ import UsageStore
 final class Generation: Sendable {
     let settings: Settings
     let cache: AnswerCache
+    let spooled: SpooledAnswers?
     let stores: StoreGroup
 
-    init(_ settings: Settings) {
+    init(_ settings: Settings, _ spool: Spool?) {
         self.settings = settings
         stores = StoreGroup(
             patientLimit: settings.bulkWorkers,
             tokenizers: Tokenizers(directory: settings.tokenizerDirectory))
         cache = AnswerCache(byteLimit: settings.cacheMegabytes << 20)
+        spooled = spool.map(SpooledAnswers.init)
     }
 }
 
@@ -26,9 +29,13 @@ final class CurrentSettings: Sendable {
         var isDebugSwitched = false
     }
 
+    private let spool: Spool?
     private let state: Mutex<State>
 
-    init(_ settings: Settings) { state = Mutex(State(generation: Generation(settings))) }
+    init(_ settings: Settings, _ spool: Spool?) {
+        self.spool = spool
+        state = Mutex(State(generation: Generation(settings, spool)))
+    }
 
     var generation: Generation { state.withLock { $0.generation } }
 
@@ -38,7 +45,7 @@ final class CurrentSettings: Sendable {
 
     /// Puts new settings in force; the limits of the server stay until a restart.
     func replace(with settings: Settings) {
-        let generation = Generation(settings)
+        let generation = Generation(settings, spool)
         state.withLock { $0.generation = generation }
     }
 

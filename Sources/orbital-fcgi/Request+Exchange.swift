@@ -23,6 +23,12 @@ extension Request {
         // Not HTTP_REMOTE_USER, which is what a client's header would be called.
         remoteUser = exchange.parameter("REMOTE_USER")
         contentType = exchange.parameter("CONTENT_TYPE")
+        // nginx would hold these against the file.
+        if exchange.parameter("HTTP_IF_MATCH") == nil,
+            exchange.parameter("HTTP_IF_UNMODIFIED_SINCE") == nil
+        {
+            fileLocation = exchange.parameter("SPOOL_LOCATION")
+        }
         contentEncoding = exchange.parameter("HTTP_CONTENT_ENCODING")
         body = {
             let bytes: [UInt8]?

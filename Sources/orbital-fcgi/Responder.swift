@@ -22,7 +22,8 @@ struct Responder {
             databaseURL: settings.databaseURL, applicationName: "orbital-fcgi",
             waitSeconds: settings.databaseWaitSeconds, group: generation.stores)
         service = Service(
-            store: store, cache: generation.cache, cacheSeconds: settings.cacheSeconds,
+            store: store, cache: generation.cache, spooled: generation.spooled,
+            cacheSeconds: settings.cacheSeconds,
             isKeyed: settings.access == "keyed",
             claimBulkSlot: { try bulkSlot.claim() }, isDraining: isDraining
         ) { cause in

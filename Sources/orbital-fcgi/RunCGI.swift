@@ -11,7 +11,7 @@ func runCGI(_ settings: Settings) -> Int32 {
     let level = settings.level
     let exchange = CGIExchange()
     let responder = Responder(
-        Generation(settings), isDraining: { false }, bulkSlots: BulkSlots(1),
+        Generation(settings, nil), isDraining: { false }, bulkSlots: BulkSlots(1),
         log: makeLog { level })
     responder.answer(exchange)
     return exchange.isAborted ? 1 : 0

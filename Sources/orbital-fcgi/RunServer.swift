@@ -2,13 +2,18 @@ import Configuration
 import FastCGI
 import HTTP
 import Logging
+import Spool
 import UsageAPI
 import UsageStore
 
 /// Serves until a signal asks for the end; the exit status.
 func runServer(_ mode: StartMode, _ settings: Settings) throws -> Int32 {
-    let current = CurrentSettings(settings)
+    let spool = Result { try makeSpool(settings) }
+    let current = CurrentSettings(settings, (try? spool.get()) ?? nil)
     let log = makeLog { current.level }
+    if case .failure(let error) = spool {
+        log.error("answers are not kept in files", metadata: ["error": "\(error)"])
+    }
     let listener = try Listener(mode, settings)
     let refusal = Problem.unavailable("Too many requests are waiting.", retryAfterSeconds: 1)
         .response(instance: nil, requestID: nil)
@@ -28,6 +33,13 @@ func runServer(_ mode: StartMode, _ settings: Settings) throws -> Int32 {
     }
     log.info("stopped")
     return 0
+}
+
+/// The spool of this process; nil when none is configured.
+private func makeSpool(_ settings: Settings) throws -> Spool? {
+    if settings.spoolDirectory.isEmpty { return nil }
+    return try Spool(
+        directory: settings.spoolDirectory, byteLimit: settings.spoolMegabytes << 20)
 }
 
 /// One thread's responder, made anew after a reload.

@@ -78,7 +78,7 @@ class Benchmark:
         """Full reads and pages of a million records."""
         load.fill(url, MILLION)
         services = {kind.name: self.start(kind(), url) for kind in self.kinds}
-        ours = self.start(Orbital(CACHE_MEGABYTES="4"), url)
+        ours = self.start(Orbital(keeps_answers=True), url)
         limits = Limits(self.folder / "limits", "user root;" if os.geteuid() == 0 else "")
         self.running.append(limits)
 

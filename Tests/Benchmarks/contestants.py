@@ -206,14 +206,14 @@ class PHP(Contestant):
 
 
 class Orbital(Contestant):
-    """Ours. It has a memory for answers; the others do not, so it is off unless it is asked for."""
+    """Ours. It keeps answers, in memory and as files; the others do not, so it does when it is told to only."""
 
     name = "orbital"
     title = "Orbital (Swift, FastCGI)"
 
-    def __init__(self, **environment):
+    def __init__(self, keeps_answers=False):
         super().__init__()
-        self.environment = {"CACHE_MEGABYTES": "0", **environment}
+        self.keeps_answers = keeps_answers
 
     def build(self, cache):
         super().build(cache)
@@ -229,7 +229,8 @@ class Orbital(Contestant):
         socket = folder / "orbital.sock"
         self.run_process(
             folder, [REPOSITORY / ".build/release/orbital-fcgi", "--socket", socket],
-            DATABASE_URL=database_url, **self.environment)
+            DATABASE_URL=database_url, SPOOL_DIRECTORY=f"{socket}.spool" if self.keeps_answers else "",
+            CACHE_MEGABYTES="4" if self.keeps_answers else "0")
         self.nginx = OrbitalNginx(folder, str(socket))
 
 

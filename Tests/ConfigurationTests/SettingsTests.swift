@@ -82,7 +82,8 @@ import Testing
     @Test func `are each a row of the README's table, with the default`() throws {
         let readme = try String(contentsOfFile: Repository.path("README.md"), encoding: .utf8)
         for key in SettingsKey.all {
-            #expect(readme.contains("| `\(key.name)` | `\(key.defaultValue)` |"), "\(key.name)")
+            let standard = key.defaultValue.isEmpty ? "none" : "`\(key.defaultValue)`"
+            #expect(readme.contains("| `\(key.name)` | \(standard) |"), "\(key.name)")
         }
     }
 }

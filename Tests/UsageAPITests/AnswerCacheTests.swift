@@ -3,8 +3,9 @@ import Testing
 @testable import UsageAPI
 
 @Suite struct `The memory for answers` {
-    private func answer(_ text: String) -> Answer {
-        Answer(contentType: "text/plain", body: .bytes(Array(text.utf8)))
+    private func answer(_ text: String) -> KeptAnswer {
+        KeptAnswer(
+            Answer(contentType: "text/plain", body: .bytes([])), body: .bytes(Array(text.utf8)))
     }
 
     private func text(_ cache: AnswerCache, _ key: String, _ revision: Int64) -> String? {

@@ -1,0 +1,46 @@
+import Glibc
+
+/// A place where one thread waits for what another one gives it, once.
+///
+/// The one that gets it takes no lock, as it would with a condition, and so waits for none: that
+/// halves the system calls.
+public final class Handoff<Value: Sendable>: @unchecked Sendable {
+    private let semaphore = UnsafeMutablePointer<sem_t>.allocate(capacity: 1)
+    private var value: Value?
+
+    /// Makes a place where nothing is yet.
+    public init() { sem_init(semaphore, 0, 0) }
+
+    deinit {
+        sem_destroy(semaphore)
+        semaphore.deallocate()
+    }
+
+    /// Lets the waiting thread go on with `value`; call it once.
+    public func give(_ value: Value) {
+        self.value = value
+        sem_post(semaphore)
+    }
+
+    /// What was given, waiting for it; call it once.
+    public func wait() -> Value {
+        while sem_wait(semaphore) != 0 {}
+        return taken()
+    }
+
+    /// As `wait`; nil when `duration` passed first, after which it may be called again.
+    ///
+    /// It is longer when the system's clock is set back meanwhile.
+    public func wait(for duration: Duration) -> Value? {
+        var deadline = timespec(CLOCK_REALTIME, after: duration)
+        while sem_timedwait(semaphore, &deadline) != 0 {
+            if errno == ETIMEDOUT { return nil }
+        }
+        return taken()
+    }
+
+    private func taken() -> Value {
+        guard let value else { preconditionFailure("nothing was given") }
+        return value
+    }
+}
