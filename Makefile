@@ -2,7 +2,7 @@
 # make test    everything that is tested; make check: everything that is linted
 # make help    all targets
 .DEFAULT_GOAL := help
-.PHONY: build check clean demo format help migrate packages run test test-packages
+.PHONY: bench build check clean demo format help migrate packages run test test-packages
 export PORT ?= 8000
 
 SWIFT_BUILD = swift build -c release --static-swift-stdlib
@@ -21,6 +21,10 @@ build: packages ## build the release programs in .build/release/
 
 test: test-packages build ## run all tests, against real PostgreSQL and nginx
 	@exec deploy/dev/test
+
+bench: build ## measure beside other services, nginx and PostgreSQL; BENCH_FULL=1: ten million records
+	@deploy/dev/packages bench
+	@python3 Tests/Benchmarks/bench.py $(if $(BENCH_FULL),--full) $(if $(PUBLISH),--publish)
 
 check: test-packages ## lint, and check the rules of the code, the nginx file and the scripts
 	@exec deploy/dev/check

@@ -22,12 +22,12 @@ public final class SharedAnswer<Answer: Sendable>: Sendable {
     private let patientLimit: Int
     private let state = Mutex(State())
 
-    private static var patience: Duration { .milliseconds(100) }
+    private static var patience: Duration { .milliseconds(500) }
 
     /// Starts with nothing known.
     ///
     /// Of the threads that ask, up to `patientLimit` wait however long it takes. The others give up
-    /// when a question has been open for a tenth of a second, so that a silent server does not
+    /// when a question has been open for half a second, so that a silent server does not
     /// hold all of them.
     public init(patientLimit: Int = .max) { self.patientLimit = patientLimit }
 

@@ -1,12 +1,11 @@
 """Measures the service beside its contestants and beside what nginx and PostgreSQL do at best.
 
-    python3 bench.py [--rounds N] [--full] [--only NAME …] [--results FOLDER]
+    python3 bench.py [--rounds N] [--full] [--only NAME …] [--results FOLDER] [--publish]
 
 Everything that is compared runs in one go, by turns; what counts are medians and their ratios.
 """
 
 import argparse
-import json
 import os
 import pathlib
 import statistics
@@ -16,11 +15,12 @@ import time
 
 import load
 from check_contestants import check, migrate
-from contestants import CONTESTANTS, FastAPI, Orbital
+from contestants import CONTESTANTS, FastAPI, Go, Orbital
+from goals import table
 from limits import Limits
 from load import psql
 from nginx import REPOSITORY
-from report import write_report
+from report import publish, write_report
 
 MILLION = 1_000_000
 
@@ -158,12 +158,16 @@ class Benchmark:
         self.note("summary unchanged, s", by_turns({"orbital": lambda: load.read_seconds(address)}, 21))
 
     def measure_cgi(self, url):
-        program = REPOSITORY / ".build/release/orbital-fcgi"
-        runs = {
-            "orbital live": lambda: load.cgi_seconds(program, "/health/live", "", url),
-            "orbital limit=10": lambda: load.cgi_seconds(program, "/usage", "limit=10", url),
-        }
-        self.note("CGI, s", by_turns(runs, 31))
+        """One process a request; of the others, only Go has a CGI mode worth the name."""
+        programs = {Orbital.name: REPOSITORY / ".build/release/orbital-fcgi"}
+        if Go in self.kinds:
+            programs[Go.name] = self.cache / "go/usage"
+
+        def runs(path, query):
+            return {name: lambda p=program: load.cgi_seconds(p, path, query, url) for name, program in programs.items()}
+
+        self.note("CGI, /health/live, s", by_turns(runs("/health/live", ""), 31))
+        self.note("CGI, limit=10, s", by_turns(runs("/usage", "limit=10"), 31))
 
     def measure_sizes(self, sizes):
         """Seconds per million records, and the peak of eight full reads at once, by size."""
@@ -236,6 +240,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--full", action="store_true", help="ten million records, too")
     parser.add_argument("--only", nargs="*", default=[], help="contestants, besides ours")
+    parser.add_argument("--publish", action="store_true", help="make the results those of the README")
     parser.add_argument("--results", type=pathlib.Path, default=REPOSITORY / ".run/bench/results")
     arguments = parser.parse_args()
     begin = time.monotonic()
@@ -243,9 +248,10 @@ def main():
         pathlib.Path(folder).chmod(0o755)
         benchmark = Benchmark(folder, REPOSITORY / ".run/bench", arguments.rounds, arguments.only)
         benchmark.run([1_000, 10_000, 100_000, MILLION] + [10 * MILLION] * arguments.full)
-    arguments.results.mkdir(parents=True, exist_ok=True)
-    (arguments.results / "results.json").write_text(json.dumps(benchmark.results, indent=2) + "\n")
     write_report(benchmark.results, arguments.results)
+    if arguments.publish:
+        publish(arguments.results)
+    print(table(benchmark.results))
     print(f"{time.monotonic() - begin:.0f} s; see {arguments.results}")
 
 

@@ -1,4 +1,4 @@
-// The usage API in Go: net/http behind nginx as FastCGI or plain HTTP, and a pool of pgx.
+// The usage API in Go: net/http behind nginx as FastCGI or plain HTTP, or a CGI program, and a pool of pgx.
 package main
 
 import (
@@ -7,6 +7,7 @@ import (
 	"log"
 	"net"
 	"net/http"
+	"net/http/cgi"
 	"net/http/fcgi"
 	"os"
 	"os/signal"
@@ -32,6 +33,9 @@ func main() {
 	}
 	config.MaxConns = 8
 	config.ConnConfig.RuntimeParams["jit"] = "off"
+	// A CGI program connects when it has to.
+	isCGI := os.Getenv("GATEWAY_INTERFACE") != ""
+	config.LazyConnect = isCGI
 	pool, err := pgxpool.ConnectConfig(context.Background(), config)
 	if err != nil {
 		log.Fatal(err)
@@ -43,6 +47,12 @@ func main() {
 	mux.HandleFunc("/health", service.health)
 	mux.HandleFunc("/health/live", live)
 
+	if isCGI {
+		if err := cgi.Serve(mux); err != nil {
+			log.Fatal(err)
+		}
+		return
+	}
 	failed := make(chan error)
 	if *socket != "" {
 		listener, err := net.Listen("unix", *socket)
