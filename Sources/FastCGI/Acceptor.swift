@@ -7,9 +7,9 @@ import Glibc
 final class Acceptor: Sendable {
     private let listener: Listener
     private let connections: Connections
-    private let queue: BoundedQueue<Int32>
+    private let queue: BoundedQueue<ReadyConnection>
     private let limits: ServerLimits
-    private let refusals: BoundedQueue<Int32>
+    private let refusals: BoundedQueue<ReadyConnection>
     private let epoll: Int32
     private let wakeUp: Int32
 
@@ -17,7 +17,8 @@ final class Acceptor: Sendable {
     private static let drainSeconds = 3
 
     init(
-        listener: Listener, queue: BoundedQueue<Int32>, refusals: BoundedQueue<Int32>,
+        listener: Listener, queue: BoundedQueue<ReadyConnection>,
+        refusals: BoundedQueue<ReadyConnection>,
         limits: ServerLimits
     ) throws(FastCGIError) {
         self.listener = listener
@@ -85,11 +86,12 @@ final class Acceptor: Sendable {
         let count = max(0, Int(epoll_wait(epoll, &events, 256, timeoutMilliseconds)))
         var isStopped = false
         var hasNew = false
+        let now = ContinuousClock.now
         for event in events.prefix(count) {
             switch event.data.fd {
             case wakeUp: isStopped = true
             case listener.descriptor: hasNew = true
-            default: hand(over: event.data.fd, event.events)
+            default: hand(over: event.data.fd, event.events, now)
             }
         }
         // Last: a new connection may get the number of one that is closed to make room, and must
@@ -133,11 +135,13 @@ final class Acceptor: Sendable {
         setsockopt(connection, SOL_SOCKET, SO_SNDTIMEO, &writeLimit, size)
     }
 
-    private func hand(over connection: Int32, _ events: UInt32) {
+    private func hand(
+        over connection: Int32, _ events: UInt32, _ now: ContinuousClock.Instant
+    ) {
         guard connections.claim(connection) else { return }
         if events & EPOLLRDHUP.rawValue != 0 && isAtEnd(connection) {
             close(connection)
-        } else if !queue.offer(connection) {
+        } else if !queue.offer(ReadyConnection(descriptor: connection, since: now)) {
             refuse(connection)
         }
     }
@@ -149,6 +153,7 @@ final class Acceptor: Sendable {
 
     /// Has the request answered in the workers' stead; a full backlog would be nginx's 502.
     private func refuse(_ connection: Int32) {
-        if !refusals.offer(connection) { close(connection) }
+        let ready = ReadyConnection(descriptor: connection, since: .now)
+        if !refusals.offer(ready) { close(connection) }
     }
 }

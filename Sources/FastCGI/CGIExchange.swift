@@ -5,6 +5,9 @@ public final class CGIExchange: Exchange {
     /// Whether `abort` was called: the process must exit with an error.
     public private(set) var isAborted = false
 
+    /// When the process was started, or so.
+    public let arrival = ContinuousClock.now
+
     /// Bytes of the request body that were not read yet.
     private var unreadCount = 0
 

@@ -9,6 +9,9 @@ public protocol Exchange: AnyObject {
     /// A descriptor that hangs up when the client goes; nil where none tells.
     var clientDescriptor: Int32? { get }
 
+    /// When the request was there at the latest.
+    var arrival: ContinuousClock.Instant { get }
+
     /// Reads the request body; nil when it is longer than `limit`.
     ///
     /// Throws when the client did not send all of it.

@@ -7,6 +7,7 @@ import Glibc
 final class FastCGIExchange: Exchange {
     private let request = UnsafeMutablePointer<FCGX_Request>.allocate(capacity: 1)
     private var isAborted = false
+    private(set) var arrival = ContinuousClock.now
 
     /// Short pieces that wait for more, so that a head goes out with its body.
     private var pending: [UInt8] = []
@@ -28,7 +29,8 @@ final class FastCGIExchange: Exchange {
     }
 
     /// Reads the request that waits on `connection`; false when the peer went or sent nonsense.
-    func accept(_ connection: Int32) -> Bool {
+    func accept(_ connection: Int32, arrival: ContinuousClock.Instant) -> Bool {
+        self.arrival = arrival
         isAborted = false
         pending.removeAll(keepingCapacity: true)
         request.pointee.ipcFd = connection

@@ -5,8 +5,8 @@ import Synchronization
 /// The acceptor and its workers: connections in, exchanges out.
 public final class Server: Sendable {
     private let acceptor: Acceptor
-    private let queue: BoundedQueue<Int32>
-    private let refusals: BoundedQueue<Int32>
+    private let queue: BoundedQueue<ReadyConnection>
+    private let refusals: BoundedQueue<ReadyConnection>
     private let refusal: [UInt8]
     private let limits: ServerLimits
     private let threads = ThreadGroup()
@@ -59,10 +59,12 @@ public final class Server: Sendable {
         return threads.wait(seconds: seconds)
     }
 
-    private func work(on queue: BoundedQueue<Int32>, _ answer: (any Exchange) -> Void) {
+    private func work(on queue: BoundedQueue<ReadyConnection>, _ answer: (any Exchange) -> Void) {
         let exchange = FastCGIExchange()
         while let connection = queue.take() {
-            guard exchange.accept(connection) else { continue }
+            guard exchange.accept(connection.descriptor, arrival: connection.since) else {
+                continue
+            }
             answer(exchange)
             if let kept = exchange.finish() { acceptor.park(kept) }
         }

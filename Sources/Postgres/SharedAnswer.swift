@@ -3,7 +3,7 @@ import Threads
 
 /// A question that many threads ask at once and one of them puts to the server for all.
 ///
-/// Everybody gets an answer to a question that was put after they asked: never an older one.
+/// Everybody gets an answer to a question that was put after they needed it: never an older one.
 public final class SharedAnswer<Answer: Sendable>: Sendable {
     private enum Turn {
         case ask
@@ -11,8 +11,13 @@ public final class SharedAnswer<Answer: Sendable>: Sendable {
     }
 
     private struct State {
+        /// Whether a thread asks, or is about to.
         var isAsking = false
+        /// Whether the question was put, and has no answer yet.
+        var isPut = false
         var askedAt = ContinuousClock.now
+        /// The last answer, and when its question was put.
+        var last: (answer: Answer, askedAt: ContinuousClock.Instant)?
         /// Those who get the answer to the question that is under way.
         var asking: [Handoff<Turn>] = []
         /// Those who came after it was put, and need the next one.
@@ -31,19 +36,25 @@ public final class SharedAnswer<Answer: Sendable>: Sendable {
     /// hold all of them.
     public init(patientLimit: Int = .max) { self.patientLimit = patientLimit }
 
-    /// The answer that `ask` gives, or that another thread's `ask` gives meanwhile.
+    /// The answer that `ask` gives, or that another thread's `ask` gives, if it began after
+    /// `instant`.
     ///
     /// Waits as long as one `ask` takes that is under way, and another one after it. An error is
     /// shared too, but for `QueryAbandoned`, which tells of one thread's client only. Throws
     /// `ServerSilent` in a thread that may not wait longer.
-    public func answer(_ ask: () throws -> Answer) throws -> Answer {
-        if case .take(let outcome) = try turn() { return try outcome.get() }
+    public func answer(
+        since instant: ContinuousClock.Instant = .now, _ ask: () throws -> Answer
+    ) throws -> Answer {
+        if case .take(let outcome) = try turn(since: instant) { return try outcome.get() }
         state.withLock { state in
             state.askedAt = .now
+            state.isPut = true
             swap(&state.asking, &state.waiting)
         }
         let outcome = Result { try ask() }
         let (served, next) = state.withLock { state in
+            if case .success(let answer) = outcome { state.last = (answer, state.askedAt) }
+            state.isPut = false
             var served = state.asking
             state.asking = []
             if case .failure(is QueryAbandoned) = outcome {
@@ -60,16 +71,25 @@ public final class SharedAnswer<Answer: Sendable>: Sendable {
     }
 
     /// What this thread is to do, once it is known.
-    private func turn() throws(ServerSilent) -> Turn {
+    private func turn(since instant: ContinuousClock.Instant) throws(ServerSilent) -> Turn {
         let turn = Handoff<Turn>()
-        let (isFirst, isPatient) = state.withLock { state -> (Bool, Bool) in
-            defer { state.isAsking = true }
-            guard state.isAsking else { return (true, true) }
-            state.waiting.append(turn)
+        let (atOnce, isPatient) = state.withLock { state -> (Turn?, Bool) in
+            if let last = state.last, last.askedAt >= instant {
+                return (.take(.success(last.answer)), true)
+            }
+            guard state.isAsking else {
+                state.isAsking = true
+                return (.ask, true)
+            }
+            if state.isPut, state.askedAt >= instant {
+                state.asking.append(turn)
+            } else {
+                state.waiting.append(turn)
+            }
             // The one that asks waits as well.
-            return (false, state.asking.count + state.waiting.count < patientLimit)
+            return (nil, state.asking.count + state.waiting.count < patientLimit)
         }
-        if isFirst { return .ask }
+        if let atOnce { return atOnce }
         if isPatient { return turn.wait() }
         while let remaining = try patience(of: turn) {
             if let given = turn.wait(for: remaining) { return given }

@@ -76,7 +76,9 @@ public final class Snapshot {
 
 extension UsageStore {
     /// The revision: a number that changes with every change of a usage record or a credit rate.
-    public func revision() throws -> Int64 { try group.revision(askForRevision) }
+    public func revision() throws -> Int64 {
+        try group.revision(since: requestArrival ?? .now, askForRevision)
+    }
 
     /// The body of the SQL function usage_revision(), whose call would cost as much again.
     private func askForRevision() throws -> Int64 {

@@ -34,9 +34,11 @@ public final class StoreGroup: Sendable {
         recording = SharedBatch(patientLimit: patientLimit)
     }
 
-    /// The revision that `ask` reads, or that another thread's `ask` reads meanwhile.
-    func revision(_ ask: () throws -> Int64) throws -> Int64 {
-        try reportingSilence { try revision.answer(ask) }
+    /// The revision that `ask` reads, or that another thread's `ask` began to read after `instant`.
+    func revision(
+        since instant: ContinuousClock.Instant, _ ask: () throws -> Int64
+    ) throws -> Int64 {
+        try reportingSilence { try revision.answer(since: instant, ask) }
     }
 
     /// What became of `message`, recorded by `record` or by another thread's `record`.
@@ -64,7 +66,7 @@ public final class StoreGroup: Sendable {
     func healthChecks(_ ask: () throws -> [HealthCheck]) throws -> [HealthCheck] {
         let now = ContinuousClock.now
         if let healthy = healthy.withLock({ $0 }), now < healthy.until { return healthy.checks }
-        let checks = try reportingSilence { try health.answer(ask) }
+        let checks = try reportingSilence { try health.answer(since: now, ask) }
         if checks.allSatisfy({ $0.fault == nil }) {
             healthy.withLock { $0 = (checks, now + Self.healthyPeriod) }
         }

@@ -16,6 +16,11 @@ public final class UsageStore {
     /// The client's descriptor; when it hangs up, nobody waits for the running query.
     public var watchedDescriptor: Int32?
 
+    /// When the request came that is being answered; nil counts as now.
+    ///
+    /// What other threads have read since then is new enough for it.
+    public var requestArrival: ContinuousClock.Instant?
+
     /// Makes a store that will connect to `databaseURL`.
     ///
     /// `waitSeconds` limits each wait for the server; stores of the same database may share a
@@ -74,6 +79,7 @@ public final class UsageStore {
     /// snapshot and its locks.
     public func release() {
         watchedDescriptor = nil
+        requestArrival = nil
         guard let connection else { return }
         if connection.isInTransaction { _ = try? connection.run("ROLLBACK") }
         if !connection.isIdle { self.connection = nil }

@@ -36,6 +36,7 @@ struct Responder {
     /// Answers the request of `exchange`, whatever happens.
     func answer(_ exchange: any Exchange) {
         service.store.watchedDescriptor = exchange.clientDescriptor
+        service.store.requestArrival = exchange.arrival
         defer {
             service.store.release()
             bulkSlot.release()

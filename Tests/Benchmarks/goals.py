@@ -61,7 +61,7 @@ GOALS = [
     Goal("full read, cold: time", "Go", of(FULL, to="go"), **at_most(1)),
     Goal("full read, cold: speed", "FastAPI", speed(FULL, to="fastapi"), **at_least(45)),
     Goal("full read, unchanged: speed", "static file", speed(UNCHANGED, to="static"), **at_least(0.7)),
-    Goal("full read after one new record: time", "unchanged", of(AFTER, "changed", to="orbital"), **at_most(1.3)),
+    Goal("full read after one new record: time", "unchanged", lambda r: r[AFTER]["orbital"] / r[UNCHANGED]["orbital"], **at_most(1.3)),
     Goal("`limit=1000`, unchanged: requests/s", "static file", of(PAGES, to="static"), **at_least(0.5)),
     Goal("`limit=1000`, unchanged: requests/s", "best other", best(PAGES), **at_least(5)),
     Goal("`limit=1000`, 100 changes/s: requests/s", "best other", best(MOVING), **at_least(1)),

@@ -72,6 +72,14 @@ def read_seconds(address):
     return float(done.stdout)
 
 
+def repeated_read_seconds(address, count):
+    """GETs one after another on one connection, without the first, which opens it."""
+    done = subprocess.run(
+        ["curl", "-sS", "-f", "-w", "%{stderr}%{time_total}\n"] + ["-o", "/dev/null", address] * (count + 1),
+        check=True, capture_output=True, text=True)
+    return [float(line) for line in done.stderr.split()][1:]
+
+
 def query_seconds(url, statement):
     """The statement in psql, its result to /dev/null, without the time to connect."""
     script = f"SET jit = off;\n\\o /dev/null\n\\timing on\n{statement};\n"

@@ -117,6 +117,15 @@ import Testing
         #expect(answers.values.sorted() == [0] + Array(repeating: 1, count: 7))
     }
 
+    @Test func `is not asked again for those who came before it was put the last time`() throws {
+        let shared = SharedAnswer<Int>()
+        let before = ContinuousClock.now
+        #expect(try shared.answer { 1 } == 1)
+        #expect(try shared.answer(since: before) { 2 } == 1)
+        #expect(try shared.answer(since: .now) { 3 } == 3)
+        #expect(try shared.answer { 4 } == 4)
+    }
+
     @Test func `shares a failure, but not that a client has gone`() throws {
         let shared = SharedAnswer<Int>()
         #expect(throws: QueryAbandoned.self) { try shared.answer { throw QueryAbandoned() } }
