@@ -5,6 +5,7 @@ public struct Parameters {
     private let path: String
     private var left: [QueryString.Parameter]
     private var faults: [Problem.Fault] = []
+    private var known: [String] = []
 
     /// The most faults that one answer names.
     public static let faultLimit = 100
@@ -27,6 +28,7 @@ public struct Parameters {
 
     /// Takes every value of `name`, in the order they were sent.
     public mutating func values(_ name: String) -> [String] {
+        if !known.contains(name) { known.append(name) }
         let values = left.filter { $0.name == name }.compactMap(\.value)
         left.removeAll { $0.name == name }
         for value in values where value.utf8.contains(0) {
@@ -62,7 +64,8 @@ public struct Parameters {
     public mutating func end() throws(Problem) {
         var seen: Set<String> = []
         for name in left.compactMap(\.name) where seen.insert(name).inserted {
-            fault(name, "unknown", "\(path) has no parameter of this name.")
+            let list = known.isEmpty ? "" : "; it has \(known.joined(separator: ", "))"
+            fault(name, "unknown", "\(path) has no parameter of this name\(list).")
         }
         guard !faults.isEmpty else { return }
         throw Problem(
