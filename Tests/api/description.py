@@ -1,0 +1,207 @@
+"""Compares openapi.json with the live service, in both directions.
+
+URL KEY READING_KEY DATABASE_URL: the service has the contract's two records.
+"""
+
+import json
+import pathlib
+import re
+import sys
+
+import requests
+from openapi_schema_validator import OAS31Validator, oas31_format_checker
+from openapi_spec_validator import OpenAPIV31SpecValidator
+from orbital import psql
+
+ROOT = pathlib.Path(__file__).parents[2]
+DOCUMENT = json.loads((ROOT / "nginx/html/openapi.json").read_text())
+# What a response example is the answer to, as its summary says.
+REQUEST = re.compile(r'([A-Z]+) (/\S*?)(?:, body "(\w+)")?(?:, ([A-Z][A-Za-z-]+): (.+))?')
+# Of the connection, not of the answer.
+COMMON_FIELDS = {"server", "date", "connection", "transfer-encoding", "content-length", "content-type", "content-encoding"}
+# What takes a fault that this test cannot make; the texts are looked up where they come from.
+UNASKED = {
+    "GET /usage above the limit": "nginx/orbital.conf",
+    "GET /usage while the service restarts": "nginx/orbital.conf",
+    "GET /usage after two minutes of silence": "nginx/orbital.conf",
+    "GET /usage, and something that nobody has thought of": "Sources/orbital-fcgi/Responder.swift",
+    "GET /usage while PostgreSQL is away": "Sources/orbital-fcgi/Responder.swift",
+}
+# What must have happened before.
+BEFORE = {
+    "GET /usage/7": """INSERT INTO usage_record (message_id, "timestamp", message_text, credit_hundredths)
+        VALUES (7, '2024-01-14T09:00:00Z', 'Migrated', 500)""",
+    "GET /health while the schema is old":
+        "DELETE FROM schema_migrations WHERE version = (SELECT max(version) FROM schema_migrations)",
+}
+
+
+def resolved(node):
+    """What a reference stands for."""
+    while "$ref" in node:
+        target = DOCUMENT
+        for part in node["$ref"].removeprefix("#/").split("/"):
+            target = target[part]
+        node = target
+    return node
+
+
+def check(schema, value, what):
+    validator = OAS31Validator(schema | {"components": DOCUMENT["components"]}, format_checker=oas31_format_checker)
+    faults = [fault.message[:300] for fault in validator.iter_errors(value)]
+    assert not faults, (what, faults)
+
+
+def responses():
+    """Every response with what it belongs to: (path, operation, status, response)."""
+    for path, operations in DOCUMENT["paths"].items():
+        for method, operation in operations.items():
+            for status, response in operation["responses"].items():
+                yield path, operation, int(status), resolved(response)
+    yield "any", {}, 405, DOCUMENT["components"]["responses"]["MethodNotAllowed"]
+
+
+def check_values():
+    """Every example of a parameter, a header, a request body or a response fits its schema."""
+    count = 0
+    for path, operations in DOCUMENT["paths"].items():
+        for method, operation in operations.items():
+            for parameter in map(resolved, operation.get("parameters", [])):
+                if "example" in parameter:
+                    check(parameter["schema"], parameter["example"], (path, parameter["name"]))
+                    count += 1
+            for media in operation.get("requestBody", {}).get("content", {}).values():
+                for key, example in media["examples"].items():
+                    if "wrong" not in key:
+                        check(media["schema"], example["value"], (path, key))
+                        count += 1
+    for path, _, status, response in responses():
+        for name, header in response.get("headers", {}).items():
+            header = resolved(header)
+            check(header["schema"], header["example"], (path, status, name))
+        for media in response.get("content", {}).values():
+            for key, example in media.get("examples", {}).items():
+                check(media["schema"], example["value"], (path, status, key))
+                count += 1
+    return count
+
+
+def masked(text):
+    """An answer without what differs from one to the next."""
+    text = re.sub(r'"request_id":"[^"]*"', '"request_id":""', text)
+    text = re.sub(r'"revision":[0-9]+', '"revision":0', text)
+    return re.sub(r'("status":"(?:un)?healthy","timestamp":)"[^"]*"', r'\1""', text)
+
+
+def request_of(summary, operation, reading_key):
+    """The request that a summary names: (method, target, body, header fields)."""
+    special = {
+        "POST /usage with a body of one brace": ("POST", "/usage", "{", {}),
+        "POST /usage with 10,001 messages": ("POST", "/usage", json.dumps([{}] * 10_001), {}),
+        "GET /usage with an address of 40 KB": ("GET", "/usage?" + "x" * 40_000, None, {}),
+        "GET /health while the schema is old": ("GET", "/health", None, {}),
+    }
+    if summary in special:
+        return special[summary]
+    method, target, key, name, value = REQUEST.fullmatch(summary).groups()
+    body, fields = None, {}
+    if key:
+        path = target.partition("?")[0]
+        for media_type, media in DOCUMENT["paths"][path]["post"]["requestBody"]["content"].items():
+            if key in media["examples"]:
+                example = media["examples"][key]["value"]
+                body = example if isinstance(example, str) else json.dumps(example)
+                fields["Content-Type"] = media_type
+    if name:
+        fields[name] = value.replace("orb_<a key for reading>", reading_key)
+    return method, target, body, fields
+
+
+def check_fields(answer, response, what):
+    """Every header field is described, and every field that is said to be there is."""
+    site = re.findall(r"^add_header (\S+)", (ROOT / "nginx/snippets/orbital-headers.conf").read_text(), re.M)
+    described = {name.lower(): resolved(header) for name, header in response.get("headers", {}).items()}
+    received = {name.lower(): value for name, value in answer.headers.items()}
+    more = set(received) - set(described) - COMMON_FIELDS - {name.lower() for name in site}
+    # Whatever nginx may compress depends on that, too.
+    more -= {"vary"} if received.get("vary") == "Accept-Encoding" else set()
+    assert not more, (what, "not described", more)
+    for name, header in described.items():
+        assert name in received or not header.get("required"), (what, "missing", name)
+        if name in received:
+            is_number = header["schema"]["type"] == "integer"
+            check(header["schema"], int(received[name]) if is_number else received[name], (what, name))
+
+
+def asked(url, key, reading_key, example, media_type, status, response, operation):
+    method, target, body, fields = request_of(example["summary"], operation, reading_key)
+    headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json", "Accept": "*/*"} | fields
+    answer = requests.request(method, url + target, data=body, headers=headers, timeout=60)
+    what = (example["summary"], answer.text[:500])
+    assert answer.status_code == status, (status, answer.status_code, what)
+    assert answer.headers["Content-Type"].split(";")[0] == media_type, what
+    expected = example["value"]
+    if isinstance(expected, str):
+        assert answer.content.decode() == expected, what
+    else:
+        text = masked(json.dumps(expected, separators=(",", ":"), ensure_ascii=False))
+        # The order of members is part of the contract; `15.60` is what Python writes as 15.6.
+        got = json.dumps(json.loads(masked(answer.text)), separators=(",", ":"), ensure_ascii=False)
+        assert got == text, (got, text)
+    check_fields(answer, response, what[0])
+
+
+def check_answers(url, key, reading_key, database):
+    """Every example of a response is what the service answers to the request in its summary."""
+    examples, unasked = {}, set()
+    for path, operation, status, response in responses():
+        for media_type, media in response.get("content", {}).items():
+            for example in media.get("examples", {}).values():
+                if example["summary"] in UNASKED:
+                    unasked.add(example["summary"])
+                    place = UNASKED[example["summary"]]
+                    assert example["value"]["detail"] in (ROOT / place).read_text(), (place, example)
+                else:
+                    examples[example["summary"], status] = (example, media_type, status, response, operation)
+    assert unasked == set(UNASKED), unasked
+    # Reading comes first; recording comes before recording again; what needs SQL comes last.
+    order = lambda one: (one[0]["summary"] in BEFORE, one[0]["summary"].startswith("POST"), one[2] != 201)
+    for one in sorted(examples.values(), key=order):
+        if one[0]["summary"] in BEFORE:
+            psql(database, BEFORE[one[0]["summary"]])
+        asked(url, key, reading_key, *one)
+    return len(examples)
+
+
+def check_parameters(url, key):
+    """The service knows the parameters that are described, and says so itself; it knows no other."""
+    for path, operations in DOCUMENT["paths"].items():
+        for method, operation in operations.items():
+            described = [p["name"] for p in map(resolved, operation.get("parameters", [])) if p["in"] == "query"]
+            answer = requests.request(
+                method, url + path.replace("{message_id}", "1") + "?x", timeout=60,
+                headers={"Authorization": f"Bearer {key}"}, data="{}" if method == "post" else None)
+            message = answer.json()["errors"][0]["message"]
+            known = re.search(r"; it has (.+)\.$", message)
+            assert sorted(known[1].split(", ") if known else []) == sorted(described), (path, message)
+
+
+def check_statuses():
+    """Every status of the service and of nginx is described, and no other."""
+    ours = {int(code) for code in re.findall(r"Status\(code: (\d+)", (ROOT / "Sources/HTTP/Status.swift").read_text())}
+    described = {status for _, _, status, _ in responses()}
+    # OPTIONS is told in words.
+    assert described - ours == {414, 429, 502, 504}, described - ours
+    assert ours - described == {204}, ours - described
+
+
+def main(url, key, reading_key, database):
+    OpenAPIV31SpecValidator(DOCUMENT).validate()
+    values = check_values()
+    check_statuses()
+    check_parameters(url, key)
+    answers = check_answers(url, key, reading_key, database)
+    print(f"measured: {values} examples fit their schemas, {answers} answers are as described")
+
+
+main(*sys.argv[1:])
