@@ -67,8 +67,9 @@ def check_values():
     for path, operations in DOCUMENT["paths"].items():
         for method, operation in operations.items():
             for parameter in map(resolved, operation.get("parameters", [])):
-                if "example" in parameter:
-                    check(parameter["schema"], parameter["example"], (path, parameter["name"]))
+                # In the schema rather than beside it, where Swagger UI would send them unasked.
+                for example in parameter["schema"].get("examples", []):
+                    check(parameter["schema"], example, (path, parameter["name"]))
                     count += 1
             for media in operation.get("requestBody", {}).get("content", {}).values():
                 for key, example in media["examples"].items():

@@ -17,5 +17,11 @@ Object.defineProperties(HTMLImageElement.prototype, {
   },
 });
 
+// ReDoc goes from headings of level 2 to those of level 5.
+const page = document.getElementById("description");
+new MutationObserver(() => {
+  page.querySelectorAll("h5").forEach((heading) => heading.setAttribute("aria-level", "3"));
+}).observe(page, { childList: true, subtree: true });
+
 // Search would need a worker made of a blob, which the page's policy does not allow.
-Redoc.init("/openapi.json", { disableSearch: true, nativeScrollbars: true }, document.getElementById("description"));
+Redoc.init("/openapi.json", { disableSearch: true, nativeScrollbars: true, expandResponses: "200,201" }, page);
