@@ -8,6 +8,19 @@ import UsageAPI
 @Suite struct `The description of the API` {
     private struct Description: Decodable {
         let paths: [String: [String: Operation]]
+        let components: Components
+    }
+
+    private struct Components: Decodable {
+        let schemas: Schemas
+    }
+
+    private struct Schemas: Decodable {
+        let Code: Enumeration
+    }
+
+    private struct Enumeration: Decodable {
+        let `enum`: [String]
     }
 
     private struct Operation: Decodable {
@@ -38,5 +51,10 @@ import UsageAPI
         }
         let described = try description().paths.mapValues { $0.mapValues(\.security) }
         #expect(described == expected)
+    }
+
+    @Test func `has every code that a fault can have, and no other`() throws {
+        let described = try description().components.schemas.Code.enum
+        #expect(described.sorted() == Problem.Code.allCases.map(\.rawValue).sorted())
     }
 }

@@ -118,6 +118,10 @@ def request_of(summary, operation, reading_key):
     return method, target, body, fields
 
 
+# The header fields of each response that were seen, by the response's identity.
+SEEN = {}
+
+
 def check_fields(answer, response, what):
     """Every header field is described, and every field that is said to be there is."""
     site = re.findall(r"^add_header (\S+)", (ROOT / "nginx/snippets/orbital-headers.conf").read_text(), re.M)
@@ -127,6 +131,7 @@ def check_fields(answer, response, what):
     # Whatever nginx may compress depends on that, too.
     more -= {"vary"} if received.get("vary") == "Accept-Encoding" else set()
     assert not more, (what, "not described", more)
+    SEEN.setdefault(id(response), (what, set(described), set()))[2].update(received)
     for name, header in described.items():
         assert name in received or not header.get("required"), (what, "missing", name)
         if name in received:
@@ -174,6 +179,22 @@ def check_answers(url, key, reading_key, database):
     return len(examples)
 
 
+def check_revalidation(url, key):
+    """An answer that the client has is a 304, with the fields that are described and no body."""
+    for path in ("/usage", "/usage/summary", "/usage/{message_id}"):
+        target, headers = url + path.replace("{message_id}", "1"), {"Authorization": f"Bearer {key}"}
+        tag = requests.get(target, headers=headers, timeout=60).headers["ETag"]
+        answer = requests.get(target, headers=headers | {"If-None-Match": tag}, timeout=60)
+        assert answer.status_code == 304 and not answer.content, path
+        check_fields(answer, resolved(DOCUMENT["paths"][path]["get"]["responses"]["304"]), (path, 304))
+
+
+def check_seen():
+    """No field is described that never comes."""
+    for what, described, received in SEEN.values():
+        assert described <= received, (what, "never came", described - received)
+
+
 def check_parameters(url, key):
     """The service knows the parameters that are described, and says so itself; it knows no other."""
     for path, operations in DOCUMENT["paths"].items():
@@ -201,7 +222,9 @@ def main(url, key, reading_key, database):
     values = check_values()
     check_statuses()
     check_parameters(url, key)
+    check_revalidation(url, key)
     answers = check_answers(url, key, reading_key, database)
+    check_seen()
     print(f"measured: {values} examples fit their schemas, {answers} answers are as described")
 
 
