@@ -4,17 +4,14 @@ URL KEY READING_KEY DATABASE_URL: the service has the contract's two records.
 """
 
 import json
-import pathlib
 import re
 import sys
 
 import requests
-from openapi_schema_validator import OAS31Validator, oas31_format_checker
+from openapi import DOCUMENT, ROOT, check, check_values, resolved, responses
 from openapi_spec_validator import OpenAPIV31SpecValidator
 from orbital import psql
 
-ROOT = pathlib.Path(__file__).parents[2]
-DOCUMENT = json.loads((ROOT / "nginx/html/openapi.json").read_text())
 # What a response example is the answer to, as its summary says.
 REQUEST = re.compile(r'([A-Z]+) (/\S*?)(?:, body "(\w+)")?(?:, ([A-Z][A-Za-z-]+): (.+))?')
 # Of the connection, not of the answer.
@@ -34,57 +31,6 @@ BEFORE = {
     "GET /health while the schema is old":
         "DELETE FROM schema_migrations WHERE version = (SELECT max(version) FROM schema_migrations)",
 }
-
-
-def resolved(node):
-    """What a reference stands for."""
-    while "$ref" in node:
-        target = DOCUMENT
-        for part in node["$ref"].removeprefix("#/").split("/"):
-            target = target[part]
-        node = target
-    return node
-
-
-def check(schema, value, what):
-    validator = OAS31Validator(schema | {"components": DOCUMENT["components"]}, format_checker=oas31_format_checker)
-    faults = [fault.message[:300] for fault in validator.iter_errors(value)]
-    assert not faults, (what, faults)
-
-
-def responses():
-    """Every response with what it belongs to: (path, operation, status, response)."""
-    for path, operations in DOCUMENT["paths"].items():
-        for method, operation in operations.items():
-            for status, response in operation["responses"].items():
-                yield path, operation, int(status), resolved(response)
-    yield "any", {}, 405, DOCUMENT["components"]["responses"]["MethodNotAllowed"]
-
-
-def check_values():
-    """Every example of a parameter, a header, a request body or a response fits its schema."""
-    count = 0
-    for path, operations in DOCUMENT["paths"].items():
-        for method, operation in operations.items():
-            for parameter in map(resolved, operation.get("parameters", [])):
-                # In the schema rather than beside it, where Swagger UI would send them unasked.
-                for example in parameter["schema"].get("examples", []):
-                    check(parameter["schema"], example, (path, parameter["name"]))
-                    count += 1
-            for media in operation.get("requestBody", {}).get("content", {}).values():
-                for key, example in media["examples"].items():
-                    if "wrong" not in key:
-                        check(media["schema"], example["value"], (path, key))
-                        count += 1
-    for path, _, status, response in responses():
-        for name, header in response.get("headers", {}).items():
-            header = resolved(header)
-            check(header["schema"], header["example"], (path, status, name))
-        for media in response.get("content", {}).values():
-            for key, example in media.get("examples", {}).items():
-                check(media["schema"], example["value"], (path, status, key))
-                count += 1
-    return count
 
 
 def masked(text):
@@ -208,6 +154,28 @@ def check_parameters(url, key):
             assert sorted(known[1].split(", ") if known else []) == sorted(described), (path, message)
 
 
+def check_methods(url, key):
+    """Each path answers the methods that are described, HEAD and OPTIONS, and refuses others in their names."""
+    headers = {"Authorization": f"Bearer {key}"}
+    for path, operations in DOCUMENT["paths"].items():
+        target = url + path.replace("{message_id}", "1")
+        methods = [method for get in operations if get == "get" for method in ("GET", "HEAD")]
+        allowed = ", ".join(methods + ["POST"] * ("post" in operations) + ["OPTIONS"])
+        options = requests.options(target, timeout=60)
+        assert (options.status_code, options.headers["Allow"]) == (204, allowed), (path, options.headers)
+        for method in ("PUT", "DELETE", "PATCH", "TRACE", "QUERY"):
+            answer = requests.request(method, target, timeout=60)
+            problem = answer.json()
+            assert (answer.status_code, answer.headers["Allow"]) == (405, allowed), (method, path, answer.headers)
+            assert problem["detail"] == f"This path answers {allowed} only.", (method, path, problem)
+            check(DOCUMENT["components"]["schemas"]["Problem"], problem, (method, path))
+        if "get" in operations:
+            get, head = (requests.request(method, target, headers=headers, timeout=60) for method in ("GET", "HEAD"))
+            assert head.status_code == get.status_code == 200 and not head.content, path
+            names = [{name.lower() for name in answer.headers} - COMMON_FIELDS for answer in (get, head)]
+            assert names[0] == names[1], (path, names)
+
+
 def check_statuses():
     """Every status of the service and of nginx is described, and no other."""
     ours = {int(code) for code in re.findall(r"Status\(code: (\d+)", (ROOT / "Sources/HTTP/Status.swift").read_text())}
@@ -221,6 +189,7 @@ def main(url, key, reading_key, database):
     OpenAPIV31SpecValidator(DOCUMENT).validate()
     values = check_values()
     check_statuses()
+    check_methods(url, key)
     check_parameters(url, key)
     check_revalidation(url, key)
     answers = check_answers(url, key, reading_key, database)
