@@ -72,14 +72,15 @@ struct FilterParameters {
     }
 
     private mutating func takeReportNames(_ parameters: inout Parameters) {
+        let given = parameters.values("report_name")
         // By bytes: names that only look alike are equal to Swift, but not to PostgreSQL.
-        let distinct = Set(parameters.values("report_name").map { Array($0.utf8) })
+        let distinct = Set(given.map { Array($0.utf8) })
         let names = distinct.sorted { $0.lexicographicallyPrecedes($1) }
             .map { String(decoding: $0, as: UTF8.self) }
         if names.contains(where: { !Self.reportNameLength.contains($0.unicodeScalars.count) }) {
             parameters.fault("report_name", .malformed, "A report name has 1 to 500 characters.")
         }
-        if names.count > Self.reportNameLimit {
+        if given.count > Self.reportNameLimit {
             parameters.fault(
                 "report_name", .tooMany,
                 "At most \(Self.reportNameLimit) report names may be asked for at once.")
