@@ -13,15 +13,14 @@ from schemathesis.openapi.checks import RejectedPositiveData
 ZONES = ["UTC", "Europe/London", "America/New_York", "Asia/Kathmandu", "Pacific/Apia", "Etc/GMT+12"]
 
 
-def rfc3339(parts):
-    moment, offset = parts
-    return moment.isoformat().rjust(19, "0") + offset
+def rfc3339(moment, offset="Z"):
+    return moment.isoformat() + offset
 
 
 # Nothing after today: a message of the future is refused, which a schema cannot say.
 schemathesis.openapi.format("date-time", st.tuples(
     st.datetimes(datetime.datetime(1, 1, 2), datetime.datetime(2026, 1, 1)),
-    st.sampled_from(["Z", "z", "+01:00", "-05:30", "+14:00"])).map(rfc3339))
+    st.sampled_from(["Z", "z", "+01:00", "-05:30", "+14:00"])).map(lambda parts: rfc3339(*parts)))
 schemathesis.openapi.format("iana-time-zone", st.sampled_from(ZONES))
 # Any text of this alphabet; `before_call` puts a real one in its place.
 schemathesis.openapi.format("page-cursor", st.text("abcXYZ019-_", min_size=1, max_size=40))
@@ -62,8 +61,9 @@ def settle(query):
 
 def shorten(query):
     """A month, which may be divided into any buckets."""
-    begin = instant(query.setdefault("from", "2024-01-15"))
-    query["to"] = (begin + datetime.timedelta(days=30)).isoformat().rjust(19, "0") + "Z"
+    begin = min(instant(query.get("from", "2024-01-15")), datetime.datetime(9999, 12, 1))
+    query["from"] = rfc3339(begin)
+    query["to"] = rfc3339(begin + datetime.timedelta(days=30))
 
 
 def cursor_of(case):
