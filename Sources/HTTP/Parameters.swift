@@ -5,6 +5,7 @@ public struct Parameters {
     private let path: String
     private var left: [QueryString.Parameter]
     private var faults: [Problem.Fault] = []
+    private var known: [String] = []
 
     /// The most faults that one answer names.
     public static let faultLimit = 100
@@ -16,7 +17,7 @@ public struct Parameters {
         let broken = left.filter { $0.name == nil || $0.value == nil }
         for parameter in broken {
             fault(
-                parameter.name ?? parameter.raw, "malformed",
+                parameter.name ?? parameter.raw, .malformed,
                 "The parameter is not percent-encoded UTF-8.")
         }
         left.removeAll { $0.name == nil || $0.value == nil }
@@ -27,10 +28,11 @@ public struct Parameters {
 
     /// Takes every value of `name`, in the order they were sent.
     public mutating func values(_ name: String) -> [String] {
+        if !known.contains(name) { known.append(name) }
         let values = left.filter { $0.name == name }.compactMap(\.value)
         left.removeAll { $0.name == name }
         for value in values where value.utf8.contains(0) {
-            fault(name, "malformed", "\(name) holds a NUL character.")
+            fault(name, .malformed, "\(name) holds a NUL character.")
         }
         return values.filter { !$0.utf8.contains(0) }
     }
@@ -39,7 +41,7 @@ public struct Parameters {
     public mutating func value(_ name: String) -> String? {
         let values = values(name)
         guard values.count > 1 else { return values.first }
-        fault(name, "repeated", "\(name) may be given once only.")
+        fault(name, .repeated, "\(name) may be given once only.")
         return nil
     }
 
@@ -49,12 +51,12 @@ public struct Parameters {
     ) -> Value? {
         guard let text = value(name) else { return nil }
         let value = read(text)
-        if value == nil { fault(name, "malformed", "\(name) must be \(expected).") }
+        if value == nil { fault(name, .malformed, "\(name) must be \(expected).") }
         return value
     }
 
     /// Notes a fault of the parameter `name`.
-    public mutating func fault(_ name: String, _ code: String, _ message: String) {
+    public mutating func fault(_ name: String, _ code: Problem.Code, _ message: String) {
         faults.append(Problem.Fault(in: "query", name: name, code: code, message: message))
     }
 
@@ -62,7 +64,8 @@ public struct Parameters {
     public mutating func end() throws(Problem) {
         var seen: Set<String> = []
         for name in left.compactMap(\.name) where seen.insert(name).inserted {
-            fault(name, "unknown", "\(path) has no parameter of this name.")
+            let list = known.isEmpty ? "" : "; it has \(known.joined(separator: ", "))"
+            fault(name, .unknown, "\(path) has no parameter of this name\(list).")
         }
         guard !faults.isEmpty else { return }
         throw Problem(

@@ -7,12 +7,12 @@ public struct Problem: Error {
         /// The parameter, field or member.
         public let name: String
         /// A word for programs.
-        public let code: String
+        public let code: Code
         /// A sentence for people.
         public let message: String
 
         /// Makes a fault.
-        public init(in location: String, name: String, code: String, message: String) {
+        public init(in location: String, name: String, code: Code, message: String) {
             self.location = location
             self.name = name
             self.code = code
@@ -76,7 +76,7 @@ extension Problem.Fault {
         json.object { json in
             json.member("in", location)
             json.member("name", name)
-            json.member("code", code)
+            json.member("code", code.rawValue)
             json.member("message", message)
         }
     }

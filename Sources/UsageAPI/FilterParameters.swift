@@ -26,7 +26,7 @@ struct FilterParameters {
             filter.to = try to.map { try instant($0, store) }
         }
         if let from = filter.from, let to = filter.to, from > to {
-            parameters.fault("from", "reversed", "from is after to.")
+            parameters.fault("from", .reversed, "from is after to.")
         }
         takeReportNames(&parameters)
         filter.reportNames.forEach { query.add("report_name", $0) }
@@ -55,7 +55,7 @@ struct FilterParameters {
         }
         let similar = try store.zone(like: name).map { " Did you mean \($0)?" } ?? ""
         parameters.fault(
-            "tz", "unknown_time_zone",
+            "tz", .unknownTimeZone,
             "tz must be a time zone of the IANA database, such as Europe/London.\(similar)")
         return false
     }
@@ -72,16 +72,17 @@ struct FilterParameters {
     }
 
     private mutating func takeReportNames(_ parameters: inout Parameters) {
+        let given = parameters.values("report_name")
         // By bytes: names that only look alike are equal to Swift, but not to PostgreSQL.
-        let distinct = Set(parameters.values("report_name").map { Array($0.utf8) })
+        let distinct = Set(given.map { Array($0.utf8) })
         let names = distinct.sorted { $0.lexicographicallyPrecedes($1) }
             .map { String(decoding: $0, as: UTF8.self) }
         if names.contains(where: { !Self.reportNameLength.contains($0.unicodeScalars.count) }) {
-            parameters.fault("report_name", "malformed", "A report name has 1 to 500 characters.")
+            parameters.fault("report_name", .malformed, "A report name has 1 to 500 characters.")
         }
-        if names.count > Self.reportNameLimit {
+        if given.count > Self.reportNameLimit {
             parameters.fault(
-                "report_name", "too_many",
+                "report_name", .tooMany,
                 "At most \(Self.reportNameLimit) report names may be asked for at once.")
         }
         filter.reportNames = Array(names.prefix(Self.reportNameLimit))

@@ -46,7 +46,7 @@ struct MessageBody {
     private static func unsupported(_ name: String, _ message: String) -> Problem {
         Problem(
             .unsupportedMediaType, message,
-            faults: [Problem.Fault(in: "header", name: name, code: "unsupported", message: message)]
+            faults: [Problem.Fault(in: "header", name: name, code: .unsupported, message: message)]
         )
     }
 
@@ -61,7 +61,7 @@ struct MessageBody {
                 .badRequest, "The body is no JSON.",
                 faults: [
                     Problem.Fault(
-                        in: "body", name: name, code: "malformed",
+                        in: "body", name: name, code: .malformed,
                         message: "Near byte \(fault.offset): \(fault.reason).")
                 ])
         } catch is TooManyItems {

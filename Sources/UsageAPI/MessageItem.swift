@@ -39,15 +39,15 @@ struct MessageItem {
             messageID: messageID, timestamp: timestamp, reportName: reportName, text: text)
     }
 
-    private mutating func fault(_ name: String, _ code: String, _ message: String) {
+    private mutating func fault(_ name: String, _ code: Problem.Code, _ message: String) {
         faults.append(Problem.Fault(in: "body", name: name, code: code, message: message))
     }
 
     private mutating func refuse(_ item: JSONItem) {
         if case .malformed(let reason) = item {
-            fault("", "malformed", "This is no JSON: \(reason).")
+            fault("", .malformed, "This is no JSON: \(reason).")
         } else {
-            fault("", "not_an_object", "A message must be a JSON object.")
+            fault("", .notAnObject, "A message must be a JSON object.")
         }
     }
 
@@ -56,10 +56,10 @@ struct MessageItem {
         let known = Self.members.count { members[$0] != nil }
         guard members.count != known else { return }
         for name in Self.members where names.count(where: { $0 == name }) > 1 {
-            fault(name, "duplicate_member", "\(name) stands in the message twice.")
+            fault(name, .duplicateMember, "\(name) stands in the message twice.")
         }
         for name in Set(names).subtracting(Self.members).sorted().prefix(Self.unknownLimit) {
-            fault(name, "unknown", "A message has no member of this name.")
+            fault(name, .unknown, "A message has no member of this name.")
         }
     }
 
@@ -68,8 +68,8 @@ struct MessageItem {
         switch value {
         case .integer(let number): return number
         case .hugeInteger:
-            fault("message_id", "out_of_range", "message_id does not fit into 64 bits.")
-        default: fault("message_id", "wrong_type", "message_id must be an integer.")
+            fault("message_id", .outOfRange, "message_id does not fit into 64 bits.")
+        default: fault("message_id", .wrongType, "message_id must be an integer.")
         }
         return nil
     }
@@ -77,16 +77,16 @@ struct MessageItem {
     private mutating func timestamp(_ value: JSONValue?, _ now: Timestamp) -> Timestamp? {
         guard let value else { return nil }
         guard case .string(let text) = value else {
-            fault("timestamp", "wrong_type", "timestamp must be a string: RFC 3339 with an offset.")
+            fault("timestamp", .wrongType, "timestamp must be a string: RFC 3339 with an offset.")
             return nil
         }
         guard let timestamp = Timestamp(text) else {
-            fault("timestamp", "malformed", "timestamp must be RFC 3339 with an offset.")
+            fault("timestamp", .malformed, "timestamp must be RFC 3339 with an offset.")
             return nil
         }
         if timestamp.microseconds > now.microseconds + Self.aheadMicroseconds {
             fault(
-                "timestamp", "in_the_future",
+                "timestamp", .inTheFuture,
                 "timestamp is more than 5 minutes ahead of the service's clock.")
         }
         return timestamp
@@ -95,11 +95,11 @@ struct MessageItem {
     private mutating func reportName(_ value: JSONValue?) -> String? {
         guard let value else { return nil }
         guard case .string(let name) = value else {
-            fault("report_name", "wrong_type", "report_name must be a string, or be left out.")
+            fault("report_name", .wrongType, "report_name must be a string, or be left out.")
             return nil
         }
         if !(1...Message.reportNameLimit).contains(name.unicodeScalars.count) {
-            fault("report_name", "malformed", "report_name must have 1 to 500 characters.")
+            fault("report_name", .malformed, "report_name must have 1 to 500 characters.")
         }
         refuseNUL("report_name", name)
         return name
@@ -108,13 +108,13 @@ struct MessageItem {
     private mutating func text(_ value: JSONValue?) -> String? {
         switch value {
         case nil:
-            fault("message_text", "missing", "message_text is missing.")
+            fault("message_text", .missing, "message_text is missing.")
             return nil
         case .string(let text):
             refuseNUL("message_text", text)
             return text
         default:
-            fault("message_text", "wrong_type", "message_text must be a string.")
+            fault("message_text", .wrongType, "message_text must be a string.")
             return nil
         }
     }
@@ -122,7 +122,7 @@ struct MessageItem {
     private mutating func refuseNUL(_ name: String, _ text: String) {
         let holdsNUL = text.utf8.withContiguousStorageIfAvailable { $0.contains(0) }
         if holdsNUL ?? text.utf8.contains(0) {
-            fault(name, "malformed", "\(name) holds a NUL character.")
+            fault(name, .malformed, "\(name) holds a NUL character.")
         }
     }
 }

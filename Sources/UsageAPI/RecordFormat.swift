@@ -59,7 +59,7 @@ extension Problem {
             .notAcceptable, "This path answers in \(list).",
             faults: [
                 Fault(
-                    in: "header", name: "Accept", code: "not_acceptable",
+                    in: "header", name: "Accept", code: .notAcceptable,
                     message: "Accept must allow one of \(list).")
             ])
     }

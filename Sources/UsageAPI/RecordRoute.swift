@@ -43,14 +43,14 @@ private func single(
 }
 
 private let conflictFault = Problem.Fault(
-    in: "body", name: "message_id", code: "conflict",
+    in: "body", name: "message_id", code: .conflict,
     message: "The recorded message has another time, report name or text.")
 
 extension MessageItem {
     /// What is wrong with a message that cannot be recorded: if nothing else, that it has no price.
     var faultsOrUnpriced: [Problem.Fault] {
         let unpriced = Problem.Fault(
-            in: "body", name: "timestamp", code: "unpriced",
+            in: "body", name: "timestamp", code: .unpriced,
             message: "The price list has no price for this time.")
         return faults.isEmpty ? [unpriced] : faults
     }

@@ -59,7 +59,7 @@ struct RecordsQuery {
         cursor = cursorText.flatMap { PageCursor($0, fingerprint: fingerprint, sort: sort) }
         if isSound, cursorText != nil, cursor == nil {
             parameters.fault(
-                "cursor", "malformed",
+                "cursor", .malformed,
                 "cursor must be a next_cursor of this query: filters, sort and tz may not change.")
         }
         query.add("cursor", cursorText)
@@ -79,7 +79,7 @@ struct RecordsQuery {
         if let minimum = filter.minimumCredits, let maximum = filter.maximumCredits,
             minimum > maximum
         {
-            parameters.fault("min_credits", "reversed", "min_credits is more than max_credits.")
+            parameters.fault("min_credits", .reversed, "min_credits is more than max_credits.")
         }
     }
 
@@ -88,7 +88,7 @@ struct RecordsQuery {
         let isNumber = !text.isEmpty && text.utf8.allSatisfy { (0x30...0x39).contains($0) }
         if isNumber, let limit = Int(text), limits.contains(limit) { return limit }
         parameters.fault(
-            "limit", isNumber ? "out_of_range" : "malformed",
+            "limit", isNumber ? .outOfRange : .malformed,
             "limit must be a number from \(limits.lowerBound) to \(limits.upperBound).")
         return nil
     }

@@ -68,7 +68,7 @@ struct SummaryPeriod {
             .badRequest, "The range has too many buckets.",
             faults: [
                 Problem.Fault(
-                    in: "query", name: "granularity", code: "too_many_buckets",
+                    in: "query", name: "granularity", code: .tooManyBuckets,
                     message: """
                         \(count) buckets of granularity=\(granularity.rawValue) are more than \
                         \(granularity.bucketLimit); granularity=\(fitting.rawValue) fits.

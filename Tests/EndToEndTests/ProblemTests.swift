@@ -59,6 +59,21 @@ import Testing
         #expect(away.fields["retry-after"] == "1")
     }
 
+    @Test func `says what a path answers, also where nginx alone refuses TRACE`() throws {
+        let site = try Site()
+        defer { site.stop() }
+        for (path, methods) in [
+            ("/usage?limit=1", "GET, HEAD, POST, OPTIONS"), ("/usage/estimate", "POST, OPTIONS"),
+            ("/usage/1", "GET, HEAD, OPTIONS"), ("/health", "GET, HEAD, OPTIONS"),
+            ("/", "GET, HEAD"),
+        ] {
+            let refused = try site.curl(path, ["-X", "TRACE"])
+            #expect(refused.status == 405)
+            #expect(refused.fields["allow"] == methods)
+            #expect(refused.body.contains("This path answers \(methods) only."))
+        }
+    }
+
     @Test func `with a large body behind it is an answer, not a broken connection`() throws {
         let site = try Site()
         defer { site.stop() }

@@ -38,7 +38,7 @@ import Testing
                 "query limit malformed: limit must be a number.",
                 "query tz repeated: tz may be given once only.",
                 "query z malformed: z holds a NUL character.",
-                "query na me unknown: /usage has no parameter of this name.",
+                "query na me unknown: /usage has no parameter of this name; it has limit, tz, z.",
             ])
     }
 

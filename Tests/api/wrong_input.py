@@ -34,6 +34,8 @@ CASES = [
         "%F0%9F%98%80" * 501]],
     (ROWS, "%ff=1", ["%ff=1"], "malformed"), (ROWS, "limit=%ff", ["limit"], "malformed"),
     (ROWS, "&".join(f"report_name={n}" for n in range(101)), ["report_name"], "too_many"),
+    # Also where they are all the same: what OpenAPI can say is how many there are.
+    (SUMS, "&".join(["report_name=a"] * 101), ["report_name"], "too_many"),
     # Every fault at once.
     (ROWS, "limit=0&sort=x&tz=Mars/Base&from=x&to=y&has_report=1&totals=1&format=xml&min_credits=-1&max_credits=1.234&q",
      ["limit", "sort", "tz", "from", "to", "has_report", "totals", "format", "min_credits", "max_credits", "q"], None),

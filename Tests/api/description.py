@@ -1,0 +1,203 @@
+"""Compares openapi.json with the live service, in both directions.
+
+URL KEY READING_KEY DATABASE_URL: the service has the contract's two records.
+"""
+
+import json
+import re
+import sys
+import time
+
+import requests
+from openapi import DOCUMENT, ROOT, check, check_values, resolved, responses
+from openapi_spec_validator import OpenAPIV31SpecValidator
+from orbital import psql
+
+# What a response example is the answer to, as its summary says.
+REQUEST = re.compile(r'([A-Z]+) (/\S*?)(?:, body "(\w+)")?(?:, ([A-Z][A-Za-z-]+): (.+))?')
+# Of the connection, not of the answer.
+COMMON_FIELDS = {"server", "date", "connection", "transfer-encoding", "content-length", "content-type", "content-encoding"}
+# What takes a fault that this test cannot make; the texts are looked up where they come from.
+UNASKED = {
+    "GET /usage above the limit": "nginx/orbital.conf",
+    "GET /usage while the service restarts": "nginx/orbital.conf",
+    "GET /usage after two minutes of silence": "nginx/orbital.conf",
+    "GET /usage, and something that nobody has thought of": "Sources/orbital-fcgi/Responder.swift",
+    "GET /usage while PostgreSQL is away": "Sources/orbital-fcgi/Responder.swift",
+}
+# What must have happened before.
+BEFORE = {
+    "GET /usage/7": """INSERT INTO usage_record (message_id, "timestamp", message_text, credit_hundredths)
+        VALUES (7, '2024-01-14T09:00:00Z', 'Migrated', 500)""",
+    "GET /health while the schema is old":
+        "DELETE FROM schema_migrations WHERE version = (SELECT max(version) FROM schema_migrations)",
+}
+
+
+def masked(text):
+    """An answer without what differs from one to the next."""
+    text = re.sub(r'"request_id":"[^"]*"', '"request_id":""', text)
+    text = re.sub(r'"revision":[0-9]+', '"revision":0', text)
+    return re.sub(r'("status":"(?:un)?healthy","timestamp":)"[^"]*"', r'\1""', text)
+
+
+def request_of(summary, operation, reading_key):
+    """The request that a summary names: (method, target, body, header fields)."""
+    special = {
+        "POST /usage with a body of one brace": ("POST", "/usage", "{", {}),
+        "POST /usage with 10,001 messages": ("POST", "/usage", json.dumps([{}] * 10_001), {}),
+        "GET /usage with an address of 40 KB": ("GET", "/usage?" + "x" * 40_000, None, {}),
+        "GET /health while the schema is old": ("GET", "/health", None, {}),
+    }
+    if summary in special:
+        return special[summary]
+    method, target, key, name, value = REQUEST.fullmatch(summary).groups()
+    body, fields = None, {}
+    if key:
+        path = target.partition("?")[0]
+        for media_type, media in DOCUMENT["paths"][path]["post"]["requestBody"]["content"].items():
+            if key in media["examples"]:
+                example = media["examples"][key]["value"]
+                body = example if isinstance(example, str) else json.dumps(example)
+                fields["Content-Type"] = media_type
+    if name:
+        fields[name] = value.replace("orb_<a key for reading>", reading_key)
+    return method, target, body, fields
+
+
+# The header fields of each response that were seen, by the response's identity.
+SEEN = {}
+
+
+def check_fields(answer, response, what):
+    """Every header field is described, and every field that is said to be there is."""
+    site = re.findall(r"^add_header (\S+)", (ROOT / "nginx/snippets/orbital-headers.conf").read_text(), re.M)
+    described = {name.lower(): resolved(header) for name, header in response.get("headers", {}).items()}
+    received = {name.lower(): value for name, value in answer.headers.items()}
+    more = set(received) - set(described) - COMMON_FIELDS - {name.lower() for name in site}
+    # Whatever nginx may compress depends on that, too.
+    more -= {"vary"} if received.get("vary") == "Accept-Encoding" else set()
+    assert not more, (what, "not described", more)
+    SEEN.setdefault(id(response), (what, set(described), set()))[2].update(received)
+    for name, header in described.items():
+        assert name in received or not header.get("required"), (what, "missing", name)
+        if name in received:
+            is_number = header["schema"]["type"] == "integer"
+            check(header["schema"], int(received[name]) if is_number else received[name], (what, name))
+
+
+def asked(url, key, reading_key, example, media_type, status, response, operation):
+    method, target, body, fields = request_of(example["summary"], operation, reading_key)
+    headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json", "Accept": "*/*"} | fields
+    answer = requests.request(method, url + target, data=body, headers=headers, timeout=60)
+    what = (example["summary"], answer.text[:500])
+    assert answer.status_code == status, (status, answer.status_code, what)
+    assert answer.headers["Content-Type"].split(";")[0] == media_type, what
+    expected = example["value"]
+    if isinstance(expected, str):
+        assert answer.content.decode() == expected, what
+    else:
+        text = masked(json.dumps(expected, separators=(",", ":"), ensure_ascii=False))
+        # The order of members is part of the contract; `15.60` is what Python writes as 15.6.
+        got = json.dumps(json.loads(masked(answer.text)), separators=(",", ":"), ensure_ascii=False)
+        assert got == text, (got, text)
+    check_fields(answer, response, what[0])
+
+
+def check_answers(url, key, reading_key, database):
+    """Every example of a response is what the service answers to the request in its summary."""
+    examples, unasked = {}, set()
+    for path, operation, status, response in responses():
+        for media_type, media in response.get("content", {}).items():
+            for example in media.get("examples", {}).values():
+                if example["summary"] in UNASKED:
+                    unasked.add(example["summary"])
+                    place = UNASKED[example["summary"]]
+                    assert example["value"]["detail"] in (ROOT / place).read_text(), (place, example)
+                else:
+                    examples[example["summary"], status] = (example, media_type, status, response, operation)
+    assert unasked == set(UNASKED), unasked
+    # Reading comes first; recording comes before recording again; what needs SQL comes last.
+    order = lambda one: (one[0]["summary"] in BEFORE, one[0]["summary"].startswith("POST"), one[2] != 201)
+    for one in sorted(examples.values(), key=order):
+        if one[0]["summary"] in BEFORE:
+            psql(database, BEFORE[one[0]["summary"]])
+            # Health is asked twice a second at the most.
+            time.sleep(1)
+        asked(url, key, reading_key, *one)
+    return len(examples)
+
+
+def check_revalidation(url, key):
+    """An answer that the client has is a 304, with the fields that are described and no body."""
+    for path in ("/usage", "/usage/summary", "/usage/{message_id}"):
+        target, headers = url + path.replace("{message_id}", "1"), {"Authorization": f"Bearer {key}"}
+        tag = requests.get(target, headers=headers, timeout=60).headers["ETag"]
+        answer = requests.get(target, headers=headers | {"If-None-Match": tag}, timeout=60)
+        assert answer.status_code == 304 and not answer.content, path
+        check_fields(answer, resolved(DOCUMENT["paths"][path]["get"]["responses"]["304"]), (path, 304))
+
+
+def check_seen():
+    """No field is described that never comes."""
+    for what, described, received in SEEN.values():
+        assert described <= received, (what, "never came", described - received)
+
+
+def check_parameters(url, key):
+    """The service knows the parameters that are described, and says so itself; it knows no other."""
+    for path, operations in DOCUMENT["paths"].items():
+        for method, operation in operations.items():
+            described = [p["name"] for p in map(resolved, operation.get("parameters", [])) if p["in"] == "query"]
+            answer = requests.request(
+                method, url + path.replace("{message_id}", "1") + "?x", timeout=60,
+                headers={"Authorization": f"Bearer {key}"}, data="{}" if method == "post" else None)
+            message = answer.json()["errors"][0]["message"]
+            known = re.search(r"; it has (.+)\.$", message)
+            assert sorted(known[1].split(", ") if known else []) == sorted(described), (path, message)
+
+
+def check_methods(url, key):
+    """Each path answers the methods that are described, HEAD and OPTIONS, and refuses others in their names."""
+    headers = {"Authorization": f"Bearer {key}"}
+    for path, operations in DOCUMENT["paths"].items():
+        target = url + path.replace("{message_id}", "1")
+        methods = [method for get in operations if get == "get" for method in ("GET", "HEAD")]
+        allowed = ", ".join(methods + ["POST"] * ("post" in operations) + ["OPTIONS"])
+        options = requests.options(target, timeout=60)
+        assert (options.status_code, options.headers["Allow"]) == (204, allowed), (path, options.headers)
+        for method in ("PUT", "DELETE", "PATCH", "TRACE", "QUERY"):
+            answer = requests.request(method, target, timeout=60)
+            problem = answer.json()
+            assert (answer.status_code, answer.headers["Allow"]) == (405, allowed), (method, path, answer.headers)
+            assert problem["detail"] == f"This path answers {allowed} only.", (method, path, problem)
+            check(DOCUMENT["components"]["schemas"]["Problem"], problem, (method, path))
+        if "get" in operations:
+            get, head = (requests.request(method, target, headers=headers, timeout=60) for method in ("GET", "HEAD"))
+            assert head.status_code == get.status_code == 200 and not head.content, path
+            names = [{name.lower() for name in answer.headers} - COMMON_FIELDS for answer in (get, head)]
+            assert names[0] == names[1], (path, names)
+
+
+def check_statuses():
+    """Every status of the service and of nginx is described, and no other."""
+    ours = {int(code) for code in re.findall(r"Status\(code: (\d+)", (ROOT / "Sources/HTTP/Status.swift").read_text())}
+    described = {status for _, _, status, _ in responses()}
+    # OPTIONS is told in words.
+    assert described - ours == {414, 429, 502, 504}, described - ours
+    assert ours - described == {204}, ours - described
+
+
+def main(url, key, reading_key, database):
+    OpenAPIV31SpecValidator(DOCUMENT).validate()
+    values = check_values()
+    check_statuses()
+    check_methods(url, key)
+    check_parameters(url, key)
+    check_revalidation(url, key)
+    answers = check_answers(url, key, reading_key, database)
+    check_seen()
+    print(f"measured: {values} examples fit their schemas, {answers} answers are as described")
+
+
+main(*sys.argv[1:])

@@ -1,0 +1,150 @@
+"""Opens /docs, light and dark, and /redoc in Chromium, and uses them as a developer would.
+
+URL KEY: the service has the contract's two records.
+"""
+
+import json
+import pathlib
+import sys
+import urllib.request
+
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import sync_playwright
+
+DOCUMENT = json.loads((pathlib.Path(__file__).parents[2] / "nginx/html/openapi.json").read_text())
+OPERATIONS = sorted(
+    (method.upper(), path, operation["summary"])
+    for path, operations in DOCUMENT["paths"].items() for method, operation in operations.items())
+VIOLATIONS = "addEventListener('securitypolicyviolation', (v) => console.error(v.violatedDirective, v.blockedURI))"
+RECORDS = [
+    {"message_id": 1, "timestamp": "2024-01-15T14:30:00Z", "report_name": "Contract Analysis", "credits_used": 15.6},
+    {"message_id": 2, "timestamp": "2024-01-15T15:45:00Z", "credits_used": 8.2}]
+REDOC_STYLES = " 'sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=' 'sha256-QMIg+bpjm3JdElJ388KYke01izlUW0UoNOeKjpMxdgc='"
+
+
+class Page:
+    """A page with everything that it complained about, and everything that it asked for."""
+
+    def __init__(self, browser, url, path, scheme):
+        self.what = (path, scheme)
+        self.complaints, self.requests = [], []
+        self.page = browser.new_page(color_scheme=scheme, viewport={"width": 1280, "height": 1000})
+        self.page.add_init_script(VIOLATIONS)
+        self.page.on("console", lambda message: self.complaints.append(message.text))
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.on("request", lambda request: self.requests.append(request.url))
+        self.page.goto(url + path)
+        self.url = url
+
+    def check_barriers(self, state):
+        found = Axe().run(self.page).response["violations"]
+        faults = [(fault["id"], [node["html"][:200] for node in fault["nodes"]][:3]) for fault in found]
+        assert not faults, (*self.what, state, faults)
+
+    def close(self):
+        assert not self.complaints, (self.what, self.complaints)
+        elsewhere = [url for url in self.requests if not url.startswith((self.url + "/", "data:"))]
+        assert not elsewhere, (self.what, elsewhere)
+        self.page.close()
+
+
+def answer(operation):
+    """What the service answered, as Swagger UI shows it: status and body."""
+    live = operation.locator(".live-responses-table .response")
+    live.locator(".response-col_status").wait_for()
+    return live.locator(".response-col_status").inner_text().split()[0], live.locator("code").first.inner_text()
+
+
+def check_swagger(browser, url, key, scheme):
+    opened = Page(browser, url, "/docs", scheme)
+    page = opened.page
+    page.locator(".opblock").nth(len(OPERATIONS) - 1).wait_for()
+    shown = sorted(
+        (block.locator(".opblock-summary-method").inner_text(), block.locator(".opblock-summary-path").get_attribute("data-path"),
+         block.locator(".opblock-summary-description").inner_text())
+        for block in page.locator(".opblock").all())
+    assert shown == OPERATIONS, shown
+    background = page.evaluate("getComputedStyle(document.documentElement).backgroundColor")
+    assert (background == "rgb(28, 32, 34)") == (scheme == "dark"), background
+    opened.check_barriers("closed")
+
+    usage = page.locator("#operations-Usage-listUsage")
+    usage.locator(".opblock-summary-control").press("Enter")
+    assert page.url == f"{url}/docs#/Usage/listUsage", page.url
+    usage.get_by_role("button", name="Try it out").click()
+    usage.get_by_role("button", name="Execute").click()
+    status, body = answer(usage)
+    # What was recorded in the light is there in the dark.
+    assert status == "200" and json.loads(body)["usage"][:2] == RECORDS, (status, body)
+    opened.check_barriers("answered")
+
+    page.get_by_role("button", name="Authorize").click()
+    opened.check_barriers("asked for a key")
+    page.locator(".modal-ux input").fill(key)
+    page.locator(".modal-ux").get_by_role("button", name="Apply").click()
+    page.get_by_role("button", name="Close").first.click()
+    record = page.locator("#operations-Recording-recordUsage")
+    record.locator(".opblock-summary-control").click()
+    record.get_by_role("button", name="Try it out").click()
+    record.get_by_role("button", name="Execute").click()
+    status, body = answer(record)
+    # The second time it is a duplicate.
+    assert status == ("201" if scheme == "light" else "200"), (status, body)
+    assert json.loads(body)["credits_used"] == 1.7, body
+
+    for block in page.locator(".opblock-summary-control").all():
+        if block.get_attribute("aria-expanded") == "false":
+            block.click()
+    for button in page.get_by_role("button", name="Schema", exact=True).all():
+        button.click()
+    opened.check_barriers("opened")
+    opened.close()
+
+
+def check_redoc(browser, url, scheme):
+    opened = Page(browser, url, "/redoc", scheme)
+    page = opened.page
+    page.locator("[id^='operation/']").nth(len(OPERATIONS) - 1).wait_for()
+    shown = sorted(
+        (block.locator("button .http-verb").inner_text().upper(), block.locator("button .http-verb + span").inner_text(),
+         block.locator("h2").inner_text().strip())
+        for block in page.locator("[id^='operation/']").all())
+    assert shown == OPERATIONS, shown
+    # The maker's words stay; only the picture, which would come from elsewhere, does not.
+    assert page.get_by_text("API docs by Redocly").is_visible()
+    assert page.locator("img[alt='redocly logo']").count() == 0
+    opened.check_barriers("closed")
+    for button in page.locator("[id^='operation/'] button:has(svg)").all():
+        if button.is_visible():
+            button.click()
+    opened.check_barriers("opened")
+    opened.close()
+
+
+def policy(url):
+    with urllib.request.urlopen(url) as response:
+        return response.headers["Content-Security-Policy"]
+
+
+def check_policies(url):
+    """One policy for all; ReDoc's page alone lets in two texts of style, by their hashes."""
+    home = policy(url + "/")
+    assert home and "unsafe" not in home, home
+    assert policy(url + "/docs") == home
+    assert policy(url + "/redoc") == home.replace("style-src 'self'", "style-src 'self'" + REDOC_STYLES), policy(url + "/redoc")
+
+
+def main(url, key):
+    check_policies(url)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path="/usr/bin/chromium", args=["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"])
+        for scheme in ("light", "dark"):
+            check_swagger(browser, url, key, scheme)
+        # It has one look only.
+        check_redoc(browser, url, "light")
+        browser.close()
+    print(f"measured: {len(OPERATIONS)} operations on two pages, without a barrier")
+
+
+main(*sys.argv[1:])
