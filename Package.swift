@@ -71,6 +71,11 @@ let package = Package(
         .target(
             name: "TestSupport", dependencies: ["FastCGI", "Postgres", "UsageStore"],
             path: "Tests/TestSupport", swiftSettings: settings),
+        // No product: Tests/Benchmarks/instructions.py runs it under callgrind.
+        .executableTarget(
+            name: "instruction-counts",
+            dependencies: ["HTTP", "Postgres", "Tokenizer", "Usage", "UsageAPI", "UsageStore"],
+            path: "Tests/InstructionCounts", swiftSettings: settings),
         tests("FastCGITests", ["FastCGI", "TestSupport"]),
         tests("PostgresTests", ["Postgres", "TestSupport"]),
         tests("SpoolTests", ["Spool", "TestSupport"]),

@@ -1,11 +1,11 @@
-import HTTP
+package import HTTP
 import JSON
 import Usage
 
 /// The messages of a request body, in the form that it has.
-struct MessageBody {
+package struct MessageBody {
     /// The messages, good and bad, in their order.
-    let items: [MessageItem]
+    package let items: [MessageItem]
 
     /// Whether the body is one message and not a list.
     let isSingle: Bool
@@ -13,7 +13,7 @@ struct MessageBody {
     private static let itemLimit = 10_000
 
     /// Reads the body; throws a 400, 413 or 415.
-    init(_ request: Request) throws {
+    package init(_ request: Request) throws {
         let isLines = try Self.isLines(request)
         let now = Timestamp.now
         let content = try Self.items(try request.body(), isLines: isLines)

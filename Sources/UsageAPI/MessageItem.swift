@@ -1,11 +1,11 @@
 import HTTP
 import JSON
-import Usage
+package import Usage
 
 /// A message in a request body: what can be recorded of it, or everything that is wrong with it.
-struct MessageItem {
+package struct MessageItem {
     /// The message; nil when something is wrong.
-    private(set) var message: NewMessage?
+    package private(set) var message: NewMessage?
 
     /// The id, also of a message that is wrong otherwise.
     private(set) var messageID: Int64?

@@ -2,7 +2,7 @@ import HTTP
 import Usage
 
 /// A form that usage records can be had in.
-enum RecordFormat: String, CaseIterable {
+package enum RecordFormat: String, CaseIterable {
     /// One object with an array of records.
     case json
     /// A table for spreadsheets (RFC 4180).

@@ -1,4 +1,4 @@
-import Postgres
+package import Postgres
 import Usage
 
 /// Messages that are being recorded, and what is known of them after each attempt.
@@ -176,7 +176,9 @@ extension NewMessage {
 extension [NewMessage] {
     /// The arrays that the statements for many take; `ids` and `counts` where they differ from what
     /// the messages say themselves.
-    func parameters(ids: [Int64]? = nil, _ counts: [TokenCount?] = []) -> [Parameter] {
+    package func parameters(
+        ids: [Int64]? = nil, _ counts: [TokenCount?] = []
+    ) -> [Parameter] {
         [
             .array(ids ?? map(\.messageID)),
             .array(timestamps: map { $0.timestamp?.postgresMicroseconds }),

@@ -3,7 +3,7 @@ import Tokenizer
 import Usage
 
 /// What an exact tokenizer counted in a text.
-struct TokenCount {
+package struct TokenCount {
     let tokens: Int64
 
     /// The tokenizer's name, as the price list has it.

@@ -1,4 +1,4 @@
-import Postgres
+package import Postgres
 public import Usage
 
 /// Usage records on their way from the server, one at a time, none of them kept.
@@ -12,7 +12,7 @@ public final class UsageRows {
     public let nextCursor: PageCursor?
 
     /// All rows of `reader`.
-    init(_ reader: any RowReader) {
+    package init(_ reader: any RowReader) {
         self.reader = reader
         left = .max
         nextCursor = nil

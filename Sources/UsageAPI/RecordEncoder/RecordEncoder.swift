@@ -1,11 +1,11 @@
-import HTTP
+package import HTTP
 import Usage
-import UsageStore
+package import UsageStore
 
 /// Encodes usage records straight into the output buffer, with nothing in between.
 ///
 /// Every byte is part of the contract: the order of the keys, the absence of blanks, line ends.
-struct RecordEncoder {
+package struct RecordEncoder {
     private let format: RecordFormat
     private let writer: BodyWriter
     private var day = DayPrefix()
@@ -17,13 +17,16 @@ struct RecordEncoder {
     /// The most bytes that an encoding makes of one: `\u001f`.
     private static let escapeLength = 6
 
-    init(_ format: RecordFormat, writer: BodyWriter) {
+    /// Makes an encoder that hands what it writes to `writer`.
+    package init(_ format: RecordFormat, writer: BodyWriter) {
         self.format = format
         self.writer = writer
     }
 
     /// Appends all records of `rows`, with what stands before and after them.
-    mutating func append(all rows: UsageRows, hasFirst: Bool, nextCursor: String?) throws {
+    package mutating func append(
+        all rows: UsageRows, hasFirst: Bool, nextCursor: String?
+    ) throws {
         try writer.append(format.opening)
         if hasFirst {
             repeat { try append(rows) } while try rows.next()
