@@ -1,10 +1,12 @@
 /// A buffer of fixed size that a streamed body is written into, piece by piece.
 public final class BodyWriter {
     /// The buffer; its first `count` bytes are written but not yet sent.
-    public var buffer: [UInt8]
+    ///
+    /// Not checked at run time for two uses at once: that cost 4 % of an encoded record.
+    @exclusivity(unchecked) public var buffer: [UInt8]
 
     /// How many bytes of the buffer are in use.
-    public var count = 0
+    @exclusivity(unchecked) public var count = 0
 
     /// Takes what is sent from here on as well.
     public var copy: ((ArraySlice<UInt8>) -> Void)?

@@ -8,8 +8,9 @@ public final class CopyReader: RowReader {
     private let connection: Connection
     private let statement: String
     private let row: CopyRow
-    private var message: UnsafeMutablePointer<CChar>?
-    private var isAtStart = true
+    // Both are used by `next` alone; the checks at run time cost as much as what is done with them.
+    @exclusivity(unchecked) private var message: UnsafeMutablePointer<CChar>?
+    @exclusivity(unchecked) private var isAtStart = true
 
     /// Starts `statement`; throws when the server refuses it.
     public init(_ connection: Connection, _ statement: String, columns columnCount: Int) throws {
