@@ -26,6 +26,7 @@ http {{
     proxy_temp_path "{folder}/temp/proxy";
     scgi_temp_path "{folder}/temp/scgi";
     uwsgi_temp_path "{folder}/temp/uwsgi";
+    map $uri $orbital_styles {{ default "'self'"; }}
     upstream contestant {{
         server "{upstream}";
         keepalive {keepalive};
