@@ -10,5 +10,5 @@ export function showCards(summary) {
   element("messages").textContent = count(totals.messages);
   element("reports").textContent = count(totals.reports);
   element("average").textContent = average(totals);
-  element("period").textContent = periodText(summary) || "\u00a0";
+  element("period").textContent = periodText(summary) || "No records yet";
 }

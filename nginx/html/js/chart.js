@@ -5,7 +5,7 @@ import { compact } from "./format.js";
 import { ticksOf } from "./ticks.js";
 import { Tip } from "./tip.js";
 
-const HEIGHT = 260;
+const HEIGHT = 300;
 
 /** The colour of a custom property as it is now, light or dark. */
 function colour(element, name) {

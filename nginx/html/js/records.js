@@ -24,6 +24,8 @@ export class RecordsTable {
   #rows = new Map();
   #reading = null;
   #onFailure;
+  /** Whether the active row is to have the focus as soon as its record is there. */
+  #isFocusDue = false;
   /** The row that Tab comes to. */
   active = 0;
 
@@ -73,7 +75,7 @@ export class RecordsTable {
   /** Reads the rows in view again, which keep their place, as does the focus. */
   async refresh() {
     if (!this.#pages) return;
-    const [first] = this.#window.range(this.count, 0);
+    const first = this.#window.range(this.count, 0)[0];
     const anchor = this.#pages.row(first)?.message_id;
     const focused = document.activeElement.closest?.("#records tr")?.record?.message_id;
     this.#pages.expire();
@@ -89,8 +91,8 @@ export class RecordsTable {
   focusRow(index) {
     this.active = Math.max(0, Math.min(index, this.count - 1));
     this.#window.reveal(this.active, this.count);
+    this.#isFocusDue = true;
     this.#render();
-    this.#rows.get(this.active)?.cells[0].firstChild.focus({ preventScroll: true });
   }
 
   /** By how many rows a record has moved, as far as that can be seen. */
@@ -108,6 +110,13 @@ export class RecordsTable {
     this.active = index;
     this.#render();
     row.cells[0].firstChild.focus({ preventScroll: true });
+  }
+
+  #focusActive() {
+    const row = this.#rows.get(this.active);
+    if (!row?.record) this.#window.focus();
+    else row.cells[0].firstChild.focus({ preventScroll: true });
+    this.#isFocusDue = !row?.record;
   }
 
   #clear() {
@@ -163,6 +172,7 @@ export class RecordsTable {
       row.cells[0].firstChild.tabIndex = index === tabStop ? 0 : -1;
       next = row;
     }
+    if (this.#isFocusDue) this.#focusActive();
     this.#window.setSpacers(this.#spacers, first, end, count);
     element("records").ariaRowCount = count + 1;
     const [shownFirst, shownEnd] = this.#window.range(count, 0);

@@ -18,10 +18,10 @@ export function newRow(index) {
 
 /** Shows a record in a row; without one, that it is still to come. */
 export function fillRow(row, record, timeText) {
-  if (row.record === record) return;
+  const button = row.cells[0].firstChild;
+  if (row.record === record && button.disabled === !record) return;
   row.record = record;
   row.classList.toggle("pending", !record);
-  const button = row.cells[0].firstChild;
   button.disabled = !record;
   button.textContent = record ? record.message_id : "";
   button.ariaLabel = record ? `Message ${record.message_id}, receipt` : "";

@@ -27,7 +27,7 @@ export function fits(granularity, milliseconds) {
 
 /** Days, or what is nearest to them and still can be read. */
 function suited(milliseconds) {
-  if (milliseconds <= 3 * SIZES.day) return "hour";
+  if (milliseconds > 0 && milliseconds <= 3 * SIZES.day) return "hour";
   return ORDER.slice(1).find((granularity) => fits(granularity, milliseconds));
 }
 
