@@ -30,7 +30,8 @@ export class Chart {
     this.#tip = new Tip(element, this);
     startKeys(element, this);
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
-      this.#plot?.redraw(false, true);
+      // The bars' paths hold their colour, so these are made anew, too.
+      this.#plot?.redraw(true, true);
     });
     new ResizeObserver(() => {
       this.#plot?.setSize({ width: element.clientWidth, height: HEIGHT });

@@ -96,6 +96,7 @@ addEventListener("popstate", () => {
 
 startControls(change);
 startDownloads();
+element("all-reports").addEventListener("click", () => change({ reports: [], hasReport: null }));
 startGranularity((granularity) => change({ granularity }));
 startSignIn(() => {
   forgetAnswers();

@@ -1,7 +1,7 @@
 // What the page has to say about the view itself, such as an address that it does not understand.
 
 const list = document.getElementById("notices");
-const SHOWN = 5;
+const SHOWN = 8;
 
 export function showNotices(sentences) {
   const lines = sentences.slice(0, SHOWN);

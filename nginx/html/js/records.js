@@ -150,16 +150,18 @@ export class RecordsTable {
     const count = this.count;
     this.#window.fit(count);
     const [first, end] = this.#window.range(count, SPARE);
-    for (const [index, row] of this.#rows) {
-      if (index < first || index >= end) {
-        // The focus must not fall to the top of the page with its row.
-        if (row.contains(document.activeElement)) this.#window.focus();
-        row.remove();
-        this.#rows.delete(index);
-      }
+    const [shownFirst, shownEnd] = this.#window.range(count, 0);
+    // First of all: were the list shorter for a moment, it would be scrolled to that moment's end.
+    this.#window.setSpacers(this.#spacers, first, end, count);
+    const gone = [...this.#rows].filter(([index]) => index < first || index >= end);
+    // The focus must not fall to the top of the page with its row.
+    if (gone.some(([, row]) => row.contains(document.activeElement))) this.#window.focus();
+    for (const [index, row] of gone) {
+      row.remove();
+      this.#rows.delete(index);
     }
     const tabStop = this.active >= first && this.active < end
-      ? this.active : this.#window.range(count, 0)[0];
+      ? this.active : shownFirst;
     let next = this.#spacers[1];
     for (let index = end - 1; index >= first; index -= 1) {
       let row = this.#rows.get(index);
@@ -173,9 +175,7 @@ export class RecordsTable {
       next = row;
     }
     if (this.#isFocusDue) this.#focusActive();
-    this.#window.setSpacers(this.#spacers, first, end, count);
     element("records").ariaRowCount = count + 1;
-    const [shownFirst, shownEnd] = this.#window.range(count, 0);
     element("position").textContent = positionText(shownFirst, shownEnd, count);
     this.#readMissing(first, end);
   }

@@ -1,0 +1,75 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// The page in Chromium; each script in `Tests/browser` is about one subject, and says what failed.
+@Suite(.timeLimit(.minutes(5))) struct `The dashboard` {
+    /// Runs a script against a site with an empty database, which it fills as it likes.
+    private func run(_ script: String, _ environment: [String: String] = [:]) throws {
+        let site = try Site(environment)
+        defer { site.stop() }
+        let (url, nginx) = try Nginx.onPort(responderPath: site.responder.socketPath)
+        defer { nginx.stop() }
+        let outcome = try Program.run(
+            Repository.path(".build/test-tools/bin/python"),
+            ["-B", Repository.path("Tests/browser/\(script).py")],
+            environment: [
+                "SITE": url, "DATABASE_URL": site.database.url,
+                "RESPONDER": Repository.program("orbital-fcgi"),
+                "RESPONDER_PID": String(site.responder.program.pid),
+                "RESPONDER_SOCKET": site.responder.socketPath,
+                "API_KEY": site.database.key(["usage:read"]),
+                "WRITE_KEY": site.database.key(["usage:write"]),
+            ])
+        print(outcome.output, terminator: "")
+        #expect(outcome.status == 0, "\(outcome.errors.suffix(6000))")
+    }
+
+    @Test func `shows sums, bars and reports that are those of the records`() throws {
+        try run("sums")
+    }
+
+    @Test func `keeps the view in its address, and says what it does not understand`() throws {
+        try run("addresses")
+    }
+
+    @Test func `sorts by clicks: up, down, not at all, by several columns`() throws {
+        try run("sorting")
+    }
+
+    @Test func `has a row for each record, and a receipt for each row`() throws {
+        try run("records")
+    }
+
+    @Test func `reads and zooms the chart by pointer and by keyboard`() throws {
+        try run("chart")
+    }
+
+    @Test func `follows changes without moving what somebody looks at`() throws {
+        try run("live")
+    }
+
+    @Test func `says what is in the way, and goes on by itself`() throws {
+        try run("failures")
+    }
+
+    @Test func `asks for an API key where one is needed`() throws {
+        try run("sign_in", ["ACCESS": "keyed"])
+    }
+
+    @Test func `saves exactly what is shown`() throws {
+        try run("downloads")
+    }
+
+    @Test func `can be used by everybody`() throws {
+        try run("accessibility")
+    }
+
+    @Test func `is quick with the records of the demo`() throws {
+        try run("speed")
+    }
+
+    @Test func `takes no more memory for a million records`() throws {
+        try run("million")
+    }
+}

@@ -1,0 +1,79 @@
+"""With as many records as the demo has: how long until something is seen."""
+
+import statistics
+
+from dashboard import eventually, expect, run
+
+# What the page promises, in milliseconds, and what a busy machine is allowed in a test.
+PROMISES = {"first useful paint": 1000, "sort": 300, "filter": 300}
+MARGIN = 2.5
+
+FILL = """
+    TRUNCATE usage_record RESTART IDENTITY;
+    INSERT INTO usage_record (message_id, "timestamp", report_name, message_text, credit_rate_id, credit_hundredths)
+    SELECT n, '2022-01-01Z'::timestamptz + n * interval '97 s', CASE WHEN n % 3 = 0 THEN 'Report ' || n % 50 END,
+        text, 1, usage_credits(char_length(text), NULL, 'characters', 4000, 100)
+    FROM generate_series(1, {}) AS n,
+        LATERAL (SELECT repeat('x', (n::bigint * 7919 % 180)::int + 20) AS text) AS texts;
+    VACUUM (ANALYZE) usage_record;"""
+
+# The moment at which cards, bars and rows are all there, and the frame with them has been painted.
+USEFUL = """(() => {
+    const isThere = () => document.querySelector('#credits')?.textContent !== '–'
+        && document.querySelector('#chart canvas') && document.querySelector('#records tbody td')?.textContent;
+    const look = () => {
+        if (document.readyState === 'loading' || !isThere()) return requestAnimationFrame(look);
+        requestAnimationFrame(() => { window.usefulAt = performance.now(); });
+    };
+    requestAnimationFrame(look);
+})()"""
+
+# Clicks, and takes the time until `text` of `selector` is another and has been painted.
+CLICK = """([button, selector]) => new Promise(done => {
+    const text = () => document.querySelector(selector).textContent;
+    const before = text();
+    const begin = performance.now();
+    const look = () => {
+        if (text() === before) return requestAnimationFrame(look);
+        requestAnimationFrame(() => done(performance.now() - begin));
+    };
+    document.querySelector(button).click();
+    requestAnimationFrame(look);
+})"""
+
+
+def check(name, milliseconds):
+    median = statistics.median(milliseconds)
+    print(f"  measured: {name} after {median:.0f} ms (median of {len(milliseconds)}, at most "
+          f"{max(milliseconds):.0f}); promised {PROMISES[name]}")
+    assert median < PROMISES[name] * MARGIN, milliseconds
+
+
+def test_the_first_useful_paint(site):
+    times = []
+    for _ in range(5):
+        with site.open("/", is_live=False) as page:
+            page.add_init_script(USEFUL)
+            page.goto(page.url)
+            times.append(eventually(page, lambda: page.evaluate("window.usefulAt")))
+            expect(page.locator("#messages")).to_have_text("258,145")
+    check("first useful paint", times)
+
+
+def test_a_sort_and_a_filter(site):
+    with site.open() as page:
+        head, first = "th[data-column='credits_used'] button", "#records tbody tr[data-index='0']"
+        times = []
+        for _ in range(5):
+            # The third click goes back to what has been there before.
+            times += [page.evaluate(CLICK, [head, first]) for _ in range(3)]
+        check("sort", times)
+        times = []
+        for number in range(2, 12):
+            button = f"#report-list li:nth-child({number}) button"
+            times.append(page.evaluate(CLICK, [button, "#messages"]))
+        check("filter", times)
+
+
+if __name__ == "__main__":
+    run(globals(), FILL.format(258_145))
