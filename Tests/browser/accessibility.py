@@ -48,15 +48,16 @@ def test_the_keyboard_reaches_everything_and_shows_where_it_is(site):
             page.keyboard.press("Tab")
             place, outline = page.evaluate("""() => {
                 const it = document.activeElement;
+                if (it === document.body) return ["the end", ""];
                 return [it.id || it.textContent.trim() || it.name, getComputedStyle(it).outlineStyle];
             }""")
-            if place in reached and place != reached[-1]:
+            if place == "the end":
                 break
             reached.append(place)
             assert outline != "none" or place == "Skip to the records", place
         wanted = ["Skip to the records", "API documentation", "preset", "from", "to", "report", "zone", "reset", "Day",
                   "Week", "chart", "The same as a table", "find-report", "csv", "ndjson", "scroller", "1"]
-        assert [place for place in reached if place in wanted] == wanted, reached
+        assert [place for place in dict.fromkeys(reached) if place in wanted] == wanted, reached
         assert sum("Lease" in place for place in reached) == 2, "each report"
         page.reload()
         wait_until_live(page)

@@ -30,6 +30,16 @@ RECORDS = """
     VACUUM (ANALYZE) usage_record;
 """
 
+# Every 97 seconds one, a third of them with one of 50 report names.
+MANY_RECORDS = """
+    TRUNCATE usage_record RESTART IDENTITY;
+    INSERT INTO usage_record (message_id, "timestamp", report_name, message_text, credit_rate_id, credit_hundredths)
+    SELECT n, '2022-01-01Z'::timestamptz + n * interval '97 s', CASE WHEN n % 3 = 0 THEN 'Report ' || n % 50 END,
+        text, 1, usage_credits(char_length(text), NULL, 'characters', 4000, 100)
+    FROM generate_series(1, {}) AS n,
+        LATERAL (SELECT repeat('x', (n::bigint * 7919 % 180)::int + 20) AS text) AS texts;
+    VACUUM (ANALYZE) usage_record;"""
+
 
 class Site:
     """The page as a browser has it."""
@@ -104,12 +114,12 @@ def eventually(page, condition, seconds=10):
     return value
 
 
-def run(tests, records=RECORDS):
+def run(tests, records=RECORDS, arguments=()):
     """Runs the functions named test_… of a module; says which failed, and exits with 1 then."""
     psql(DATABASE, records)
     failures = 0
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=ARGUMENTS)
+        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=[*ARGUMENTS, *arguments])
         for name, test in list(tests.items()):
             if not name.startswith("test_") or len(sys.argv) > 1 and name not in sys.argv[1:]:
                 continue

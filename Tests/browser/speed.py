@@ -2,20 +2,11 @@
 
 import statistics
 
-from dashboard import eventually, expect, run
+from dashboard import MANY_RECORDS, eventually, expect, run
 
 # What the page promises, in milliseconds, and what a busy machine is allowed in a test.
 PROMISES = {"first useful paint": 1000, "sort": 300, "filter": 300}
 MARGIN = 2.5
-
-FILL = """
-    TRUNCATE usage_record RESTART IDENTITY;
-    INSERT INTO usage_record (message_id, "timestamp", report_name, message_text, credit_rate_id, credit_hundredths)
-    SELECT n, '2022-01-01Z'::timestamptz + n * interval '97 s', CASE WHEN n % 3 = 0 THEN 'Report ' || n % 50 END,
-        text, 1, usage_credits(char_length(text), NULL, 'characters', 4000, 100)
-    FROM generate_series(1, {}) AS n,
-        LATERAL (SELECT repeat('x', (n::bigint * 7919 % 180)::int + 20) AS text) AS texts;
-    VACUUM (ANALYZE) usage_record;"""
 
 # The moment at which cards, bars and rows are all there, and the frame with them has been painted.
 USEFUL = """(() => {
@@ -62,7 +53,7 @@ def test_the_first_useful_paint(site):
 
 def test_a_sort_and_a_filter(site):
     with site.open() as page:
-        head, first = "th[data-column='credits_used'] button", "#records tbody tr[data-index='0']"
+        head, first = "th[data-column='credits_used'] button", "#records tbody tr[data-index='1']"
         times = []
         for _ in range(5):
             # The third click goes back to what has been there before.
@@ -75,5 +66,4 @@ def test_a_sort_and_a_filter(site):
         check("filter", times)
 
 
-if __name__ == "__main__":
-    run(globals(), FILL.format(258_145))
+run(globals(), MANY_RECORDS.format(258_145))

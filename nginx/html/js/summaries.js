@@ -37,11 +37,16 @@ function unfit(wanted, used, milliseconds) {
     + `here is one for each ${used === "total" ? "whole range" : used}.`;
 }
 
+/** The filter that was asked about last, and the length of its range. */
+let last = { filter: null, length: 0 };
+
+const lengthOf = ({ from, to }) => (from ? new Date(to) - new Date(from) : 0);
+
 /** The length of a view's range; that of its records where an end is open. */
-async function lengthOf(view, signal) {
-  let { from, to } = view;
-  if (!from || !to) ({ from, to } = await answers.get(address(view, "total"), signal));
-  return from ? new Date(to) - new Date(from) : 0;
+async function findLength(view, signal) {
+  if (view.from && view.to) return lengthOf(view);
+  if (last.filter === filterOf(view).toString()) return last.length;
+  return lengthOf(await answers.get(address(view, "total"), signal));
 }
 
 /**
@@ -49,7 +54,7 @@ async function lengthOf(view, signal) {
  * `notice` says that another granularity was taken than the view names.
  */
 export async function summariesOf(view, signal) {
-  const length = await lengthOf(view, signal);
+  const length = await findLength(view, signal);
   const wanted = view.granularity;
   let granularity = wanted && fits(wanted, length) ? wanted : suited(length);
   const isFiltered = view.reports.length > 0 || view.hasReport !== null;
@@ -60,6 +65,7 @@ export async function summariesOf(view, signal) {
         answers.get(address(view, granularity), signal),
         isFiltered ? answers.get(address(everyReport, "total"), signal) : null,
       ]);
+      last = { filter: filterOf(view).toString(), length: lengthOf(summary) };
       const notice = wanted && granularity !== wanted ? unfit(wanted, granularity, length) : null;
       return { summary, reports: (all ?? summary).by_report, length, notice };
     } catch (error) {
