@@ -4,10 +4,15 @@ import Testing
 
 /// The page in Chromium; each script in `Tests/browser` is about one subject, and says what failed.
 @Suite(.timeLimit(.minutes(5))) struct `The dashboard` {
-    /// Runs a script against a site with an empty database, which it fills as it likes.
-    private func run(_ script: String, _ environment: [String: String] = [:]) throws {
-        let site = try Site(environment)
-        defer { site.stop() }
+    /// Shared by all that leave it as it is; it ends with the tests' database server.
+    ///
+    /// Each script begins with records of its own.
+    private static let shared = Result { try Site() }
+
+    /// Runs a script against the shared site, or against one with a configuration of its own.
+    private func run(_ script: String, ownSite environment: [String: String]? = nil) throws {
+        let site = try environment.map { try Site($0) } ?? Self.shared.get()
+        defer { if environment != nil { site.stop() } }
         let (url, nginx) = try Nginx.onPort(responderPath: site.responder.socketPath)
         defer { nginx.stop() }
         let outcome = try Program.run(
@@ -18,8 +23,7 @@ import Testing
                 "RESPONDER": Repository.program("orbital-fcgi"),
                 "RESPONDER_PID": String(site.responder.program.pid),
                 "RESPONDER_SOCKET": site.responder.socketPath,
-                "API_KEY": site.database.key(["usage:read"]),
-                "WRITE_KEY": site.database.key(["usage:write"]),
+                "ORBITALCTL": Repository.program("orbitalctl"),
             ])
         print(outcome.output, terminator: "")
         #expect(outcome.status == 0, "\(outcome.errors.suffix(6000))")
@@ -50,11 +54,11 @@ import Testing
     }
 
     @Test func `says what is in the way, and goes on by itself`() throws {
-        try run("failures")
+        try run("failures", ownSite: [:])
     }
 
     @Test func `asks for an API key where one is needed`() throws {
-        try run("sign_in", ["ACCESS": "keyed"])
+        try run("sign_in", ownSite: ["ACCESS": "keyed"])
     }
 
     @Test func `saves exactly what is shown`() throws {

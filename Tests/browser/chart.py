@@ -92,7 +92,7 @@ def test_the_keyboard_zooms_into_days_and_their_hours(site):
         expect(page.locator("#chart-title")).to_have_text("Credits per hour")
         page.get_by_text("The same as a table").click()
         # The 31st had 23 hours in London.
-        assert page.locator(".twin tbody tr").count() == 47
+        expect(page.locator(".twin tbody tr")).to_have_count(47)
         page.locator("#chart").focus()
         page.keyboard.press("ArrowRight")
         page.keyboard.press("Shift+ArrowRight")

@@ -16,6 +16,8 @@ from orbital import psql  # noqa: E402
 SITE = os.environ.get("SITE", "")
 DATABASE = os.environ.get("DATABASE_URL", "")
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
+# Nobody looks: a frame need not wait for a screen.
+UNLIMITED = ["--disable-frame-rate-limit", "--disable-gpu-vsync"]
 
 # Sixty days with six weeks in between on which nothing happened, five reports and none.
 RECORDS = """
@@ -114,7 +116,7 @@ def eventually(page, condition, seconds=10):
     return value
 
 
-def run(tests, records=RECORDS, arguments=()):
+def run(tests, records=RECORDS, arguments=UNLIMITED):
     """Runs the functions named test_… of a module; says which failed, and exits with 1 then."""
     psql(DATABASE, records)
     failures = 0

@@ -1,11 +1,11 @@
 """A million records: scrolled through to the end, and back, in bounded memory."""
 
-from dashboard import MANY_RECORDS, expect, run
+from dashboard import MANY_RECORDS, UNLIMITED, expect, run
 
 LIMIT_MEGABYTES = 60
 
-# Nobody waits for a screen; and the heap is told to the byte, not roughly.
-FLAGS = ["--disable-frame-rate-limit", "--disable-gpu-vsync", "--enable-precise-memory-info"]
+# The heap is told to the byte, not roughly.
+FLAGS = [*UNLIMITED, "--enable-precise-memory-info"]
 
 # Five pages at a step: one of them is read, of the others the cursors.
 SCROLL = """async () => {

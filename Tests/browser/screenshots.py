@@ -46,8 +46,8 @@ def pictures():
     """Name, address, size, scheme, and what to do before the picture is taken."""
     demo = os.environ["SITE_DEMO"]
     sorted_view = demo + "/?sort=credits_used:desc"
-    yield "light", sorted_view, WIDE, "light", point_at(0.17)
-    yield "dark", sorted_view, WIDE, "dark", point_at(0.17)
+    yield "light", sorted_view, WIDE, "light", point_at(0.146)
+    yield "dark", sorted_view, WIDE, "dark", point_at(0.146)
     yield "receipt", demo, WIDE, "light", open_receipt
     yield "phone", demo, PHONE, "light", None
     yield "phone-dark", demo, PHONE, "dark", None
@@ -63,7 +63,9 @@ def main(folder):
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=ARGUMENTS)
         for name, address, size, scheme, act in pictures():
-            page = browser.new_page(viewport=size, color_scheme=scheme, reduced_motion="reduce")
+            page = browser.new_page(
+                viewport=size, color_scheme=scheme, reduced_motion="reduce", has_touch=size == PHONE,
+                is_mobile=size == PHONE)
             page.goto(address)
             wait_until_live(page)
             if act:

@@ -1,10 +1,19 @@
 """Where ACCESS=keyed: a key for this tab, in session storage only."""
 
 import os
+import subprocess
 
 from dashboard import expect, later, run, wait_until_live
 
-KEY = os.environ["API_KEY"]
+
+def new_key(scope):
+    """A key as an administrator makes it."""
+    return subprocess.run(
+        [os.environ["ORBITALCTL"], "keys", "create", "test", "--scope", scope],
+        check=True, capture_output=True, text=True).stdout.strip()
+
+
+KEY = new_key("usage:read")
 
 
 def stored(page):
@@ -40,7 +49,7 @@ def test_a_key_that_is_wrong_or_may_not_read_is_refused_with_the_reason(site):
     with site.open(may_fail=True, is_live=False) as page:
         reason = page.locator("#sign-in-reason")
         for key, words in [("orb_nonsense", "The API key is not valid."), ("ключ", "This is no API key."),
-                           (os.environ["WRITE_KEY"], "The API key does not have the scope usage:read.")]:
+                           (new_key("usage:write"), "The API key does not have the scope usage:read.")]:
             page.get_by_label("API key").fill(key)
             page.get_by_role("button", name="Sign in").click()
             expect(reason).to_have_text(words)

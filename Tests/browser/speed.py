@@ -66,4 +66,4 @@ def test_a_sort_and_a_filter(site):
         check("filter", times)
 
 
-run(globals(), MANY_RECORDS.format(258_145))
+run(globals(), MANY_RECORDS.format(258_145), arguments=[])

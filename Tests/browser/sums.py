@@ -35,6 +35,7 @@ def test_the_twin_of_the_chart_has_every_day_of_the_zone_also_those_of_nothing(s
         GROUP BY day ORDER BY day""").replace(", ", " ").splitlines()
     with site.open("/?tz=America/New_York") as page:
         page.get_by_text("The same as a table").click()
+        expect(page.locator(".twin tbody tr")).to_have_count(len(expected))
         shown = page.locator(".twin tbody tr").evaluate_all(
             "rows => rows.map(row => [...row.cells].map(cell => cell.textContent).join('|'))")
         assert [line.replace(", ", " ") for line in shown] == expected

@@ -1,5 +1,6 @@
 // The bar chart: one bar for each bucket, of equal width, for a day of 23 hours is a day.
 
+import { bars } from "./bars.js";
 import { startKeys } from "./chart-keys.js";
 import { compact } from "./format.js";
 import { ticksOf } from "./ticks.js";
@@ -30,8 +31,7 @@ export class Chart {
     this.#tip = new Tip(element, this);
     startKeys(element, this);
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
-      // The bars' paths hold their colour, so these are made anew, too.
-      this.#plot?.redraw(true, true);
+      this.#plot?.redraw(false, true);
     });
     new ResizeObserver(() => {
       this.#plot?.setSize({ width: element.clientWidth, height: HEIGHT });
@@ -91,8 +91,7 @@ export class Chart {
         y: { range: (_, _least, most) => [0, most > 0 ? most * 1.08 : 1] },
       },
       series: [{}, {
-        paths: uPlot.paths.bars({ size: [0.72, 56], radius: 0.12 }),
-        fill: paint("--accent"), width: 0, points: { show: false },
+        paths: bars, fill: paint("--accent"), width: 0, points: { show: false },
       }],
       axes: [
         {

@@ -50,7 +50,9 @@ export function showFresh() {
 export function showFailure(failure, seconds) {
   clearTimeout(slowness);
   const way = seconds === null ? "" : ` ${WAYS_ON[failure.kind]?.(Math.ceil(seconds)) ?? ""}`;
-  say(failure.kind, `${failure.message}${way}${stale()}`, true);
+  // Where a key is asked for, that is the way on.
+  const canRetry = !["unauthorised", "forbidden"].includes(failure.kind);
+  say(failure.kind, `${failure.message}${way}${stale()}`, canRetry);
 }
 
 export function onRetry(action) {
