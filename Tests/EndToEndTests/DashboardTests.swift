@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// The page in Chromium; each script in `Tests/browser` is about one subject, and says what failed.
-@Suite(.timeLimit(.minutes(5))) struct `The dashboard` {
+@MainActor @Suite(.timeLimit(.minutes(5))) struct `The dashboard` {
     /// Shared by all that leave it as it is; it ends with the tests' database server.
     ///
     /// Each script begins with records of its own.
