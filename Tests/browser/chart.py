@@ -1,6 +1,6 @@
 """The chart: what a pointer can read and choose, the keyboard can."""
 
-from dashboard import eventually, expect, query, run
+from dashboard import SITE, eventually, expect, query, run
 
 DAY = """SELECT to_char(coalesce(sum(credit_hundredths), 0) / 100.0, 'FM999,990.00') || ' credits', count(*) || ' messages'
     FROM usage_record WHERE "timestamp" >= '{0}T00:00Z' AND "timestamp" < '{0}T00:00Z'::timestamptz + interval '1 day'"""
@@ -126,6 +126,17 @@ def test_bars_are_as_high_as_their_credits_and_have_the_colours_of_the_scheme(si
         assert "61,91,217" not in colours(page)
     with site.open("/?from=2024-04-20&to=2024-04-24") as page:
         assert "61,91,217" not in colours(page), "nothing was used, so there is no bar"
+
+
+def test_without_its_library_the_page_says_so_and_shows_all_the_rest(site):
+    with site.open("", is_live=False, may_fail=True) as page:
+        page.route("**/assets/uplot.js", lambda route: route.fulfill(status=404))
+        page.goto(SITE)
+        expect(page.locator("#chart")).to_contain_text("/assets/uplot.js is missing")
+        expect(page.locator("#messages")).to_have_text("3,000")
+        page.get_by_text("The same as a table").click()
+        expect(page.locator(".twin tbody tr")).to_have_count(78)
+        expect(page.locator("#state")).to_have_attribute("data-kind", "live")
 
 
 run(globals())

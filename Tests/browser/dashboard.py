@@ -58,7 +58,7 @@ class Site:
         """The page, once it shows something; whatever it complains of is a fault in the end.
 
         Chromium itself writes failed requests to the console; `may_fail` says that there are some.
-        With `has_clock`, `later` lets time pass.
+        With `has_clock`, `later` lets time pass. An empty path opens nothing yet.
         """
         options = {"viewport": {"width": 1280, "height": 900}, "timezone_id": "America/New_York"} | options
         context = self.browser.new_context(**options)
@@ -73,7 +73,8 @@ class Site:
             [] if request.url.startswith((SITE, "data:", "blob:")) else [f"asks {request.url}"]))
         if has_clock:
             page.clock.install()
-        page.goto(SITE + path)
+        if path:
+            page.goto(SITE + path)
         if is_live:
             wait_until_live(page)
         yield page

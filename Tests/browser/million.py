@@ -15,7 +15,11 @@ SCROLL = """async () => {
     let most = 0;
     for (let steps = 0; !position().includes('–1,000,000 of'); steps += 1) {
         scroller.scrollTop += 5000 * 37;
-        do { await frame(); } while (document.querySelector('#records .pending'));
+        const begin = performance.now();
+        do {
+            if (performance.now() > begin + 10_000) throw new Error(`no rows: ${position()}`);
+            await frame();
+        } while (document.querySelector('#records .pending'));
         most = Math.max(most, performance.memory.usedJSHeapSize);
         if (steps > 3000) throw new Error(`no end: ${position()}`);
     }

@@ -10,7 +10,9 @@ WALK = """async tops => {
     for (const top of tops) {
         document.querySelector('#scroller').scrollTop = top;
         const last = Math.min(2999, top / 37 + 26);
+        const begin = performance.now();
         for (;;) {
+            if (performance.now() > begin + 10_000) throw new Error(`no rows at ${top}`);
             await new Promise(requestAnimationFrame);
             const rows = [...document.querySelectorAll('#records tbody tr[data-index]')];
             if (rows.at(-1).dataset.index < last || rows[0].dataset.index > last - 26) continue;

@@ -83,4 +83,17 @@ def test_only_two_columns_sort_and_the_keyboard_does_it(site):
         expect(page.get_by_role("button", name="Credits", exact=True)).to_be_focused()
 
 
+def test_scrolling_while_an_order_is_on_its_way_does_not_lose_it(site):
+    with site.open() as page:
+        held = []
+        page.route("**/usage?sort=*", lambda route: held.append(route))
+        page.get_by_role("button", name="Credits", exact=True).click()
+        eventually(page, lambda: held)
+        page.locator("#scroller").evaluate("it => { it.scrollTop = 2000 * 37; }")
+        expect(page.locator(".pending").first).to_be_visible()
+        held[0].continue_()
+        wanted = expected(site, "credit_hundredths, message_id")
+        eventually(page, lambda: first_ids(page) == wanted)
+
+
 run(globals())

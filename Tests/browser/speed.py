@@ -20,11 +20,12 @@ USEFUL = """(() => {
 })()"""
 
 # Clicks, and takes the time until `text` of `selector` is another and has been painted.
-CLICK = """([button, selector]) => new Promise(done => {
+CLICK = """([button, selector]) => new Promise((done, fail) => {
     const text = () => document.querySelector(selector).textContent;
     const before = text();
     const begin = performance.now();
     const look = () => {
+        if (performance.now() > begin + 10_000) return fail(new Error('nothing has changed'));
         if (text() === before) return requestAnimationFrame(look);
         requestAnimationFrame(() => done(performance.now() - begin));
     };

@@ -39,6 +39,7 @@ export class Chart {
   }
 
   show({ buckets, granularity }) {
+    if (!globalThis.uPlot) return this.#apologise();
     this.buckets = buckets;
     this.granularity = granularity;
     const data = [buckets.map((_, index) => index), buckets.map((each) => each.credits_used)];
@@ -46,6 +47,16 @@ export class Chart {
     else this.#plot = new uPlot(this.#options(), data, this.#element);
     this.#plot.root.hidden = buckets.length === 0;
     this.deselect();
+  }
+
+  /** deploy/dev/assets fetches the library; an installation may have forgotten to. */
+  #apologise() {
+    if (this.#element.querySelector(".missing")) return;
+    const note = document.createElement("p");
+    note.className = "empty missing";
+    note.textContent = "The chart cannot be drawn: /assets/uplot.js is missing. "
+      + "The table below has the same numbers.";
+    this.#element.append(note);
   }
 
   /** Reads one bar out, as if the pointer were on it; null reads none. */

@@ -127,7 +127,7 @@ export class RecordsTable {
   /** Reads a page and then calls `done`, unless another reading has taken its place. */
   async #read(pages, index, done) {
     this.#reading?.abort();
-    const reading = this.#reading = Object.assign(new AbortController(), { index });
+    const reading = this.#reading = Object.assign(new AbortController(), { pages, index });
     const far = pages.distance(index);
     try {
       await pages.read(index, reading.signal, () => {
@@ -186,6 +186,8 @@ export class RecordsTable {
     const isMissing = (index) => index >= 0 && this.#pages.isMissing(index, this.count);
     const index = inView.find(isMissing) ?? (this.#reading ? undefined : soon.find(isMissing));
     if (index === undefined || end <= first) return;
+    // Another view is about to take the place of this one.
+    if (this.#reading && this.#reading.pages !== this.#pages) return;
     // A way to a place that nobody looks at any more is not gone to its end.
     if (this.#reading && samePage(this.#reading.index, index)) return;
     this.#read(this.#pages, index, () => this.#render()).catch(this.#onFailure);

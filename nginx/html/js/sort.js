@@ -1,7 +1,7 @@
 // Sorting by clicks: ascending, then descending, then not at all; columns keep their click order.
 
 const TITLES = { report_name: "Report", credits_used: "Credits" };
-const NEXT = { asc: "sorted ascending", desc: "sorted descending" };
+const ARIA = { asc: "ascending", desc: "descending", none: "none" };
 
 /** The sort after a click on `column`. */
 export function cycled(sort, column) {
@@ -33,11 +33,11 @@ export function showSort(table, sort) {
   for (const head of table.querySelectorAll("th[data-column]")) {
     const place = sort.findIndex((term) => term.column === head.dataset.column);
     const direction = sort[place]?.direction ?? "none";
-    head.ariaSort = { asc: "ascending", desc: "descending", none: "none" }[direction];
+    head.ariaSort = ARIA[direction];
     head.querySelector(".arrow").dataset.direction = direction;
     head.querySelector(".rank").textContent = sort.length > 1 && place >= 0 ? place + 1 : "";
     const rank = sort.length > 1 && place >= 0 ? `, ${place + 1} of ${sort.length}` : "";
     head.querySelector("button").title = direction === "none"
-      ? "Sort ascending" : `${NEXT[direction]}${rank}`;
+      ? "Sort ascending" : `Sorted ${ARIA[direction]}${rank}`;
   }
 }
