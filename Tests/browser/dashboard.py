@@ -18,6 +18,7 @@ DATABASE = os.environ.get("DATABASE_URL", "")
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
 # Nobody looks: a frame need not wait for a screen.
 UNLIMITED = ["--disable-frame-rate-limit", "--disable-gpu-vsync"]
+DESKTOP = {"viewport": {"width": 1280, "height": 900}, "timezone_id": "America/New_York"}
 
 # Sixty days with six weeks in between on which nothing happened, five reports and none.
 RECORDS = """
@@ -48,6 +49,7 @@ class Site:
 
     def __init__(self, browser):
         self.browser = browser
+        self.context = browser.new_context(**DESKTOP)
 
     def sql(self, script):
         """What psql prints; rows as lines, columns with | between them."""
@@ -58,10 +60,11 @@ class Site:
         """The page, once it shows something; whatever it complains of is a fault in the end.
 
         Chromium itself writes failed requests to the console; `may_fail` says that there are some.
-        With `has_clock`, `later` lets time pass. An empty path opens nothing yet.
+        With `has_clock`, `later` lets time pass. An empty path opens nothing yet. `options` are those
+        of a browser context; without any, all share one, and with it the cached scripts and styles.
         """
-        options = {"viewport": {"width": 1280, "height": 900}, "timezone_id": "America/New_York"} | options
-        context = self.browser.new_context(**options)
+        is_shared = not options and not has_clock
+        context = self.context if is_shared else self.browser.new_context(**DESKTOP | options)
         page = context.new_page()
         complaints = []
         def hear(message):
@@ -78,7 +81,7 @@ class Site:
         if is_live:
             wait_until_live(page)
         yield page
-        context.close()
+        (page if is_shared else context).close()
         assert complaints == [], complaints
 
 
@@ -123,12 +126,13 @@ def run(tests, records=RECORDS, arguments=UNLIMITED):
     failures = 0
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=[*ARGUMENTS, *arguments])
+        site = Site(browser)
         for name, test in list(tests.items()):
             if not name.startswith("test_") or len(sys.argv) > 1 and name not in sys.argv[1:]:
                 continue
             begin = time.monotonic()
             try:
-                test(Site(browser))
+                test(site)
                 print(f"  {name[5:].replace('_', ' ')}: {time.monotonic() - begin:.1f} s")
             except Exception:
                 failures += 1

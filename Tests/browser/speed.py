@@ -2,7 +2,7 @@
 
 import statistics
 
-from dashboard import MANY_RECORDS, eventually, expect, run
+from dashboard import MANY_RECORDS, SITE, eventually, expect, run
 
 # What the page promises, in milliseconds, and what a busy machine is allowed in a test.
 PROMISES = {"first useful paint": 1000, "sort": 300, "filter": 300}
@@ -44,9 +44,10 @@ def check(name, milliseconds):
 def test_the_first_useful_paint(site):
     times = []
     for _ in range(5):
-        with site.open("/", is_live=False) as page:
+        # A context of its own has nothing in its cache.
+        with site.open("", is_live=False, locale="en-GB") as page:
             page.add_init_script(USEFUL)
-            page.goto(page.url)
+            page.goto(SITE)
             times.append(eventually(page, lambda: page.evaluate("window.usefulAt")))
             expect(page.locator("#messages")).to_have_text("258,145")
     check("first useful paint", times)
