@@ -2,7 +2,7 @@
 # make test    everything that is tested; make check: everything that is linted
 # make help    all targets
 .DEFAULT_GOAL := help
-.PHONY: bench build check clean demo format help migrate packages run test test-packages
+.PHONY: bench build check clean demo format help migrate packages run screenshots test test-packages
 export PORT ?= 8000
 
 SWIFT_BUILD = swift build -c release --static-swift-stdlib
@@ -28,6 +28,9 @@ bench: build ## measure beside other services, nginx and PostgreSQL; BENCH_FULL=
 
 check: test-packages ## lint, and check the rules of the code, the nginx file and the scripts
 	@exec deploy/dev/check
+
+screenshots: test-packages build ## write pictures of the dashboard to .run/screenshots/
+	@exec deploy/dev/screenshots
 
 migrate: build ## bring the schema of DATABASE_URL, or of the running service, up to date
 	@exec deploy/dev/with-service .build/release/orbitalctl migrate up

@@ -6,14 +6,15 @@ SwaggerUIBundle({
   validatorUrl: null,
 });
 
-// Swagger UI has a dark look of its own; the page follows the system's setting, also when it changes.
+// Swagger UI has a dark look of its own; the page follows the system's setting, and its changes.
 const dark = matchMedia("(prefers-color-scheme: dark)");
 const follow = () => document.documentElement.classList.toggle("dark-mode", dark.matches);
 dark.addEventListener("change", follow);
 follow();
 
 const all = (selector, mend) => document.querySelectorAll(selector).forEach(mend);
-const level = (selector, number) => all(selector, (heading) => heading.setAttribute("aria-level", number));
+const level = (selector, number) =>
+  all(selector, (heading) => heading.setAttribute("aria-level", number));
 
 /** Gives an element its role and its name, where Swagger UI leaves them to the eye. */
 function introduce(selector, role, name) {
@@ -26,7 +27,8 @@ function introduce(selector, role, name) {
 /** What a control or a table is about: a parameter or a status, and the operation. */
 function subject(element) {
   const operation = element.closest(".opblock")?.querySelector(".opblock-summary-control");
-  const part = element.closest("[data-param-name]")?.dataset.paramName ?? element.closest("[data-code]")?.dataset.code;
+  const part = element.closest("[data-param-name]")?.dataset.paramName
+    ?? element.closest("[data-code]")?.dataset.code;
   const place = operation?.querySelector(".opblock-summary-path")?.dataset.path;
   return [part ?? (element.id || "example"), place].filter(Boolean).join(", ");
 }

@@ -24,4 +24,5 @@ new MutationObserver(() => {
 }).observe(page, { childList: true, subtree: true });
 
 // Search would need a worker made of a blob, which the page's policy does not allow.
-Redoc.init("/openapi.json", { disableSearch: true, nativeScrollbars: true, expandResponses: "200,201" }, page);
+const options = { disableSearch: true, nativeScrollbars: true, expandResponses: "200,201" };
+Redoc.init("/openapi.json", options, page);

@@ -1,0 +1,79 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// The page in Chromium; each script in `Tests/browser` is about one subject, and says what failed.
+@MainActor @Suite(.timeLimit(.minutes(5))) struct `The dashboard` {
+    /// Shared by all that leave it as it is; it ends with the tests' database server.
+    ///
+    /// Each script begins with records of its own.
+    private static let shared = Result { try Site() }
+
+    /// Runs a script against the shared site, or against one with a configuration of its own.
+    private func run(_ script: String, ownSite environment: [String: String]? = nil) throws {
+        let site = try environment.map { try Site($0) } ?? Self.shared.get()
+        defer { if environment != nil { site.stop() } }
+        let (url, nginx) = try Nginx.onPort(responderPath: site.responder.socketPath)
+        defer { nginx.stop() }
+        let outcome = try Program.run(
+            Repository.path(".build/test-tools/bin/python"),
+            ["-B", Repository.path("Tests/browser/\(script).py")],
+            environment: [
+                "SITE": url, "DATABASE_URL": site.database.url,
+                "RESPONDER": Repository.program("orbital-fcgi"),
+                "RESPONDER_PID": String(site.responder.program.pid),
+                "RESPONDER_SOCKET": site.responder.socketPath,
+                "ORBITALCTL": Repository.program("orbitalctl"),
+            ])
+        print(outcome.output, terminator: "")
+        #expect(outcome.status == 0, "\(outcome.errors.suffix(6000))")
+    }
+
+    @Test func `shows sums, bars and reports that are those of the records`() throws {
+        try run("sums")
+    }
+
+    @Test func `keeps the view in its address, and says what it does not understand`() throws {
+        try run("addresses")
+    }
+
+    @Test func `sorts by clicks: up, down, not at all, by several columns`() throws {
+        try run("sorting")
+    }
+
+    @Test func `has a row for each record, and a receipt for each row`() throws {
+        try run("records")
+    }
+
+    @Test func `reads and zooms the chart by pointer and by keyboard`() throws {
+        try run("chart")
+    }
+
+    @Test func `follows changes without moving what somebody looks at`() throws {
+        try run("live")
+    }
+
+    @Test func `says what is in the way, and goes on by itself`() throws {
+        try run("failures", ownSite: [:])
+    }
+
+    @Test func `asks for an API key where one is needed`() throws {
+        try run("sign_in", ownSite: ["ACCESS": "keyed"])
+    }
+
+    @Test func `saves exactly what is shown`() throws {
+        try run("downloads")
+    }
+
+    @Test func `can be used by everybody`() throws {
+        try run("accessibility")
+    }
+
+    @Test func `is quick with the records of the demo`() throws {
+        try run("speed")
+    }
+
+    @Test func `takes no more memory for a million records`() throws {
+        try run("million")
+    }
+}

@@ -1,0 +1,119 @@
+"""Light and dark, narrow and wide, with keyboard, without motion, on paper; nothing jumps."""
+
+import re
+
+from axe_playwright_python.sync_playwright import Axe
+from dashboard import eventually, expect, later, run, wait_until_live
+
+WIDTHS = [320, 390, 768, 1280, 2560]
+
+
+def violations(page):
+    found = Axe().run(page).response["violations"]
+    return [(one["id"], [node["html"][:200] for node in one["nodes"]]) for one in found]
+
+
+def both_schemes(page):
+    """Light, then dark."""
+    for scheme in ["light", "dark"]:
+        page.emulate_media(color_scheme=scheme)
+        yield scheme
+
+
+def test_axe_finds_nothing_in_light_and_dark(site):
+    with site.open("/?sort=credits_used:desc,report_name:asc&page=2&report_name=Rent+Review", reduced_motion="reduce") as page:
+        page.get_by_text("The same as a table").click()
+        page.locator("#chart").focus()
+        page.keyboard.press("ArrowRight")
+        page.keyboard.press("Shift+ArrowRight")
+        for scheme in both_schemes(page):
+            found = violations(page)
+            assert found == [], (scheme, found)
+        page.locator("#records tbody button").first.click()
+        expect(page.get_by_role("dialog").locator("dl")).to_be_visible()
+        for scheme in both_schemes(page):
+            found = violations(page)
+            assert found == [], (scheme, found)
+
+
+def test_axe_finds_nothing_when_empty_narrow_or_failing(site):
+    with site.open("/?from=2030-01-01", viewport={"width": 390, "height": 844}, reduced_motion="reduce",
+                   may_fail=True, has_clock=True) as page:
+        for scheme in both_schemes(page):
+            found = violations(page)
+            assert found == [], (scheme, found)
+        page.route("**/usage/summary*", lambda route: route.fulfill(
+            status=401, content_type="application/problem+json", body='{"detail":"An API key is needed."}'))
+        later(page)
+        expect(page.get_by_label("API key")).to_be_visible()
+        for scheme in both_schemes(page):
+            found = violations(page)
+            assert found == [], (scheme, found)
+
+
+def test_the_keyboard_reaches_everything_and_shows_where_it_is(site):
+    with site.open() as page:
+        reached = []
+        for _ in range(60):
+            page.keyboard.press("Tab")
+            place, outline = page.evaluate("""() => {
+                const it = document.activeElement;
+                if (it === document.body) return ["the end", ""];
+                return [it.id || it.textContent.trim() || it.name, getComputedStyle(it).outlineStyle];
+            }""")
+            if place == "the end":
+                break
+            reached.append(place)
+            assert outline != "none" or place == "Skip to the records", place
+        wanted = ["Skip to the records", "API documentation", "preset", "from", "to", "report", "zone", "reset", "Day",
+                  "Week", "chart", "The same as a table", "find-report", "csv", "ndjson", "scroller", "1"]
+        assert [place for place in dict.fromkeys(reached) if place in wanted] == wanted, reached
+        assert sum("Lease" in place for place in reached) == 2, "each report"
+        page.reload()
+        wait_until_live(page)
+        page.keyboard.press("Tab")
+        page.keyboard.press("Enter")
+        expect(page.locator("#records-title")).to_be_focused()
+
+
+def test_nothing_is_cut_off_from_a_phone_to_a_wide_screen(site):
+    with site.open() as page:
+        for width in WIDTHS:
+            page.set_viewport_size({"width": width, "height": 800})
+            eventually(page, lambda: min(width, 1280) * 0.5 < page.locator("#chart canvas").bounding_box()["width"] < width)
+            assert page.evaluate("document.documentElement.scrollWidth") <= width
+            for name in ["credits", "messages", "reports", "average"]:
+                assert page.locator(f"#{name}").evaluate("it => it.scrollWidth <= it.clientWidth"), (name, width)
+            heads = page.locator("#records th").all()
+            assert all(head.bounding_box()["width"] > 40 for head in heads), width
+
+
+def test_the_layout_does_not_shift(site):
+    shifts = """() => new Promise(done => new PerformanceObserver(list => {
+        done(list.getEntries().filter(each => !each.hadRecentInput).map(each => each.value));
+    }).observe({ type: 'layout-shift', buffered: true }) || setTimeout(() => done([]), 300))"""
+    for width in [390, 1280]:
+        with site.open(viewport={"width": width, "height": 900}) as page:
+            assert sum(page.evaluate(shifts)) < 0.01
+
+
+def test_motion_is_reduced_where_that_is_wanted(site):
+    duration = "getComputedStyle(document.querySelector('#reset')).transitionDuration"
+    with site.open() as page:
+        for wish, has_motion in [("reduce", False), ("no-preference", True)]:
+            page.emulate_media(reduced_motion=wish)
+            assert (set(re.split(", ", page.evaluate(duration))) != {"0s"}) == has_motion
+
+
+def test_on_paper_there_are_numbers_and_no_controls(site):
+    with site.open() as page:
+        page.emulate_media(media="print")
+        expect(page.locator(".controls")).to_be_hidden()
+        expect(page.locator(".downloads")).to_be_hidden()
+        expect(page.locator("#credits")).to_be_visible()
+        expect(page.locator("#chart canvas")).to_be_visible()
+        eventually(page, lambda: page.locator("#scroller").evaluate("it => it.scrollHeight <= it.clientHeight"))
+        page.pdf()
+
+
+run(globals())

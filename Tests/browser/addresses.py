@@ -1,0 +1,128 @@
+"""The view is in the address: controls write it, and back, forward and pasted links restore it."""
+
+from dashboard import expect, query, run, rows, wait_until_live
+
+VIEW = ("/?from=2024-03-25&to=2024-04-02&tz=Europe/London&report_name=Rent+Review&report_name=Lease+Abstract"
+        "&granularity=hour&sort=credits_used:desc,report_name:asc")
+
+
+def seen(page):
+    """All that somebody sees of a view."""
+    wait_until_live(page)
+    expect(page.locator(".pending")).to_have_count(0)
+    return {
+        "preset": page.locator("#preset option:checked").inner_text(),
+        "dates": [page.locator("#from").input_value(), page.locator("#to").input_value()],
+        "zone": page.locator("#zone").input_value(),
+        "report": page.locator("#report option:checked").inner_text(),
+        "period": page.locator("#period").inner_text(),
+        "cards": page.locator(".cards dd").all_inner_texts(),
+        "chart": page.locator("#chart-title").inner_text(),
+        "sorts": [head.get_attribute("aria-sort") for head in page.locator("#records th[data-column]").all()],
+        "rows": rows(page, 8),
+        "notices": page.locator("#notices li").all_inner_texts(),
+    }
+
+
+def test_a_pasted_link_shows_what_the_controls_say(site):
+    with site.open(VIEW) as page:
+        view = seen(page)
+    assert view["preset"] == "Custom"
+    assert view["dates"] == ["2024-03-25", "2024-04-01"]
+    assert view["zone"] == "Europe/London"
+    assert view["report"] == "2 reports"
+    assert view["period"] == "25 Mar 2024 – 1 Apr 2024"
+    assert view["chart"] == "Credits per hour"
+    assert view["sorts"] == ["ascending", "descending"]
+    assert view["notices"] == []
+    assert {row[2] for row in view["rows"]} <= {"Rent Review", "Lease Abstract"}
+    credits = [float(row[3]) for row in view["rows"]]
+    assert credits == sorted(credits, reverse=True)
+
+
+def test_each_control_makes_an_address_and_back_and_forward_restore_each_view(site):
+    with site.open() as page:
+        views = [(query(page), seen(page))]
+
+        def step(act, settled):
+            act()
+            settled()
+            views.append((query(page), seen(page)))
+
+        period = page.locator("#period")
+        messages = page.locator("#messages")
+        step(lambda: page.locator("#zone").select_option("Asia/Tokyo"),
+             lambda: expect(page.locator("#zone-name")).to_have_text("(Asia/Tokyo)"))
+        step(lambda: page.locator("#from").fill("2024-03-22"),
+             lambda: expect(period).to_have_text("22 Mar 2024 – 5 Jun 2024"))
+        step(lambda: page.locator("#to").fill("2024-03-30"),
+             lambda: expect(period).to_have_text("22 Mar 2024 – 30 Mar 2024"))
+        step(lambda: page.locator("#report").select_option(label="Lease Abstract"),
+             lambda: expect(messages).to_have_text(site.sql("""SELECT count(*) FROM usage_record
+                 WHERE report_name = 'Lease Abstract' AND "timestamp" >= '2024-03-22T00:00+09'
+                 AND "timestamp" < '2024-03-31T00:00+09'""")))
+        step(lambda: page.get_by_role("button", name="Week").click(),
+             lambda: expect(page.locator("#chart-title")).to_have_text("Credits per week"))
+        step(lambda: page.get_by_role("button", name="Credits", exact=True).click(),
+             lambda: expect(page.locator("th[aria-sort=ascending]")).to_have_count(1))
+        assert views[-1][0] == {
+            "tz": "Asia/Tokyo", "from": "2024-03-22", "to": "2024-03-31", "report_name": "Lease Abstract",
+            "granularity": "week", "sort": "credits_used:asc"}
+
+        def settled(expected):
+            expect(period).to_have_text(expected["period"])
+            expect(page.locator("#chart-title")).to_have_text(expected["chart"])
+            expect(page.locator("#records tbody tr[data-index]").first).to_contain_text(expected["rows"][0][3])
+            assert seen(page) == expected
+
+        for parameters, expected in reversed(views[:-1]):
+            page.go_back()
+            assert query(page) == parameters
+            settled(expected)
+        for parameters, expected in views[1:]:
+            page.go_forward()
+            assert query(page) == parameters
+            settled(expected)
+        page.reload()
+        settled(views[-1][1])
+
+
+def test_presets_are_days_of_the_zone(site):
+    with site.open("/?tz=Pacific/Kiritimati") as page:
+        page.locator("#preset").select_option(label="Last 7 days")
+        expected = site.sql("""
+            SELECT day - 6, day + 1 FROM (SELECT (now() AT TIME ZONE 'Pacific/Kiritimati')::date AS day) AS today""")
+        expect(page.locator("#messages")).to_have_text("0")
+        assert f"{query(page)['from']}|{query(page)['to']}" == expected
+        expect(page.locator("#records-empty")).to_have_text("No message matches. Another range or another report may.")
+        page.locator("#preset").select_option(label="All time")
+        expect(page.locator("#messages")).to_have_text("3,000")
+        assert query(page) == {"tz": "Pacific/Kiritimati"}
+
+
+def test_what_is_not_understood_is_said(site):
+    with site.open("/?tz=Mars/Base&from=2024-02-30&granularity=minute&sort=credits_used:up,price:asc,report_name:desc"
+                   "&page=2&has_report=maybe") as page:
+        notices = page.get_by_role("alert").inner_text()
+        for part in ["tz=Mars/Base", "from=2024-02-30", "granularity=minute", "sort=credits_used:up",
+                     "has_report=maybe"]:
+            assert part in notices, notices
+        assert page.locator("#messages").inner_text() == "3,000"
+        page.get_by_role("button", name="Reset").click()
+        expect(page.locator("#notices li")).to_have_count(0)
+        assert query(page) == {}
+    with site.open("/?page=2&from=2024-05-01&to=2024-04-01&sort=report_name,report_name:desc") as page:
+        notices = page.get_by_role("alert").inner_text()
+        assert "“page” in the address is unknown" in notices
+        assert "from=2024-05-01 is after to=2024-04-01" in notices
+        assert "twice" in notices
+
+
+def test_bars_that_are_too_many_become_coarser_and_that_is_said(site):
+    with site.open("/?granularity=hour") as page:
+        assert page.locator("#chart-title").inner_text() == "Credits per day"
+        assert "granularity=hour would be 1,872 bars" in page.get_by_role("alert").inner_text()
+        assert page.get_by_role("button", name="Hour").is_disabled()
+
+
+run(globals())

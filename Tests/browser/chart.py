@@ -1,0 +1,142 @@
+"""The chart: what a pointer can read and choose, the keyboard can."""
+
+from dashboard import SITE, eventually, expect, query, run
+
+DAY = """SELECT to_char(coalesce(sum(credit_hundredths), 0) / 100.0, 'FM999,990.00') || ' credits', count(*) || ' messages'
+    FROM usage_record WHERE "timestamp" >= '{0}T00:00Z' AND "timestamp" < '{0}T00:00Z'::timestamptz + interval '1 day'"""
+
+
+def middle(page, share):
+    """A place over the bars; 0 is their left end, 1 the right one."""
+    box = page.locator("#chart .u-over").bounding_box()
+    return box["x"] + box["width"] * share, box["y"] + box["height"] * 0.5
+
+
+def colours(page):
+    """The colours of the bars' canvas, how often each."""
+    return page.locator("#chart canvas").evaluate("""canvas => {
+        const copy = new OffscreenCanvas(canvas.width, canvas.height).getContext('2d', { willReadFrequently: true });
+        copy.drawImage(canvas, 0, 0);
+        const { data } = copy.getImageData(0, 0, canvas.width, canvas.height);
+        const seen = {};
+        for (let i = 0; i < data.length; i += 4) {
+            if (data[i + 3] === 255) { const key = data.slice(i, i + 3).join(); seen[key] = (seen[key] ?? 0) + 1; }
+        }
+        return seen;
+    }""")
+
+
+def test_the_pointer_reads_a_bar(site):
+    credits, messages = site.sql(DAY.format("2024-03-21")).split("|")
+    with site.open("/?from=2024-03-20&to=2024-03-30") as page:
+        page.mouse.move(*middle(page, 0.15))
+        tip = page.locator("#chart-tip")
+        expect(tip).to_contain_text("Thu, 21 Mar 2024")
+        assert credits in tip.inner_text() and messages in tip.inner_text()
+        page.mouse.move(*middle(page, 0.95))
+        expect(tip).to_contain_text("Fri, 29 Mar 2024")
+        page.mouse.move(5, 5)
+        expect(tip).to_be_hidden()
+
+
+def test_a_day_of_nothing_is_read_as_nothing(site):
+    with site.open("/?from=2024-04-20&to=2024-04-24") as page:
+        page.mouse.move(*middle(page, 0.4))
+        expect(page.locator("#chart-tip")).to_contain_text("Sun, 21 Apr 2024")
+        expect(page.locator("#chart-tip")).to_contain_text("0.00 credits")
+
+
+def test_the_arrow_keys_read_the_bars_aloud(site):
+    credits, messages = site.sql(DAY.format("2024-03-22")).split("|")
+    with site.open("/?from=2024-03-20&to=2024-03-30") as page:
+        page.locator("#chart").focus()
+        for key in ["ArrowRight", "ArrowRight", "ArrowRight", "ArrowRight", "ArrowLeft"]:
+            page.keyboard.press(key)
+        readout = page.locator("#chart-readout")
+        assert readout.get_attribute("aria-live") == "polite"
+        assert readout.inner_text().startswith(f"Fri, 22 Mar 2024: {credits}, {messages}, ")
+        expect(page.locator("#chart-tip")).to_contain_text("Fri, 22 Mar 2024")
+        page.keyboard.press("End")
+        assert readout.inner_text().startswith("Fri, 29 Mar 2024")
+        page.keyboard.press("Home")
+        assert readout.inner_text().startswith("Wed, 20 Mar 2024")
+        page.keyboard.press("Escape")
+        expect(page.locator("#chart-tip")).to_be_hidden()
+
+
+def test_dragging_zooms_into_what_was_dragged_over(site):
+    with site.open("/?from=2024-03-20&to=2024-03-30&tz=Europe/London") as page:
+        page.mouse.move(*middle(page, 0.25))
+        page.mouse.down()
+        page.mouse.move(*middle(page, 0.4), steps=4)
+        page.mouse.move(*middle(page, 0.55), steps=4)
+        page.mouse.up()
+        expect(page.locator("#period")).to_have_text("22 Mar 2024 – 25 Mar 2024")
+        assert query(page) == {"from": "2024-03-22", "to": "2024-03-26", "tz": "Europe/London"}
+        expected = site.sql("""SELECT count(*) FROM usage_record
+            WHERE "timestamp" >= '2024-03-22T00:00Z' AND "timestamp" < '2024-03-26T00:00Z'""")
+        assert page.locator("#messages").inner_text() == expected
+        page.go_back()
+        expect(page.locator("#period")).to_have_text("20 Mar 2024 – 29 Mar 2024")
+
+
+def test_the_keyboard_zooms_into_days_and_their_hours(site):
+    with site.open("/?from=2024-03-29&to=2024-04-04&tz=Europe/London") as page:
+        page.locator("#chart").focus()
+        for key in ["ArrowRight", "ArrowRight", "ArrowRight", "Shift+ArrowRight"]:
+            page.keyboard.press(key)
+        assert page.locator("#chart-readout").inner_text().startswith("2 selected. Mon, 1 Apr 2024")
+        expect(page.locator("#chart .u-select")).to_be_visible()
+        page.keyboard.press("Enter")
+        expect(page.locator("#period")).to_have_text("31 Mar 2024 – 1 Apr 2024")
+        expect(page.locator("#chart-title")).to_have_text("Credits per hour")
+        page.get_by_text("The same as a table").click()
+        # The 31st had 23 hours in London.
+        expect(page.locator(".twin tbody tr")).to_have_count(47)
+        page.locator("#chart").focus()
+        page.keyboard.press("ArrowRight")
+        page.keyboard.press("Shift+ArrowRight")
+        page.keyboard.press("Enter")
+        expect(page.locator("#period")).to_have_text("31 Mar 2024, 00:00 – 31 Mar 2024, 03:00")
+        assert query(page) == {
+            "from": "2024-03-31T00:00:00+00:00", "to": "2024-03-31T03:00:00+01:00", "tz": "Europe/London"}
+        assert page.locator("#messages").inner_text() == site.sql("""SELECT count(*) FROM usage_record
+            WHERE "timestamp" >= '2024-03-31T00:00Z' AND "timestamp" < '2024-03-31T02:00Z'""")
+
+
+def test_bars_are_hours_days_weeks_or_months(site):
+    with site.open("/?from=2024-03-20&to=2024-04-10") as page:
+        page.get_by_text("The same as a table").click()
+        for name, number, first in [("Hour", 504, "Wed, 20 Mar 2024, 00:00"), ("Week", 4, "Week of 20 Mar 2024"),
+                                    ("Month", 2, "March 2024"), ("Day", 21, "Wed, 20 Mar 2024")]:
+            button = page.get_by_role("button", name=name)
+            button.click()
+            expect(page.locator(".twin tbody tr")).to_have_count(number)
+            expect(button).to_have_attribute("aria-pressed", "true")
+            assert page.locator(".twin tbody th").first.inner_text() == first
+            assert page.locator("#chart-title").inner_text() == f"Credits per {name.lower()}"
+            assert query(page)["granularity"] == name.lower()
+
+
+def test_bars_are_as_high_as_their_credits_and_have_the_colours_of_the_scheme(site):
+    with site.open("/?from=2024-03-20&to=2024-03-30") as page:
+        assert colours(page).get("61,91,217", 0) > 10_000
+        page.emulate_media(color_scheme="dark")
+        eventually(page, lambda: colours(page).get("138,164,255", 0) > 10_000)
+        assert "61,91,217" not in colours(page)
+    with site.open("/?from=2024-04-20&to=2024-04-24") as page:
+        assert "61,91,217" not in colours(page), "nothing was used, so there is no bar"
+
+
+def test_without_its_library_the_page_says_so_and_shows_all_the_rest(site):
+    with site.open("", is_live=False, may_fail=True) as page:
+        page.route("**/assets/uplot.js", lambda route: route.fulfill(status=404))
+        page.goto(SITE)
+        expect(page.locator("#chart")).to_contain_text("/assets/uplot.js is missing")
+        expect(page.locator("#messages")).to_have_text("3,000")
+        page.get_by_text("The same as a table").click()
+        expect(page.locator(".twin tbody tr")).to_have_count(78)
+        expect(page.locator("#state")).to_have_attribute("data-kind", "live")
+
+
+run(globals())

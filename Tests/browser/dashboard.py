@@ -1,0 +1,141 @@
+"""What the browser tests share: Chromium, the page, and what it must never do."""
+
+import contextlib
+import os
+import pathlib
+import sys
+import time
+import traceback
+import urllib.parse
+
+from playwright.sync_api import expect, sync_playwright
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "api"))
+from orbital import psql  # noqa: E402
+
+SITE = os.environ.get("SITE", "")
+DATABASE = os.environ.get("DATABASE_URL", "")
+ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
+# Nobody looks: a frame need not wait for a screen.
+UNLIMITED = ["--disable-frame-rate-limit", "--disable-gpu-vsync"]
+DESKTOP = {"viewport": {"width": 1280, "height": 900}, "timezone_id": "America/New_York"}
+
+# Sixty days with six weeks in between on which nothing happened, five reports and none.
+RECORDS = """
+    TRUNCATE usage_record RESTART IDENTITY;
+    INSERT INTO usage_record ("timestamp", report_name, message_text)
+    SELECT '2024-03-20T00:30:00Z'::timestamptz + n * interval '17 min'
+            + CASE WHEN n > 1500 THEN interval '42 d' ELSE interval '0' END,
+        CASE WHEN n % 3 > 0 THEN (ARRAY['Contract Analysis', 'Lease Abstract', 'Short Lease Report',
+            'Rent Review', '<b>Ümläut & "quotes"</b>'])[n % 5 + 1] END,
+        repeat('x', n * 7919 % 400)
+    FROM generate_series(1, 3000) AS n;
+    VACUUM (ANALYZE) usage_record;
+"""
+
+# Every 97 seconds one, a third of them with one of 50 report names.
+MANY_RECORDS = """
+    TRUNCATE usage_record RESTART IDENTITY;
+    INSERT INTO usage_record (message_id, "timestamp", report_name, message_text, credit_rate_id, credit_hundredths)
+    SELECT n, '2022-01-01Z'::timestamptz + n * interval '97 s', CASE WHEN n % 3 = 0 THEN 'Report ' || n % 50 END,
+        text, 1, usage_credits(char_length(text), NULL, 'characters', 4000, 100)
+    FROM generate_series(1, {}) AS n,
+        LATERAL (SELECT repeat('x', (n::bigint * 7919 % 180)::int + 20) AS text) AS texts;
+    VACUUM (ANALYZE) usage_record;"""
+
+
+class Site:
+    """The page as a browser has it."""
+
+    def __init__(self, browser):
+        self.browser = browser
+        self.context = browser.new_context(**DESKTOP)
+
+    def sql(self, script):
+        """What psql prints; rows as lines, columns with | between them."""
+        return psql(DATABASE, script).strip()
+
+    @contextlib.contextmanager
+    def open(self, path="/", may_fail=False, is_live=True, has_clock=False, **options):
+        """The page, once it shows something; whatever it complains of is a fault in the end.
+
+        Chromium itself writes failed requests to the console; `may_fail` says that there are some.
+        With `has_clock`, `later` lets time pass. An empty path opens nothing yet. `options` are those
+        of a browser context; without any, all share one, and with it the cached scripts and styles.
+        """
+        is_shared = not options and not has_clock
+        context = self.context if is_shared else self.browser.new_context(**DESKTOP | options)
+        page = context.new_page()
+        complaints = []
+        def hear(message):
+            if not (may_fail and message.text.startswith("Failed to load resource")):
+                complaints.append(f"{message.type}: {message.text}")
+        page.on("console", hear)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("request", lambda request: complaints.extend(
+            [] if request.url.startswith((SITE, "data:", "blob:")) else [f"asks {request.url}"]))
+        if has_clock:
+            page.clock.install()
+        if path:
+            page.goto(SITE + path)
+        if is_live:
+            wait_until_live(page)
+        yield page
+        (page if is_shared else context).close()
+        assert complaints == [], complaints
+
+
+def wait_until_live(page):
+    expect(page.locator("#state[data-kind=live]")).to_be_visible(timeout=15_000)
+
+
+def later(page, seconds=3.1):
+    """Time passes at once; by default as much as lies between two questions of the page."""
+    page.clock.fast_forward(int(seconds * 1000))
+
+
+def query(page):
+    """The parameters of the page's address."""
+    return dict(urllib.parse.parse_qsl(urllib.parse.urlsplit(page.url).query))
+
+
+def rows(page, number=None):
+    """The texts of the first rows that are in the table."""
+    texts = page.locator("#records tbody tr[data-index]").evaluate_all(
+        "rows => rows.map(row => [...row.cells].map(cell => cell.textContent))")
+    return texts[:number]
+
+
+def column(page, index, number):
+    return [row[index] for row in rows(page, number)]
+
+
+def eventually(page, condition, seconds=10):
+    """Waits until `condition()` is true; its last value."""
+    deadline = time.monotonic() + seconds
+    while not (value := condition()) and time.monotonic() < deadline:
+        # The page's events are heard meanwhile.
+        page.wait_for_timeout(20)
+    assert value, "it did not come to be"
+    return value
+
+
+def run(tests, records=RECORDS, arguments=UNLIMITED):
+    """Runs the functions named test_… of a module; says which failed, and exits with 1 then."""
+    psql(DATABASE, records)
+    failures = 0
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=[*ARGUMENTS, *arguments])
+        site = Site(browser)
+        for name, test in list(tests.items()):
+            if not name.startswith("test_") or len(sys.argv) > 1 and name not in sys.argv[1:]:
+                continue
+            begin = time.monotonic()
+            try:
+                test(site)
+                print(f"  {name[5:].replace('_', ' ')}: {time.monotonic() - begin:.1f} s")
+            except Exception:
+                failures += 1
+                print(f"{name} failed:\n{traceback.format_exc()}", file=sys.stderr)
+        browser.close()
+    sys.exit(1 if failures else 0)

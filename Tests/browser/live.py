@@ -1,0 +1,124 @@
+"""The page follows the records while somebody looks, and moves nothing that is looked at."""
+
+from dashboard import SITE, eventually, expect, later, rows, run
+
+ADD = """INSERT INTO usage_record ("timestamp", report_name, message_text)
+    SELECT '{}', {}, repeat('y', 200) FROM generate_series(1, {})"""
+
+
+def add(site, time="2024-06-06T10:00Z", name="NULL", number=1):
+    site.sql(ADD.format(time, name, number))
+
+
+def test_nothing_new_costs_one_304_every_few_seconds(site):
+    with site.open(has_clock=True) as page:
+        answers = []
+        page.on("response", lambda response: answers.append(f"{response.status} {response.url[len(SITE):]}"))
+        for number in [1, 2, 3]:
+            later(page)
+            eventually(page, lambda: len(answers) == number)
+            expect(page.locator("#state[data-kind=live]")).to_be_visible()
+        assert answers == ["304 /usage/summary?granularity=day"] * 3
+
+
+def test_a_new_record_changes_everything_that_it_touches(site):
+    count = int(site.sql("SELECT count(*) FROM usage_record"))
+    with site.open(has_clock=True) as page:
+        add(site, name="'A New Report'")
+        later(page)
+        expect(page.locator("#messages")).to_have_text(f"{count + 1:,}")
+        expect(page.locator("#period")).to_have_text("20 Mar 2024 – 6 Jun 2024")
+        expect(page.get_by_role("button", name="A New Report")).to_be_visible()
+        expect(page.locator("#position")).to_contain_text(f"of {count + 1:,}")
+        page.locator("#records tbody button[tabindex='0']").focus()
+        page.keyboard.press("End")
+        expect(page.locator("#records tr:focus-within")).to_contain_text("A New Report")
+
+
+def test_scroll_position_and_focus_stay_when_rows_come_in_before(site):
+    # On the first page of records their number changes; later pages start where they started.
+    for top, shift in [(500, 3), (1200, 0)]:
+        count = int(site.sql("SELECT count(*) FROM usage_record"))
+        with site.open("/?sort=credits_used:desc", has_clock=True) as page:
+            page.locator("#scroller").evaluate("(it, top) => { it.scrollTop = top * 37 + 11; }", top)
+            expect(page.locator("#position")).to_contain_text(f"{top + 1:,}–")
+            expect(page.locator(".pending")).to_have_count(0)
+            page.evaluate("scrollTo(0, 300)")
+            page.locator(f"#records tbody tr[data-index='{top + 5}'] button").focus()
+            focused = page.locator("#records tr:focus-within")
+            record, place = focused.inner_text(), focused.bounding_box()
+            # As dear as the dearest: they come in before the row.
+            site.sql("""INSERT INTO usage_record ("timestamp", message_text)
+                SELECT '2024-04-01Z', repeat('y', 4000) FROM generate_series(1, 3)""")
+            with page.expect_response("**/usage?*"):
+                later(page)
+            expect(page.locator("#messages")).to_have_text(f"{count + 3:,}")
+            expect(page.locator("#position")).to_contain_text(f"of {count + 3:,}")
+            expect(focused).to_have_attribute("data-index", str(top + 5 + shift))
+            assert focused.inner_text() == record
+            assert focused.bounding_box() == place
+            # Up again: none is missing, none is there twice.
+            page.keyboard.press("Home")
+            expect(focused).to_have_attribute("data-index", "0")
+            expect(page.locator(".pending")).to_have_count(0)
+            dearest = site.sql(
+                "SELECT message_id FROM usage_record ORDER BY credit_hundredths DESC, message_id LIMIT 10")
+            assert [row[0] for row in rows(page, 10)] == dearest.splitlines()
+
+
+def test_focus_in_a_field_and_an_open_receipt_stay(site):
+    count = int(site.sql("SELECT count(*) FROM usage_record"))
+    with site.open(has_clock=True) as page:
+        page.get_by_label("Find a report").fill("Lease")
+        add(site)
+        later(page)
+        expect(page.locator("#messages")).to_have_text(f"{count + 1:,}")
+        expect(page.get_by_label("Find a report")).to_be_focused()
+        assert page.get_by_label("Find a report").input_value() == "Lease"
+        page.get_by_label("Find a report").fill("")
+        report = page.get_by_role("button", name="Lease Abstract")
+        report.focus()
+        # The order of the list changes, but not what has the focus.
+        add(site, name="'Lease Abstract'", number=400)
+        later(page)
+        expect(page.locator("#messages")).to_have_text(f"{count + 401:,}")
+        expect(report).to_be_focused()
+        page.locator("#records tbody button").first.click()
+        expect(page.get_by_role("dialog").locator("dl")).to_be_visible()
+        add(site)
+        later(page)
+        expect(page.locator("#messages")).to_have_text(f"{count + 402:,}")
+        expect(page.get_by_role("dialog")).to_be_visible()
+        page.keyboard.press("Escape")
+        expect(page.locator("#records tbody button").first).to_be_focused()
+
+
+def test_the_first_record_of_all_appears_by_itself(site):
+    site.sql("TRUNCATE usage_record")
+    with site.open(has_clock=True) as page:
+        expect(page.locator("#chart-empty")).to_contain_text("No message has been recorded yet")
+        expect(page.locator("#period")).to_have_text("No records yet")
+        assert page.locator(".cards dd").all_inner_texts() == ["0.00", "0", "0", "–"]
+        add(site)
+        later(page)
+        expect(page.locator("#messages")).to_have_text("1")
+        expect(page.locator("#chart-empty")).to_be_hidden()
+        expect(page.locator("#position")).to_have_text("1–1 of 1")
+
+
+def test_a_hidden_page_asks_nothing(site):
+    with site.open(has_clock=True) as page:
+        asked = []
+        page.on("request", lambda request: asked.append(request.url))
+        hide = """isHidden => {
+            Object.defineProperty(document, 'hidden', { value: isHidden, configurable: true });
+            document.dispatchEvent(new Event('visibilitychange'));
+        }"""
+        page.evaluate(hide, True)
+        later(page, 60)
+        assert asked == []
+        page.evaluate(hide, False)
+        eventually(page, lambda: len(asked) == 1)
+
+
+run(globals())

@@ -1,0 +1,147 @@
+"""The table of records: all of them, by cursor, with a receipt for each."""
+
+from dashboard import eventually, expect, rows, run, wait_until_live
+
+ORDER = 'ORDER BY "timestamp", message_id'
+
+# Scrolls from place to place, as soon as each one's rows are there; the id of each row.
+WALK = """async tops => {
+    const seen = {};
+    for (const top of tops) {
+        document.querySelector('#scroller').scrollTop = top;
+        const last = Math.min(2999, top / 37 + 26);
+        const begin = performance.now();
+        for (;;) {
+            if (performance.now() > begin + 10_000) throw new Error(`no rows at ${top}`);
+            await new Promise(requestAnimationFrame);
+            const rows = [...document.querySelectorAll('#records tbody tr[data-index]')];
+            if (rows.at(-1).dataset.index < last || rows[0].dataset.index > last - 26) continue;
+            if (rows.some(row => row.classList.contains('pending'))) continue;
+            for (const row of rows) seen[row.dataset.index] = row.cells[0].textContent;
+            break;
+        }
+    }
+    return seen;
+}"""
+
+
+def scroll_to(page, share):
+    page.locator("#scroller").evaluate("(it, share) => { it.scrollTop = it.scrollHeight * share; }", share)
+
+
+def settled(page, text):
+    expect(page.locator("#position")).to_contain_text(text)
+    expect(page.locator(".pending")).to_have_count(0)
+
+
+def test_rows_show_id_time_in_the_zone_report_and_credits(site):
+    expected = site.sql(f"""
+        SELECT message_id, to_char("timestamp" AT TIME ZONE 'Asia/Kathmandu', 'FMDD Mon YYYY, HH24:MI:SS'),
+            coalesce(report_name, ''), to_char(credit_hundredths / 100.0, 'FM999,990.00')
+        FROM usage_record {ORDER} LIMIT 12""").splitlines()
+    with site.open("/?tz=Asia/Kathmandu") as page:
+        assert ["|".join(row) for row in rows(page, 12)] == expected
+        assert page.locator("#zone-name").inner_text() == "(Asia/Kathmandu)"
+        assert any(line.split("|")[2] == "" for line in expected)
+
+
+def test_all_rows_come_in_order_down_and_up_again(site):
+    expected = site.sql(f"SELECT message_id FROM usage_record {ORDER}").splitlines()
+    with site.open() as page:
+        positions = [*range(0, 2980 * 37, 37 * 28), 2980 * 37]
+        for tops in [positions, positions[::-1]]:
+            seen = page.evaluate(WALK, tops)
+            different = [index for index in range(3000) if seen.get(str(index)) != expected[index]]
+            assert different == [], different[:20]
+        assert page.locator("#records tbody tr[data-index]").count() < 60, "rows stay few"
+
+
+def test_somewhere_far_is_found_without_reading_what_lies_between(site):
+    with site.open() as page:
+        bodies = []
+        page.on("response", lambda response: "/usage?" in response.url and bodies.append(response.request.method))
+        scroll_to(page, 1)
+        settled(page, "3,000 of 3,000")
+        assert bodies.count("HEAD") >= 1 and bodies.count("GET") <= 2, bodies
+        assert rows(page)[-1][0] == site.sql(f"SELECT message_id FROM usage_record {ORDER} OFFSET 2999")
+
+
+def test_a_click_or_enter_shows_the_receipt_and_closing_it_returns(site):
+    site.sql("""UPDATE usage_record SET message_id = 9007199254740993 WHERE message_id = 2""")
+    with site.open("/?tz=Europe/London") as page:
+        dialog = page.get_by_role("dialog")
+        page.locator("#records tbody tr[data-index='0'] td.name").click()
+        expect(dialog).to_contain_text("Message 1")
+        text = dialog.inner_text()
+        for part in ["20 Mar 2024, 00:47:00 UTC", "319", "319 characters ÷ 4 = 79.75 tokens",
+                     "40.00 credits for 100 tokens", "79.75 ÷ 100 × 40.00 = 31.90", "31.90"]:
+            assert part in text, text
+        page.keyboard.press("Escape")
+        expect(dialog).to_be_hidden()
+        first = page.get_by_role("button", name="Message 1, receipt")
+        expect(first).to_be_focused()
+        page.keyboard.press("ArrowDown")
+        page.keyboard.press("Enter")
+        expect(dialog).to_contain_text("Message 9007199254740993")
+        expect(dialog.locator("dl")).to_be_visible()
+        page.keyboard.press("Enter")
+        expect(dialog).to_be_hidden()
+        expect(page.get_by_role("button", name="Message 9007199254740993, receipt")).to_be_focused()
+    site.sql("""UPDATE usage_record SET message_id = 2 WHERE message_id = 9007199254740993""")
+
+
+def test_a_minimum_that_applies_is_said(site):
+    small = site.sql("SELECT min(message_id) FROM usage_record WHERE credit_hundredths = 100")
+    with site.open("/?sort=credits_used:asc") as page:
+        page.get_by_role("button", name=f"Message {small}, receipt").click()
+        expect(page.get_by_role("dialog")).to_contain_text("1.00, which applies")
+
+
+def test_the_keyboard_walks_through_the_rows(site):
+    last = site.sql(f"SELECT message_id FROM usage_record {ORDER} OFFSET 2999")
+    with site.open() as page:
+        page.locator("#scroller").focus()
+        # Both sorts come first.
+        for _ in range(3):
+            page.keyboard.press("Tab")
+        focused = page.locator("#records tbody button:focus")
+        assert focused.inner_text() == "1"
+        for key, row in [("ArrowDown", 1), ("ArrowDown", 2), ("ArrowUp", 1)]:
+            page.keyboard.press(key)
+            assert page.locator("#records tr:focus-within").get_attribute("data-index") == str(row)
+        page.keyboard.press("End")
+        expect(focused).to_have_text(last)
+        expect(page.locator("#records tr:focus-within")).to_have_attribute("aria-rowindex", "3001")
+        expect(page.locator("#records")).to_have_attribute("aria-rowcount", "3001")
+        page.keyboard.press("PageUp")
+        page.keyboard.press("Home")
+        expect(focused).to_have_text("1")
+        page.keyboard.press("Tab")
+        assert page.evaluate("document.activeElement.closest('tbody')") is None, "one stop for all rows"
+
+
+def test_a_row_that_is_scrolled_away_leaves_the_focus_to_the_table(site):
+    with site.open() as page:
+        page.locator("#records tbody button").first.focus()
+        scroll_to(page, 0.5)
+        expect(page.locator("#scroller")).to_be_focused()
+        settled(page, "of 3,000")
+        for _ in range(3):
+            page.keyboard.press("Tab")
+        row = page.locator("#records tr:focus-within").get_attribute("data-index")
+        assert abs(int(row) - 1500) < 30
+
+
+def test_a_page_that_cannot_be_read_is_read_later(site):
+    with site.open(may_fail=True) as page:
+        page.route("**/usage?*cursor=*", lambda route: route.abort())
+        scroll_to(page, 0.6)
+        expect(page.locator("#state")).to_contain_text("cannot be reached")
+        assert page.locator(".pending").count() > 5
+        page.unroute("**/usage?*cursor=*")
+        page.get_by_role("button", name="Try again").click()
+        settled(page, "of 3,000")
+        wait_until_live(page)
+
+
+run(globals())

@@ -1,0 +1,87 @@
+"""Cards, bars and reports: the numbers on the page are those in the database."""
+
+from dashboard import expect, query, run
+
+SUMS = """
+    SELECT to_char(sum(credit_hundredths) / 100.0, 'FM999,999,990.00'), to_char(count(*), 'FM999,999'),
+        to_char(count(report_name), 'FM999,999'), to_char(round(avg(credit_hundredths)) / 100, 'FM990.00')
+    FROM usage_record WHERE {}"""
+
+
+def cards(page):
+    return [page.locator(f"#{name}").inner_text() for name in ["credits", "messages", "reports", "average"]]
+
+
+def test_cards_show_the_sums_of_all_records(site):
+    with site.open() as page:
+        assert cards(page) == site.sql(SUMS.format("true")).split("|")
+        assert page.locator("#period").inner_text() == "20 Mar 2024 – 5 Jun 2024"
+
+
+def test_cards_show_the_sums_of_the_range_and_the_report(site):
+    with site.open("/?from=2024-03-31&to=2024-04-02&tz=Europe/London&report_name=Rent+Review") as page:
+        where = """report_name = 'Rent Review' AND "timestamp" >= '2024-03-31T00:00Z'
+            AND "timestamp" < '2024-04-01T23:00Z'"""
+        assert cards(page) == site.sql(SUMS.format(where)).split("|")
+        assert page.locator("#period").inner_text() == "31 Mar 2024 – 1 Apr 2024"
+
+
+def test_the_twin_of_the_chart_has_every_day_of_the_zone_also_those_of_nothing(site):
+    expected = site.sql("""
+        SELECT to_char(day, 'Dy, FMDD Mon YYYY') || '|' || to_char(coalesce(sum(credit_hundredths), 0) / 100.0,
+            'FM999,990.00') || '|' || to_char(count(message_id), 'FM999,990') || '|' || count(report_name)
+        FROM generate_series('2024-03-19'::timestamp, '2024-06-05', '1 day') AS day
+        LEFT JOIN usage_record ON ("timestamp" AT TIME ZONE 'America/New_York')::date = day::date
+        GROUP BY day ORDER BY day""").replace(", ", " ").splitlines()
+    with site.open("/?tz=America/New_York") as page:
+        page.get_by_text("The same as a table").click()
+        expect(page.locator(".twin tbody tr")).to_have_count(len(expected))
+        shown = page.locator(".twin tbody tr").evaluate_all(
+            "rows => rows.map(row => [...row.cells].map(cell => cell.textContent).join('|'))")
+        assert [line.replace(", ", " ") for line in shown] == expected
+        assert sum("|0.00|0|0" in line for line in shown) > 30
+
+
+def test_reports_are_bars_by_credits_and_filter(site):
+    expected = site.sql("""
+        SELECT coalesce(report_name, 'Without a report'), to_char(sum(credit_hundredths) / 100.0, 'FM999,990.00')
+        FROM usage_record GROUP BY report_name ORDER BY sum(credit_hundredths) DESC""").splitlines()
+    with site.open() as page:
+        buttons = page.locator("#report-list button")
+        shown = [f"{one.locator('.name').inner_text()}|{one.locator('.sum').inner_text()}" for one in buttons.all()]
+        assert shown == expected
+        widths = [one.locator(".bar").bounding_box()["width"] for one in buttons.all()]
+        assert widths == sorted(widths, reverse=True) and widths[0] > 2 * widths[1]
+
+        report = page.get_by_role("button", name="Rent Review")
+        report.click()
+        where = "report_name = 'Rent Review'"
+        expect(page.locator("#messages")).to_have_text(site.sql(SUMS.format(where)).split("|")[1])
+        expect(report).to_have_attribute("aria-pressed", "true")
+        assert query(page) == {"report_name": "Rent Review"}
+        assert buttons.count() == 6, "the others stay, to be chosen as well"
+        assert page.locator("#report option:checked").inner_text() == "Rent Review"
+
+        page.get_by_role("button", name='<b>Ümläut & "quotes"</b>').click()
+        where = """report_name IN ('Rent Review', '<b>Ümläut & "quotes"</b>')"""
+        expect(page.locator("#messages")).to_have_text(site.sql(SUMS.format(where)).split("|")[1])
+
+        page.get_by_role("button", name="Without a report").click()
+        expect(page.locator("#reports")).to_have_text("0")
+        assert query(page) == {"has_report": "false"}
+        page.get_by_role("button", name="Show all reports").click()
+        expect(page.locator("#messages")).to_have_text("3,000")
+        assert query(page) == {}
+
+
+def test_a_report_is_found_by_a_part_of_its_name(site):
+    with site.open() as page:
+        page.get_by_label("Find a report").fill("lease")
+        names = page.locator("#report-list .name")
+        expect(names).to_have_count(2)
+        assert sorted(names.all_inner_texts()) == ["Lease Abstract", "Short Lease Report"]
+        page.get_by_label("Find a report").fill("nothing like it")
+        expect(page.locator("#report-note")).to_have_text("No report has that in its name.")
+
+
+run(globals())

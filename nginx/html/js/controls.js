@@ -1,0 +1,86 @@
+// The fields above the cards: they show the view, and a change of theirs is a new view.
+
+import { lastDay, addDays, PRESETS, presetOf, today } from "./range.js";
+import { NO_REPORT } from "./reports.js";
+import { zoneOptions } from "./zones.js";
+
+const element = (id) => document.getElementById(id);
+const CUSTOM = "custom";
+/** Choices of the report field that are no report's name; names come after "=". */
+const ANY = "any", WITH = "with", WITHOUT = "without", SEVERAL = "several";
+const NAMES_SHOWN = 300;
+
+/** `onChange` hears what has changed of the view. */
+export function startControls(onChange) {
+  element("preset").append(
+    ...PRESETS.map(([name], index) => new Option(name, index)), new Option("Custom", CUSTOM));
+  element("preset").lastElementChild.hidden = true;
+  element("preset").addEventListener("change", ({ target }) => {
+    const [from, to] = PRESETS[target.value][1](today(element("zone").value));
+    onChange({ from, to });
+  });
+  element("from").addEventListener("change", () => onChange(customRange("from")));
+  element("to").addEventListener("change", () => onChange(customRange("to")));
+  element("zone").addEventListener("change", ({ target }) => onChange({ tz: target.value }));
+  element("report").addEventListener("change", ({ target }) => {
+    onChange({
+      [ANY]: { reports: [], hasReport: null },
+      [WITH]: { reports: [], hasReport: true },
+      [WITHOUT]: { reports: [], hasReport: false },
+    }[target.value] ?? { reports: [target.value.slice(1)], hasReport: null });
+  });
+  element("reset").addEventListener("click", () => onChange(null));
+}
+
+/** The range of both date fields; the one that was changed moves the other out of its way. */
+function customRange(changed) {
+  let from = element("from").value || null;
+  let last = element("to").value || null;
+  if (from && last && from > last) [from, last] = changed === "from" ? [from, from] : [last, last];
+  return { from, to: last && addDays(last, 1) };
+}
+
+export function showControls(view) {
+  const preset = presetOf(view);
+  element("preset").value = preset < 0 ? CUSTOM : preset;
+  // A field that somebody is writing into keeps what is there.
+  setDate("from", view.from?.slice(0, 10) ?? "");
+  setDate("to", lastDay(view.to));
+  const zone = element("zone");
+  if (zone.options.length === 0) zone.append(...zoneOptions());
+  const isListed = [...zone.options].some((option) => option.value === view.tz);
+  if (!isListed) zone.append(new Option(view.tz));
+  zone.value = view.tz;
+  element("zone-name").textContent = `(${view.tz})`;
+  showReports(view, null);
+}
+
+function setDate(id, value) {
+  if (element(id).value !== value) element(id).value = value;
+}
+
+/** Fills the report field with `reports`, or with those that it has; chooses what the view says. */
+export function showReports(view, reports) {
+  const field = element("report");
+  if (reports) {
+    const names = reports.flatMap(({ report_name: name }) => name ?? [])
+      .slice(0, NAMES_SHOWN).toSorted((one, other) => one.localeCompare(other, "en"));
+    const options = [
+      new Option("All messages", ANY), new Option("With a report", WITH),
+      new Option(NO_REPORT, WITHOUT), ...names.map((name) => new Option(name, `=${name}`)),
+    ];
+    const isSame = options.length === field.options.length
+      && options.every((option, index) => option.value === field.options[index].value);
+    // An open list would close.
+    if (!isSame) field.replaceChildren(...options);
+  }
+  let wanted = view.hasReport === null ? ANY : view.hasReport ? WITH : WITHOUT;
+  let label = null;
+  if (view.reports.length === 1) [wanted, label] = [`=${view.reports[0]}`, view.reports[0]];
+  if (view.reports.length > 1) [wanted, label] = [SEVERAL, `${view.reports.length} reports`];
+  field.querySelector(`option[value="${SEVERAL}"]`)?.remove();
+  if (label && ![...field.options].some((option) => option.value === wanted)) {
+    field.append(new Option(label, wanted));
+  }
+  field.value = wanted;
+}

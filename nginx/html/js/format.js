@@ -1,0 +1,90 @@
+// Numbers and times as people read them.
+
+const LOCALE = "en-GB";
+const whole = new Intl.NumberFormat(LOCALE);
+const twoDecimals = new Intl.NumberFormat(LOCALE, {
+  minimumFractionDigits: 2, maximumFractionDigits: 2,
+});
+const short = new Intl.NumberFormat(LOCALE, { notation: "compact", maximumFractionDigits: 1 });
+
+export const count = (number) => whole.format(number);
+export const credits = (number) => twoDecimals.format(number);
+export const compact = (number) => short.format(number);
+
+/** "1 message", "2 messages". */
+export const counted = (number, noun) => `${count(number)} ${noun}${number === 1 ? "" : "s"}`;
+
+/** Credits for one message; in hundredths, for a quotient of two doubles could be a hair less. */
+export function average({ credits_used: sum, messages }) {
+  return messages === 0 ? "–" : credits(Math.round(Math.round(sum * 100) / messages) / 100);
+}
+
+function formatter(zone, options) {
+  return new Intl.DateTimeFormat(LOCALE, {
+    timeZone: zone, day: "numeric", month: "short", year: "numeric", ...options,
+  });
+}
+
+const clock = { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" };
+
+/** A function that tells a record's time in a zone, to the second. */
+export function timesIn(zone) {
+  const times = formatter(zone, clock);
+  return (timestamp) => times.format(new Date(timestamp));
+}
+
+/** A time to the last digit that is recorded, with the offset of the zone then. */
+export function preciseTime(timestamp, zone) {
+  const fraction = timestamp.match(/\.\d+/)?.[0] ?? "";
+  const text = timesIn(zone)(timestamp);
+  const offset = new Intl.DateTimeFormat(LOCALE, { timeZone: zone, timeZoneName: "longOffset" })
+    .formatToParts(new Date(timestamp)).find((part) => part.type === "timeZoneName").value;
+  return `${text}${fraction} ${offset.replace("GMT", "UTC")}`;
+}
+
+const dates = formatter("UTC", {});
+const days = formatter("UTC", { weekday: "short" });
+const months = new Intl.DateTimeFormat(LOCALE, {
+  timeZone: "UTC", month: "long", year: "numeric",
+});
+
+/** A local date, which is the same day wherever it is read. */
+export const dateText = (date) => dates.format(new Date(`${date}T00:00:00Z`));
+
+/** What a bucket of the chart stands for, in full. */
+export function bucketText(bucket, granularity) {
+  const date = new Date(`${bucket.date}T00:00:00Z`);
+  switch (granularity) {
+    case "hour": return `${days.format(date)}, ${bucket.start.slice(11, 16)}`;
+    case "week": return `Week of ${dates.format(date)}`;
+    case "month": return months.format(date);
+    default: return days.format(date);
+  }
+}
+
+const tickDates = new Intl.DateTimeFormat(LOCALE, {
+  timeZone: "UTC", day: "numeric", month: "short",
+});
+const tickMonths = new Intl.DateTimeFormat(LOCALE, { timeZone: "UTC", month: "short" });
+
+/** A bucket's short name under the axis; the year stands where it is not that of `before`. */
+export function tickText(bucket, granularity, before) {
+  const date = new Date(`${bucket.date}T00:00:00Z`);
+  if (granularity === "hour" && before?.date === bucket.date) return bucket.start.slice(11, 16);
+  const text = (granularity === "month" ? tickMonths : tickDates).format(date);
+  return before?.date.slice(0, 4) === bucket.date.slice(0, 4)
+    ? text : `${text}\n${bucket.date.slice(0, 4)}`;
+}
+
+/** The period of a summary: days where it consists of days, else times. */
+export function periodText(summary) {
+  const { from, to } = summary;
+  if (!from) return "";
+  const isWholeDays = from.slice(11, 19) === "00:00:00" && to.slice(11, 19) === "00:00:00";
+  if (!isWholeDays) return `${momentText(from)} – ${momentText(to)}`;
+  const last = new Date(Date.parse(`${to.slice(0, 10)}T00:00:00Z`) - 86_400_000);
+  const first = dateText(from.slice(0, 10));
+  return first === dates.format(last) ? first : `${first} – ${dates.format(last)}`;
+}
+
+const momentText = (text) => `${dateText(text.slice(0, 10))}, ${text.slice(11, 16)}`;

@@ -1,0 +1,107 @@
+// The page: the address says what is shown, controls change the address, and `load` shows it.
+
+import { showCards } from "./cards.js";
+import { BucketTable } from "./bucket-table.js";
+import { Chart } from "./chart.js";
+import { showControls, showReports, startControls } from "./controls.js";
+import { showDownloads, startDownloads } from "./download.js";
+import { showEmpty } from "./empty.js";
+import { showGranularity, startGranularity } from "./granularity.js";
+import { Live } from "./live.js";
+import { showNotices } from "./notices.js";
+import { showReceipt } from "./receipt.js";
+import { RecordsTable } from "./records.js";
+import { ReportList } from "./reports.js";
+import { askForKey, showSignedIn, startSignIn } from "./sign-in.js";
+import { cycled, makeSortable, showSort } from "./sort.js";
+import { forgetAnswers, summariesOf } from "./summaries.js";
+import { emptyView, readView, searchOf } from "./view.js";
+import { withReport, zoomed } from "./view-changes.js";
+
+const element = (id) => document.getElementById(id);
+
+let { view, faults } = readView(location.search);
+/** What is on the screen: the rows of which view, and the sums of which answer. */
+const shown = { rows: null, summary: null, reports: null };
+
+const chart = new Chart(element("chart"), (first, last) => {
+  change(zoomed(shown.summary, first, last));
+});
+const twin = new BucketTable(element("twin"));
+const reports = new ReportList((name) => change(withReport(view, name)));
+const table = new RecordsTable(
+  (id, opener) => showReceipt(id, opener, view.tz), (failure) => live.failed(failure));
+const live = new Live(load, (failure) => {
+  element("main").hidden = !shown.summary && ["unauthorised", "forbidden"].includes(failure.kind);
+  if (["unauthorised", "forbidden"].includes(failure.kind)) askForKey(failure.message);
+});
+
+/** Shows the view and, if rows are those of another one or of an older revision, reads these. */
+async function load(signal) {
+  const wanted = view;
+  const rows = shown.rows === wanted ? null : table.show(wanted);
+  // It is awaited below; until then its failure is nobody's.
+  rows?.catch(() => {});
+  const sums = await summariesOf(wanted, signal);
+  if (signal.aborted) return;
+  const isOther = shown.summary?.revision !== sums.summary.revision;
+  showSums(sums);
+  await rows;
+  if (signal.aborted) return;
+  table.setTotal(sums.summary.totals.messages);
+  if (!rows && isOther) await table.refresh();
+  table.wake();
+  shown.rows = wanted;
+  element("main").hidden = false;
+  showSignedIn();
+}
+
+function showSums({ summary, reports: all, length, notice }) {
+  showNotices(notice ? [...faults, notice] : faults);
+  if (shown.summary !== summary || shown.reports !== all) {
+    shown.summary = summary;
+    shown.reports = all;
+    showCards(summary);
+    showGranularity(summary.granularity, length);
+    chart.show(summary);
+    twin.show(summary);
+    reports.show(all, view);
+    showReports(view, all);
+    showEmpty(summary, view);
+  }
+}
+
+/** Shows everything of a view that needs no answer. */
+function showView() {
+  showNotices(faults);
+  showControls(view);
+  showSort(element("records"), view.sort);
+  showDownloads(view);
+  if (shown.reports) reports.show(shown.reports, view);
+  live.now();
+}
+
+/** Goes to another view, which gets an address of its own; null is the one without parameters. */
+function change(changes) {
+  view = changes ? { ...view, ...changes } : emptyView();
+  faults = [];
+  history.pushState(null, "", `${location.pathname}${searchOf(view)}`);
+  showView();
+}
+
+addEventListener("popstate", () => {
+  ({ view, faults } = readView(location.search));
+  showView();
+});
+
+startControls(change);
+startDownloads();
+element("all-reports").addEventListener("click", () => change({ reports: [], hasReport: null }));
+startGranularity((granularity) => change({ granularity }));
+startSignIn(() => {
+  forgetAnswers();
+  shown.rows = shown.summary = shown.reports = null;
+  live.now();
+});
+makeSortable(element("records"), (column) => change({ sort: cycled(view.sort, column) }));
+showView();

@@ -1,0 +1,109 @@
+// Records by page. The service gives the cursor of the next page with each; of the pages
+// themselves only a few are kept, so that a million records take no more memory than a thousand.
+
+import { ask, textOf } from "./api.js";
+import { queryText } from "./view.js";
+
+export const PAGE = 1000;
+const KEPT = 6;
+
+export const samePage = (one, other) => Math.floor(one / PAGE) === Math.floor(other / PAGE);
+
+/** Ids beyond 2^53 would lose digits as numbers; text in JSON has its quotes escaped. */
+function parse(text) {
+  return JSON.parse(text.replace(/"message_id":(\d{16,})/g, '"message_id":"$1"'));
+}
+
+function cursorOf(response) {
+  const address = response.headers.get("Link")?.match(/<([^>]*)>; rel="next"/)?.[1];
+  return address ? new URL(address, location.origin).searchParams.get("cursor") : null;
+}
+
+export class Pages {
+  #parameters;
+  /** Where each known page starts; the first has no cursor. */
+  #starts = [null];
+  /** Page number to records. */
+  #pages = new Map();
+  /** Pages that are of an older revision: shown until they are read again. */
+  #stale = new Set();
+  #end = null;
+
+  /** `parameters` are those of GET /usage without limit and cursor. */
+  constructor(parameters) {
+    this.#parameters = parameters;
+  }
+
+  row(index) {
+    return this.#pages.get(Math.floor(index / PAGE))?.[index % PAGE];
+  }
+
+  /** How many rows there are: as the last page says, or as many as `total`. */
+  count(total) {
+    const seen = [...this.#pages].map(([number, rows]) => number * PAGE + rows.length);
+    return this.#end ?? Math.max(total, ...seen);
+  }
+
+  /** How many pages lie between those that are known and the one that `index` is on. */
+  distance(index) {
+    return Math.max(0, Math.floor(index / PAGE) - this.#starts.length + 1);
+  }
+
+  /** Whether the page that `index` is on, one of `count` rows, must be read. */
+  isMissing(index, count) {
+    const number = Math.floor(index / PAGE);
+    return index < count && (!this.#pages.has(number) || this.#stale.has(number));
+  }
+
+  /** Something has changed: every page is to be read again. */
+  expire() {
+    this.#stale = new Set(this.#pages.keys());
+    this.#end = null;
+  }
+
+  /** Reads the page that `index` is on; `onStep` hears of each page on the way. */
+  async read(index, signal, onStep) {
+    const number = Math.floor(index / PAGE);
+    while (this.#starts.length <= number) {
+      // Cursors alone: a HEAD has no body.
+      const last = this.#starts.length - 1;
+      const response = await ask(this.#page(last), { method: "HEAD", signal });
+      const next = cursorOf(response);
+      if (!next) return this.read(last * PAGE, signal, onStep);
+      this.#starts.push(next);
+      onStep();
+    }
+    const response = await ask(this.#page(number), { signal });
+    const { usage } = parse(await textOf(response));
+    this.#keep(number, usage, cursorOf(response));
+  }
+
+  #page(number) {
+    const parameters = new URLSearchParams(this.#parameters);
+    parameters.set("limit", PAGE);
+    if (number > 0) parameters.set("cursor", this.#starts[number]);
+    return `/usage${queryText(parameters)}`;
+  }
+
+  #keep(number, rows, next) {
+    this.#pages.set(number, rows);
+    this.#stale.delete(number);
+    if (next !== (this.#starts[number + 1] ?? null)) {
+      // Rows came or went: what follows starts elsewhere now.
+      this.#end = null;
+      this.#starts.length = number + 1;
+      if (next) this.#starts.push(next);
+      for (const later of this.#pages.keys()) if (later > number) this.#stale.add(later);
+    }
+    if (!next) {
+      this.#end = number * PAGE + rows.length;
+      for (const later of this.#pages.keys()) if (later > number) this.#pages.delete(later);
+    }
+    const byDistance = [...this.#pages.keys()]
+      .sort((one, other) => Math.abs(one - number) - Math.abs(other - number));
+    for (const far of byDistance.slice(KEPT)) {
+      this.#pages.delete(far);
+      this.#stale.delete(far);
+    }
+  }
+}

@@ -1,0 +1,51 @@
+// Days and ranges of days, as dates; what they mean in a zone is the server's to say.
+
+/** Today's date in a zone. */
+export function today(zone) {
+  const parts = new Intl.DateTimeFormat("en", {
+    timeZone: zone, year: "numeric", month: "2-digit", day: "2-digit",
+  }).formatToParts(new Date());
+  const part = (type) => parts.find((each) => each.type === type).value;
+  return `${part("year")}-${part("month")}-${part("day")}`;
+}
+
+export function addDays(date, days) {
+  const moved = new Date(`${date}T00:00:00Z`);
+  moved.setUTCDate(moved.getUTCDate() + days);
+  return moved.toISOString().slice(0, 10);
+}
+
+function firstOfMonth(date, months = 0) {
+  const moved = new Date(`${date.slice(0, 7)}-01T00:00:00Z`);
+  moved.setUTCMonth(moved.getUTCMonth() + months);
+  return moved.toISOString().slice(0, 10);
+}
+
+/** The choices of ranges: a name, and what it makes of today's date; `to` is exclusive. */
+export const PRESETS = [
+  ["All time", () => [null, null]],
+  ["Today", (day) => [day, addDays(day, 1)]],
+  ["Yesterday", (day) => [addDays(day, -1), day]],
+  ["Last 7 days", (day) => [addDays(day, -6), addDays(day, 1)]],
+  ["Last 30 days", (day) => [addDays(day, -29), addDays(day, 1)]],
+  ["This month", (day) => [firstOfMonth(day), firstOfMonth(day, 1)]],
+  ["Last month", (day) => [firstOfMonth(day, -1), firstOfMonth(day)]],
+  ["This year", (day) => [`${day.slice(0, 4)}-01-01`, `${Number(day.slice(0, 4)) + 1}-01-01`]],
+  ["Last 12 months", (day) => [firstOfMonth(day, -11), firstOfMonth(day, 1)]],
+];
+
+/** Which preset a view's range is, or -1. */
+export function presetOf(view) {
+  const day = today(view.tz);
+  return PRESETS.findIndex(([, range]) => {
+    const [from, to] = range(day);
+    return from === view.from && to === view.to;
+  });
+}
+
+/** The last day that a range's end, which is exclusive, still touches. */
+export function lastDay(to) {
+  if (!to) return "";
+  const isMidnight = to.length === 10 || /T00:00:00(\.0+)?(Z|[+-])/.test(to);
+  return isMidnight ? addDays(to.slice(0, 10), -1) : to.slice(0, 10);
+}

@@ -1,0 +1,80 @@
+// How the credits of one message came about.
+
+import { ask, isAbort, textOf } from "./api.js";
+import { count, credits, preciseTime } from "./format.js";
+
+const dialog = document.getElementById("receipt");
+const body = document.getElementById("receipt-body");
+let asking = null;
+
+function counting({ tokenizer, characters, tokens }) {
+  return tokenizer === "characters"
+    ? `${count(characters)} characters ÷ 4 = ${credits(tokens)} tokens`
+    : `${count(tokens)} tokens, counted by ${tokenizer}`;
+}
+
+/** The lines of a receipt: what, and how much. */
+function linesOf(record, zone) {
+  const { receipt } = record;
+  const lines = [
+    ["Time", preciseTime(record.timestamp, zone)],
+    ["Report", record.report_name ?? "None"],
+    ["Characters", count(receipt.characters)],
+  ];
+  if (receipt.priced_by === "writer") {
+    lines.push(["Tokens", credits(receipt.tokens)], ["Price", "Set by the program that wrote it"]);
+  } else {
+    lines.push(
+      ["Tokens", counting(receipt)],
+      ["Rate", `${credits(receipt.credits_per_100_tokens)} credits for 100 tokens`],
+      ["Rate in force", receipt.rate_effective_from
+        ? `since ${preciseTime(receipt.rate_effective_from, zone)}` : "from the start"],
+      ["Calculated", `${credits(receipt.tokens)} ÷ 100 × `
+        + `${credits(receipt.credits_per_100_tokens)} = ${credits(receipt.calculated)}`],
+      ["Minimum", credits(receipt.minimum) + (receipt.minimum_applied ? ", which applies" : "")],
+    );
+  }
+  return lines;
+}
+
+function listOf(lines, sum) {
+  const list = document.createElement("dl");
+  for (const [name, value] of [...lines, ["Credits", credits(sum)]]) {
+    const line = document.createElement("div");
+    line.append(document.createElement("dt"), document.createElement("dd"));
+    line.firstChild.textContent = name;
+    line.lastChild.textContent = value;
+    list.append(line);
+  }
+  return list;
+}
+
+function note(text) {
+  const paragraph = document.createElement("p");
+  paragraph.textContent = text;
+  return paragraph;
+}
+
+/** Opens the receipt of a message; the focus returns to `opener`. */
+export async function showReceipt(id, opener, zone) {
+  document.getElementById("receipt-title").textContent = `Message ${id}`;
+  body.replaceChildren(note("Reading …"));
+  dialog.addEventListener("close", () => {
+    asking?.abort();
+    // The row may have been taken away by scrolling or by a change.
+    if (opener.isConnected) opener.focus({ preventScroll: true });
+  }, { once: true });
+  dialog.showModal();
+  asking = new AbortController();
+  try {
+    const record = JSON.parse(await textOf(await ask(`/usage/${id}`, { signal: asking.signal })));
+    body.replaceChildren(listOf(linesOf(record, zone), record.credits_used));
+  } catch (error) {
+    if (!isAbort(error)) body.replaceChildren(note(error.message));
+  }
+}
+
+dialog.addEventListener("click", (event) => {
+  // The dialog's own area is its backdrop; its content covers the rest.
+  if (event.target === dialog) dialog.close();
+});

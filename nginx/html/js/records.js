@@ -1,0 +1,195 @@
+// The table of records: as long as there are records, with rows only where somebody looks.
+
+import { isAbort } from "./api.js";
+import { timesIn } from "./format.js";
+import { Pages, samePage } from "./pages.js";
+import { startKeys } from "./record-keys.js";
+import { fillRow, findingText, newRow, positionText } from "./row.js";
+import { ScrollWindow } from "./scroll-window.js";
+import { filterOf, sortText } from "./view.js";
+
+const element = (id) => document.getElementById(id);
+/** Rows beyond the edges, for scrolling without gaps. */
+const SPARE = 12;
+/** Rows before a page is needed at which it is read. */
+const AHEAD = 300;
+
+export class RecordsTable {
+  #pages = null;
+  #total = 0;
+  #timeText = null;
+  #window = new ScrollWindow(element("scroller"));
+  #body = element("records").tBodies[0];
+  #spacers = [document.createElement("tr"), document.createElement("tr")];
+  #rows = new Map();
+  #reading = null;
+  #onFailure;
+  /** Whether the active row is to have the focus as soon as its record is there. */
+  #isFocusDue = false;
+  /** The row that Tab comes to. */
+  active = 0;
+
+  constructor(onOpen, onFailure) {
+    this.#onFailure = onFailure;
+    for (const spacer of this.#spacers) spacer.ariaHidden = "true";
+    this.#body.append(...this.#spacers);
+    this.#window.onMove(() => this.#render());
+    this.#body.addEventListener("click", (event) => {
+      const row = event.target.closest("tr");
+      if (!row?.record) return;
+      this.active = Number(row.dataset.index);
+      this.#render();
+      onOpen(row.record.message_id, row.cells[0].firstChild);
+    });
+    startKeys(this, this.#body);
+  }
+
+  get count() { return this.#pages?.count(this.#total) ?? 0; }
+
+  get rowsInView() { return this.#window.rowsInView; }
+
+  /** Shows another view from its start, once its first records have come. */
+  async show(view) {
+    const parameters = filterOf(view);
+    if (view.sort.length > 0) parameters.set("sort", sortText(view.sort));
+    const pages = new Pages(parameters);
+    const timeText = timesIn(view.tz);
+    await this.#read(pages, 0, () => {
+      this.#pages = pages;
+      this.#timeText = timeText;
+      this.#total = 0;
+      this.active = 0;
+      this.#window.toStart();
+      this.#clear();
+      this.#render();
+    });
+  }
+
+  /** How many records there are by the summary. */
+  setTotal(total) {
+    if (total === this.#total) return;
+    this.#total = total;
+    this.#render();
+  }
+
+  /** Reads the rows in view again, which keep their place, as does the focus. */
+  async refresh() {
+    if (!this.#pages) return;
+    const first = this.#window.range(this.count, 0)[0];
+    const anchor = this.#pages.row(first)?.message_id;
+    const focused = document.activeElement.closest?.("#records tr")?.record?.message_id;
+    this.#pages.expire();
+    await this.#read(this.#pages, first, () => {
+      const shift = this.#shiftOf(anchor, first);
+      if (shift && this.#window.top > 0) this.#window.moveBy(shift);
+      this.#render();
+      if (focused !== undefined) this.#focusRecord(focused);
+    });
+  }
+
+  /** Brings a row into view and the focus to it, once it is there. */
+  focusRow(index) {
+    this.active = Math.max(0, Math.min(index, this.count - 1));
+    this.#window.reveal(this.active, this.count);
+    this.#isFocusDue = true;
+    this.#render();
+  }
+
+  /** By how many rows a record has moved, as far as that can be seen. */
+  #shiftOf(id, index) {
+    for (let distance = 0; distance < 1000; distance += 1) {
+      if (this.#pages.row(index + distance)?.message_id === id) return distance;
+      if (this.#pages.row(index - distance)?.message_id === id) return -distance;
+    }
+    return 0;
+  }
+
+  #focusRecord(id) {
+    const [index, row] = [...this.#rows].find(([, each]) => each.record?.message_id === id) ?? [];
+    if (row === undefined || row.contains(document.activeElement)) return;
+    this.active = index;
+    this.#render();
+    row.cells[0].firstChild.focus({ preventScroll: true });
+  }
+
+  #focusActive() {
+    const row = this.#rows.get(this.active);
+    if (!row?.record) this.#window.focus();
+    else row.cells[0].firstChild.focus({ preventScroll: true });
+    this.#isFocusDue = !row?.record;
+  }
+
+  #clear() {
+    for (const row of this.#rows.values()) row.remove();
+    this.#rows.clear();
+  }
+
+  /** Reads a page and then calls `done`, unless another reading has taken its place. */
+  async #read(pages, index, done) {
+    this.#reading?.abort();
+    const reading = this.#reading = Object.assign(new AbortController(), { pages, index });
+    const far = pages.distance(index);
+    try {
+      await pages.read(index, reading.signal, () => {
+        element("position").textContent = findingText(index, far - pages.distance(index), far);
+      });
+    } catch (error) {
+      if (isAbort(error)) return;
+      throw error;
+    } finally {
+      if (this.#reading === reading) this.#reading = null;
+    }
+    if (!reading.signal.aborted) done();
+  }
+
+  /** Reads what is still missing, such as after a failure. */
+  wake() { this.#render(); }
+
+  #render() {
+    if (!this.#pages) return;
+    const count = this.count;
+    this.#window.fit(count);
+    const [first, end] = this.#window.range(count, SPARE);
+    const [shownFirst, shownEnd] = this.#window.range(count, 0);
+    // First of all: were the list shorter for a moment, it would be scrolled to that moment's end.
+    this.#window.setSpacers(this.#spacers, first, end, count);
+    const gone = [...this.#rows].filter(([index]) => index < first || index >= end);
+    // The focus must not fall to the top of the page with its row.
+    if (gone.some(([, row]) => row.contains(document.activeElement))) this.#window.focus();
+    for (const [index, row] of gone) {
+      row.remove();
+      this.#rows.delete(index);
+    }
+    const tabStop = this.active >= first && this.active < end
+      ? this.active : shownFirst;
+    let next = this.#spacers[1];
+    for (let index = end - 1; index >= first; index -= 1) {
+      let row = this.#rows.get(index);
+      if (!row) {
+        row = newRow(index);
+        this.#rows.set(index, row);
+        next.before(row);
+      }
+      fillRow(row, this.#pages.row(index), this.#timeText);
+      row.cells[0].firstChild.tabIndex = index === tabStop ? 0 : -1;
+      next = row;
+    }
+    if (this.#isFocusDue) this.#focusActive();
+    element("records").ariaRowCount = count + 1;
+    element("position").textContent = positionText(shownFirst, shownEnd, count);
+    this.#readMissing(first, end);
+  }
+
+  #readMissing(first, end) {
+    const inView = [first, end - 1];
+    const soon = [end - 1 + AHEAD, first - AHEAD];
+    const isMissing = (index) => index >= 0 && this.#pages.isMissing(index, this.count);
+    const index = inView.find(isMissing) ?? (this.#reading ? undefined : soon.find(isMissing));
+    if (index === undefined || end <= first) return;
+    // Another view is about to take the place of this one.
+    if (this.#reading && this.#reading.pages !== this.#pages) return;
+    // A way to a place that nobody looks at any more is not gone to its end.
+    if (this.#reading && samePage(this.#reading.index, index)) return;
+    this.#read(this.#pages, index, () => this.#render()).catch(this.#onFailure);
+  }
+}

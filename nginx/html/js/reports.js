@@ -1,0 +1,88 @@
+// Credits by report, as bars that filter. Messages without a report are one bar, too.
+
+import { count, credits, counted } from "./format.js";
+
+const SHOWN = 100;
+export const NO_REPORT = "Without a report";
+const element = (id) => document.getElementById(id);
+
+function newItem() {
+  const item = document.createElement("li");
+  const button = document.createElement("button");
+  button.type = "button";
+  for (const name of ["name", "sum", "bar"]) {
+    const part = document.createElement("span");
+    part.className = name;
+    button.append(part);
+  }
+  item.append(button);
+  return item;
+}
+
+export class ReportList {
+  #list = element("report-list");
+  #search = element("find-report");
+  #reports = [];
+  #view = null;
+  #items = new Map();
+
+  /** `onToggle` hears a report's name, or null for the messages without one. */
+  constructor(onToggle) {
+    this.#search.addEventListener("input", () => this.#render());
+    this.#list.addEventListener("click", (event) => {
+      const item = event.target.closest("li");
+      if (item) onToggle(item.report.report_name ?? null);
+    });
+  }
+
+  show(reports, view) {
+    this.#reports = reports.toSorted((one, other) => other.credits_used - one.credits_used);
+    this.#view = view;
+    element("all-reports").hidden = view.reports.length === 0 && view.hasReport === null;
+    this.#render();
+  }
+
+  #isChosen({ report_name: name }) {
+    const { reports, hasReport } = this.#view;
+    if (name === undefined) return hasReport === false;
+    return reports.includes(name) || (hasReport === true && reports.length === 0);
+  }
+
+  #render() {
+    if (!this.#view) return;
+    const wanted = this.#search.value.trim().toLowerCase();
+    const found = this.#reports.filter(
+      (each) => (each.report_name ?? NO_REPORT).toLowerCase().includes(wanted));
+    const shown = found.slice(0, SHOWN);
+    const most = this.#reports[0]?.credits_used ?? 0;
+    const items = shown.map((report) => {
+      // Each report keeps its element, and with it the focus.
+      const key = report.report_name === undefined ? "" : `=${report.report_name}`;
+      const item = this.#items.get(key) ?? newItem();
+      this.#items.set(key, item);
+      this.#fill(item, report, most);
+      return item;
+    });
+    const focused = document.activeElement;
+    if (items.some((item, place) => this.#list.children[place] !== item)
+      || items.length !== this.#list.children.length) {
+      this.#list.replaceChildren(...items);
+      if (items.some((item) => item.contains(focused))) focused.focus({ preventScroll: true });
+    }
+    if (this.#items.size > 4 * SHOWN) this.#items = new Map();
+    element("report-note").textContent = found.length > shown.length
+      ? `The first ${SHOWN} of ${count(found.length)}; find the others by name.`
+      : found.length === 0 && wanted ? "No report has that in its name." : "\u00a0";
+  }
+
+  #fill(item, report, most) {
+    item.report = report;
+    const [name, sum, bar] = item.firstChild.children;
+    name.textContent = report.report_name ?? NO_REPORT;
+    name.classList.toggle("none", report.report_name === undefined);
+    sum.textContent = credits(report.credits_used);
+    bar.style.setProperty("--share", most > 0 ? report.credits_used / most : 0);
+    item.firstChild.ariaPressed = this.#isChosen(report);
+    item.firstChild.title = `${name.textContent}: ${counted(report.messages, "message")}`;
+  }
+}

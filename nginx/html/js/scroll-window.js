@@ -1,0 +1,108 @@
+// Which rows of a long list are in view. Browsers allow an element some 17 to 33 million pixels;
+// where that is not enough, the scroll bar covers a part of the list, and the part moves along.
+
+const PART = 400_000;
+
+export class ScrollWindow {
+  #scroller;
+  #part = 0;
+  #count = 0;
+
+  constructor(scroller) {
+    this.#scroller = scroller;
+  }
+
+  onMove(action) {
+    let isDue = false;
+    const soon = () => {
+      if (isDue) return;
+      isDue = true;
+      requestAnimationFrame(() => {
+        isDue = false;
+        this.#movePart();
+        action();
+      });
+    };
+    this.#scroller.addEventListener("scroll", soon, { passive: true });
+    new ResizeObserver(soon).observe(this.#scroller);
+  }
+
+  get rowHeight() {
+    return parseFloat(getComputedStyle(this.#scroller).getPropertyValue("--row-height"));
+  }
+
+  get #height() {
+    return this.#scroller.clientHeight - this.#scroller.querySelector("thead").offsetHeight;
+  }
+
+  get rowsInView() { return Math.max(1, Math.floor(this.#height / this.rowHeight)); }
+
+  /** Pixels from the start of the whole list. */
+  get top() { return this.#part * this.rowHeight + this.#scroller.scrollTop; }
+
+  focus() { this.#scroller.focus({ preventScroll: true }); }
+
+  toStart() {
+    this.#part = 0;
+    this.#scroller.scrollTop = 0;
+  }
+
+  moveBy(rows) { this.#scroller.scrollTop += rows * this.rowHeight; }
+
+  /** The list has become longer or shorter. */
+  fit(count) {
+    this.#count = count;
+    this.#part = Math.max(0, Math.min(this.#part, count - PART));
+  }
+
+  /** The first row in view and the one after the last, with `spare` more on both sides. */
+  range(count, spare) {
+    const first = Math.floor(this.top / this.rowHeight);
+    const end = Math.ceil((this.top + this.#height) / this.rowHeight);
+    return [
+      Math.max(this.#part, Math.min(first, count) - spare),
+      Math.min(count, this.#part + PART, end + spare),
+    ];
+  }
+
+  /** Gives the rows that are not there the room that they would take. */
+  setSpacers([before, after], first, end, count) {
+    const last = Math.min(count, this.#part + PART);
+    before.style.height = `${(first - this.#part) * this.rowHeight}px`;
+    after.style.height = `${Math.max(0, last - end) * this.rowHeight}px`;
+  }
+
+  /** Scrolls no further than it takes to see the row. */
+  reveal(index, count) {
+    if (index < this.#part || index >= this.#part + PART) {
+      this.#part = Math.max(0, Math.min(index - PART / 2, count - PART));
+      this.#resize(count);
+      this.#scroller.scrollTop = (index - this.#part) * this.rowHeight;
+      return;
+    }
+    const top = (index - this.#part) * this.rowHeight;
+    const bottom = top + this.rowHeight - this.#height;
+    if (this.#scroller.scrollTop > top) this.#scroller.scrollTop = top;
+    else if (this.#scroller.scrollTop < bottom) this.#scroller.scrollTop = bottom;
+  }
+
+  /** Near an end of the part that is not an end of the list, takes the next part. */
+  #movePart() {
+    const first = Math.floor(this.#scroller.scrollTop / this.rowHeight);
+    let part = this.#part;
+    if (first > PART * 0.9) part = Math.min(part + PART / 2, Math.max(0, this.#count - PART));
+    else if (first < PART * 0.1) part = Math.max(0, part - PART / 2);
+    if (part === this.#part) return;
+    const moved = (part - this.#part) * this.rowHeight;
+    this.#part = part;
+    this.#resize(this.#count);
+    this.#scroller.scrollTop -= moved;
+  }
+
+  /** The room must be there before somebody can scroll into it. */
+  #resize(count) {
+    const body = this.#scroller.querySelector("tbody");
+    const rows = Math.min(count - this.#part, PART);
+    body.lastElementChild.style.height = `${rows * this.rowHeight}px`;
+  }
+}

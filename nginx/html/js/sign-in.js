@@ -1,0 +1,41 @@
+// The API key of this tab. It is never written anywhere but into session storage.
+
+const NAME = "orbital-key";
+const element = (id) => document.getElementById(id);
+
+export const storedKey = () => sessionStorage.getItem(NAME);
+
+/** Calls `onChange` when somebody signs in or out. */
+export function startSignIn(onChange) {
+  element("sign-in").addEventListener("submit", (event) => {
+    event.preventDefault();
+    const key = element("key").value.trim();
+    // A header cannot carry anything else, and a key is nothing else.
+    if (!/^[\x21-\x7e]+$/.test(key)) {
+      element("sign-in-reason").textContent = "This is no API key.";
+      return;
+    }
+    sessionStorage.setItem(NAME, key);
+    element("key").value = "";
+    onChange();
+  });
+  element("sign-out").addEventListener("click", () => {
+    sessionStorage.removeItem(NAME);
+    onChange();
+  });
+}
+
+/** Asks for a key, and says why. */
+export function askForKey(reason) {
+  const isNew = element("sign-in").hidden;
+  element("sign-in-reason").textContent = reason;
+  element("sign-in").hidden = false;
+  element("sign-out").hidden = true;
+  // Nobody's focus is taken away while the form stays.
+  if (isNew) element("key").focus();
+}
+
+export function showSignedIn() {
+  element("sign-in").hidden = true;
+  element("sign-out").hidden = storedKey() === null;
+}

@@ -1,0 +1,77 @@
+// Sums of a view: for the cards, the chart and the list of reports.
+
+import { Answers } from "./api.js";
+import { filterOf, queryText } from "./view.js";
+
+const HOUR = 3_600_000;
+const SIZES = { hour: HOUR, day: 24 * HOUR, week: 168 * HOUR, month: 30.4 * 24 * HOUR };
+/** What the service allows; GET /usage/summary. */
+const LIMITS = { hour: 744, day: 366, week: 260, month: 120 };
+const ORDER = ["hour", "day", "week", "month", "total"];
+
+const answers = new Answers();
+
+export const forgetAnswers = () => answers.clear();
+
+function address(view, granularity) {
+  const parameters = filterOf(view);
+  parameters.set("granularity", granularity);
+  return `/usage/summary${queryText(parameters)}`;
+}
+
+/** Whether a range of `milliseconds` has few enough buckets. */
+export function fits(granularity, milliseconds) {
+  return granularity === "total"
+    || Math.floor(milliseconds / SIZES[granularity]) <= LIMITS[granularity];
+}
+
+/** Days, or what is nearest to them and still can be read. */
+function suited(milliseconds) {
+  if (milliseconds > 0 && milliseconds <= 3 * SIZES.day) return "hour";
+  return ORDER.slice(1).find((granularity) => fits(granularity, milliseconds));
+}
+
+function unfit(wanted, used, milliseconds) {
+  const number = Math.ceil(milliseconds / SIZES[wanted]).toLocaleString("en-GB");
+  return `granularity=${wanted} would be ${number} bars, more than ${LIMITS[wanted]}: `
+    + `here is one for each ${used === "total" ? "whole range" : used}.`;
+}
+
+/** The filter that was asked about last, and the length of its range. */
+let last = { filter: null, length: 0 };
+
+const lengthOf = ({ from, to }) => (from ? new Date(to) - new Date(from) : 0);
+
+/** The length of a view's range; that of its records where an end is open. */
+async function findLength(view, signal) {
+  if (view.from && view.to) return lengthOf(view);
+  if (last.filter === filterOf(view).toString()) return last.length;
+  return lengthOf(await answers.get(address(view, "total"), signal));
+}
+
+/**
+ * The summary of a view and, where it is filtered by report, that of all reports in its range.
+ * `notice` says that another granularity was taken than the view names.
+ */
+export async function summariesOf(view, signal) {
+  const length = await findLength(view, signal);
+  const wanted = view.granularity;
+  let granularity = wanted && fits(wanted, length) ? wanted : suited(length);
+  const isFiltered = view.reports.length > 0 || view.hasReport !== null;
+  const everyReport = { ...view, reports: [], hasReport: null };
+  for (;;) {
+    try {
+      const [summary, all] = await Promise.all([
+        answers.get(address(view, granularity), signal),
+        isFiltered ? answers.get(address(everyReport, "total"), signal) : null,
+      ]);
+      last = { filter: filterOf(view).toString(), length: lengthOf(summary) };
+      const notice = wanted && granularity !== wanted ? unfit(wanted, granularity, length) : null;
+      return { summary, reports: (all ?? summary).by_report, length, notice };
+    } catch (error) {
+      // Days of 23 hours, or a record that has just come: the service counts exactly.
+      if (!error.errors?.some((each) => each.code === "too_many_buckets")) throw error;
+      granularity = ORDER[ORDER.indexOf(granularity) + 1];
+    }
+  }
+}

@@ -1,0 +1,119 @@
+// What is shown, and its one home: the address. Whatever else the page knows comes from here.
+
+export const COLUMNS = ["report_name", "credits_used"];
+export const GRANULARITIES = ["hour", "day", "week", "month"];
+
+const DATE = /^\d{4}-\d{2}-\d{2}$/;
+const INSTANT = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,6})?(Z|[+-]\d{2}:\d{2})$/;
+const SINGLE = ["from", "to", "tz", "has_report", "granularity", "sort"];
+
+/** The view of an address without parameters: everything, in UTC, as the API gives it. */
+export function emptyView() {
+  return {
+    from: null, to: null, tz: "UTC", reports: [], hasReport: null, granularity: null, sort: [],
+  };
+}
+
+export function isZone(name) {
+  try {
+    new Intl.DateTimeFormat("en", { timeZone: name });
+    return /^[A-Za-z]/.test(name);
+  } catch {
+    return false;
+  }
+}
+
+function isTime(text) {
+  if (!DATE.test(text) && !INSTANT.test(text)) return false;
+  const date = new Date(`${text.slice(0, 10)}T00:00:00Z`);
+  // 30 February is no date, though Date would take it for the second of March.
+  return !isNaN(date) && date.toISOString().startsWith(text.slice(0, 10)) && !isNaN(new Date(text));
+}
+
+/** The terms that are understood; `fault` is called for each of the others. */
+function readSort(text, fault) {
+  const terms = [];
+  for (const part of text.split(",")) {
+    const [column, direction = "asc", ...rest] = part.split(":");
+    const isKnown = COLUMNS.includes(column) && ["asc", "desc"].includes(direction);
+    if (!isKnown || rest.length > 0) {
+      fault(`sort=${part} is not understood: ${COLUMNS.join(" and ")} can be sorted, asc or desc.`);
+    } else if (terms.some((term) => term.column === column)) {
+      fault(`sort names ${column} twice; the first counts.`);
+    } else {
+      terms.push({ column, direction });
+    }
+  }
+  return terms;
+}
+
+/** The view that an address means, and a sentence for each thing in it that means nothing. */
+export function readView(search) {
+  const parameters = new URLSearchParams(search);
+  const view = emptyView();
+  const faults = [];
+  const fault = (sentence) => faults.push(sentence);
+
+  for (const name of new Set(parameters.keys())) {
+    if (name !== "report_name" && !SINGLE.includes(name)) {
+      fault(`“${name}” in the address is unknown; it has no effect.`);
+    } else if (SINGLE.includes(name) && parameters.getAll(name).length > 1) {
+      fault(`“${name}” is in the address more than once; the first counts.`);
+    }
+  }
+  const take = (name, isRight, expected, assign) => {
+    const text = parameters.get(name);
+    if (text === null) return;
+    if (isRight(text)) assign(text);
+    else fault(`${name}=${text} is not understood: ${expected}`);
+  };
+
+  const range = "a date such as 2024-01-31, or a time with its offset, is.";
+  take("from", isTime, range, (text) => { view.from = text; });
+  take("to", isTime, range, (text) => { view.to = text; });
+  if (view.from && view.to && new Date(view.from) > new Date(view.to)) {
+    fault(`from=${view.from} is after to=${view.to}; all time is shown.`);
+    view.from = view.to = null;
+  }
+  take("tz", isZone, "a zone such as Europe/London is.", (text) => { view.tz = text; });
+  take("has_report", (text) => ["true", "false"].includes(text), "true or false is.",
+    (text) => { view.hasReport = text === "true"; });
+  take("granularity", (text) => GRANULARITIES.includes(text), `${GRANULARITIES.join(", ")} are.`,
+    (text) => { view.granularity = text; });
+  const sort = parameters.get("sort");
+  if (sort !== null) view.sort = readSort(sort, fault);
+  view.reports = [...new Set(parameters.getAll("report_name"))].filter((name) => {
+    if (name === "") fault("report_name is empty; it has no effect.");
+    return name !== "";
+  });
+  return { view, faults };
+}
+
+/** The parameters that choose records; the API and the page's address have the same names. */
+export function filterOf({ from, to, tz, reports, hasReport }) {
+  const parameters = new URLSearchParams();
+  if (from) parameters.set("from", from);
+  if (to) parameters.set("to", to);
+  if (tz !== "UTC") parameters.set("tz", tz);
+  for (const name of reports) parameters.append("report_name", name);
+  if (hasReport !== null) parameters.set("has_report", hasReport);
+  return parameters;
+}
+
+export function sortText(sort) {
+  return sort.map(({ column, direction }) => `${column}:${direction}`).join(",");
+}
+
+/** A query that people can read: what needs no escape in a query gets none. */
+export function queryText(parameters) {
+  const text = parameters.toString();
+  return text && `?${text.replaceAll("%3A", ":").replaceAll("%2C", ",").replaceAll("%2F", "/")}`;
+}
+
+/** The address's query for a view; the inverse of `readView`. */
+export function searchOf(view) {
+  const parameters = filterOf(view);
+  if (view.granularity) parameters.set("granularity", view.granularity);
+  if (view.sort.length > 0) parameters.set("sort", sortText(view.sort));
+  return queryText(parameters);
+}
