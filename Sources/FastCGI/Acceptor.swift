@@ -1,5 +1,6 @@
 import CFastCGI
 import Glibc
+import Synchronization
 
 /// The thread that accepts connections and hands those with a request to the workers.
 ///
@@ -12,6 +13,8 @@ final class Acceptor: Sendable {
     private let refusals: BoundedQueue<ReadyConnection>
     private let epoll: Int32
     private let wakeUp: Int32
+    private let queueRefusals = Atomic(0)
+    private let connectionRefusals = Atomic(0)
 
     /// The longest that a drain accepts and dispatches what had been connected before it.
     private static let drainSeconds = 3
@@ -35,6 +38,17 @@ final class Acceptor: Sendable {
 
     /// Gives a connection back for its next request.
     func park(_ connection: Int32) { connections.park(connection) }
+
+    /// How many connections wait for a request.
+    var parkedCount: Int { connections.count }
+
+    /// How many requests were refused because the queue was full, or there were too many
+    /// connections.
+    var refusalCounts: (queue: Int, connections: Int) {
+        (
+            queueRefusals.load(ordering: .relaxed), connectionRefusals.load(ordering: .relaxed)
+        )
+    }
 
     /// Asks the loop to end; safe from any thread.
     func stop() { eventfd_write(wakeUp, 1) }
@@ -112,6 +126,7 @@ final class Acceptor: Sendable {
             }
             prepare(connection)
             if connections.count >= limits.connections && !connections.closeOldestKept() {
+                connectionRefusals.add(1, ordering: .relaxed)
                 refuse(connection)
             } else {
                 connections.add(connection)
@@ -142,6 +157,7 @@ final class Acceptor: Sendable {
         if events & EPOLLRDHUP.rawValue != 0 && isAtEnd(connection) {
             close(connection)
         } else if !queue.offer(ReadyConnection(descriptor: connection, since: now)) {
+            queueRefusals.add(1, ordering: .relaxed)
             refuse(connection)
         }
     }

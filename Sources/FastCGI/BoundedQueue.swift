@@ -56,6 +56,11 @@ final class BoundedQueue<Element: Sendable>: Sendable {
         return isReady ? element : taker.wait()
     }
 
+    /// How many elements are queued, and how many takers wait.
+    var occupancy: (queued: Int, waiting: Int) {
+        state.withLock { ($0.elements.count - $0.head, $0.idle.count) }
+    }
+
     /// Lets the takers finish what is queued, then ends them.
     func close() {
         let idle = state.withLock { state in

@@ -38,6 +38,16 @@ public final class Server: Sendable {
     /// Whether `drain` was called.
     public var isDraining: Bool { drains.load(ordering: .relaxed) }
 
+    /// How busy it is.
+    public var load: ServerLoad {
+        let (queued, waiting) = queue.occupancy
+        let refusals = acceptor.refusalCounts
+        return ServerLoad(
+            queued: queued, busyWorkers: limits.workers - waiting,
+            parkedConnections: acceptor.parkedCount, queueRefusals: refusals.queue,
+            connectionRefusals: refusals.connections, limits: limits)
+    }
+
     /// Starts the threads; `makeHandler` is called once in each worker.
     public func start(
         _ makeHandler: @escaping @Sendable () -> (any Exchange) -> Void

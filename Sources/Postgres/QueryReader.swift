@@ -137,6 +137,7 @@ extension Connection {
         }
         defer { copies.forEach { free($0) } }
         let values = copies.map { UnsafePointer($0) }
+        meter.commandCount += 1
         return PQsendQueryPrepared(
             handle, name, Int32(values.count), values, lengths, formats, 1)
     }

@@ -1,4 +1,5 @@
 import HTTP
+import Metrics
 import Spool
 import UsageStore
 
@@ -23,9 +24,14 @@ extension Service {
             cache.answer(for: query.key, at: revision)
             ?? files?.answer(for: query.key, at: revision)
         if condition.contains(tag(query, revision)) || condition.isAny && kept != nil {
+            metrics.answersOfClients.add()
             return named(Response(.notModified, fields: []), query, revision)
         }
-        if let kept { return named(response(kept.answer, request), query, revision) }
+        if let kept {
+            (kept.isFile ? metrics.answersFromFiles : metrics.answersFromMemory).add()
+            return named(response(kept.answer, request), query, revision)
+        }
+        metrics.answersFromDatabase.add()
         let snapshot = try store.snapshot()
         let wantsBody = request.method != Method.head.rawValue && !condition.isAny
         let answer = try render(snapshot, wantsBody)

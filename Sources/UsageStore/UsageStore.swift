@@ -21,6 +21,14 @@ public final class UsageStore {
     /// What other threads have read since then is new enough for it.
     public var requestArrival: ContinuousClock.Instant?
 
+    let meter = WaitMeter()
+
+    /// How long its thread has waited for PostgreSQL, or for another thread that asks it, so far.
+    public var waited: Duration { meter.waited }
+
+    /// How many commands it has sent so far.
+    public var commandCount: Int { meter.commandCount }
+
     /// Makes a store that will connect to `databaseURL`.
     ///
     /// `waitSeconds` limits each wait for the server; stores of the same database may share a
@@ -51,7 +59,7 @@ public final class UsageStore {
             connection = nil
             usable = try Connection(
                 url: databaseURL, applicationName: applicationName, waitSeconds: waitSeconds,
-                session: Self.session)
+                session: Self.session, meter: meter)
             connection = usable
         }
         usable.watchedDescriptor = watchedDescriptor

@@ -22,6 +22,8 @@ extension Request {
             ?? exchange.parameter("REDIRECT_HTTP_AUTHORIZATION")
         // Not HTTP_REMOTE_USER, which is what a client's header would be called.
         remoteUser = exchange.parameter("REMOTE_USER")
+        // A front end that hands every path on must not show to everybody what is not public.
+        isInternal = exchange.parameterBytes("ORBITAL_INTERNAL") != nil
         contentType = exchange.parameter("CONTENT_TYPE")
         // nginx would hold these against the file.
         if exchange.parameter("HTTP_IF_MATCH") == nil,

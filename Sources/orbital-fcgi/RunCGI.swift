@@ -12,7 +12,7 @@ func runCGI(_ settings: Settings) -> Int32 {
     let exchange = CGIExchange()
     let responder = Responder(
         Generation(settings, nil), isDraining: { false }, bulkSlots: BulkSlots(1),
-        log: makeLog { level })
+        metrics: ProcessMetrics(), load: { nil }, log: makeLog { level })
     responder.answer(exchange)
     return exchange.isAborted ? 1 : 0
 }

@@ -20,8 +20,10 @@ func runServer(_ mode: StartMode, _ settings: Settings) throws -> Int32 {
     let server = try Server(
         listener: listener, limits: ServerLimits(settings), refusal: refusal.wholeAnswer)
     let slots = BulkSlots(settings.bulkWorkers)
+    let metrics = ProcessMetrics()
     try server.start {
-        var worker = Worker(current: current, server: server, slots: slots, log: log)
+        var worker = Worker(
+            current: current, server: server, slots: slots, metrics: metrics, log: log)
         return { worker.answer($0) }
     }
     log.info("serving", metadata: ["workers": "\(settings.workers)", "mode": "\(mode)"])
@@ -47,15 +49,20 @@ private struct Worker {
     let current: CurrentSettings
     let server: Server
     let slots: BulkSlots
+    let metrics: ProcessMetrics
     let log: Logger
 
     private var generation: Generation?
     private var responder: Responder?
 
-    init(current: CurrentSettings, server: Server, slots: BulkSlots, log: Logger) {
+    init(
+        current: CurrentSettings, server: Server, slots: BulkSlots, metrics: ProcessMetrics,
+        log: Logger
+    ) {
         self.current = current
         self.server = server
         self.slots = slots
+        self.metrics = metrics
         self.log = log
     }
 
@@ -65,7 +72,8 @@ private struct Worker {
             generation = latest
             let server = server
             responder = Responder(
-                latest, isDraining: { server.isDraining }, bulkSlots: slots, log: log)
+                latest, isDraining: { server.isDraining }, bulkSlots: slots, metrics: metrics,
+                load: { server.load }, log: log)
         }
         responder?.answer(exchange)
     }
