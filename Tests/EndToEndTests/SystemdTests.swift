@@ -1,0 +1,48 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// The files of `deploy/systemd`, as systemd's own tools see them.
+@Suite(.timeLimit(.minutes(2))) struct `The systemd units` {
+    private let folder = TemporaryFolder.shared.file("units").path
+
+    /// Copies of the units, with the release build in the place of the installed responder.
+    init() throws {
+        try FileManager.default.createDirectory(
+            atPath: folder, withIntermediateDirectories: true)
+        for name in ["orbital-usage.socket", "orbital-usage.service"] {
+            try String(contentsOfFile: Repository.path("deploy/systemd/\(name)"), encoding: .utf8)
+                .replacing(
+                    "ExecStart=orbital-fcgi",
+                    with: "ExecStart=\(Repository.program("orbital-fcgi"))"
+                )
+                .write(toFile: "\(folder)/\(name)", atomically: true, encoding: .utf8)
+        }
+    }
+
+    private func analyze(_ arguments: [String]) throws -> Program.Outcome {
+        try Program.run("/usr/bin/systemd-analyze", arguments)
+    }
+
+    @Test func `are understood to the last line`() throws {
+        let outcome = try analyze([
+            "verify", "--man=no", "\(folder)/orbital-usage.service",
+            "\(folder)/orbital-usage.socket",
+        ])
+        #expect(outcome.status == 0)
+        #expect(outcome.output + outcome.errors == "")
+    }
+
+    @Test func `leave the responder hardly anything to do harm with`() throws {
+        let outcome = try analyze([
+            "security", "--offline=true", "--no-pager", "--threshold=15",
+            "\(folder)/orbital-usage.service",
+        ])
+        #expect(outcome.status == 0)
+        let found = try #require(outcome.output.firstMatch(of: /exposure level for .*: ([0-9.]+)/))
+        print("measured: systemd-analyze security: exposure \(found.1)")
+        // What is left: no root directory of its own, Unix sockets, files that nginx's group may
+        // read, and the clock device that ProtectClock= lets be read.
+        #expect(try #require(Double(found.1)) <= 0.2)
+    }
+}
