@@ -15,7 +15,7 @@ import Testing
         try #require(said.count == 4, "\(said)")
         #expect(said[0] == "READY=1 STATUS=serving with 16 workers")
         let reload = try #require(
-            said[1].firstMatch(of: /^RELOADING=1 MONOTONIC_USEC=([0-9]+) STATUS=reloading$/))
+            said[1].firstMatch(of: #/^RELOADING=1 MONOTONIC_USEC=([0-9]+) STATUS=reloading$/#))
         let when = try #require(Int(reload.1))
         #expect((before...before + 60_000_000).contains(when))
         #expect(said[2] == said[0])
@@ -23,7 +23,7 @@ import Testing
             said[3]
                 == "STOPPING=1 STATUS=answering what was accepted EXTEND_TIMEOUT_USEC=20000000")
         // Only the main process speaks (NotifyAccess=main).
-        let senders = supervisor.output.matches(of: /notify ([0-9]+) /).map { Int32($0.1) }
+        let senders = supervisor.output.matches(of: #/notify ([0-9]+) /#).map { Int32($0.1) }
         #expect(Set(senders) == [supervisor.responderPID])
     }
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
-"""paced.py SOCKET RATE SECONDS [KEY]: requests over a Unix socket at a steady rate, whatever the
-answers take, each on a connection of its own; prints one JSON object of what became of them.
+"""paced.py ADDRESS RATE SECONDS [KEY]: requests at a steady rate, whatever the answers take, each on a
+connection of its own; prints one JSON object of what became of them. The address is the path of a
+Unix socket, or a port of this machine.
 
 With a key, every tenth request records a message under an id of its own. What is no whole answer with
 the expected status is a failure: nothing is tried twice."""
@@ -30,11 +31,14 @@ def is_whole(head, body):
     return len(body) == int(fields.get(b"content-length", -1))
 
 
-async def ask(socket, number, key):
+async def ask(address, number, key):
     sent, expected = request(number, key)
     start = time.monotonic()
     try:
-        reader, writer = await asyncio.open_unix_connection(socket)
+        if address.isdigit():
+            reader, writer = await asyncio.open_connection("127.0.0.1", int(address))
+        else:
+            reader, writer = await asyncio.open_unix_connection(address)
         writer.write(sent)
         answer = await asyncio.wait_for(reader.read(), 60)
         writer.close()
@@ -48,12 +52,12 @@ async def ask(socket, number, key):
     return None, time.monotonic() - start
 
 
-async def main(socket, rate, seconds, key=None):
+async def main(address, rate, seconds, key=None):
     start = time.monotonic()
     tasks = []
     for number in range(int(rate * seconds)):
         await asyncio.sleep(max(0, start + number / rate - time.monotonic()))
-        tasks.append(asyncio.create_task(ask(socket, number, key)))
+        tasks.append(asyncio.create_task(ask(address, number, key)))
     sending = time.monotonic() - start
     results = await asyncio.gather(*tasks)
     times = sorted(1000 * took for _, took in results)
