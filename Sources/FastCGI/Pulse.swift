@@ -13,7 +13,9 @@ final class Pulse: Sendable {
     init(_ test: SelfTest) { self.test = test }
 
     /// The longest that the acceptor may sleep.
-    var intervalMilliseconds: Int32 { Int32(clamping: Int(test.interval / .milliseconds(1))) }
+    var intervalMilliseconds: Int32 {
+        max(1, Int32(clamping: Int(test.interval / .milliseconds(1))))
+    }
 
     /// Puts the question to the first worker that is free, when it is time.
     ///
