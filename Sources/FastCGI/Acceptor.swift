@@ -56,11 +56,17 @@ final class Acceptor: Sendable {
         refusals.close()
     }
 
-    /// Without the path nobody new can connect, so the backlog can be emptied for good.
+    /// Without the path nobody new can connect, so the backlog can be emptied for good; that of an
+    /// inherited socket is the next process's.
     private func drain() {
         let deadline = ContinuousClock.now + .seconds(Self.drainSeconds)
         epoll_ctl(epoll, EPOLL_CTL_DEL, wakeUp, nil)
         listener.removePath()
+        // Kept connections are closed once the web server has left them alone for a while: on the
+        // others it may be sending just now. Meanwhile everything is accepted as before.
+        while connections.closeKept(since: .now - Self.quiet) > 0, ContinuousClock.now < deadline {
+            _ = dispatch(timeoutMilliseconds: 10)
+        }
         if !listener.isInherited {
             while !acceptAll(), ContinuousClock.now < deadline {
                 _ = dispatch(timeoutMilliseconds: 10)
@@ -68,12 +74,8 @@ final class Acceptor: Sendable {
         }
         epoll_ctl(epoll, EPOLL_CTL_DEL, listener.descriptor, nil)
         close(listener.descriptor)
-        // What is readable now is served. Then kept connections are closed, but first those that
-        // the web server has left alone for a while: on the others it may be sending just now.
+        // What is readable now is served; a kept connection without a request is closed.
         while dispatch(timeoutMilliseconds: 0).count > 0, ContinuousClock.now < deadline {}
-        while connections.closeKept(since: .now - Self.quiet) > 0, ContinuousClock.now < deadline {
-            _ = dispatch(timeoutMilliseconds: 10)
-        }
         connections.closeKept()
         // A client that has just connected is about to send its request.
         while connections.freshCount > 0, ContinuousClock.now < deadline {

@@ -32,7 +32,7 @@ import Testing
     /// Lets `seconds` of requests come, calls `disturb` five times meanwhile, and reckons up.
     ///
     /// One request in ten records a message: nginx does not send one again that was broken off.
-    private func underLoad(_ what: String, seconds: Int = 12, _ disturb: () throws -> Void) throws {
+    private func underLoad(_ what: String, seconds: Int = 15, _ disturb: () throws -> Void) throws {
         defer {
             nginx.stop()
             supervisor.stop()
@@ -45,7 +45,7 @@ import Testing
         sleep(1)
         for _ in 1...5 {
             try disturb()
-            usleep(useconds_t(seconds * 100_000))
+            usleep(1_200_000)
         }
         #expect(load.isRunning, "the disturbance outlasted the load")
         #expect(load.wait() == 0, "\(load.output)")
