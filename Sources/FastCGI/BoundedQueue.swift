@@ -44,6 +44,17 @@ final class BoundedQueue<Element: Sendable>: Sendable {
         return isTaken
     }
 
+    /// Gives `element` to the next taker, though the queue be full; does nothing once it is closed.
+    func offerFirst(_ element: Element) {
+        let taker = state.withLock { state -> Handoff<Element?>? in
+            guard !state.isClosed else { return nil }
+            if let taker = state.idle.popLast() { return taker }
+            state.elements.insert(element, at: state.head)
+            return nil
+        }
+        taker?.give(element)
+    }
+
     /// Takes the oldest element, waiting for one; nil once the queue is closed and empty.
     func take() -> Element? {
         let taker = Handoff<Element?>()

@@ -17,8 +17,10 @@ func runServer(_ mode: StartMode, _ settings: Settings) throws -> Int32 {
     let listener = try Listener(mode, settings)
     let refusal = Problem.unavailable("Too many requests are waiting.", retryAfterSeconds: 1)
         .response(instance: nil, requestID: nil)
+    let manager = ServiceManager(processEnvironment)
     let server = try Server(
-        listener: listener, limits: ServerLimits(settings), refusal: refusal.wholeAnswer)
+        listener: listener, limits: ServerLimits(settings), refusal: refusal.wholeAnswer,
+        selfTest: selfTest(for: manager))
     let slots = BulkSlots(settings.bulkWorkers)
     let metrics = ProcessMetrics()
     try server.start {
@@ -27,14 +29,26 @@ func runServer(_ mode: StartMode, _ settings: Settings) throws -> Int32 {
         return { worker.answer($0) }
     }
     log.info("serving", metadata: ["workers": "\(settings.workers)", "mode": "\(mode)"])
-    waitForDrain(current, log)
+    let serving = "serving with \(settings.workers) workers"
+    manager.ready(serving)
+    waitForDrain(current, log, manager, serving)
     log.info("draining", metadata: ["seconds": "\(settings.drainSeconds)"])
+    manager.stopping("answering what was accepted", within: settings.drainSeconds + 10)
     guard server.drain(seconds: settings.drainSeconds) else {
         log.error("some requests did not end in time; they are broken off")
         return 1
     }
     log.info("stopped")
     return 0
+}
+
+/// What proves to a manager that watches that workers answer; PostgreSQL has no part in it.
+private func selfTest(for manager: ServiceManager) -> SelfTest? {
+    guard let interval = manager.watchdogInterval else { return nil }
+    let request = ["REQUEST_METHOD": "GET", "SCRIPT_NAME": "/health/live"]
+    return SelfTest(every: interval, request) { answer in
+        if answer.hasPrefix("Status: 200 ") { manager.alive() }
+    }
 }
 
 /// The spool of this process; nil when none is configured.
@@ -80,7 +94,9 @@ private struct Worker {
 }
 
 /// Acts on signals until one asks for the end.
-private func waitForDrain(_ current: CurrentSettings, _ log: Logger) {
+private func waitForDrain(
+    _ current: CurrentSettings, _ log: Logger, _ manager: ServiceManager, _ serving: String
+) {
     while true {
         switch Signals.next() {
         case .drain: return
@@ -88,11 +104,14 @@ private func waitForDrain(_ current: CurrentSettings, _ log: Logger) {
             current.switchDebug()
             log.notice("log level switched", metadata: ["level": "\(current.level)"])
         case .reload:
+            manager.reloading()
             do throws(SettingsError) {
                 current.replace(with: try Settings.load())
                 log.notice("configuration reloaded")
+                manager.ready(serving)
             } catch {
                 log.error("configuration not reloaded", metadata: ["faults": "\(error)"])
+                manager.ready("\(serving), and the old configuration: \(error)")
             }
         }
     }

@@ -27,6 +27,7 @@ public final class Nginx {
             let text = try String(
                 contentsOfFile: Repository.path("nginx/optional/\(name)"), encoding: .utf8)
             try text.replacing("/var/cache/nginx", with: folder.path)
+                .replacing("/var/log/nginx", with: folder.path)
                 .replacing("/etc/nginx/orbital-users", with: "\(folder.path)/users")
                 .replacing("127.0.0.1:9464", with: "unix:\(folder.path)/metrics")
                 .write(
