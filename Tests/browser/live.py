@@ -55,7 +55,7 @@ def test_scroll_position_and_focus_stay_when_rows_come_in_before(site):
             expect(page.locator("#messages")).to_have_text(f"{count + 3:,}")
             expect(page.locator("#position")).to_contain_text(f"of {count + 3:,}")
             expect(focused).to_have_attribute("data-index", str(top + 5 + shift))
-            assert focused.inner_text() == record
+            expect(focused).to_have_text(record, use_inner_text=True)
             assert focused.bounding_box() == place
             # Up again: none is missing, none is there twice.
             page.keyboard.press("Home")
