@@ -33,6 +33,12 @@ extension Request {
         }
         contentEncoding = exchange.parameter("HTTP_CONTENT_ENCODING")
         body = {
+            // The bytes of such a body may come, but where they end, CGI does not say.
+            if exchange.parameter("CONTENT_LENGTH") == nil,
+                exchange.parameter("HTTP_TRANSFER_ENCODING") != nil
+            {
+                throw Problem(.lengthRequired, "The request body has no Content-Length.")
+            }
             let bytes: [UInt8]?
             do throws(FastCGIError) {
                 bytes = try exchange.readBody(upTo: Self.bodyLimitBytes)

@@ -51,6 +51,19 @@ import Testing
         }
     }
 
+    @Test func `asks for the length of a body that comes without one`() throws {
+        let database = try Database()
+        let answer = try cgi(
+            "/usage", database,
+            [
+                "REQUEST_METHOD": "POST", "CONTENT_TYPE": "application/json",
+                "HTTP_TRANSFER_ENCODING": "chunked",
+                "HTTP_AUTHORIZATION": "Bearer \(try database.key())",
+            ]
+        ).output
+        #expect(answer.hasPrefix("Status: 411 Length Required\r\n"))
+    }
+
     @Test func `fails as a CGI program when its answer breaks off`() throws {
         let database = try Database()
         try database.addRecords(300_000)
