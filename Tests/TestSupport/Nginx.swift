@@ -76,7 +76,8 @@ public final class Nginx {
         return ("http://127.0.0.1:\(port)", program)
     }
 
-    private static func freePort() throws -> Int {
+    /// A port that nobody listened on a moment ago.
+    static func freePort() throws -> Int {
         let bound = try Program.run(
             "/usr/bin/env",
             [
