@@ -2,39 +2,8 @@ import Foundation
 import TestSupport
 import Testing
 
-/// Runs Tests/api/contract.py, whose options say where the server falls short.
-func holdContract(_ front: FrontEnd, breaks: String, _ options: [String] = []) throws {
-    let outcome = try Program.run(
-        Repository.path(".build/test-tools/bin/python"),
-        ["-B", Repository.path("Tests/api/contract.py"), front.url, try front.database.key()]
-            + options + ["--breaks", breaks, front.database.url])
-    #expect(outcome.status == 0, "\(outcome.errors.suffix(4000))")
-    #expect(outcome.output.hasPrefix("contract: holds at http://127.0.0.1:"))
-}
-
 /// Each recipe of `deploy/cgi` with its real server, which ends in the same check of the contract.
 @Suite(.timeLimit(.minutes(5))) struct `The recipe for` {
-    /// A main configuration of Apache as Debian has it, in short.
-    private func startApache(_ front: FrontEnd, modules: [String], _ text: String) throws {
-        let loaded = (["authz_core", "mime", "dir", "env", "alias"] + modules)
-            .map { "LoadModule \($0)_module /usr/lib/apache2/modules/mod_\($0).so" }
-        let owner = geteuid() == 0 ? "User \(front.user)\nGroup \(front.user)" : ""
-        let main = """
-            ServerRoot "\(front.folder.path)"
-            PidFile "\(front.path("pid"))"
-            Listen 127.0.0.1:\(front.port)
-            ServerName localhost
-            \(owner)
-            ErrorLog "\(front.path("error.log"))"
-            Mutex file:\(front.folder.path) default
-            \(loaded.joined(separator: "\n"))
-            TypesConfig /etc/mime.types
-            \(text)
-            """
-        try front.start(
-            "/usr/sbin/apache2", ["-f", front.write(main, to: "apache.conf"), "-DFOREGROUND"])
-    }
-
     /// A document root on a shared host, with the recipe as its .htaccess.
     private func startSharedHost(
         _ front: FrontEnd, modules: [String] = ["mpm_event", "cgid"],
@@ -46,8 +15,8 @@ func holdContract(_ front: FrontEnd, breaks: String, _ options: [String] = []) t
         try front.write(edit(recipe), to: "html/.htaccess")
         try FileManager.default.copyItem(
             atPath: front.path("bin/orbital-fcgi"), toPath: front.path("html/orbital.cgi"))
-        try startApache(
-            front, modules: modules + ["rewrite"],
+        try front.startApache(
+            modules: modules + ["rewrite"],
             """
             \(modules.contains("cgid") ? "ScriptSock \"\(front.path("cgi"))\"" : "")
             DocumentRoot "\(front.path("html"))"
@@ -65,7 +34,7 @@ func holdContract(_ front: FrontEnd, breaks: String, _ options: [String] = []) t
         let front = try FrontEnd()
         defer { front.stop() }
         try startSharedHost(front, modules: modules)
-        try holdContract(front, breaks: "unseen", ["--chunked", "refused"])
+        try front.holdContract(breaks: "unseen", ["--chunked", "refused"])
     }
 
     @Test func `Apache on a shared host hands keys on by its rewrite rule, or by CGIPassAuth`()
@@ -92,17 +61,17 @@ func holdContract(_ front: FrontEnd, breaks: String, _ options: [String] = []) t
         let front = try FrontEnd()
         defer { front.stop() }
         try front.startResponder()
-        try startApache(
-            front, modules: ["mpm_event", "proxy", "proxy_fcgi"],
+        try front.startApache(
+            modules: ["mpm_event", "proxy", "proxy_fcgi"],
             front.recipe("apache-proxy-fcgi.conf", ["*:80": "127.0.0.1:\(front.port)"]))
-        try holdContract(front, breaks: "visibly", ["--chunked", "either"])
+        try front.holdContract(breaks: "visibly", ["--chunked", "either"])
     }
 
     @Test func `Apache with mod_fcgid holds the contract, with one worker a process`() throws {
         let front = try FrontEnd()
         defer { front.stop() }
-        try startApache(
-            front, modules: ["mpm_event", "fcgid"],
+        try front.startApache(
+            modules: ["mpm_event", "fcgid"],
             """
             FcgidIPCDir "\(front.folder.path)"
             FcgidProcessTableFile "\(front.path("table"))"
@@ -115,7 +84,7 @@ func holdContract(_ front: FrontEnd, breaks: String, _ options: [String] = []) t
                         "FcgidInitialEnv WORKERS 1":
                             "FcgidInitialEnv WORKERS 1\nFcgidInitialEnv DATABASE_URL \"\(front.database.url)\"",
                     ]))
-        try holdContract(front, breaks: "unseen")
+        try front.holdContract(breaks: "unseen")
         let log = try String(contentsOfFile: front.path("error.log"), encoding: .utf8)
         #expect(log.contains("mode=inherited(descriptor: 0) workers=1 "))
     }
@@ -146,7 +115,7 @@ func holdContract(_ front: FrontEnd, breaks: String, _ options: [String] = []) t
         defer { front.stop() }
         try front.startResponder()
         try startLighttpd(front, front.recipe("lighttpd-fastcgi.conf"))
-        try holdContract(front, breaks: "visibly")
+        try front.holdContract(breaks: "visibly")
     }
 
     @Test func `lighttpd with CGI holds the contract`() throws {
@@ -158,6 +127,6 @@ func holdContract(_ front: FrontEnd, breaks: String, _ options: [String] = []) t
             front.recipe(
                 "lighttpd-cgi.conf",
                 [production: "\(production), \"DATABASE_URL\" => \"\(front.database.url)\""]))
-        try holdContract(front, breaks: "unseen")
+        try front.holdContract(breaks: "unseen")
     }
 }

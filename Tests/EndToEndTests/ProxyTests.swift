@@ -16,7 +16,7 @@ import Testing
             Repository.path(".build/test-tools/bin/caddy"),
             ["run", "--adapter", "caddyfile", "--config", front.write(main, to: "Caddyfile")],
             environment: ["HOME": front.folder.path, "XDG_DATA_HOME": front.folder.path])
-        try holdContract(front, breaks: "visibly")
+        try front.holdContract(breaks: "visibly")
     }
 
     @Test func `HAProxy, holds the contract, but for pages`() throws {
@@ -24,7 +24,7 @@ import Testing
         defer { front.stop() }
         try front.startResponder()
         try startHAProxy(front)
-        try holdContract(front, breaks: "visibly", ["--page", "none", "--chunked", "either"])
+        try front.holdContract(breaks: "visibly", ["--page", "none", "--chunked", "either"])
     }
 
     private func startHAProxy(_ front: FrontEnd, edit: (String) -> String = { $0 }) throws {
@@ -72,7 +72,7 @@ import Testing
             """
         try front.start(
             "/usr/sbin/nginx", ["-e", "stderr", "-c", front.write(main, to: "nginx.conf")])
-        try holdContract(front, breaks: "unseen", ["--too-large", "any"])
+        try front.holdContract(breaks: "unseen", ["--too-large", "any"])
     }
 
     @Test func `spawn-fcgi, holds the contract behind the nginx file of production`() throws {
@@ -96,7 +96,7 @@ import Testing
         #expect(made.status == 0, "\(made.errors)")
         try front.start(
             "/usr/sbin/nginx", ["-e", "stderr", "-c", front.path("nginx/nginx.conf")])
-        try holdContract(front, breaks: "visibly")
+        try front.holdContract(breaks: "visibly")
         kill(pid, SIGTERM)
         #expect(eventually { kill(pid, 0) != 0 })
     }
