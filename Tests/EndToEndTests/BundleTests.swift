@@ -42,8 +42,10 @@ struct `The CGI bundle` {
         }
     }
 
-    private func orbitalctl(_ arguments: [String]) throws -> String {
-        let outcome = try Program.run("\(home)/orbital-usage/orbitalctl", arguments)
+    private func orbitalctl(_ arguments: [String], _ database: Database) throws -> String {
+        let outcome = try Program.run(
+            "\(home)/orbital-usage/orbitalctl", arguments,
+            environment: ["DATABASE_URL": database.url])
         #expect(outcome.status == 0, "\(outcome.errors)")
         return outcome.output.trimmingCharacters(in: .newlines)
     }
@@ -62,9 +64,9 @@ struct `The CGI bundle` {
                 Require all granted
             </Directory>
             """)
-        let key = try orbitalctl([
-            "keys", "create", "me", "--scope", "usage:read", "--scope", "usage:write",
-        ])
+        let key = try orbitalctl(
+            ["keys", "create", "me", "--scope", "usage:read", "--scope", "usage:write"],
+            front.database)
         try front.holdContract(key: key, breaks: "unseen", ["--chunked", "refused"])
     }
 
@@ -87,25 +89,20 @@ struct `The CGI bundle` {
             ])
         #expect(built.status == 0, "\(built.errors)")
         try configure(empty.url.replacing(socket, with: "/pg"))
-        func inside(_ command: String, _ environment: String = "") throws -> String {
-            let outcome = try Program.run(
-                "/usr/bin/env",
-                ["-i"] + (geteuid() == 0 ? [] : ["/usr/bin/unshare", "--map-root-user"])
-                    + ["/usr/sbin/chroot", root, "/bin/sh", "-c", "\(environment) exec \(command)"])
-            #expect(outcome.status == 0, "\(outcome.errors)")
-            return outcome.output
-        }
-        _ = try inside("/home/orbital-usage/orbitalctl migrate up --migrations Migrations")
-        let key = try inside(
-            "/home/orbital-usage/orbitalctl keys create me --scope usage:read"
-        ).trimmingCharacters(in: .newlines)
+        // Outside: without /proc a Swift program does not know its arguments.
+        _ = try orbitalctl(["migrate", "up", "--migrations", "Migrations"], empty)
+        let key = try orbitalctl(["keys", "create", "me", "--scope", "usage:read"], empty)
         try empty.addContractRecords()
-        let answer = try inside(
-            "/home/public_html/orbital.cgi",
+        let command = """
+            export REQUEST_METHOD=GET SCRIPT_FILENAME=/home/public_html/orbital.cgi
+            export SCRIPT_NAME=/orbital.cgi PATH_INFO=/usage HTTP_AUTHORIZATION='Bearer \(key)'
+            exec /home/public_html/orbital.cgi
             """
-            export REQUEST_METHOD=GET SCRIPT_FILENAME=/home/public_html/orbital.cgi;
-            export SCRIPT_NAME=/orbital.cgi PATH_INFO=/usage HTTP_AUTHORIZATION='Bearer \(key)';
-            """)
+        let become = geteuid() == 0 ? [] : ["/usr/bin/unshare", "--map-root-user"]
+        let outcome = try Program.run(
+            "/usr/bin/env", ["-i"] + become + ["/usr/sbin/chroot", root, "/bin/sh", "-c", command])
+        #expect(outcome.status == 0, "\(outcome.errors)")
+        let answer = outcome.output
         #expect(answer.hasPrefix("Status: 200 OK\r\n"))
         let records = [
             #"{"message_id":1,"timestamp":"2024-01-15T14:30:00Z","report_name":"Contract Analysis","credits_used":15.60}"#,
