@@ -24,7 +24,7 @@ import Testing
         defer { front.stop() }
         try front.startResponder()
         try startHAProxy(front)
-        try front.holdContract(breaks: "visibly", ["--page", "none", "--chunked", "either"])
+        try front.holdContract(breaks: "visibly", ["--page", "none"])
     }
 
     private func startHAProxy(_ front: FrontEnd, edit: (String) -> String = { $0 }) throws {
