@@ -53,11 +53,21 @@ public struct Listener: Sendable {
 
     /// Connects to `path` and hangs up; throws why that cannot be done.
     public static func probe(_ path: String) throws(FastCGIError) {
+        close(try connection(to: path))
+    }
+
+    /// Connects to `path`; a descriptor that does not block, and is the caller's to close.
+    static func connection(to path: String) throws(FastCGIError) -> Int32 {
         let descriptor = try makeSocket()
-        defer { close(descriptor) }
-        guard try withAddress(path, { connect(descriptor, $0, $1) }) == 0 else {
-            throw FastCGIError("connect \(path)")
+        do throws(FastCGIError) {
+            guard try withAddress(path, { connect(descriptor, $0, $1) }) == 0 else {
+                throw FastCGIError("connect \(path)")
+            }
+        } catch {
+            close(descriptor)
+            throw error
         }
+        return descriptor
     }
 
     private static func makeSocket() throws(FastCGIError) -> Int32 {

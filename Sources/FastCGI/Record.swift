@@ -56,7 +56,7 @@ enum Record {
         }
     }
 
-    private static func header(_ type: Int32, requestID: Int32, contentLength: Int) -> [UInt8] {
+    static func header(_ type: Int32, requestID: Int32, contentLength: Int) -> [UInt8] {
         [
             UInt8(FCGI_VERSION_1), UInt8(type),
             UInt8(truncatingIfNeeded: requestID >> 8), UInt8(truncatingIfNeeded: requestID),

@@ -101,6 +101,7 @@ extension Connection {
             preparedNames.removeAll()
         }
         let name = "q\(preparedNames.count)"
+        meter.commandCount += 1
         guard PQsendPrepare(handle, name, statement, 0, nil) == 1 else { throw error(statement) }
         _ = try finalResult(statement)
         preparedNames[statement] = name

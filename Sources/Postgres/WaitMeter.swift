@@ -9,6 +9,12 @@ public final class WaitMeter {
     /// Starts at 0.
     public init() {}
 
+    /// Starts anew.
+    public func reset() {
+        waited = .zero
+        commandCount = 0
+    }
+
     /// Counts the time that `body` takes, and no wait within it twice.
     public func timing<Answer, Failure: Error>(
         _ body: () throws(Failure) -> Answer

@@ -23,7 +23,7 @@ public final class UsageStore {
 
     let meter = WaitMeter()
 
-    /// How long its thread has waited for PostgreSQL, or for another thread that asks it, so far.
+    /// How long the request has waited for PostgreSQL, or for another thread that asks it, so far.
     public var waited: Duration { meter.waited }
 
     /// How many commands it has sent so far.
@@ -80,6 +80,15 @@ public final class UsageStore {
         SELECT set_config('synchronous_commit', 'on', false)
         WHERE current_setting('synchronous_commit') = 'off'
         """
+
+    /// Begins with a request that came at `arrival`, from the client behind `descriptor`.
+    public func begin(
+        arrival: ContinuousClock.Instant, watching descriptor: Int32?
+    ) {
+        watchedDescriptor = descriptor
+        requestArrival = arrival
+        meter.reset()
+    }
 
     /// Forgets the client and ends the snapshot, if there is one.
     ///

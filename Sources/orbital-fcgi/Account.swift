@@ -1,18 +1,18 @@
-import Postgres
-import UsageStore
-
 /// What one request came to; each worker has one, which is opened anew for each request.
 final class Account {
     /// When the request came.
-    private(set) var arrival = ContinuousClock.now
+    private var arrival = ContinuousClock.now
 
-    /// When a worker began with it.
-    private(set) var beginning = ContinuousClock.now
+    /// How long it waited for a worker.
+    private(set) var queueWait = Duration.zero
 
-    /// When its answer was known and began to be sent; nil when there was none.
-    private(set) var answerBeginning: ContinuousClock.Instant?
+    /// How long it took until its answer was known and began to be sent; nil without an answer.
+    private(set) var firstByte: Duration?
 
-    /// The status of the answer; 0 when there was none.
+    /// How long it took until its answer had been handed over.
+    private(set) var total = Duration.zero
+
+    /// The status of the answer; 0 without one.
     private(set) var status = 0
 
     /// The place of its route in the table; nil when there is none.
@@ -21,32 +21,19 @@ final class Account {
     /// The bytes of its answer.
     var byteCount = 0
 
-    private let store: UsageStore
-    private var waitedBefore = Duration.zero
-    private var commandsBefore = 0
-
-    /// The database is reached through `store` alone.
-    init(_ store: UsageStore) { self.store = store }
-
-    /// How long it has waited for the database.
-    var waited: Duration { store.waited - waitedBefore }
-
-    /// How many commands it has sent there.
-    var commandCount: Int { store.commandCount - commandsBefore }
-
     func open(arrival: ContinuousClock.Instant) {
         self.arrival = arrival
-        beginning = .now
-        answerBeginning = nil
+        queueWait = .now - arrival
+        firstByte = nil
         status = 0
         route = nil
         byteCount = 0
-        waitedBefore = store.waited
-        commandsBefore = store.commandCount
     }
 
     func answer(status: Int) {
         self.status = status
-        answerBeginning = .now
+        firstByte = .now - arrival
     }
+
+    func close() { total = .now - arrival }
 }

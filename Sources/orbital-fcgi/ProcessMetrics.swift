@@ -38,12 +38,13 @@ final class ProcessMetrics: Sendable {
     }
 
     /// Counts a request that has been answered.
-    func add(_ account: Account, method: String) {
+    func add(_ account: Account, method: String, _ store: UsageStore) {
         let route = routes[account.route ?? routes.count - 1]
         route.count(method: method, status: account.status)
-        route.durations.add(.now - account.arrival)
+        route.durations.add(account.total)
         route.bytes.add(account.byteCount)
-        if account.commandCount > 0 { commands.add(account.commandCount) }
-        if account.waited > .zero { waitMicroseconds.add(account.waited.microseconds) }
+        guard store.commandCount > 0 || store.waited > .zero else { return }
+        commands.add(store.commandCount)
+        waitMicroseconds.add(store.waited.microseconds)
     }
 }

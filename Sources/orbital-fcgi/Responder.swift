@@ -13,7 +13,8 @@ struct Responder {
     private let log: Logger
     private let router = Router(routes)
     private let metrics: ProcessMetrics
-    private let account: Account
+    private let account = Account()
+    private let slowMilliseconds: Int
 
     /// `load` tells how busy the server is, where there is one.
     init(
@@ -43,20 +44,24 @@ struct Responder {
         }
         self.bulkSlot = bulkSlot
         self.metrics = metrics
-        account = Account(store)
+        slowMilliseconds = settings.slowMilliseconds
         self.log = log
     }
 
     /// Answers the request of `exchange`, whatever happens.
     func answer(_ exchange: any Exchange) {
-        service.store.watchedDescriptor = exchange.clientDescriptor
-        service.store.requestArrival = exchange.arrival
-        let request = Request(exchange)
         account.open(arrival: exchange.arrival)
+        service.store.begin(arrival: exchange.arrival, watching: exchange.clientDescriptor)
+        var request = Request(exchange)
+        request.queueWait = account.queueWait
         defer {
             service.store.release()
             bulkSlot.release()
-            metrics.add(account, method: request.method)
+            account.close()
+            metrics.add(account, method: request.method, service.store)
+            if slowMilliseconds > 0, account.total > .milliseconds(slowMilliseconds) {
+                log.warning("slow request", metadata: phases(of: request))
+            }
         }
         do {
             try answer(request, over: exchange)
@@ -114,6 +119,24 @@ struct Responder {
         }
     }
 
+    /// Where the time of a slow request went.
+    private func phases(of request: Request) -> Logger.Metadata {
+        var phases: Logger.Metadata = [
+            "request_id": "\(request.requestID)",
+            // Neither may be what a client wrote.
+            "method": "\(Method(rawValue: request.method)?.rawValue ?? "other")",
+            "route": "\(account.route.map { routes[$0].path } ?? "none")",
+            "queue_ms": .stringConvertible(account.queueWait.milliseconds),
+            "database_ms": .stringConvertible(service.store.waited.milliseconds),
+            "total_ms": .stringConvertible(account.total.milliseconds),
+            "bytes": .stringConvertible(account.byteCount),
+        ]
+        guard let firstByte = account.firstByte else { return phases }
+        phases["status"] = .stringConvertible(account.status)
+        phases["first_byte_ms"] = .stringConvertible(firstByte.milliseconds)
+        return phases
+    }
+
     private func write(_ bytes: Span<UInt8>, to exchange: any Exchange) throws {
         try exchange.write(bytes)
         account.byteCount += bytes.count
@@ -128,4 +151,8 @@ extension Request {
             "error": "\(error)",
         ]
     }
+}
+
+extension Duration {
+    fileprivate var milliseconds: Int { microseconds / 1000 }
 }

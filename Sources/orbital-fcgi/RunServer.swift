@@ -10,7 +10,7 @@ import UsageStore
 func runServer(_ mode: StartMode, _ settings: Settings) throws -> Int32 {
     let spool = Result { try makeSpool(settings) }
     let current = CurrentSettings(settings, (try? spool.get()) ?? nil)
-    let log = makeLog { current.level }
+    let log = makeLog { current.logOptions }
     if case .failure(let error) = spool {
         log.error("answers are not kept in files", metadata: ["error": "\(error)"])
     }
@@ -102,7 +102,7 @@ private func waitForDrain(
         case .drain: return
         case .switchLogLevel:
             current.switchDebug()
-            log.notice("log level switched", metadata: ["level": "\(current.level)"])
+            log.notice("log level switched", metadata: ["to": "\(current.logOptions.level)"])
         case .reload:
             manager.reloading()
             do throws(SettingsError) {

@@ -123,6 +123,7 @@ import Testing
         #expect(client.answer()?.hasPrefix("Status: 503 ") == true)
         let samples = samples(try scrape(responder))
         #expect(samples[#"orbital_healthy{check="database"}"#] == 0)
+        #expect(samples[#"orbital_healthy{check="schema"}"#] == nil)
         #expect(samples["orbital_database_failures_total"] == 1)
         #expect(samples["orbital_revision"] == nil)
         let unavailable = #"orbital_requests_total{route="/usage",method="GET",code="503"}"#
