@@ -202,7 +202,7 @@ def page(site, options):
     answer = expect(site.ask("/", key=False), 200, kind="text/html")
     assert b"<html" in answer.body
     # Beside the service's own paths, not among them.
-    expect(site.ask("/usage.css", key=False), 200, kind="text/css")
+    expect(site.ask("/css/theme.css", key=False), 200, kind="text/css")
     expect(site.ask("/docs", key=False), 200, kind="text/html")
     description = expect(site.ask("/openapi.json", key=False), 200)
     assert "/usage" in json.loads(description.body)["paths"]
