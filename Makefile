@@ -2,7 +2,8 @@
 # make test    everything that is tested; make check: everything that is linted
 # make help    all targets
 .DEFAULT_GOAL := help
-.PHONY: bench build check clean demo format help migrate packages run screenshots test test-packages
+.PHONY: bench build cgi-bundle check clean demo format help migrate packages run screenshots test test-full \
+	test-packages
 export PORT ?= 8000
 
 SWIFT_BUILD = swift build -c release --static-swift-stdlib
@@ -21,6 +22,12 @@ build: packages ## build the release programs in .build/release/
 
 test: test-packages build ## run all tests, against real PostgreSQL and nginx
 	@exec deploy/dev/test
+
+test-full: test-packages build ## run all tests, and those that take minutes: what is installed, and how
+	@TEST_FULL=1 deploy/dev/test
+
+cgi-bundle: build ## pack a CGI program with all it needs: .build/orbital-usage-cgi.tar.gz
+	@exec deploy/dev/cgi-bundle .build/orbital-usage-cgi.tar.gz
 
 bench: build ## measure beside other services, nginx and PostgreSQL; BENCH_FULL=1: ten million records
 	@deploy/dev/packages bench

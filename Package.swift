@@ -48,6 +48,7 @@ let package = Package(
         .systemLibrary(
             name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
         module("Threads"),
+        module("Metrics"),
         module("Spool"),
         module("FastCGI", ["CFastCGI", "Threads"]),
         module("JSON", ["CRapidJSON"]),
@@ -58,10 +59,10 @@ let package = Package(
         module("Usage"),
         module("Configuration"),
         module("UsageStore", ["Postgres", "Tokenizer", "Usage"]),
-        module("UsageAPI", ["APIKeys", "HTTP", "JSON", "Spool", "Usage", "UsageStore"]),
+        module("UsageAPI", ["APIKeys", "HTTP", "JSON", "Metrics", "Spool", "Usage", "UsageStore"]),
         program(
             "orbital-fcgi",
-            ["Configuration", "FastCGI", "HTTP", "Spool", "UsageAPI", "UsageStore", log]),
+            ["Configuration", "FastCGI", "HTTP", "Metrics", "Spool", "UsageAPI", "UsageStore", log]),
         program(
             "orbitalctl",
             [
@@ -80,6 +81,7 @@ let package = Package(
         tests("PostgresTests", ["Postgres", "TestSupport"]),
         tests("SpoolTests", ["Spool", "TestSupport"]),
         tests("HTTPTests", ["HTTP"]),
+        tests("MetricsTests", ["Metrics"]),
         tests("TokenizerTests", ["Tokenizer", "TestSupport"]),
         tests("UsageTests", ["Usage"]),
         tests("ConfigurationTests", ["Configuration", "TestSupport"]),

@@ -48,6 +48,12 @@ public struct Settings: Equatable, Sendable {
     /// The least severe level that is logged.
     public var logLevel = "info"
 
+    /// How log lines are written: for people (`text`) or for programs (`json`).
+    public var logFormat = "text"
+
+    /// Milliseconds after which a request is logged as slow; 0 for never.
+    public var slowMilliseconds = 1000
+
     /// The port of the website, where `orbitalctl check` asks for it.
     public var port = 8000
 

@@ -67,6 +67,14 @@ public struct SettingsKey: Sendable {
             "LOG_LEVEL", "least severe level that is logged: debug, info, warning, error",
             \.logLevel, expected: "debug, info, warning or error"
         ) { ["debug", "info", "warning", "error"].contains($0) },
+        .text(
+            "LOG_FORMAT", "how log lines are written: text, or json, one object a line",
+            \.logFormat, expected: "text or json"
+        ) { ["text", "json"].contains($0) },
+        .number(
+            "SLOW_MILLISECONDS",
+            "a request that takes longer is logged, with where its time went; 0 logs none",
+            0...3_600_000, \.slowMilliseconds),
         .number("PORT", "port of the website", 1...65_535, \.port),
     ]
 

@@ -1,5 +1,6 @@
 import CFastCGI
 import Glibc
+import Synchronization
 
 /// The thread that accepts connections and hands those with a request to the workers.
 ///
@@ -7,24 +8,31 @@ import Glibc
 final class Acceptor: Sendable {
     private let listener: Listener
     private let connections: Connections
-    private let queue: BoundedQueue<ReadyConnection>
+    private let queue: BoundedQueue<Work>
     private let limits: ServerLimits
-    private let refusals: BoundedQueue<ReadyConnection>
+    private let refusals: BoundedQueue<Work>
+    private let pulse: Pulse?
     private let epoll: Int32
     private let wakeUp: Int32
+    private let queueRefusals = Atomic(0)
+    private let connectionRefusals = Atomic(0)
 
     /// The longest that a drain accepts and dispatches what had been connected before it.
     private static let drainSeconds = 3
 
+    /// How long a kept connection was silent when it can be closed during a drain: a web server
+    /// sends on the connection that it used last.
+    private static let quiet = Duration.milliseconds(200)
+
     init(
-        listener: Listener, queue: BoundedQueue<ReadyConnection>,
-        refusals: BoundedQueue<ReadyConnection>,
-        limits: ServerLimits
+        listener: Listener, queue: BoundedQueue<Work>, refusals: BoundedQueue<Work>,
+        limits: ServerLimits, pulse: Pulse?
     ) throws(FastCGIError) {
         self.listener = listener
         self.queue = queue
         self.refusals = refusals
         self.limits = limits
+        self.pulse = pulse
         epoll = epoll_create1(Int32(EPOLL_CLOEXEC))
         wakeUp = eventfd(0, Int32(EFD_CLOEXEC | EFD_NONBLOCK))
         guard epoll >= 0, wakeUp >= 0 else { throw FastCGIError("epoll_create1") }
@@ -36,12 +44,25 @@ final class Acceptor: Sendable {
     /// Gives a connection back for its next request.
     func park(_ connection: Int32) { connections.park(connection) }
 
+    /// How many connections wait for a request.
+    var parkedCount: Int { connections.count }
+
+    /// How many requests were refused because the queue was full, or there were too many
+    /// connections.
+    var refusalCounts: (queue: Int, connections: Int) {
+        (
+            queueRefusals.load(ordering: .relaxed), connectionRefusals.load(ordering: .relaxed)
+        )
+    }
+
     /// Asks the loop to end; safe from any thread.
     func stop() { eventfd_write(wakeUp, 1) }
 
     /// Accepts and dispatches until `stop`, then dispatches what had been accepted.
     func run() {
-        while !dispatch(timeoutMilliseconds: 1000).isStopped {
+        let timeout = min(1000, pulse?.intervalMilliseconds ?? 1000)
+        while !dispatch(timeoutMilliseconds: timeout).isStopped {
+            pulse?.beat(into: queue)
             connections.closeSilent(since: .now - .seconds(limits.idleSeconds))
         }
         drain()
@@ -49,11 +70,17 @@ final class Acceptor: Sendable {
         refusals.close()
     }
 
-    /// Without the path nobody new can connect, so the backlog can be emptied for good.
+    /// Without the path nobody new can connect, so the backlog can be emptied for good; that of an
+    /// inherited socket is the next process's.
     private func drain() {
         let deadline = ContinuousClock.now + .seconds(Self.drainSeconds)
         epoll_ctl(epoll, EPOLL_CTL_DEL, wakeUp, nil)
         listener.removePath()
+        // Kept connections are closed once the web server has left them alone for a while: on the
+        // others it may be sending just now. Meanwhile everything is accepted as before.
+        while connections.closeKept(since: .now - Self.quiet) > 0, ContinuousClock.now < deadline {
+            _ = dispatch(timeoutMilliseconds: 10)
+        }
         if !listener.isInherited {
             while !acceptAll(), ContinuousClock.now < deadline {
                 _ = dispatch(timeoutMilliseconds: 10)
@@ -112,6 +139,7 @@ final class Acceptor: Sendable {
             }
             prepare(connection)
             if connections.count >= limits.connections && !connections.closeOldestKept() {
+                connectionRefusals.add(1, ordering: .relaxed)
                 refuse(connection)
             } else {
                 connections.add(connection)
@@ -141,7 +169,8 @@ final class Acceptor: Sendable {
         guard connections.claim(connection) else { return }
         if events & EPOLLRDHUP.rawValue != 0 && isAtEnd(connection) {
             close(connection)
-        } else if !queue.offer(ReadyConnection(descriptor: connection, since: now)) {
+        } else if !queue.offer(.request(ReadyConnection(descriptor: connection, since: now))) {
+            queueRefusals.add(1, ordering: .relaxed)
             refuse(connection)
         }
     }
@@ -154,6 +183,6 @@ final class Acceptor: Sendable {
     /// Has the request answered in the workers' stead; a full backlog would be nginx's 502.
     private func refuse(_ connection: Int32) {
         let ready = ReadyConnection(descriptor: connection, since: .now)
-        if !refusals.offer(ready) { close(connection) }
+        if !refusals.offer(.request(ready)) { close(connection) }
     }
 }

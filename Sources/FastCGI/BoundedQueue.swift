@@ -44,6 +44,17 @@ final class BoundedQueue<Element: Sendable>: Sendable {
         return isTaken
     }
 
+    /// Gives `element` to the next taker, though the queue be full; does nothing once it is closed.
+    func offerFirst(_ element: Element) {
+        let taker = state.withLock { state -> Handoff<Element?>? in
+            guard !state.isClosed else { return nil }
+            if let taker = state.idle.popLast() { return taker }
+            state.elements.insert(element, at: state.head)
+            return nil
+        }
+        taker?.give(element)
+    }
+
     /// Takes the oldest element, waiting for one; nil once the queue is closed and empty.
     func take() -> Element? {
         let taker = Handoff<Element?>()
@@ -54,6 +65,11 @@ final class BoundedQueue<Element: Sendable>: Sendable {
             return (nil, false)
         }
         return isReady ? element : taker.wait()
+    }
+
+    /// How many elements are queued, and how many takers wait.
+    var occupancy: (queued: Int, waiting: Int) {
+        state.withLock { ($0.elements.count - $0.head, $0.idle.count) }
     }
 
     /// Lets the takers finish what is queued, then ends them.

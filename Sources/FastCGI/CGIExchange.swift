@@ -16,8 +16,16 @@ public final class CGIExchange: Exchange {
         holdStandardDescriptors()
         // A closed pipe is an error of `write`, not the end of the process without a word.
         signal(SIGPIPE, SIG_IGN)
-        unreadCount = max(0, contentLength)
+        unreadCount = isLengthUnknown ? Self.discardLimit : contentLength
     }
+
+    /// Apache's mod_cgid resets the connection of a program that left bytes of a chunked body.
+    private var isLengthUnknown: Bool {
+        parameterBytes("CONTENT_LENGTH") == nil && parameterBytes("HTTP_TRANSFER_ENCODING") != nil
+    }
+
+    /// The most bytes of a body without a length that are read and thrown away.
+    private static let discardLimit = 9 << 20
 
     /// A descriptor that the server closed would be given to the next thing that is opened.
     private func holdStandardDescriptors() {

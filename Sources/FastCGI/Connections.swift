@@ -73,6 +73,12 @@ final class Connections: Sendable {
         }
     }
 
+    /// Closes the kept connections that have been silent since before `instant`; how many are left.
+    func closeKept(since instant: ContinuousClock.Instant) -> Int {
+        closeAll { $0.isKept && $0.since < instant }
+        return state.withLock { $0.parked.count { $0.value.isKept } }
+    }
+
     /// Closes kept connections, now and whenever a worker returns one.
     func closeKept() {
         state.withLock { $0.acceptsKept = false }

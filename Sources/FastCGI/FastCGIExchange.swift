@@ -70,16 +70,18 @@ final class FastCGIExchange: Exchange {
             bytes.withUnsafeBytes { pending.append(contentsOf: $0) }
             return
         }
-        let code = bytes.withUnsafeBytes { sendRecords([$0], isLast: false) }
+        let code = bytes.withUnsafeBytes { sendRecords([$0]) }
         guard code == 0 else { throw FastCGIError("writev", code) }
     }
 
     /// Sends what waits and `parts`; the `errno` of a failure, or 0.
-    private func sendRecords(_ parts: [UnsafeRawBufferPointer], isLast: Bool) -> Int32 {
+    private func sendRecords(
+        _ parts: [UnsafeRawBufferPointer], ending: Record.Ending? = nil
+    ) -> Int32 {
         defer { pending.removeAll(keepingCapacity: true) }
         return pending.withUnsafeBytes { waiting in
             Record.write(
-                [waiting] + parts, requestID: request.pointee.requestId, isLast: isLast,
+                [waiting] + parts, requestID: request.pointee.requestId, ending: ending,
                 to: request.pointee.ipcFd)
         }
     }
@@ -87,7 +89,9 @@ final class FastCGIExchange: Exchange {
     func abort() { isAborted = true }
 
     /// Ends the exchange; the connection when it can carry another request, else it is closed.
-    func finish() -> Int32? {
+    ///
+    /// With `isFinal` it is closed whatever the web server asked for.
+    func finish(isFinal: Bool = false) -> Int32? {
         if isAborted {
             closeAsBroken()
             return nil
@@ -95,8 +99,9 @@ final class FastCGIExchange: Exchange {
         // Closing over unread bytes resets a connection, and the peer loses the answer; left-over
         // records would be taken for the next request.
         let isDrained = discardBody()
-        let isSent = sendRecords([], isLast: true) == 0
-        let isKept = isDrained && isSent && request.pointee.keepConnection != 0
+        let isWanted = isDrained && request.pointee.keepConnection != 0
+        let isSent = sendRecords([], ending: isWanted && isFinal ? .farewell : .kept) == 0
+        let isKept = isWanted && isSent && !isFinal
         let connection = request.pointee.ipcFd
         // Only frees memory and, unless kept, closes: libfcgi has written nothing of the answer.
         FCGX_Free(request, isKept ? 0 : 1)

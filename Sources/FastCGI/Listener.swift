@@ -53,11 +53,21 @@ public struct Listener: Sendable {
 
     /// Connects to `path` and hangs up; throws why that cannot be done.
     public static func probe(_ path: String) throws(FastCGIError) {
+        close(try connection(to: path))
+    }
+
+    /// Connects to `path`; a descriptor that does not block, and is the caller's to close.
+    static func connection(to path: String) throws(FastCGIError) -> Int32 {
         let descriptor = try makeSocket()
-        defer { close(descriptor) }
-        guard try withAddress(path, { connect(descriptor, $0, $1) }) == 0 else {
-            throw FastCGIError("connect \(path)")
+        do throws(FastCGIError) {
+            guard try withAddress(path, { connect(descriptor, $0, $1) }) == 0 else {
+                throw FastCGIError("connect \(path)")
+            }
+        } catch {
+            close(descriptor)
+            throw error
         }
+        return descriptor
     }
 
     private static func makeSocket() throws(FastCGIError) -> Int32 {
@@ -91,16 +101,8 @@ public struct Listener: Sendable {
 private func withAddress(
     _ path: String, _ body: (UnsafePointer<sockaddr>, socklen_t) -> Int32
 ) throws(FastCGIError) -> Int32 {
-    var address = sockaddr_un()
-    address.sun_family = sa_family_t(AF_UNIX)
-    let bytes = Array(path.utf8)
-    guard bytes.count < MemoryLayout.size(ofValue: address.sun_path), !bytes.contains(0) else {
+    guard let address = UnixAddress(path: path) else {
         throw FastCGIError("bind \(path)", ENAMETOOLONG)
     }
-    withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: bytes) }
-    return withUnsafePointer(to: &address) {
-        $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-            body($0, socklen_t(MemoryLayout<sockaddr_un>.size))
-        }
-    }
+    return address.with(body)
 }

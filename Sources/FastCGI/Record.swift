@@ -19,10 +19,19 @@ enum Record {
 
     private static let headerLength = Int(FCGI_HEADER_LEN)
 
-    /// Writes `parts`, one after another, as standard output, and with `isLast` the end of the
+    /// How an answer ends.
+    enum Ending {
+        /// The connection can carry another request.
+        case kept
+        /// It is closed next, though the web server asked to keep it.
+        case farewell
+    }
+
+    /// Writes `parts`, one after another, as standard output, and with `ending` the end of the
     /// answer; the `errno` of a failure, or 0.
     static func write(
-        _ parts: [UnsafeRawBufferPointer], requestID: Int32, isLast: Bool, to descriptor: Int32
+        _ parts: [UnsafeRawBufferPointer], requestID: Int32, ending: Ending? = nil,
+        to descriptor: Int32
     ) -> Int32 {
         var contents = parts.flatMap(pieces)[...]
         repeat {
@@ -31,7 +40,7 @@ enum Record {
             var headers = batch.flatMap {
                 header(FCGI_STDOUT, requestID: requestID, contentLength: $0.count)
             }
-            if isLast && contents.isEmpty { headers += end(requestID: requestID) }
+            if let ending, contents.isEmpty { headers += end(ending, requestID: requestID) }
             let code = headers.withUnsafeMutableBytes { headers in
                 writeAll(Array(batch), headers, to: descriptor)
             }
@@ -47,7 +56,7 @@ enum Record {
         }
     }
 
-    private static func header(_ type: Int32, requestID: Int32, contentLength: Int) -> [UInt8] {
+    static func header(_ type: Int32, requestID: Int32, contentLength: Int) -> [UInt8] {
         [
             UInt8(FCGI_VERSION_1), UInt8(type),
             UInt8(truncatingIfNeeded: requestID >> 8), UInt8(truncatingIfNeeded: requestID),
@@ -56,11 +65,21 @@ enum Record {
     }
 
     /// The end of standard output and of the request: status 0, FCGI_REQUEST_COMPLETE (section 5.5).
-    private static func end(requestID: Int32) -> [UInt8] {
+    private static func end(_ ending: Ending, requestID: Int32) -> [UInt8] {
         header(FCGI_STDOUT, requestID: requestID, contentLength: 0)
             + header(FCGI_END_REQUEST, requestID: requestID, contentLength: 8)
             + [UInt8](repeating: 0, count: 8)
+            + (ending == .farewell ? farewell : [])
     }
+
+    /// A management record that asks for nothing (section 4.2).
+    ///
+    /// FastCGI has no words for "this was the last answer here": nginx would keep the connection
+    /// and might send on it before it sees that it is closed, which ends a POST with a 502. It
+    /// keeps none on which anything stands behind the end of an answer.
+    private static let farewell =
+        header(FCGI_UNKNOWN_TYPE, requestID: FCGI_NULL_REQUEST_ID, contentLength: 8)
+        + [UInt8](repeating: 0, count: 8)
 
     /// Writes each content behind its header, then what is left of the headers; the `errno` of a
     /// failure, or 0.

@@ -5,8 +5,9 @@ import Synchronization
 /// The acceptor and its workers: connections in, exchanges out.
 public final class Server: Sendable {
     private let acceptor: Acceptor
-    private let queue: BoundedQueue<ReadyConnection>
-    private let refusals: BoundedQueue<ReadyConnection>
+    private let queue: BoundedQueue<Work>
+    private let refusals: BoundedQueue<Work>
+    private let pulse: Pulse?
     private let refusal: [UInt8]
     private let limits: ServerLimits
     private let threads = ThreadGroup()
@@ -16,7 +17,7 @@ public final class Server: Sendable {
     ///
     /// `refusal` is the CGI response for a request that finds the queue full.
     public init(
-        listener: Listener, limits: ServerLimits, refusal: [UInt8]
+        listener: Listener, limits: ServerLimits, refusal: [UInt8], selfTest: SelfTest? = nil
     ) throws(FastCGIError) {
         guard FCGX_Init() == 0 else { throw FastCGIError("FCGX_Init") }
         // It has put handlers without SA_RESTART on these, in place of SIG_IGN even.
@@ -31,12 +32,23 @@ public final class Server: Sendable {
         queue = BoundedQueue(limit: limits.queued)
         refusals = BoundedQueue(limit: limits.connections)
         self.refusal = refusal
+        pulse = selfTest.map(Pulse.init)
         acceptor = try Acceptor(
-            listener: listener, queue: queue, refusals: refusals, limits: limits)
+            listener: listener, queue: queue, refusals: refusals, limits: limits, pulse: pulse)
     }
 
     /// Whether `drain` was called.
     public var isDraining: Bool { drains.load(ordering: .relaxed) }
+
+    /// How busy it is.
+    public var load: ServerLoad {
+        let (queued, waiting) = queue.occupancy
+        let refusals = acceptor.refusalCounts
+        return ServerLoad(
+            queued: queued, busyWorkers: limits.workers - waiting,
+            parkedConnections: acceptor.parkedCount, queueRefusals: refusals.queue,
+            connectionRefusals: refusals.connections, limits: limits)
+    }
 
     /// Starts the threads; `makeHandler` is called once in each worker.
     public func start(
@@ -59,14 +71,18 @@ public final class Server: Sendable {
         return threads.wait(seconds: seconds)
     }
 
-    private func work(on queue: BoundedQueue<ReadyConnection>, _ answer: (any Exchange) -> Void) {
+    private func work(on queue: BoundedQueue<Work>, _ answer: (any Exchange) -> Void) {
         let exchange = FastCGIExchange()
-        while let connection = queue.take() {
-            guard exchange.accept(connection.descriptor, arrival: connection.since) else {
-                continue
+        while let work = queue.take() {
+            switch work {
+            case .selfTest: pulse?.run(answer)
+            case .request(let connection):
+                guard exchange.accept(connection.descriptor, arrival: connection.since) else {
+                    continue
+                }
+                answer(exchange)
+                if let kept = exchange.finish(isFinal: isDraining) { acceptor.park(kept) }
             }
-            answer(exchange)
-            if let kept = exchange.finish() { acceptor.park(kept) }
         }
     }
 }

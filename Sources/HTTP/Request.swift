@@ -33,6 +33,12 @@ public struct Request {
     /// Where the web server finds files that it sends in our stead; nil when it does not.
     public var fileLocation: String?
 
+    /// Whether it came by a way that operators alone have, and may see what is not public.
+    public var isInternal = false
+
+    /// How long it waited until it was begun with.
+    public var queueWait = Duration.zero
+
     /// Reads the body; throws a 413 when it is longer than the limit, or that it did not all come.
     public var body: () throws -> [UInt8] = { [] }
 

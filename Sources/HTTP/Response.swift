@@ -38,11 +38,22 @@ public struct Response {
 
     /// The status line and header fields of a CGI response, with the empty line that ends them.
     public var head: [UInt8] {
-        var text = "Status: \(status.code) \(status.phrase)\r\n"
-        for (name, value) in fields { text += "\(name): \(value)\r\n" }
+        var head: [UInt8] = []
+        head.reserveCapacity(1024)
+        head += "Status: \(status.code) \(status.phrase)\r\n".utf8
+        for (name, value) in fields { Self.append(name, value, to: &head) }
         if case .bytes(let bytes) = body, !status.isBodiless {
-            text += "Content-Length: \(bytes.count)\r\n"
+            Self.append("Content-Length", String(bytes.count), to: &head)
         }
-        return Array((text + "\r\n").utf8)
+        head += "\r\n".utf8
+        return head
+    }
+
+    /// Piece by piece: to put a line together first costs more than all the rest.
+    private static func append(_ name: String, _ value: String, to head: inout [UInt8]) {
+        head += name.utf8
+        head += ": ".utf8
+        head += value.utf8
+        head += "\r\n".utf8
     }
 }

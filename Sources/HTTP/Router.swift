@@ -20,6 +20,9 @@ public struct Route<Service>: Sendable {
     /// The path; a last part in braces, as in `/usage/{message_id}`, stands for any one part.
     public let path: String
 
+    /// Whether everybody may know of it; else it is there for internal requests only.
+    public let isPublic: Bool
+
     /// What answers GET, and HEAD too.
     public let get: Action<Service>?
 
@@ -27,63 +30,76 @@ public struct Route<Service>: Sendable {
     public let post: Action<Service>?
 
     /// Makes a route.
-    public init(_ path: String, get: Action<Service>? = nil, post: Action<Service>? = nil) {
+    public init(
+        _ path: String, isPublic: Bool = true, get: Action<Service>? = nil,
+        post: Action<Service>? = nil
+    ) {
         self.path = path
+        self.isPublic = isPublic
         self.get = get
         self.post = post
     }
 
+    /// The methods that it answers.
+    public var methods: [Method] {
+        (get == nil ? [] : [.get, .head]) + (post == nil ? [] : [.post]) + [.options]
+    }
+
     /// The value of `Allow`.
-    var allow: String {
-        let methods: [Method] = (get == nil ? [] : [.get, .head]) + (post == nil ? [] : [.post])
-        return (methods + [.options]).map(\.rawValue).joined(separator: ", ")
-    }
-}
+    private var allow: String { methods.map(\.rawValue).joined(separator: ", ") }
 
-/// Finds what answers a request.
-public struct Router<Service> {
-    private let exact: [String: Route<Service>]
-    private let open: [(prefix: String, route: Route<Service>)]
-
-    /// Makes a router of the table; no path may stand in it twice.
-    public init(_ table: [Route<Service>]) {
-        exact = Dictionary(uniqueKeysWithValues: table.map { ($0.path, $0) })
-        open = table.filter { $0.path.hasSuffix("}") }.map { route in
-            (route.path.prefix { $0 != "{" }.description, route)
-        }
-    }
-
-    /// The action for `request`; nil when OPTIONS is to be answered with `options`.
+    /// The action for `method`; nil when OPTIONS is to be answered with `options`.
     ///
-    /// Throws a problem: 404 or 405.
-    public func action(for request: Request) throws(Problem) -> Action<Service>? {
-        let route = try route(for: request.path)
+    /// Throws a problem: 405.
+    public func action(for method: String) throws(Problem) -> Action<Service>? {
         let action: Action<Service>? =
-            switch Method(rawValue: request.method) {
+            switch Method(rawValue: method) {
             case .options: nil
-            case .get, .head: route.get
-            case .post: route.post
+            case .get, .head: get
+            case .post: post
             case nil: nil
             }
-        guard action != nil || request.method == Method.options.rawValue else {
+        guard action != nil || method == Method.options.rawValue else {
             throw Problem(
-                .methodNotAllowed, "This path answers \(route.allow) only.",
-                fields: [("Allow", route.allow)])
+                .methodNotAllowed, "This path answers \(allow) only.", fields: [("Allow", allow)])
         }
         return action
     }
 
-    /// The answer to OPTIONS on `path`.
-    public func options(_ path: String) throws(Problem) -> Response {
-        Response(.noContent, fields: [("Allow", try route(for: path).allow)])
+    /// The answer to OPTIONS.
+    public var options: Response { Response(.noContent, fields: [("Allow", allow)]) }
+}
+
+/// Finds the route of a request.
+public struct Router<Service> {
+    /// A route, and its place in the table.
+    public typealias Match = (number: Int, route: Route<Service>)
+
+    private let exact: [String: Match]
+    private let open: [(prefix: String, match: Match)]
+
+    /// Makes a router of the table; no path may stand in it twice.
+    public init(_ table: [Route<Service>]) {
+        let matches = table.enumerated().map { Match($0.offset, $0.element) }
+        exact = Dictionary(uniqueKeysWithValues: matches.map { ($0.route.path, $0) })
+        open = matches.filter { $0.route.path.hasSuffix("}") }.map { match in
+            (match.route.path.prefix { $0 != "{" }.description, match)
+        }
     }
 
-    private func route(for path: String) throws(Problem) -> Route<Service> {
-        if let route = exact[path], !path.contains("{") { return route }
-        for (prefix, route) in open where path.hasPrefix(prefix) {
+    /// The route for `request`; throws a problem, 404, when there is none.
+    public func match(for request: Request) throws(Problem) -> Match {
+        guard let match = match(for: request.path), match.route.isPublic || request.isInternal
+        else { throw Problem(.notFound, "There is nothing at this path.") }
+        return match
+    }
+
+    private func match(for path: String) -> Match? {
+        if let match = exact[path], !path.contains("{") { return match }
+        for (prefix, match) in open where path.hasPrefix(prefix) {
             let rest = path.utf8.dropFirst(prefix.utf8.count)
-            if !rest.isEmpty && !rest.contains(UInt8(ascii: "/")) { return route }
+            if !rest.isEmpty && !rest.contains(UInt8(ascii: "/")) { return match }
         }
-        throw Problem(.notFound, "There is nothing at this path.")
+        return nil
     }
 }

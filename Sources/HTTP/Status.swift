@@ -31,6 +31,8 @@ public struct Status: Hashable, Sendable {
     public static let notAcceptable = Status(code: 406, phrase: "Not Acceptable")
     /// 409.
     public static let conflict = Status(code: 409, phrase: "Conflict")
+    /// 411.
+    public static let lengthRequired = Status(code: 411, phrase: "Length Required")
     /// 413.
     public static let contentTooLarge = Status(code: 413, phrase: "Content Too Large")
     /// 415.

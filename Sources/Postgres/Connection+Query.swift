@@ -10,6 +10,7 @@ extension Connection {
         let copies = parameters.map { $0.map { strdup($0) } }
         defer { copies.forEach { free($0 ?? nil) } }
         let values = copies.map { UnsafePointer($0 ?? nil) }
+        meter.commandCount += 1
         let sent = PQsendQueryParams(
             handle, statement, Int32(values.count), nil, values, nil, nil, 0)
         guard sent == 1 else { throw error(statement) }
@@ -20,6 +21,7 @@ extension Connection {
     /// result of the last.
     @discardableResult
     public func run(_ script: String) throws -> QueryResult {
+        meter.commandCount += 1
         guard PQsendQuery(handle, script) == 1 else { throw error(script) }
         return try finalResult(script)
     }
@@ -59,6 +61,7 @@ extension Connection {
 
     /// Starts a COPY; when the server refuses it, the connection stays usable.
     func beginCopy(_ statement: String, _ expected: ExecStatusType) throws {
+        meter.commandCount += 1
         guard PQsendQuery(handle, statement) == 1,
             let first = try nextResult(statement)
         else { throw error(statement) }

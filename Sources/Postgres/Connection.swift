@@ -5,6 +5,7 @@ import Glibc
 public final class Connection {
     let handle: OpaquePointer
     private let waitSeconds: Int
+    let meter: WaitMeter
 
     /// The names of the statements that are prepared, by their texts.
     var preparedNames: [String: String] = [:]
@@ -22,17 +23,19 @@ public final class Connection {
     ///
     /// Waits up to three seconds for each host, unless the string says otherwise; after that, up
     /// to `waitSeconds` whenever the server is silent. `session` is a script that sets it up, run
-    /// first. Throws `PostgresError`, class 08 when there is no connection.
+    /// first; `meter` counts what it costs. Throws `PostgresError`, class 08 when there is no connection.
     public init(
-        url: String, applicationName: String, waitSeconds: Int, session: String = ""
+        url: String, applicationName: String, waitSeconds: Int, session: String = "",
+        meter: WaitMeter = WaitMeter()
     ) throws {
+        self.meter = meter
         self.waitSeconds = waitSeconds
         let options = [
             // Values that the string itself may override come first.
             ("connect_timeout", "3"), ("fallback_application_name", applicationName),
             ("dbname", url), ("client_encoding", "UTF8"),
         ]
-        guard let handle = connect(options) else {
+        guard let handle = meter.timing({ connect(options) }) else {
             throw PostgresError(
                 state: PostgresError.connectionFailure, message: "out of memory",
                 constraint: nil, statement: "")
@@ -100,7 +103,7 @@ public final class Connection {
             events.append(pollfd(fd: watchedDescriptor, events: 0, revents: 0))
         }
         let seconds = patienceSeconds ?? waitSeconds
-        let count = poll(&events, nfds_t(events.count), Int32(seconds) * 1000)
+        let count = meter.timing { poll(&events, nfds_t(events.count), Int32(seconds) * 1000) }
         if count < 0 && errno == EINTR { return }
         if events.count == 2 && events[1].revents != 0 {
             throw QueryAbandoned()

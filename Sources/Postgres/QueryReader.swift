@@ -101,6 +101,7 @@ extension Connection {
             preparedNames.removeAll()
         }
         let name = "q\(preparedNames.count)"
+        meter.commandCount += 1
         guard PQsendPrepare(handle, name, statement, 0, nil) == 1 else { throw error(statement) }
         _ = try finalResult(statement)
         preparedNames[statement] = name
@@ -137,6 +138,7 @@ extension Connection {
         }
         defer { copies.forEach { free($0) } }
         let values = copies.map { UnsafePointer($0) }
+        meter.commandCount += 1
         return PQsendQueryPrepared(
             handle, name, Int32(values.count), values, lengths, formats, 1)
     }

@@ -19,7 +19,9 @@ public final class Spool: Sendable {
 
     private let directory: String
     private let folder: SpoolFolder
-    private let byteLimit: Int
+    /// The most that its files may take.
+    public let byteLimit: Int
+
     private let state = Mutex(State())
 
     /// How long a file stays after its last use: the web server may be about to open it.
@@ -37,6 +39,9 @@ public final class Spool: Sendable {
         SpoolFolder.removeStale(in: directory)
         folder = try SpoolFolder(in: directory)
     }
+
+    /// What its files take, in bytes.
+    public var byteCount: Int { state.withLock { $0.byteCount } }
 
     /// Begins a new file.
     public func writer() throws(SpoolError) -> SpoolWriter {

@@ -15,7 +15,8 @@ public final class AnswerCache: Sendable {
         var uses: UInt64 = 0
     }
 
-    private let byteLimit: Int
+    /// The most that it keeps.
+    public let byteLimit: Int
     private let state = Mutex(State())
 
     /// The longest body that is kept.
@@ -29,6 +30,9 @@ public final class AnswerCache: Sendable {
 
     /// Whether there is room for any answer at all.
     var isOn: Bool { byteLimit > 0 }
+
+    /// What is kept, in bytes.
+    public var byteCount: Int { state.withLock { $0.byteCount } }
 
     /// The answer that was kept for `key` at `revision`.
     ///

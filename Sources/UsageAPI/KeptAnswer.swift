@@ -31,6 +31,12 @@ struct KeptAnswer: Sendable {
         return answer
     }
 
+    /// Whether the web server is to send it.
+    var isFile: Bool {
+        if case .file = body { return true }
+        return false
+    }
+
     /// What it takes in memory: the cursor has up to 3 KB; the fields are short.
     var byteCount: Int {
         guard case .bytes(let bytes) = body else { return 0 }

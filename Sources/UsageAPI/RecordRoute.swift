@@ -7,10 +7,12 @@ func record(_ request: Request, _ service: Service) throws -> Response {
     try request.refuseParameters()
     let body = try MessageBody(request)
     let outcomes = try service.store.record(body.items.compactMap(\.message))
+    let counts = BatchCounts(body.items, outcomes)
+    service.metrics.add(counts)
     if body.isSingle, let item = body.items.first {
         return try single(item, outcomes.first, request)
     }
-    return batch(body.items, outcomes)
+    return batch(body.items, outcomes, counts)
 }
 
 private func single(
@@ -63,14 +65,14 @@ private func answer(_ json: JSONWriter) -> Response {
 }
 
 /// The answer to a list: how many of each, then what became of each.
-private func batch(_ items: [MessageItem], _ outcomes: [RecordingOutcome]) -> Response {
-    var counts = BatchCounts()
+private func batch(
+    _ items: [MessageItem], _ outcomes: [RecordingOutcome], _ counts: BatchCounts
+) -> Response {
     var results = JSONWriter()
     var rest = outcomes[...]
     results.array { results in
         for (index, item) in items.enumerated() {
             let outcome = item.message == nil ? nil : rest.popFirst()
-            counts.add(outcome)
             results.object { $0.members(ofResult: index, item, outcome) }
         }
     }
@@ -83,22 +85,6 @@ private func batch(_ items: [MessageItem], _ outcomes: [RecordingOutcome]) -> Re
         json.member("results", json: results)
     }
     return answer(json)
-}
-
-private struct BatchCounts {
-    private(set) var created = 0
-    private(set) var duplicates = 0
-    private(set) var conflicts = 0
-    private(set) var invalid = 0
-
-    mutating func add(_ outcome: RecordingOutcome?) {
-        switch outcome {
-        case .created: created += 1
-        case .duplicate: duplicates += 1
-        case .conflict: conflicts += 1
-        case .unpriced, nil: invalid += 1
-        }
-    }
 }
 
 extension JSONWriter {

@@ -12,4 +12,5 @@ public let routes: [Route<Service>] = [
     Route("/health", get: Action(nil, health)),
     Route("/health/live", get: Action(nil, live)),
     Route("/health/ready", get: Action(nil, ready)),
+    Route("/metrics", isPublic: false, get: Action(nil, metrics)),
 ]

@@ -1,4 +1,5 @@
 import HTTP
+import Metrics
 import Spool
 import UsageStore
 
@@ -23,17 +24,23 @@ extension Service {
             cache.answer(for: query.key, at: revision)
             ?? files?.answer(for: query.key, at: revision)
         if condition.contains(tag(query, revision)) || condition.isAny && kept != nil {
-            return named(Response(.notModified, fields: []), query, revision)
+            metrics.answersOfClients.add()
+            return named(Response(.notModified, fields: []), request, query, revision)
         }
-        if let kept { return named(response(kept.answer, request), query, revision) }
+        if let kept {
+            (kept.isFile ? metrics.answersFromFiles : metrics.answersFromMemory).add()
+            return named(response(kept.answer, request), request, query, revision)
+        }
+        metrics.answersFromDatabase.add()
         let snapshot = try store.snapshot()
         let wantsBody = request.method != Method.head.rawValue && !condition.isAny
         let answer = try render(snapshot, wantsBody)
         if condition.isAny {
-            return named(Response(.notModified, fields: []), query, snapshot.revision)
+            return named(
+                Response(.notModified, fields: []), request, query, snapshot.revision)
         }
         let recorded = wantsBody ? keeping(answer, request, query, snapshot.revision) : answer
-        return named(response(recorded, request), query, snapshot.revision)
+        return named(response(recorded, request), request, query, snapshot.revision)
     }
 
     private func writer(
@@ -96,7 +103,7 @@ extension Service {
     }
 
     private func named(
-        _ response: Response, _ query: NormalisedQuery, _ revision: Int64
+        _ response: Response, _ request: Request, _ query: NormalisedQuery, _ revision: Int64
     ) -> Response {
         var response = response
         let freshness = cacheSeconds == 0 ? "no-cache" : "max-age=\(cacheSeconds)"
@@ -106,8 +113,20 @@ extension Service {
             ("Cache-Control", isKeyed ? "private, \(freshness)" : freshness),
             ("Vary", isKeyed ? "Accept, Authorization" : "Accept"),
             ("X-Usage-Revision", String(revision)),
+            ("Server-Timing", timing(request)),
         ]
         return response
+    }
+
+    /// What is known of the time so far (https://www.w3.org/TR/server-timing/).
+    private func timing(_ request: Request) -> String {
+        "queue;dur=\(milliseconds(request.queueWait)), db;dur=\(milliseconds(store.waited))"
+    }
+
+    private func milliseconds(_ duration: Duration) -> String {
+        let microseconds = duration.microseconds
+        let rest = String(microseconds % 1000)
+        return "\(microseconds / 1000)." + String(repeating: "0", count: 3 - rest.count) + rest
     }
 
     private func tag(_ query: NormalisedQuery, _ revision: Int64) -> EntityTag {

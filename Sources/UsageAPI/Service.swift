@@ -28,6 +28,12 @@ public struct Service {
     /// Tells the operator what a client is not told.
     public let report: (String) -> Void
 
+    /// What is counted.
+    public let metrics: ServiceMetrics
+
+    /// The metrics of the whole process, as text.
+    public let exposition: () -> String
+
     let keys = KeyMemo()
     let recordsQueries = QueryMemo<RecordsQuery>()
     let summaryQueries = QueryMemo<SummaryQuery>()
@@ -37,8 +43,11 @@ public struct Service {
         store: UsageStore, cache: AnswerCache, spooled: SpooledAnswers? = nil, cacheSeconds: Int,
         isKeyed: Bool,
         claimBulkSlot: @escaping () throws -> Void, isDraining: @escaping () -> Bool,
+        metrics: ServiceMetrics = ServiceMetrics(), exposition: @escaping () -> String = { "" },
         report: @escaping (String) -> Void
     ) {
+        self.metrics = metrics
+        self.exposition = exposition
         self.store = store
         self.cache = cache
         self.spooled = spooled

@@ -13,7 +13,8 @@ public final class SpooledAnswers: Sendable {
         var asks: [[UInt8]: Int] = [:]
     }
 
-    private let spool: Spool
+    /// Where the files are.
+    public let spool: Spool
     private let state = Mutex(State())
 
     /// The most queries whose asks are counted at one revision.

@@ -1,4 +1,5 @@
 import HTTP
+import Metrics
 import Usage
 import UsageStore
 
@@ -30,6 +31,7 @@ func usage(_ request: Request, _ service: Service) throws -> Response {
             contentType: query.format.contentType, fields: fields, nextCursor: nextCursor,
             body: .stream { writer in
                 var encoder = RecordEncoder(query.format, writer: writer)
+                defer { service.metrics.rows.add(encoder.count) }
                 try encoder.append(all: rows, hasFirst: hasFirst, nextCursor: nextCursor)
             })
     }

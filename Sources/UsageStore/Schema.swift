@@ -32,7 +32,7 @@ extension UsageStore {
     /// Whether the database answers and has the expected schema; asked every half second at most.
     public func healthChecks() -> [HealthCheck] {
         do {
-            return try group.healthChecks(askForHealth)
+            return try meter.timing { try group.healthChecks(askForHealth) }
         } catch let error as PostgresError where error.state == PostgresError.undefinedTable {
             return [HealthCheck(name: "database", fault: nil, cause: nil), Self.oldSchema]
         } catch {

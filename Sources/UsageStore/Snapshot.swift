@@ -77,7 +77,9 @@ public final class Snapshot {
 extension UsageStore {
     /// The revision: a number that changes with every change of a usage record or a credit rate.
     public func revision() throws -> Int64 {
-        try group.revision(since: requestArrival ?? .now, askForRevision)
+        try meter.timing {
+            try group.revision(since: requestArrival ?? .now, askForRevision)
+        }
     }
 
     /// The body of the SQL function usage_revision(), whose call would cost as much again.

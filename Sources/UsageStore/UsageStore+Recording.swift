@@ -21,7 +21,7 @@ extension UsageStore {
     public func record(_ messages: [NewMessage]) throws -> [RecordingOutcome] {
         if messages.count == 1, let message = messages.first,
             message.text.utf8.count <= Self.groupedTextLimit,
-            let outcome = try group.outcome(of: message, recordTogether)
+            let outcome = try meter.timing({ try group.outcome(of: message, recordTogether) })
         {
             return [outcome]
         }

@@ -21,6 +21,14 @@ public final class UsageStore {
     /// What other threads have read since then is new enough for it.
     public var requestArrival: ContinuousClock.Instant?
 
+    let meter = WaitMeter()
+
+    /// How long the request has waited for PostgreSQL, or for another thread that asks it, so far.
+    public var waited: Duration { meter.waited }
+
+    /// How many commands it has sent so far.
+    public var commandCount: Int { meter.commandCount }
+
     /// Makes a store that will connect to `databaseURL`.
     ///
     /// `waitSeconds` limits each wait for the server; stores of the same database may share a
@@ -51,7 +59,7 @@ public final class UsageStore {
             connection = nil
             usable = try Connection(
                 url: databaseURL, applicationName: applicationName, waitSeconds: waitSeconds,
-                session: Self.session)
+                session: Self.session, meter: meter)
             connection = usable
         }
         usable.watchedDescriptor = watchedDescriptor
@@ -72,6 +80,15 @@ public final class UsageStore {
         SELECT set_config('synchronous_commit', 'on', false)
         WHERE current_setting('synchronous_commit') = 'off'
         """
+
+    /// Begins with a request that came at `arrival`, from the client behind `descriptor`.
+    public func begin(
+        arrival: ContinuousClock.Instant, watching descriptor: Int32?
+    ) {
+        watchedDescriptor = descriptor
+        requestArrival = arrival
+        meter.reset()
+    }
 
     /// Forgets the client and ends the snapshot, if there is one.
     ///

@@ -1,11 +1,24 @@
 import HTTP
+import Metrics
 import Synchronization
 
 /// The workers that full reads may take; the others stay free for short requests.
 final class BulkSlots: Sendable {
     private let free: Atomic<Int>
 
-    init(_ count: Int) { free = Atomic(count) }
+    /// How many there are.
+    let count: Int
+
+    /// Requests that were refused because none was free.
+    let refusals = Counter()
+
+    init(_ count: Int) {
+        self.count = count
+        free = Atomic(count)
+    }
+
+    /// How many are taken.
+    var takenCount: Int { count - free.load(ordering: .relaxed) }
 
     /// Takes a slot; false when none is free.
     func take() -> Bool {
@@ -33,6 +46,7 @@ final class BulkSlot {
     func claim() throws(Problem) {
         guard !isTaken else { return }
         guard slots.take() else {
+            slots.refusals.add()
             throw Problem.unavailable(
                 "All workers for long answers are busy.", retryAfterSeconds: 1)
         }

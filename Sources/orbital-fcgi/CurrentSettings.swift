@@ -39,8 +39,12 @@ final class CurrentSettings: Sendable {
 
     var generation: Generation { state.withLock { $0.generation } }
 
-    var level: Logger.Level {
-        state.withLock { $0.isDebugSwitched ? .debug : $0.generation.settings.level }
+    var logOptions: LogOptions {
+        state.withLock { state in
+            var options = state.generation.settings.logOptions
+            if state.isDebugSwitched { options.level = .debug }
+            return options
+        }
     }
 
     /// Puts new settings in force; the limits of the server stay until a restart.
@@ -53,6 +57,8 @@ final class CurrentSettings: Sendable {
 }
 
 extension Settings {
-    /// The configured log level.
-    var level: Logger.Level { Logger.Level(rawValue: logLevel) ?? .info }
+    /// What is logged, and how.
+    var logOptions: LogOptions {
+        LogOptions(level: Logger.Level(rawValue: logLevel) ?? .info, isJSON: logFormat == "json")
+    }
 }

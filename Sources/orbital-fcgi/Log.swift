@@ -1,35 +1,57 @@
 import Logging
 
-/// Makes the process's log: lines on standard error, at the level that holds at that moment.
-func makeLog(level: @escaping @Sendable () -> Logger.Level) -> Logger {
-    var log = Logger(label: "orbital-fcgi") { label in
-        LevelledLogHandler(
-            base: StreamLogHandler.standardError(label: label), currentLevel: level)
-    }
+/// What is logged, and how.
+struct LogOptions {
+    /// The least severe level.
+    var level: Logger.Level
+
+    /// Whether lines are JSON objects, or text for people.
+    var isJSON: Bool
+}
+
+/// Makes the process's log: lines on standard error, as the options want it at that moment.
+func makeLog(_ options: @escaping @Sendable () -> LogOptions) -> Logger {
+    var log = Logger(label: "orbital-fcgi") { SwitchedLogHandler(label: $0, options: options) }
     // The handler asks for the level itself; nothing is to be dropped before it.
     log.logLevel = .trace
     return log
 }
 
-/// A log handler whose level can change while loggers hold copies of it.
-private struct LevelledLogHandler: LogHandler {
-    var base: StreamLogHandler
-    let currentLevel: @Sendable () -> Logger.Level
+/// A log handler whose level and format can change while loggers hold copies of it.
+private struct SwitchedLogHandler: LogHandler {
+    private let options: @Sendable () -> LogOptions
+    private var text: StreamLogHandler
+    private var json: JSONLogHandler
+
+    init(label: String, options: @escaping @Sendable () -> LogOptions) {
+        self.options = options
+        text = .standardError(label: label)
+        text.logLevel = .trace
+        json = JSONLogHandler(label: label)
+    }
 
     var logLevel: Logger.Level {
-        get { currentLevel() }
-        set { base.logLevel = .trace }
+        get { options().level }
+        set {}
     }
 
     var metadata: Logger.Metadata {
-        get { base.metadata }
-        set { base.metadata = newValue }
+        get { text.metadata }
+        set {
+            text.metadata = newValue
+            json.metadata = newValue
+        }
     }
 
     subscript(metadataKey key: String) -> Logger.Metadata.Value? {
-        get { base[metadataKey: key] }
-        set { base[metadataKey: key] = newValue }
+        get { text[metadataKey: key] }
+        set {
+            text[metadataKey: key] = newValue
+            json[metadataKey: key] = newValue
+        }
     }
 
-    func log(event: LogEvent) { base.log(event: event) }
+    func log(event: LogEvent) {
+        if options().isJSON { json.log(event: event) } else { text.log(event: event) }
+    }
 }

@@ -11,7 +11,9 @@ extension Request {
         let path = exchange.parameter("PATH_INFO")
         self.init(
             method: exchange.parameter("REQUEST_METHOD") ?? "", path: path ?? script ?? "/",
-            pathPrefix: path == nil ? "" : script ?? "",
+            pathPrefix: path.map {
+                prefix(of: $0, script: script ?? "", address: exchange.parameter("REQUEST_URI"))
+            } ?? "",
             query: ascii(exchange.parameterBytes("QUERY_STRING") ?? []),
             accept: exchange.parameter("HTTP_ACCEPT"),
             ifNoneMatch: exchange.parameter("HTTP_IF_NONE_MATCH"),
@@ -22,6 +24,8 @@ extension Request {
             ?? exchange.parameter("REDIRECT_HTTP_AUTHORIZATION")
         // Not HTTP_REMOTE_USER, which is what a client's header would be called.
         remoteUser = exchange.parameter("REMOTE_USER")
+        // A front end that hands every path on must not show to everybody what is not public.
+        isInternal = exchange.parameterBytes("ORBITAL_INTERNAL") != nil
         contentType = exchange.parameter("CONTENT_TYPE")
         // nginx would hold these against the file.
         if exchange.parameter("HTTP_IF_MATCH") == nil,
@@ -31,6 +35,12 @@ extension Request {
         }
         contentEncoding = exchange.parameter("HTTP_CONTENT_ENCODING")
         body = {
+            // The bytes of such a body may come, but where they end, CGI does not say.
+            if exchange.parameter("CONTENT_LENGTH") == nil,
+                exchange.parameter("HTTP_TRANSFER_ENCODING") != nil
+            {
+                throw Problem(.lengthRequired, "The request body has no Content-Length.")
+            }
             let bytes: [UInt8]?
             do throws(FastCGIError) {
                 bytes = try exchange.readBody(upTo: Self.bodyLimitBytes)
@@ -55,6 +65,20 @@ private func ascii(_ query: [UInt8]) -> String {
     return query.map { byte in
         byte < 0x80 ? String(UnicodeScalar(byte)) : "%" + String(byte, radix: 16, uppercase: true)
     }.joined()
+}
+
+/// What stands before `path` in the address that the client used: the script's own name, unless a
+/// rewrite rule hides that.
+private func prefix(of path: String, script: String, address: String?) -> String {
+    guard let address = address?.prefix(while: { $0 != "?" }), address.hasSuffix(path) else {
+        return script
+    }
+    let prefix = address.dropLast(path.count)
+    // It is in the client's words: as "//host" it would name another server.
+    guard !prefix.hasPrefix("//"), prefix.isEmpty || prefix.hasPrefix("/"),
+        prefix.utf8.allSatisfy({ isWordOrDash($0) || $0 == 0x2e || $0 == 0x2f })
+    else { return script }
+    return String(prefix)
 }
 
 /// An id goes into log lines, so it may be letters, digits, dashes and underscores only.

@@ -2,6 +2,7 @@ import Configuration
 import FastCGI
 import HTTP
 import Logging
+import Metrics
 import UsageAPI
 import UsageStore
 
@@ -11,10 +12,14 @@ struct Responder {
     private let bulkSlot: BulkSlot
     private let log: Logger
     private let router = Router(routes)
+    private let metrics: ProcessMetrics
+    private let account = Account()
+    private let slowMilliseconds: Int
 
+    /// `load` tells how busy the server is, where there is one.
     init(
         _ generation: Generation, isDraining: @escaping () -> Bool, bulkSlots: BulkSlots,
-        log: Logger
+        metrics: ProcessMetrics, load: @escaping () -> ServerLoad?, log: Logger
     ) {
         let settings = generation.settings
         let bulkSlot = BulkSlot(of: bulkSlots)
@@ -25,28 +30,45 @@ struct Responder {
             store: store, cache: generation.cache, spooled: generation.spooled,
             cacheSeconds: settings.cacheSeconds,
             isKeyed: settings.access == "keyed",
-            claimBulkSlot: { try bulkSlot.claim() }, isDraining: isDraining
+            claimBulkSlot: { try bulkSlot.claim() }, isDraining: isDraining,
+            metrics: metrics.service,
+            exposition: {
+                var exposition = metrics.exposition(isDraining: isDraining())
+                exposition.server(load(), bulkSlots)
+                exposition.database(store)
+                exposition.cache(generation.cache, generation.spooled)
+                return exposition.text
+            }
         ) { cause in
             log.error("unhealthy", metadata: ["cause": "\(cause)"])
         }
         self.bulkSlot = bulkSlot
+        self.metrics = metrics
+        slowMilliseconds = settings.slowMilliseconds
         self.log = log
     }
 
     /// Answers the request of `exchange`, whatever happens.
     func answer(_ exchange: any Exchange) {
-        service.store.watchedDescriptor = exchange.clientDescriptor
-        service.store.requestArrival = exchange.arrival
+        account.open(arrival: exchange.arrival)
+        service.store.begin(arrival: exchange.arrival, watching: exchange.clientDescriptor)
+        var request = Request(exchange)
+        request.queueWait = account.queueWait
         defer {
             service.store.release()
             bulkSlot.release()
+            account.close()
+            metrics.add(account, method: request.method, service.store)
+            if slowMilliseconds > 0, account.total > .milliseconds(slowMilliseconds) {
+                log.warning("slow request", metadata: phases(of: request))
+            }
         }
-        let request = Request(exchange)
         do {
             try answer(request, over: exchange)
         } catch let problem as Problem {
             send(problem, to: request, over: exchange)
         } catch let error as DatabaseUnavailable {
+            metrics.databaseFailures.add()
             log.error("database unavailable", metadata: request.metadata(error))
             let problem = Problem.unavailable(
                 "The database cannot be asked.", retryAfterSeconds: 1)
@@ -59,8 +81,10 @@ struct Responder {
     }
 
     private func answer(_ request: Request, over exchange: any Exchange) throws {
-        guard let action = try router.action(for: request) else {
-            return send(try router.options(request.path), to: request, over: exchange)
+        let (number, route) = try router.match(for: request)
+        account.route = number
+        guard let action = try route.action(for: request.method) else {
+            return send(route.options, to: request, over: exchange)
         }
         try service.authorise(request, action.scope)
         send(try action.answer(request, service), to: request, over: exchange)
@@ -74,22 +98,48 @@ struct Responder {
 
     /// Sends the answer; from its first byte on, a failure can only break it off.
     private func send(_ response: Response, to request: Request, over exchange: any Exchange) {
+        account.answer(status: response.status.code)
         do {
             let head = response.head
-            try exchange.write(head.span)
+            try write(head.span, to: exchange)
             guard request.method != Method.head.rawValue else { return }
             switch response.body {
-            case .bytes(let bytes): try exchange.write(bytes.span)
+            case .bytes(let bytes): try write(bytes.span, to: exchange)
             case .stream(let produce):
-                let writer = BodyWriter { try exchange.write($0) }
+                let writer = BodyWriter { try write($0, to: exchange) }
                 try produce(writer)
                 try writer.flush()
             }
         } catch {
             exchange.abort()
-            let level: Logger.Level = exchange.isClientGone ? .debug : .error
+            let isClientGone = exchange.isClientGone
+            (isClientGone ? metrics.brokenByClients : metrics.brokenByUs).add()
+            let level: Logger.Level = isClientGone ? .debug : .error
             log.log(level: level, "answer broken off", metadata: request.metadata(error))
         }
+    }
+
+    /// Where the time of a slow request went.
+    private func phases(of request: Request) -> Logger.Metadata {
+        var phases: Logger.Metadata = [
+            "request_id": "\(request.requestID)",
+            // Neither may be what a client wrote.
+            "method": "\(Method(rawValue: request.method)?.rawValue ?? "other")",
+            "route": "\(account.route.map { routes[$0].path } ?? "none")",
+            "queue_ms": .stringConvertible(account.queueWait.milliseconds),
+            "database_ms": .stringConvertible(service.store.waited.milliseconds),
+            "total_ms": .stringConvertible(account.total.milliseconds),
+            "bytes": .stringConvertible(account.byteCount),
+        ]
+        guard let firstByte = account.firstByte else { return phases }
+        phases["status"] = .stringConvertible(account.status)
+        phases["first_byte_ms"] = .stringConvertible(firstByte.milliseconds)
+        return phases
+    }
+
+    private func write(_ bytes: Span<UInt8>, to exchange: any Exchange) throws {
+        try exchange.write(bytes)
+        account.byteCount += bytes.count
     }
 }
 
@@ -101,4 +151,8 @@ extension Request {
             "error": "\(error)",
         ]
     }
+}
+
+extension Duration {
+    fileprivate var milliseconds: Int { microseconds / 1000 }
 }

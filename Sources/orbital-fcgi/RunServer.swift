@@ -10,29 +10,45 @@ import UsageStore
 func runServer(_ mode: StartMode, _ settings: Settings) throws -> Int32 {
     let spool = Result { try makeSpool(settings) }
     let current = CurrentSettings(settings, (try? spool.get()) ?? nil)
-    let log = makeLog { current.level }
+    let log = makeLog { current.logOptions }
     if case .failure(let error) = spool {
         log.error("answers are not kept in files", metadata: ["error": "\(error)"])
     }
     let listener = try Listener(mode, settings)
     let refusal = Problem.unavailable("Too many requests are waiting.", retryAfterSeconds: 1)
         .response(instance: nil, requestID: nil)
+    let manager = ServiceManager(processEnvironment)
     let server = try Server(
-        listener: listener, limits: ServerLimits(settings), refusal: refusal.wholeAnswer)
+        listener: listener, limits: ServerLimits(settings), refusal: refusal.wholeAnswer,
+        selfTest: selfTest(for: manager))
     let slots = BulkSlots(settings.bulkWorkers)
+    let metrics = ProcessMetrics()
     try server.start {
-        var worker = Worker(current: current, server: server, slots: slots, log: log)
+        var worker = Worker(
+            current: current, server: server, slots: slots, metrics: metrics, log: log)
         return { worker.answer($0) }
     }
     log.info("serving", metadata: ["workers": "\(settings.workers)", "mode": "\(mode)"])
-    waitForDrain(current, log)
+    let serving = "serving with \(settings.workers) workers"
+    manager.ready(serving)
+    waitForDrain(current, log, manager, serving)
     log.info("draining", metadata: ["seconds": "\(settings.drainSeconds)"])
+    manager.stopping("answering what was accepted", within: settings.drainSeconds + 10)
     guard server.drain(seconds: settings.drainSeconds) else {
         log.error("some requests did not end in time; they are broken off")
         return 1
     }
     log.info("stopped")
     return 0
+}
+
+/// What proves to a manager that watches that workers answer; PostgreSQL has no part in it.
+private func selfTest(for manager: ServiceManager) -> SelfTest? {
+    guard let interval = manager.watchdogInterval else { return nil }
+    let request = ["REQUEST_METHOD": "GET", "SCRIPT_NAME": "/health/live"]
+    return SelfTest(every: interval, request) { answer in
+        if answer.hasPrefix("Status: 200 ") { manager.alive() }
+    }
 }
 
 /// The spool of this process; nil when none is configured.
@@ -47,15 +63,20 @@ private struct Worker {
     let current: CurrentSettings
     let server: Server
     let slots: BulkSlots
+    let metrics: ProcessMetrics
     let log: Logger
 
     private var generation: Generation?
     private var responder: Responder?
 
-    init(current: CurrentSettings, server: Server, slots: BulkSlots, log: Logger) {
+    init(
+        current: CurrentSettings, server: Server, slots: BulkSlots, metrics: ProcessMetrics,
+        log: Logger
+    ) {
         self.current = current
         self.server = server
         self.slots = slots
+        self.metrics = metrics
         self.log = log
     }
 
@@ -65,26 +86,32 @@ private struct Worker {
             generation = latest
             let server = server
             responder = Responder(
-                latest, isDraining: { server.isDraining }, bulkSlots: slots, log: log)
+                latest, isDraining: { server.isDraining }, bulkSlots: slots, metrics: metrics,
+                load: { server.load }, log: log)
         }
         responder?.answer(exchange)
     }
 }
 
 /// Acts on signals until one asks for the end.
-private func waitForDrain(_ current: CurrentSettings, _ log: Logger) {
+private func waitForDrain(
+    _ current: CurrentSettings, _ log: Logger, _ manager: ServiceManager, _ serving: String
+) {
     while true {
         switch Signals.next() {
         case .drain: return
         case .switchLogLevel:
             current.switchDebug()
-            log.notice("log level switched", metadata: ["level": "\(current.level)"])
+            log.notice("log level switched", metadata: ["to": "\(current.logOptions.level)"])
         case .reload:
+            manager.reloading()
             do throws(SettingsError) {
                 current.replace(with: try Settings.load())
                 log.notice("configuration reloaded")
+                manager.ready(serving)
             } catch {
                 log.error("configuration not reloaded", metadata: ["faults": "\(error)"])
+                manager.ready("\(serving), and the old configuration: \(error)")
             }
         }
     }

@@ -26,7 +26,9 @@ http {{
     proxy_temp_path "{folder}/temp/proxy";
     scgi_temp_path "{folder}/temp/scgi";
     uwsgi_temp_path "{folder}/temp/uwsgi";
-    map $uri $orbital_styles {{ default "'self'"; }}
+    # What the headers of our site name.
+    map $uri $orbital_styles {{ default ""; }}
+    map $uri $orbital_transport {{ default ""; }}
     upstream contestant {{
         server "{upstream}";
         keepalive {keepalive};

@@ -39,14 +39,20 @@ import Testing
 
     @Test func `name every fault at once`() {
         let file = "WORKERS 16\nWROKERS=3\n"
-        let found = faults(["PORT": "0", "LOG_LEVEL": "loud", "DATABASE_URL": ""], file: file)
-        #expect(found.count == 5)
+        let found = faults(
+            [
+                "PORT": "0", "LOG_LEVEL": "loud", "DATABASE_URL": "", "LOG_FORMAT": "xml",
+                "SLOW_MILLISECONDS": "-1",
+            ], file: file)
+        #expect(found.count == 7)
         #expect(found[0].hasSuffix("development.env: line 1 is not KEY=value"))
         #expect(found[1].hasSuffix("development.env: WROKERS is no key of this service"))
         #expect(
-            found.suffix(3) == [
+            found.suffix(5) == [
                 "DATABASE_URL must be a connection string",
                 "LOG_LEVEL must be debug, info, warning or error",
+                "LOG_FORMAT must be text or json",
+                "SLOW_MILLISECONDS must be a number from 0 to 3600000",
                 "PORT must be a number from 1 to 65535",
             ])
     }

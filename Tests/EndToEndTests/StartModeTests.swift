@@ -32,6 +32,38 @@ import Testing
             try cgi("/health", database, ["REQUEST_METHOD": "HEAD"]).output.hasSuffix("\r\n\r\n"))
     }
 
+    @Test func `gives addresses without the script that a rewrite rule hides`() throws {
+        let database = try Database()
+        func instance(_ address: String?) throws -> String? {
+            let output = try cgi(
+                "/orbital.cgi", database,
+                ["PATH_INFO": "/usage/9"].merging(address.map { ["REQUEST_URI": $0] } ?? [:]) { $1 }
+            ).output
+            return output.firstMatch(of: /"instance":"([^"]*)"/).map { String($0.1) }
+        }
+        #expect(try instance("/usage/9?x=/usage/9") == "/usage/9")
+        #expect(try instance("/shop/usage/9") == "/shop/usage/9")
+        for address in [
+            nil, "/orbital.cgi/usage/9?x", "//example.org/usage/9", "http://example.org/usage/9",
+            "/a%20b/usage/9", "/usage/10",
+        ] {
+            #expect(try instance(address) == "/orbital.cgi/usage/9")
+        }
+    }
+
+    @Test func `asks for the length of a body that comes without one`() throws {
+        let database = try Database()
+        let answer = try cgi(
+            "/usage", database,
+            [
+                "REQUEST_METHOD": "POST", "CONTENT_TYPE": "application/json",
+                "HTTP_TRANSFER_ENCODING": "chunked",
+                "HTTP_AUTHORIZATION": "Bearer \(try database.key())",
+            ]
+        ).output
+        #expect(answer.hasPrefix("Status: 411 Length Required\r\n"))
+    }
+
     @Test func `fails as a CGI program when its answer breaks off`() throws {
         let database = try Database()
         try database.addRecords(300_000)

@@ -8,15 +8,20 @@ import Testing
             post: Action("w") { _, _ in Response(.ok, fields: []) }),
         Route("/usage/summary", get: Action(nil) { _, _ in Response(.ok, fields: []) }),
         Route("/usage/{message_id}", get: Action("one") { _, _ in Response(.ok, fields: []) }),
+        Route("/inside", isPublic: false, get: Action(nil) { _, _ in Response(.ok, fields: []) }),
     ])
 
     private func request(_ method: String, _ path: String, query: String = "") -> Request {
         Request(method: method, path: path, query: query, requestID: "id")
     }
 
+    private func action(_ request: Request) throws(Problem) -> Action<Void>? {
+        try router.match(for: request).route.action(for: request.method)
+    }
+
     private func problem(_ request: Request) -> Problem? {
         do throws(Problem) {
-            _ = try router.action(for: request)
+            _ = try action(request)
             return nil
         } catch {
             return error
@@ -24,15 +29,15 @@ import Testing
     }
 
     @Test func `finds the action of a method, HEAD being GET`() throws {
-        #expect(try router.action(for: request("GET", "/usage"))?.scope == "r")
-        #expect(try router.action(for: request("HEAD", "/usage", query: "&"))?.scope == "r")
-        #expect(try router.action(for: request("POST", "/usage"))?.scope == "w")
+        #expect(try action(request("GET", "/usage"))?.scope == "r")
+        #expect(try action(request("HEAD", "/usage", query: "&"))?.scope == "r")
+        #expect(try action(request("POST", "/usage"))?.scope == "w")
     }
 
     @Test func `prefers an exact path to one with an open part`() throws {
-        #expect(try router.action(for: request("GET", "/usage/summary"))?.scope == nil)
+        #expect(try action(request("GET", "/usage/summary"))?.scope == nil)
         for path in ["/usage/1", "/usage/-1", "/usage/summary2", "/usage/{message_id}"] {
-            #expect(try router.action(for: request("GET", path))?.scope == "one")
+            #expect(try action(request("GET", path))?.scope == "one")
         }
     }
 
@@ -41,9 +46,11 @@ import Testing
         ("/usage/7", "GET, HEAD, OPTIONS"),
     ])
     func `answers OPTIONS with the methods`(path: String, allow: String) throws {
-        #expect(try router.action(for: request("OPTIONS", path, query: "x")) == nil)
+        #expect(try action(request("OPTIONS", path, query: "x")) == nil)
         #expect(
-            String(decoding: try router.options(path).head, as: UTF8.self)
+            String(
+                decoding: try router.match(for: request("OPTIONS", path)).route.options.head,
+                as: UTF8.self)
                 == "Status: 204 No Content\r\nAllow: \(allow)\r\n\r\n")
     }
 
@@ -65,5 +72,14 @@ import Testing
 
     @Test func `refuses a method that only another path has`() {
         #expect(problem(request("POST", "/usage/7"))?.fields.map(\.value) == ["GET, HEAD, OPTIONS"])
+    }
+
+    @Test(arguments: ["GET", "OPTIONS", "POST"])
+    func `shows what is not public to internal requests only`(method: String) throws {
+        var request = request(method, "/inside")
+        #expect(problem(request)?.status == .notFound)
+        request.isInternal = true
+        let match = try router.match(for: request)
+        #expect(match.number == 3 && match.route.path == "/inside")
     }
 }

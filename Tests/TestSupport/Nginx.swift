@@ -27,7 +27,9 @@ public final class Nginx {
             let text = try String(
                 contentsOfFile: Repository.path("nginx/optional/\(name)"), encoding: .utf8)
             try text.replacing("/var/cache/nginx", with: folder.path)
+                .replacing("/var/log/nginx", with: folder.path)
                 .replacing("/etc/nginx/orbital-users", with: "\(folder.path)/users")
+                .replacing("127.0.0.1:9464", with: "unix:\(folder.path)/metrics")
                 .write(
                     to: folder.appendingPathComponent("snippets/\(name)"), atomically: true,
                     encoding: .utf8)
@@ -76,7 +78,8 @@ public final class Nginx {
         return ("http://127.0.0.1:\(port)", program)
     }
 
-    private static func freePort() throws -> Int {
+    /// A port that nobody listened on a moment ago.
+    static func freePort() throws -> Int {
         let bound = try Program.run(
             "/usr/bin/env",
             [

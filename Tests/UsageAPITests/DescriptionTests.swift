@@ -43,7 +43,7 @@ import UsageAPI
 
     @Test func `has every route, with its methods and its access, and no other`() throws {
         var expected: [String: [String: [[String: [String]]]]] = [:]
-        for route in routes {
+        for route in routes where route.isPublic {
             var methods: [String: [[String: [String]]]] = [:]
             if let get = route.get { methods["get"] = security(get.scope) }
             if let post = route.post { methods["post"] = security(post.scope) }

@@ -9,7 +9,9 @@ package struct RecordEncoder {
     private let format: RecordFormat
     private let writer: BodyWriter
     private var day = DayPrefix()
-    private var isFirst = true
+
+    /// How many records were appended.
+    private(set) var count = 0
 
     /// The longest record without its report name: names, digits, punctuation.
     private static let fixedLength = 160
@@ -43,7 +45,7 @@ package struct RecordEncoder {
                 var output = OutputCursor(base + writer.count)
                 switch format {
                 case .json:
-                    if !isFirst { output.put(",") }
+                    if count > 0 { output.put(",") }
                     putJSON(rows, name, &output)
                 case .ndjson:
                     putJSON(rows, name, &output)
@@ -53,7 +55,7 @@ package struct RecordEncoder {
                 writer.count = output.position - base
             }
         }
-        isFirst = false
+        count += 1
     }
 
     private mutating func putJSON(

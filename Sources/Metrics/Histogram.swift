@@ -1,0 +1,50 @@
+import Synchronization
+
+/// How many things took how long, in fixed buckets; safe to share.
+public final class Histogram: Sendable {
+    /// The upper bounds of the buckets, in microseconds; what took longer is in one more.
+    ///
+    /// From an answer out of memory to an export of millions of records.
+    public static let boundsMicroseconds = [
+        500, 1000, 2500, 5000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000,
+        2_500_000, 5_000_000, 10_000_000, 30_000_000,
+    ]
+
+    private let buckets: InlineArray<16, Atomic<Int>>
+    private let microseconds = Counter()
+
+    /// Starts empty.
+    public init() {
+        buckets = InlineArray { _ in Atomic(0) }
+        precondition(buckets.count == Self.boundsMicroseconds.count + 1, "one for the rest")
+    }
+
+    /// Counts something that took `duration`.
+    public func add(_ duration: Duration) {
+        let taken = duration.microseconds
+        // Most are short: the first bounds are met first.
+        let bucket = Self.boundsMicroseconds.firstIndex { taken <= $0 }
+        buckets[bucket ?? Self.boundsMicroseconds.count].add(1, ordering: .relaxed)
+        microseconds.add(taken)
+    }
+
+    /// How many things took up to each bound, and how many there were at all.
+    var cumulativeCounts: [Int] {
+        var sum = 0
+        return buckets.indices.map { index in
+            sum += buckets[index].load(ordering: .relaxed)
+            return sum
+        }
+    }
+
+    /// What all of them took together.
+    var seconds: Double { Double(microseconds.total) / 1_000_000 }
+}
+
+extension Duration {
+    /// The duration in whole microseconds, rounded down.
+    public var microseconds: Int {
+        let (seconds, attoseconds) = components
+        return Int(seconds) * 1_000_000 + Int(attoseconds / 1_000_000_000_000)
+    }
+}

@@ -1,0 +1,131 @@
+import FastCGI
+import Glibc
+import Metrics
+import Spool
+import UsageAPI
+import UsageStore
+
+extension ProcessMetrics {
+    /// What this process has counted, and the process itself.
+    func exposition(isDraining: Bool) -> Exposition {
+        var text = Exposition()
+        text.begin("orbital_build_info", .gauge, "The running program; always 1.")
+        text.sample([("version", OrbitalFCGI.version), ("schema", Schema.version)], 1)
+        text.metric(
+            "process_start_time_seconds", .gauge, "When the process began, in Unix time.",
+            startSeconds)
+        text.process()
+        text.metric(
+            "orbital_draining", .gauge, "Whether the process is about to stop.", isDraining ? 1 : 0)
+        text.requests(routes)
+        text.metric(
+            "orbital_sent_rows_total", .counter, "Usage records that were sent.",
+            service.rows.total)
+        text.begin("orbital_broken_answers_total", .counter, "Answers that were broken off.")
+        text.sample([("cause", "client")], brokenByClients.total)
+        text.sample([("cause", "service")], brokenByUs.total)
+        text.begin(
+            "orbital_query_answers_total", .counter,
+            "Queries by where their answers were: with the client, in memory, in a file, nowhere.")
+        text.sample([("source", "client")], service.answersOfClients.total)
+        text.sample([("source", "memory")], service.answersFromMemory.total)
+        text.sample([("source", "file")], service.answersFromFiles.total)
+        text.sample([("source", "database")], service.answersFromDatabase.total)
+        text.begin("orbital_messages_total", .counter, "Messages by what became of them.")
+        text.sample([("outcome", "created")], service.created.total)
+        text.sample([("outcome", "duplicate")], service.duplicates.total)
+        text.sample([("outcome", "conflict")], service.conflicts.total)
+        text.sample([("outcome", "invalid")], service.invalid.total)
+        text.metric(
+            "orbital_database_commands_total", .counter, "Commands sent to PostgreSQL.",
+            commands.total)
+        text.metric(
+            "orbital_database_wait_seconds_total", .counter,
+            "Time that workers have waited for PostgreSQL, or for others that ask it.",
+            Double(waitMicroseconds.total) / 1_000_000)
+        text.metric(
+            "orbital_database_failures_total", .counter,
+            "Requests that found PostgreSQL away.", databaseFailures.total)
+        return text
+    }
+}
+
+extension Exposition {
+    /// What Prometheus calls the same in every process.
+    fileprivate mutating func process() {
+        var usage = timespec()
+        clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &usage)
+        metric(
+            "process_cpu_seconds_total", .counter, "Processor time, of user and system.",
+            Double(usage.tv_sec) + Double(usage.tv_nsec) / 1e9)
+        let pages = processFile("statm").split(separator: " ").dropFirst().first
+        metric(
+            "process_resident_memory_bytes", .gauge, "Memory in use.",
+            (pages.flatMap { Int($0) } ?? 0) * Int(sysconf(Int32(_SC_PAGESIZE))))
+    }
+
+    /// How busy the server is, and what it refused.
+    mutating func server(_ load: ServerLoad?, _ slots: BulkSlots) {
+        begin(
+            "orbital_refusals_total", .counter,
+            "Requests refused with a 503: the queue was full, there were too many connections, or "
+                + "all workers for long answers were busy.")
+        sample([("reason", "queue")], load?.queueRefusals ?? 0)
+        sample([("reason", "connections")], load?.connectionRefusals ?? 0)
+        sample([("reason", "bulk")], slots.refusals.total)
+        metric(
+            "orbital_bulk_workers", .gauge, "Workers that may give long answers.", slots.count)
+        metric(
+            "orbital_bulk_workers_busy", .gauge, "Workers that give long answers now.",
+            slots.takenCount)
+        guard let load else { return }
+        metric("orbital_workers", .gauge, "Workers.", load.limits.workers)
+        metric(
+            "orbital_workers_busy", .gauge, "Workers with a request, this one included.",
+            load.busyWorkers)
+        metric("orbital_queue_length", .gauge, "Requests that wait for a worker.", load.queued)
+        metric(
+            "orbital_queue_limit", .gauge, "Requests that may wait; one more is refused.",
+            load.limits.queued)
+        metric(
+            "orbital_parked_connections", .gauge, "Connections without a request.",
+            load.parkedConnections)
+        metric(
+            "orbital_parked_connections_limit", .gauge, "Connections that may be without one.",
+            load.limits.connections)
+    }
+
+    /// The state of the database, which is asked.
+    mutating func database(_ store: UsageStore) {
+        let checks = store.healthChecks()
+        begin("orbital_healthy", .gauge, "Whether GET /health finds no fault in this.")
+        // A database that cannot be asked says nothing of its schema.
+        for check in checks { sample([("check", check.name)], check.fault == nil ? 1 : 0) }
+        guard checks.allSatisfy({ $0.fault == nil }), let revision = try? store.revision() else {
+            return
+        }
+        metric(
+            "orbital_revision", .gauge,
+            "Changes whenever a usage record or a price does; absent while it cannot be asked for.",
+            Int(revision))
+    }
+
+    /// The answers that are kept.
+    mutating func cache(_ memory: AnswerCache, _ files: SpooledAnswers?) {
+        begin("orbital_cache_bytes", .gauge, "Bytes of the answers that are kept.")
+        sample([("store", "memory")], memory.byteCount)
+        if let files { sample([("store", "files")], files.spool.byteCount) }
+        begin("orbital_cache_limit_bytes", .gauge, "Bytes that they may have.")
+        sample([("store", "memory")], memory.byteLimit)
+        if let files { sample([("store", "files")], files.spool.byteLimit) }
+    }
+}
+
+/// The text of a short file of `/proc/self`.
+private func processFile(_ name: String) -> String {
+    guard let file = fopen("/proc/self/\(name)", "re") else { return "" }
+    defer { fclose(file) }
+    var bytes = [UInt8](repeating: 0, count: 512)
+    let count = fread(&bytes, 1, bytes.count, file)
+    return String(decoding: bytes.prefix(count), as: UTF8.self)
+}

@@ -1,0 +1,50 @@
+import Glibc
+import HTTP
+import Metrics
+import UsageAPI
+import UsageStore
+
+/// What is counted in this process, whatever configuration is in force.
+final class ProcessMetrics: Sendable {
+    /// What the routes count.
+    let service = ServiceMetrics()
+
+    /// Requests that found the database away.
+    let databaseFailures = Counter()
+
+    /// Answers that were broken off because the client had gone.
+    let brokenByClients = Counter()
+
+    /// Answers that were broken off for another reason.
+    let brokenByUs = Counter()
+
+    /// Requests by route, in the order of the table; what has no route is last.
+    let routes: [RouteMetrics]
+
+    /// Commands to PostgreSQL.
+    let commands = Counter()
+
+    /// The time that workers have waited for it, in microseconds.
+    let waitMicroseconds = Counter()
+
+    /// When the process began, or so.
+    let startSeconds = time(nil)
+
+    init() {
+        self.routes =
+            UsageAPI.routes.map { route in
+                RouteMetrics(route: route.path, methods: route.methods.map(\.rawValue))
+            } + [RouteMetrics(route: "none", methods: [])]
+    }
+
+    /// Counts a request that has been answered.
+    func add(_ account: Account, method: String, _ store: UsageStore) {
+        let route = routes[account.route ?? routes.count - 1]
+        route.count(method: method, status: account.status)
+        route.durations.add(account.total)
+        route.bytes.add(account.byteCount)
+        guard store.commandCount > 0 || store.waited > .zero else { return }
+        commands.add(store.commandCount)
+        waitMicroseconds.add(store.waited.microseconds)
+    }
+}

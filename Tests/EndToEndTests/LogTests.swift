@@ -1,0 +1,83 @@
+import Foundation
+import Postgres
+import TestSupport
+import Testing
+
+@Suite(.timeLimit(.minutes(2))) struct `The log` {
+    /// The lines of a responder that had three requests, one of them made slow by a lock.
+    private func lines(_ environment: [String: String]) throws -> [String] {
+        let site = try Site(environment)
+        defer { site.stop() }
+        let lock = try site.database.lockRecords()
+        let slow = try site.startCurl("/usage?report_name=Secret&limit=10")
+        #expect(try eventually { try site.runningQueries("usage_record") == 1 })
+        usleep(300_000)
+        try lock.run("ROLLBACK")
+        #expect(slow.wait() == 0)
+        _ = try site.curl("/usage?limit=10")
+        _ = try site.curl("/health")
+        site.responder.stop()
+        return site.responder.program.output.split(separator: "\n").map(String.init)
+    }
+
+    private struct Line: Decodable {
+        let time: String
+        let level: String
+        let logger: String
+        let message: String
+        let request_id: String?
+        let method: String?
+        let route: String?
+        let status: Int?
+        let queue_ms: Int?
+        let database_ms: Int?
+        let first_byte_ms: Int?
+        let total_ms: Int?
+        let bytes: Int?
+    }
+
+    @Test func `has a JSON object on each line when it is asked to`() throws {
+        let lines = try lines(["LOG_FORMAT": "json", "SLOW_MILLISECONDS": "250"])
+        let objects = try lines.map { try JSONDecoder().decode(Line.self, from: Data($0.utf8)) }
+        #expect(objects.map(\.message) == ["serving", "slow request", "draining", "stopped"])
+        for object in objects {
+            #expect(object.time.wholeMatch(of: /\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z/) != nil)
+            #expect(object.logger == "orbital-fcgi")
+        }
+        let slow = objects[1]
+        #expect(slow.level == "warning" && slow.method == "GET" && slow.route == "/usage")
+        #expect(slow.status == 200 && slow.request_id?.count == 32)
+        let (database, total) = try (#require(slow.database_ms), #require(slow.total_ms))
+        #expect((250...10_000).contains(database) && database <= total)
+        #expect(try #require(slow.first_byte_ms) >= database && slow.queue_ms != nil)
+        #expect(try #require(slow.bytes) > 100)
+        #expect(!lines.joined().contains("Secret"))
+    }
+
+    @Test func `tells in text where the time of a slow request went`() throws {
+        let slow = try lines(["SLOW_MILLISECONDS": "250"]).filter { $0.contains("slow request") }
+        #expect(slow.count == 1)
+        let phases = /bytes=\d+ database_ms=\d+ first_byte_ms=\d+ method=GET queue_ms=\d+/
+        #expect(slow.first?.contains(phases) == true, "\(slow)")
+        #expect(slow.first?.contains("route=/usage status=200 total_ms=") == true)
+        #expect(slow.first?.contains("Secret") == false)
+    }
+
+    @Test(arguments: ["0", "60000"])
+    func `has no slow request below the limit, and none without one`(limit: String) throws {
+        #expect(try lines(["SLOW_MILLISECONDS": limit]).allSatisfy { !$0.contains("slow") })
+    }
+
+    @Test func `is told to the client as far as it is known when the answer begins`() throws {
+        let site = try Site()
+        defer { site.stop() }
+        try site.database.addContractRecords()
+        let pattern = /queue;dur=\d+\.\d{3}, db;dur=\d+\.\d{3}/
+        for path in ["/usage", "/usage", "/usage/summary", "/usage/1"] {
+            let answer = try site.curl(path)
+            let timing = try #require(answer.fields["server-timing"])
+            #expect(timing.wholeMatch(of: pattern) != nil, "\(path): \(timing)")
+        }
+        #expect(try site.curl("/health").fields["server-timing"] == nil)
+    }
+}

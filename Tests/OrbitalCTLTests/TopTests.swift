@@ -1,0 +1,69 @@
+import Foundation
+import TestSupport
+import Testing
+
+@Suite(.timeLimit(.minutes(2))) struct `orbitalctl top` {
+    private func top(_ arguments: [String]) throws -> Program.Outcome {
+        try Program.run(Repository.program("orbitalctl"), ["top"] + arguments)
+    }
+
+    @Test func `reports once what happened between two looks`() throws {
+        let database = try Database()
+        try database.addContractRecords()
+        let responder = try Responder(databaseURL: database.url)
+        defer { responder.stop() }
+        let report = try Program(
+            Repository.program("orbitalctl"),
+            ["top", "--once", "--interval", "2", "--socket", responder.socketPath])
+        // Asks until the report is there, so that some requests are between the two looks.
+        var isHealth = false
+        while report.isRunning {
+            let client = FastCGIClient(responder.socketPath)
+            client.get(isHealth ? "/health" : "/usage", keepConnection: false)
+            #expect(client.answer()?.hasPrefix("Status: 200 OK") == true)
+            isHealth.toggle()
+        }
+        #expect(report.wait() == 0)
+        let lines = report.output.split(separator: "\n").map(String.init)
+        #expect(
+            lines.map { String($0.prefix { $0 != " " }) } == [
+                "health", "workers", "requests", "answers", "sent", "messages", "database",
+                "process", "route", "/usage", "/health",
+            ], "\(report.output)")
+        #expect(lines[0].hasPrefix("health    database ok, schema ok, revision "))
+        #expect(lines[1].contains("of 16 busy, 0 of 14 with long answers; queue 0 of 64;"))
+        let rate = try #require(lines[2].firstMatch(of: /^requests +([0-9.]+)\/s, p50 [0-9.]+ ms/))
+        #expect(try #require(Double(rate.1)) > 1)
+        #expect(lines[2].contains("errors 0.0/s"))
+        #expect(lines[3].contains("% kept: client 0.0 %, memory "))
+        #expect(!report.output.contains("\u{1b}"))
+    }
+
+    @Test func `follows one report with the next where there is no terminal`() throws {
+        let responder = try Responder(databaseURL: Database().url)
+        defer { responder.stop() }
+        let top = try Program(
+            Repository.program("orbitalctl"),
+            ["top", "--interval", "0.2", "--socket", responder.socketPath])
+        defer { top.stop() }
+        #expect(eventually { top.output.components(separatedBy: "\n\nhealth ").count > 2 })
+        #expect(!top.output.contains("\u{1b}"))
+        // Without a terminal there is nobody who waits for the responder to come back.
+        responder.stop()
+        #expect(top.wait() == 69)
+    }
+
+    @Test func `says who does not answer`() throws {
+        let outcome = try top(["--once", "--socket", "/nowhere/socket"])
+        #expect(outcome.status == 69 && outcome.output.isEmpty)
+        #expect(
+            outcome.errors
+                == "orbitalctl: the responder at /nowhere/socket cannot be asked: "
+                + "connect /nowhere/socket: No such file or directory\n")
+    }
+
+    @Test(arguments: ["0", "-1", "4000", "soon"])
+    func `wants an interval that makes sense`(interval: String) throws {
+        #expect(try top(["--once", "--interval=\(interval)"]).status == 64)
+    }
+}
