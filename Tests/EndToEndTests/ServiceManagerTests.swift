@@ -35,11 +35,11 @@ import Testing
         try "LOG_LEVEL=info\n".write(to: file, atomically: true, encoding: .utf8)
         let supervisor = try Supervisor(databaseURL: Database().url, directory: folder)
         defer { supervisor.stop() }
-        try "WORKERS=many\nPORT=x\n".write(to: file, atomically: true, encoding: .utf8)
+        try "WORKERS=many\nDRAIN_SECONDS=x\n".write(to: file, atomically: true, encoding: .utf8)
         try supervisor.reload()
         #expect(
             supervisor.notifications.last
-                == "READY=1 STATUS=serving with 16 workers, and the old configuration: WORKERS must be a number from 1 to 256; PORT must be a number from 1 to 65535"
+                == "READY=1 STATUS=serving with 16 workers, and the old configuration: WORKERS must be a number from 1 to 256; DRAIN_SECONDS must be a number from 1 to 3600"
         )
     }
 

@@ -27,12 +27,15 @@ class Service:
         self.news = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.news.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
         self.news.bind("\0" + notify[1:] if notify.startswith("@") else notify)
-        self.ready = threading.Event()
+        self.ready, self.heard = threading.Event(), threading.Event()
         threading.Thread(target=self.listen, daemon=True).start()
 
     def listen(self):
         while True:
             data, ancillary, _, _ = self.news.recvmsg(4096, socket.CMSG_SPACE(12))
+            if data == b"heard":
+                self.heard.set()
+                continue
             sender = struct.unpack("iii", ancillary[0][2])[0]
             say("notify", sender, data.decode().replace("\n", " "))
             if b"READY=1" in data.split(b"\n"):
@@ -55,6 +58,11 @@ class Service:
     def stop(self):
         os.kill(self.pid, signal.SIGTERM)
         status = os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+        # Its last words come before ours.
+        self.heard.clear()
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as voice:
+            voice.sendto(b"heard", self.news.getsockname())
+        self.heard.wait(10)
         say("ended", self.pid, status)
 
 
