@@ -61,7 +61,10 @@ export class Pages {
     this.#end = null;
   }
 
-  /** Reads the page that `index` is on; `onStep` hears of each page on the way. */
+  /**
+   * Reads the page that `index` is on; `onStep` hears of each page on the way. Calling what comes
+   * back puts the page in its place.
+   */
   async read(index, signal, onStep) {
     const number = Math.floor(index / PAGE);
     while (this.#starts.length <= number) {
@@ -75,7 +78,7 @@ export class Pages {
     }
     const response = await ask(this.#page(number), { signal });
     const { usage } = parse(await textOf(response));
-    this.#keep(number, usage, cursorOf(response));
+    return () => this.#keep(number, usage, cursorOf(response));
   }
 
   #page(number) {

@@ -54,15 +54,16 @@ export class RecordsTable {
     if (view.sort.length > 0) parameters.set("sort", sortText(view.sort));
     const pages = new Pages(parameters);
     const timeText = timesIn(view.tz);
-    await this.#read(pages, 0, () => {
-      this.#pages = pages;
-      this.#timeText = timeText;
-      this.#total = 0;
-      this.active = 0;
-      this.#window.toStart();
-      this.#clear();
-      this.#render();
-    });
+    const keep = await this.#read(pages, 0);
+    if (!keep) return;
+    keep();
+    this.#pages = pages;
+    this.#timeText = timeText;
+    this.#total = 0;
+    this.active = 0;
+    this.#window.toStart();
+    this.#clear();
+    this.#render();
   }
 
   /** How many records there are by the summary. */
@@ -75,16 +76,22 @@ export class RecordsTable {
   /** Reads the rows in view again, which keep their place, as does the focus. */
   async refresh() {
     if (!this.#pages) return;
+    this.#pages.expire();
+    await this.#readInPlace(this.#window.range(this.count, 0)[0]);
+  }
+
+  /** Reads a page of this view; what is looked at stays where it is, and so does the focus. */
+  async #readInPlace(index) {
+    const keep = await this.#read(this.#pages, index);
+    if (!keep) return;
     const first = this.#window.range(this.count, 0)[0];
     const anchor = this.#pages.row(first)?.message_id;
     const focused = document.activeElement.closest?.("#records tr")?.record?.message_id;
-    this.#pages.expire();
-    await this.#read(this.#pages, first, () => {
-      const shift = this.#shiftOf(anchor, first);
-      if (shift && this.#window.top > 0) this.#window.moveBy(shift);
-      this.#render();
-      if (focused !== undefined) this.#focusRecord(focused);
-    });
+    keep();
+    const shift = anchor === undefined ? 0 : this.#shiftOf(anchor, first);
+    if (shift && this.#window.top > 0) this.#window.moveBy(shift);
+    this.#render();
+    if (focused !== undefined) this.#focusRecord(focused);
   }
 
   /** Brings a row into view and the focus to it, once it is there. */
@@ -124,22 +131,22 @@ export class RecordsTable {
     this.#rows.clear();
   }
 
-  /** Reads a page and then calls `done`, unless another reading has taken its place. */
-  async #read(pages, index, done) {
+  /** Reads a page; nothing when another reading has taken its place. */
+  async #read(pages, index) {
     this.#reading?.abort();
     const reading = this.#reading = Object.assign(new AbortController(), { pages, index });
     const far = pages.distance(index);
     try {
-      await pages.read(index, reading.signal, () => {
+      const keep = await pages.read(index, reading.signal, () => {
         element("position").textContent = findingText(index, far - pages.distance(index), far);
       });
+      return reading.signal.aborted ? null : keep;
     } catch (error) {
-      if (isAbort(error)) return;
+      if (isAbort(error)) return null;
       throw error;
     } finally {
       if (this.#reading === reading) this.#reading = null;
     }
-    if (!reading.signal.aborted) done();
   }
 
   /** Reads what is still missing, such as after a failure. */
@@ -190,6 +197,6 @@ export class RecordsTable {
     if (this.#reading && this.#reading.pages !== this.#pages) return;
     // A way to a place that nobody looks at any more is not gone to its end.
     if (this.#reading && samePage(this.#reading.index, index)) return;
-    this.#read(this.#pages, index, () => this.#render()).catch(this.#onFailure);
+    this.#readInPlace(index).catch(this.#onFailure);
   }
 }
