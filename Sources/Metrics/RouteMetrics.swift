@@ -18,14 +18,14 @@ public final class RouteMetrics: Sendable {
 
     /// The statuses that are told apart; any other, and none at all, is the last.
     private static let statuses = [
-        200, 304, 201, 204, 400, 401, 403, 404, 405, 406, 409, 413, 415, 422, 500, 503, 0,
+        200, 304, 201, 204, 400, 401, 403, 404, 405, 406, 409, 411, 413, 415, 422, 500, 503, 0,
     ]
 
     /// What alerts ask for is there from the start: the first failure must be seen as a rise.
     private static let alwaysShown = [200, 500, 503]
 
     private let methodNames: [String]
-    private let counts: InlineArray<85, Atomic<Int>>
+    private let counts: InlineArray<90, Atomic<Int>>
 
     /// Makes a place for the requests on `route`, which answers `methods`.
     public init(route: String, methods: [String]) {

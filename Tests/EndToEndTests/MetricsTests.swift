@@ -27,6 +27,23 @@ import Testing
         return parts[1]
     }
 
+    @Test func `tell a body without a length apart from an answer that never came`() throws {
+        let site = try Site()
+        defer { site.stop() }
+        let client = FastCGIClient(site.responder.socketPath)
+        client.send(
+            FastCGIClient.request(
+                [
+                    "REQUEST_METHOD": "POST", "SCRIPT_NAME": "/usage/estimate",
+                    "CONTENT_TYPE": "application/json", "HTTP_TRANSFER_ENCODING": "chunked",
+                ], false))
+        #expect(client.answer()?.hasPrefix("Status: 411 ") == true)
+        let samples = samples(try scrape(site.responder))
+        let requests = #"orbital_requests_total{route="/usage/estimate",method="POST","#
+        #expect(samples[requests + #"code="411"}"#] == 1)
+        #expect(samples[requests + #"code="none"}"#] == nil)
+    }
+
     @Test func `count what the service has done`() throws {
         let site = try Site(["QUEUE_LIMIT": "7"])
         defer { site.stop() }
