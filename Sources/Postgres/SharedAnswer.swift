@@ -22,6 +22,12 @@ public final class SharedAnswer<Answer: Sendable>: Sendable {
         var asking: [Handoff<Turn>] = []
         /// Those who came after it was put, and need the next one.
         var waiting: [Handoff<Turn>] = []
+
+        /// Makes it a thread's turn to ask; until it does, nobody is to think that the question is old.
+        mutating func begin() {
+            isAsking = true
+            askedAt = .now
+        }
     }
 
     private let patientLimit: Int
@@ -62,8 +68,10 @@ public final class SharedAnswer<Answer: Sendable>: Sendable {
                 state.waiting = served + state.waiting
                 served = []
             }
-            state.isAsking = !state.waiting.isEmpty
-            return (served, state.isAsking ? state.waiting.removeFirst() : nil)
+            state.isAsking = false
+            guard !state.waiting.isEmpty else { return (served, Handoff<Turn>?.none) }
+            state.begin()
+            return (served, state.waiting.removeFirst())
         }
         next?.give(.ask)
         for thread in served { thread.give(.take(outcome)) }
@@ -78,7 +86,7 @@ public final class SharedAnswer<Answer: Sendable>: Sendable {
                 return (.take(.success(last.answer)), true)
             }
             guard state.isAsking else {
-                state.isAsking = true
+                state.begin()
                 return (.ask, true)
             }
             if state.isPut, state.askedAt >= instant {
