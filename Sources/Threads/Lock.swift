@@ -42,9 +42,6 @@ public final class Lock: @unchecked Sendable {
         return pthread_cond_timedwait(condition, mutex, &deadline) != ETIMEDOUT
     }
 
-    /// Lets one of the waiting threads go on.
-    public func wakeOne() { pthread_cond_signal(condition) }
-
     /// Lets all waiting threads go on.
     public func wakeAll() { pthread_cond_broadcast(condition) }
 }

@@ -88,13 +88,6 @@ class Benchmark:
                 return load.read_seconds(f"{service.nginx.address}/usage")
             return run
 
-        def in_ours(change):
-            def run():
-                if change:
-                    load.change(url)
-                return load.read_seconds(f"{ours.nginx.address}/usage")
-            return run
-
         quick = {name: cold(service) for name, service in services.items() if name != FastAPI.name}
         quick["copy"] = lambda: load.copy_out_seconds(url)
         seconds = by_turns(quick, 2 * self.rounds + 1)
@@ -102,7 +95,9 @@ class Benchmark:
             seconds |= by_turns({FastAPI.name: cold(services[FastAPI.name])}, 2)
         self.note("full read, s", seconds)
 
-        ours_unchanged = in_ours(change=False)
+        def ours_unchanged():
+            return load.read_seconds(f"{ours.nginx.address}/usage")
+
         # The second read writes the file that nginx sends from then on.
         ours_unchanged(), ours_unchanged()
         static = limits.keep("full.json", f"{ours.nginx.address}/usage")
@@ -110,7 +105,7 @@ class Benchmark:
             "orbital": ours_unchanged, "static": lambda: load.read_seconds(static),
         }, 4 * self.rounds + 1))
         self.note("full read after one new record, s", by_turns(
-            {"orbital": in_ours(change=True)}, 2 * self.rounds + 1))
+            {"orbital": cold(ours)}, 2 * self.rounds + 1))
 
         page = "/usage?limit=1000"
         static = limits.keep("page.json", f"{ours.nginx.address}{page}")

@@ -114,13 +114,11 @@ struct `The CGI bundle` {
     @Test func `answers a cold request in 25 ms, the database connection included`() throws {
         try front.database.addRecords(100_000)
         try configure(front.database.url)
-        let outcome = try Program.run(
-            Repository.path(".build/test-tools/bin/python"),
+        try check(
+            "cold_cgi",
             [
-                "-B", Repository.path("Tests/api/cold_cgi.py"), "101", "25", front.database.url,
-                Repository.program("orbital-fcgi"), "\(home)/public_html/orbital.cgi",
+                "101", "25", front.database.url, Repository.program("orbital-fcgi"),
+                "\(home)/public_html/orbital.cgi",
             ])
-        #expect(outcome.status == 0, "\(outcome.errors)")
-        print(outcome.output, terminator: "")
     }
 }

@@ -4,15 +4,6 @@ import Testing
 
 /// `openapi.json` and the running service, held to each other; the tools are in Python.
 @Suite(.timeLimit(.minutes(5))) struct `openapi.json` {
-    private func run(_ script: String, _ arguments: [String]) throws {
-        let outcome = try Program.run(
-            Repository.path(".build/test-tools/bin/python"),
-            ["-B", Repository.path("Tests/api/\(script).py")] + arguments)
-        #expect(outcome.status == 0, "\(outcome.errors.suffix(4000))")
-        #expect(outcome.output.hasPrefix("measured: "))
-        print(outcome.output, terminator: "")
-    }
-
     @Test(arguments: ["open", "keyed"])
     func `says what the service does, and shows its answers`(access: String) throws {
         let site = try Site(["ACCESS": access])
@@ -20,7 +11,7 @@ import Testing
         try site.database.addContractRecords()
         let (url, nginx) = try Nginx.onPort(responderPath: site.responder.socketPath)
         defer { nginx.stop() }
-        try run(
+        try check(
             "description",
             [
                 url, site.database.key(), site.database.key(["usage:read"]), site.database.url,
@@ -34,7 +25,7 @@ import Testing
         try site.database.addContractRecords()
         let (url, nginx) = try Nginx.onPort(responderPath: site.responder.socketPath)
         defer { nginx.stop() }
-        try run("fuzz", [url, access, site.database.key(), "100"])
+        try check("fuzz", [url, access, site.database.key(), "100"])
         #expect(!site.responder.program.output.contains(" error "))
     }
 }

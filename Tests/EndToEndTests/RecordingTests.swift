@@ -4,18 +4,10 @@ import TestSupport
 import Testing
 
 @Suite(.timeLimit(.minutes(5))) struct `POST /usage` {
-    private func python(_ script: String, _ arguments: [String]) throws {
-        let outcome = try Program.run(
-            Repository.path(".build/test-tools/bin/python"),
-            ["-B", Repository.path("Tests/api/\(script).py")] + arguments)
-        #expect(outcome.status == 0, "\(outcome.errors.suffix(4000))")
-        print(outcome.output, terminator: "")
-    }
-
     @Test func `names everything that is wrong with a body, and stores nothing of it`() throws {
         let site = try Site()
         defer { site.stop() }
-        try python("bodies", [site.nginx.socketPath, site.database.url, site.database.key()])
+        try check("bodies", [site.nginx.socketPath, site.database.url, site.database.key()])
         #expect(!site.responder.program.output.contains(" error "))
     }
 
@@ -24,7 +16,7 @@ import Testing
         let socket = TemporaryFolder.shared.file("storm").path
         let nginx = try Nginx(responderPath: socket)
         defer { nginx.stop() }
-        try python(
+        try check(
             "retry_storm",
             [
                 Repository.program("orbital-fcgi"), socket, nginx.socketPath, database.url,
@@ -53,7 +45,7 @@ import Testing
         defer { site.stop() }
         let (url, nginx) = try Nginx.onPort(responderPath: site.responder.socketPath)
         defer { nginx.stop() }
-        try python("ingest_speed", [site.nginx.socketPath, url, address, site.database.key()])
+        try check("ingest_speed", [site.nginx.socketPath, url, address, site.database.key()])
     }
 
     @Test func `records the others while one message waits for a transaction elsewhere`() throws {
@@ -90,7 +82,7 @@ import Testing
     @Test func `records nothing twice when other clients go away meanwhile`() throws {
         let site = try Site()
         defer { site.stop() }
-        try python("gone_clients", [site.nginx.socketPath, site.database.url, site.database.key()])
+        try check("gone_clients", [site.nginx.socketPath, site.database.url, site.database.key()])
     }
 
     @Test(arguments: [

@@ -43,13 +43,11 @@ import Usage
         let other = try Nginx.onPort(responderPath: uncached.socketPath)
         defer { other.program.stop() }
         let statement = try daySummary
-        let outcome = try Program.run(
-            Repository.path(".build/test-tools/bin/python"),
+        try check(
+            "speed",
             [
-                "-B", Repository.path("Tests/api/speed.py"), main.url, other.url, root.path,
-                site.database.url, statement.prepare, statement.execute,
+                main.url, other.url, root.path, site.database.url, statement.prepare,
+                statement.execute,
             ])
-        print(outcome.output, terminator: "")
-        #expect(outcome.status == 0, "\(outcome.errors.suffix(4000))")
     }
 }
