@@ -56,7 +56,7 @@ public func processEnvironment(_ name: String) -> String? {
 /// The text of a file of less than 64 KiB; nil when there is none.
 private func contents(of path: String) throws(SettingsError) -> String? {
     guard let file = fopen(path, "re") else {
-        if errno == ENOENT { return nil }
+        if errno == ENOENT || isOutOfSight(path) { return nil }
         throw SettingsError(faults: ["\(path): \(String(cString: strerror(errno)))"])
     }
     defer { fclose(file) }
@@ -66,4 +66,9 @@ private func contents(of path: String) throws(SettingsError) -> String? {
         throw SettingsError(faults: ["\(path): it is no text file of less than 64 KiB"])
     }
     return String(decoding: bytes.prefix(count), as: UTF8.self)
+}
+
+/// Whether `path` is below a current directory that may not be looked into, as after `sudo -u`.
+private func isOutOfSight(_ path: String) -> Bool {
+    !path.hasPrefix("/") && errno == EACCES && access(path, F_OK) != 0 && errno == EACCES
 }
