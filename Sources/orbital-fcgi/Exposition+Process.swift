@@ -1,3 +1,4 @@
+import Configuration
 import FastCGI
 import Glibc
 import Metrics
@@ -10,7 +11,7 @@ extension ProcessMetrics {
     func exposition(isDraining: Bool) -> Exposition {
         var text = Exposition()
         text.begin("orbital_build_info", .gauge, "The running program; always 1.")
-        text.sample([("version", OrbitalFCGI.version), ("schema", Schema.version)], 1)
+        text.sample([("version", version), ("schema", Schema.version)], 1)
         text.metric(
             "process_start_time_seconds", .gauge, "When the process began, in Unix time.",
             startSeconds)

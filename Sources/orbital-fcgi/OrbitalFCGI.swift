@@ -18,8 +18,6 @@ enum OrbitalFCGI {
         }
     }
 
-    static let version = "0.1.0"
-
     private static func serve(socketFlag: String?) -> Int32 {
         let mode = StartMode(socketFlag: socketFlag, environment: processEnvironment)
         guard let mode else {

@@ -17,7 +17,7 @@ struct OrbitalCTL: ParsableCommand {
             a fault), 64 for a wrong command line, 65 for unreadable input, 69 when the database \
             cannot be asked, 74 when a file cannot be read or written, 78 for a wrong configuration.
             """,
-        version: "0.1.0",
+        version: version,
         subcommands: [
             Migrate.self, Keys.self, Rates.self, Import.self, Export.self, Verify.self, Check.self,
             Top.self,
