@@ -85,6 +85,21 @@ import Testing
         #expect(FileManager.default.fileExists(atPath: "\(folder)/\(name).env"))
     }
 
+    @Test func `are each in the manual page, with the default and the limit`() throws {
+        let page = try String(
+            contentsOfFile: Repository.path("deploy/man/orbital-usage.env.5"), encoding: .utf8)
+        let items = page.components(separatedBy: "\n.It ").filter { $0.hasPrefix("Ev ") }
+        #expect(items.count == SettingsKey.all.count)
+        for (key, item) in zip(SettingsKey.all, items) {
+            let standard = key.defaultValue.isEmpty ? "empty" : "Li \(key.defaultValue)"
+            #expect(item.hasPrefix("Ev \(key.name) Pq \(standard)\n"), "\(key.name)")
+            let fault = faults([key.name: "-1"]).first ?? ""
+            if let limit = fault.firstMatch(of: /number from [0-9]+ to ([0-9]+)$/)?.1 {
+                #expect(item.contains(limit), "\(key.name)")
+            }
+        }
+    }
+
     @Test func `are each a row of the README's table, with the default`() throws {
         let readme = try String(contentsOfFile: Repository.path("README.md"), encoding: .utf8)
         for key in SettingsKey.all {
