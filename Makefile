@@ -2,11 +2,11 @@
 # make test    everything that is tested; make check: everything that is linted
 # make help    all targets
 .DEFAULT_GOAL := help
-.PHONY: bench build cgi-bundle check clean demo format help migrate packages run screenshots test test-full \
-	test-packages
+.PHONY: bench build cgi-bundle check clean deb demo format help install migrate packages run screenshots \
+	test test-full test-packages
 export PORT ?= 8000
 
-SWIFT_BUILD = swift build -c release --static-swift-stdlib
+SWIFT_BUILD = swift build -c release --static-swift-stdlib --disable-local-rpath
 
 help: ## print this
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -24,10 +24,18 @@ test: test-packages build ## run all tests, against real PostgreSQL and nginx
 	@exec deploy/dev/test
 
 test-full: test-packages build ## run all tests, and those that take minutes: what is installed, and how
+	@deploy/dev/packages full
 	@TEST_FULL=1 deploy/dev/test
 
 cgi-bundle: build ## pack a CGI program with all it needs: .build/orbital-usage-cgi.tar.gz
 	@exec deploy/dev/cgi-bundle .build/orbital-usage-cgi.tar.gz
+
+deb: build ## pack the Debian package .build/orbital-usage_VERSION_ARCH.deb
+	@deploy/dev/packages deb
+	@exec deploy/dev/deb
+
+install: ## as root: put what is built below DESTDIR (default: /), as the package does
+	@exec deploy/install "$(DESTDIR)/"
 
 bench: build ## measure beside other services, nginx and PostgreSQL; BENCH_FULL=1: ten million records
 	@deploy/dev/packages bench

@@ -20,7 +20,7 @@ private let mayMakeMachines =
         for name in ["orbital-usage.socket", "orbital-usage.service"] {
             try String(contentsOfFile: Repository.path("deploy/systemd/\(name)"), encoding: .utf8)
                 .replacing(
-                    "ExecStart=orbital-fcgi",
+                    "ExecStart=/usr/bin/orbital-fcgi",
                     with: "ExecStart=\(Repository.program("orbital-fcgi"))"
                 )
                 .write(toFile: "\(folder)/\(name)", atomically: true, encoding: .utf8)

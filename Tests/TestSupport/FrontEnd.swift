@@ -49,7 +49,9 @@ public final class FrontEnd {
         var text = try String(
             contentsOfFile: Repository.path("deploy/cgi/\(name)"), encoding: .utf8)
         let places = [
-            ("/usr/share/orbital-usage/html", path("html")), ("/usr/local/bin", path("bin")),
+            ("/usr/share/orbital-usage/html", path("html")),
+            ("/usr/bin/orbital-fcgi", path("bin/orbital-fcgi")),
+            ("<Directory /usr/bin>", "<Directory \(path("bin"))>"),
             ("/run/orbital-usage/orbital.sock", path("socket")),
         ]
         for (installed, here) in places + changes.map({ ($0.key, $0.value) }) {

@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
 """paced.py ADDRESS RATE SECONDS [KEY]: requests at a steady rate, whatever the answers take, each on a
-connection of its own; prints one JSON object of what became of them. The address is the path of a
+connection of its own, until TERM or the end of the seconds; prints one JSON object of what became of
+them. The address is the path of a
 Unix socket, or a port of this machine.
 
 With a key, every tenth request records a message under an id of its own. What is no whole answer with
 the expected status is a failure: nothing is tried twice."""
 import asyncio
 import json
+import signal
 import sys
 import time
 
@@ -53,9 +55,13 @@ async def ask(address, number, key):
 
 
 async def main(address, rate, seconds, key=None):
+    stop = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     start = time.monotonic()
     tasks = []
     for number in range(int(rate * seconds)):
+        if stop.is_set():
+            break
         await asyncio.sleep(max(0, start + number / rate - time.monotonic()))
         tasks.append(asyncio.create_task(ask(address, number, key)))
     sending = time.monotonic() - start

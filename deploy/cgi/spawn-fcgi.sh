@@ -8,4 +8,4 @@
 exec /usr/bin/env CONFIG_ENV=production \
     /usr/bin/spawn-fcgi -s /run/orbital-usage/orbital.sock -M 0660 -b 1024 \
     -u orbital -g orbital -U orbital -G www-data -P /run/orbital-usage/orbital.pid \
-    -- /usr/local/bin/orbital-fcgi >/dev/null 2>>/var/log/orbital-usage.log
+    -- /usr/bin/orbital-fcgi >/dev/null 2>>/var/log/orbital-usage.log

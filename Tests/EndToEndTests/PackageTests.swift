@@ -1,0 +1,63 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// What `make deb` makes.
+@Suite(.timeLimit(.minutes(10))) struct `The Debian package` {
+    private static let file = Result { try pack() }
+
+    /// Packs it; the file.
+    private static func pack() throws -> String {
+        let made = try Program.run(Repository.path("deploy/dev/deb"))
+        #expect(made.status == 0, "\(made.errors.suffix(4000))")
+        let file = try #require(made.output.wholeMatch(of: /deb: (.+\.deb)\n/)?.1)
+        return Repository.path(String(file))
+    }
+
+    @Test func `has the same bytes each time, and nothing that lintian complains about`() throws {
+        let first = try Data(contentsOf: URL(fileURLWithPath: Self.file.get()))
+        let file = try Self.pack()
+        #expect(try Data(contentsOf: URL(fileURLWithPath: file)) == first)
+        let found = try Program.run(
+            "/usr/bin/lintian",
+            [
+                "--allow-root", "--fail-on", "error,warning,info", "--display-info", "--pedantic",
+                file,
+            ])
+        #expect(found.status == 0)
+        #expect(found.output == "", "\(found.errors)")
+    }
+
+    @Test func `has what make install lays out, which leaves alone what was configured`() throws {
+        let root = TemporaryFolder.shared.file("root").path
+        let setting = "\(root)/etc/orbital-usage/production.env"
+        func install() throws -> [Substring] {
+            let outcome = try Program.run(
+                "/usr/bin/make", ["--silent", "install", "DESTDIR=\(root)"])
+            #expect(outcome.status == 0, "\(outcome.errors)")
+            return try Program.run("/usr/bin/find", [root, "-type", "f", "-printf", "%P\n"])
+                .output.split(separator: "\n").sorted()
+        }
+        let files = try install()
+        try "WORKERS=3\n".write(toFile: setting, atomically: true, encoding: .utf8)
+        #expect(try install() == files)
+        #expect(try String(contentsOfFile: setting, encoding: .utf8) == "WORKERS=3\n")
+        let listing = try Program.run(
+            "/bin/sh", ["-c", "dpkg-deb --fsys-tarfile \"$1\" | tar -t", "sh", Self.file.get()])
+        let packed = Set(listing.output.split(separator: "\n"))
+        #expect(files.count > 60)
+        for file in files {
+            #expect(packed.contains("./\(file)") || packed.contains("./\(file).gz"), "\(file)")
+        }
+    }
+
+    /// A bare Debian 12 without Swift; see the script.
+    @Test(.enabled(if: ProcessInfo.processInfo.environment["TEST_FULL"] != nil))
+    func `is installed, upgraded, removed and purged on a bare Debian`() throws {
+        let outcome = try Program.run(Repository.path("Tests/install/debian"))
+        #expect(outcome.status == 0, "\(outcome.output.suffix(8000))\(outcome.errors)")
+        for line in outcome.output.split(separator: "\n") where line.hasPrefix("measured: ") {
+            print(line)
+        }
+    }
+}
