@@ -2,7 +2,7 @@
 # make test    everything that is tested; make check: everything that is linted
 # make help    all targets
 .DEFAULT_GOAL := help
-.PHONY: bench build cgi-bundle check clean demo format help migrate packages run screenshots test test-full \
+.PHONY: bench build cgi-bundle check clean demo format help image migrate packages run screenshots test test-full \
 	test-packages
 export PORT ?= 8000
 
@@ -28,6 +28,9 @@ test-full: test-packages build ## run all tests, and those that take minutes: wh
 
 cgi-bundle: build ## pack a CGI program with all it needs: .build/orbital-usage-cgi.tar.gz
 	@exec deploy/dev/cgi-bundle .build/orbital-usage-cgi.tar.gz
+
+image: ## build the container images that deploy/docker/compose.yaml runs, by docker, buildah or podman
+	@exec deploy/docker/image
 
 bench: build ## measure beside other services, nginx and PostgreSQL; BENCH_FULL=1: ten million records
 	@deploy/dev/packages bench
