@@ -2,8 +2,8 @@
 # make test    everything that is tested; make check: everything that is linted
 # make help    all targets
 .DEFAULT_GOAL := help
-.PHONY: bench build cgi-bundle check clean deb demo format help install migrate packages run screenshots \
-	test test-full test-packages
+.PHONY: bench build cgi-bundle check clean deb demo format help image install migrate packages run \
+	screenshots test test-full test-packages
 export PORT ?= 8000
 
 SWIFT_BUILD = swift build -c release --static-swift-stdlib --disable-local-rpath
@@ -33,6 +33,9 @@ cgi-bundle: build ## pack a CGI program with all it needs: .build/orbital-usage-
 deb: build ## pack the Debian package .build/orbital-usage_VERSION_ARCH.deb
 	@deploy/dev/packages deb
 	@exec deploy/dev/deb
+
+image: ## build the container images that deploy/docker/compose.yaml runs, by docker, buildah or podman
+	@exec deploy/docker/image
 
 install: ## as root: put what is built below DESTDIR (default: /), as the package does
 	@exec deploy/install "$(DESTDIR)/"

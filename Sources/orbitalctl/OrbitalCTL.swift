@@ -20,7 +20,7 @@ struct OrbitalCTL: ParsableCommand {
         version: version,
         subcommands: [
             Migrate.self, Keys.self, Rates.self, Import.self, Export.self, Verify.self, Check.self,
-            Top.self,
+            Health.self, Top.self,
         ])
 }
 

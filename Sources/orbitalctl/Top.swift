@@ -1,6 +1,5 @@
 import ArgumentParser
 import Configuration
-import FastCGI
 import Foundation
 
 /// What the responder does right now, in the terminal.
@@ -50,24 +49,13 @@ struct Top: ParsableCommand {
 
     /// The metrics of this moment.
     private static func look(_ path: String) throws -> MetricSamples {
-        let request = [
-            ("REQUEST_METHOD", "GET"), ("SCRIPT_NAME", "/metrics"), ("ORBITAL_INTERNAL", "1"),
-        ]
-        let answer: String
-        do throws(FastCGIError) {
-            let bytes = try Client.answer(path, request, seconds: 10)
-            answer = String(decoding: bytes, as: UTF8.self)
-        } catch {
-            throw unavailable("\(path) cannot be asked: \(error)")
+        let answer = try ResponderAnswer("/metrics", at: path, [("ORBITAL_INTERNAL", "1")])
+        guard answer.isOK else {
+            throw Failure(
+                message: "the responder at \(path) answers: \(answer.status)",
+                status: EX_UNAVAILABLE)
         }
-        guard let start = answer.range(of: "\r\n\r\n"), answer.hasPrefix("Status: 200 ") else {
-            throw unavailable("\(path) answers: \(answer.prefix { $0 != "\r\n" })")
-        }
-        return MetricSamples(answer[start.upperBound...], at: .now)
-    }
-
-    private static func unavailable(_ words: String) -> Failure {
-        Failure(message: "the responder at \(words)", status: EX_UNAVAILABLE)
+        return MetricSamples(answer.body, at: .now)
     }
 
     private static func show(_ text: String) { FileHandle.standardOutput.write(Data(text.utf8)) }

@@ -107,4 +107,15 @@ import Testing
             #expect(readme.contains("| `\(key.name)` | \(standard) |"), "\(key.name)")
         }
     }
+
+    @Test func `are handed on to the containers, but those that their images know`() throws {
+        let compose = try String(
+            contentsOfFile: Repository.path("deploy/docker/compose.yaml"), encoding: .utf8)
+        let known = [
+            "DATABASE_URL", "SOCKET_PATH", "SPOOL_DIRECTORY", "TOKENIZER_DIRECTORY", "PORT",
+        ]
+        for key in SettingsKey.all where !known.contains(key.name) {
+            #expect(compose.contains("\n    \(key.name):\n"), "\(key.name)")
+        }
+    }
 }

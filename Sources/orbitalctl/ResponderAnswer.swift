@@ -1,0 +1,33 @@
+import FastCGI
+import Foundation
+
+/// What the responder says to a GET, asked on its socket without a web server.
+struct ResponderAnswer {
+    /// The status with its words, such as `200 OK`.
+    let status: Substring
+
+    /// The body.
+    let body: Substring
+
+    var isOK: Bool { status.hasPrefix("200 ") }
+
+    /// Asks the responder at `socket` for `path`; throws a failure when it does not answer.
+    init(_ path: String, at socket: String, _ parameters: [(String, String)] = []) throws {
+        let request = [("REQUEST_METHOD", "GET"), ("SCRIPT_NAME", path)] + parameters
+        let text: String
+        do throws(FastCGIError) {
+            text = String(decoding: try Client.answer(socket, request, seconds: 10), as: UTF8.self)
+        } catch {
+            throw Self.unavailable("\(socket) cannot be asked: \(error)")
+        }
+        guard let end = text.range(of: "\r\n\r\n"), text.hasPrefix("Status: ") else {
+            throw Self.unavailable("\(socket) answers: \(text.prefix { $0 != "\r\n" })")
+        }
+        status = text.dropFirst("Status: ".count).prefix { $0 != "\r\n" }
+        body = text[end.upperBound...]
+    }
+
+    private static func unavailable(_ words: String) -> Failure {
+        Failure(message: "the responder at \(words)", status: EX_UNAVAILABLE)
+    }
+}
