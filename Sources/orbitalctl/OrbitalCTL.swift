@@ -19,8 +19,8 @@ struct OrbitalCTL: ParsableCommand {
             """,
         version: "0.1.0",
         subcommands: [
-            Migrate.self, Keys.self, Rates.self, Import.self, Export.self, Verify.self, Check.self,
-            Top.self,
+            Migrate.self, Keys.self, Rates.self, Import.self, Export.self, Verify.self,
+            Revision.self, Check.self, Top.self,
         ])
 }
 
