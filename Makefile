@@ -2,7 +2,7 @@
 # make test    everything that is tested; make check: everything that is linted
 # make help    all targets
 .DEFAULT_GOAL := help
-.PHONY: bench build cgi-bundle check clean demo format help migrate packages run screenshots test test-full \
+.PHONY: bench build capacity cgi-bundle check clean demo format help migrate packages run screenshots test test-full \
 	test-packages
 export PORT ?= 8000
 
@@ -32,6 +32,9 @@ cgi-bundle: build ## pack a CGI program with all it needs: .build/orbital-usage-
 bench: build ## measure beside other services, nginx and PostgreSQL; BENCH_FULL=1: ten million records
 	@deploy/dev/packages bench
 	@python3 Tests/Benchmarks/bench.py $(if $(BENCH_FULL),--full) $(if $(PUBLISH),--publish)
+
+capacity: test-packages build ## measure disk, memory and requests per core; PUBLISH=1: into the runbook
+	@python3 -B Tests/Benchmarks/capacity.py $(if $(PUBLISH),--publish)
 
 check: test-packages ## lint, and check the rules of the code, the nginx file and the scripts
 	@exec deploy/dev/check
