@@ -2,8 +2,8 @@
 # make test    everything that is tested; make check: everything that is linted
 # make help    all targets
 .DEFAULT_GOAL := help
-.PHONY: bench build cgi-bundle check clean deb demo format help image install migrate packages run \
-	screenshots test test-full test-packages
+.PHONY: bench build capacity cgi-bundle check clean deb demo format help image install migrate packages \
+	run screenshots test test-full test-packages
 export PORT ?= 8000
 
 SWIFT_BUILD = swift build -c release --static-swift-stdlib --disable-local-rpath
@@ -43,6 +43,9 @@ install: ## as root: put what is built below DESTDIR (default: /), as the packag
 bench: build ## measure beside other services, nginx and PostgreSQL; BENCH_FULL=1: ten million records
 	@deploy/dev/packages bench
 	@python3 Tests/Benchmarks/bench.py $(if $(BENCH_FULL),--full) $(if $(PUBLISH),--publish)
+
+capacity: test-packages build ## measure disk, memory and requests per core; PUBLISH=1: into the runbook
+	@python3 -B Tests/Benchmarks/capacity.py $(if $(PUBLISH),--publish)
 
 check: test-packages ## lint, and check the rules of the code, the nginx file and the scripts
 	@exec deploy/dev/check

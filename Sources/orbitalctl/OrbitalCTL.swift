@@ -19,8 +19,8 @@ struct OrbitalCTL: ParsableCommand {
             """,
         version: version,
         subcommands: [
-            Migrate.self, Keys.self, Rates.self, Import.self, Export.self, Verify.self, Check.self,
-            Health.self, Top.self,
+            Migrate.self, Keys.self, Rates.self, Import.self, Export.self, Verify.self,
+            Revision.self, Check.self, Health.self, Top.self,
         ])
 }
 

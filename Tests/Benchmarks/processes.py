@@ -1,5 +1,6 @@
 """Starts, stops and measures the processes of a benchmark."""
 
+import os
 import pathlib
 import re
 import socket
@@ -30,6 +31,31 @@ def wait_for(address, process, seconds=30):
             time.sleep(0.05)
 
 
+def tree(pid):
+    """The id of a process and those of all that descend from it."""
+    pids = [pid]
+    for pid in pids:
+        try:
+            for children in pathlib.Path(f"/proc/{pid}/task").glob("*/children"):
+                pids += map(int, children.read_text().split())
+        except OSError:
+            pass
+    return pids
+
+
+def processor_seconds(pid):
+    """What the tree of a process has used, children that have ended included."""
+    ticks = 0
+    for member in tree(pid):
+        try:
+            fields = pathlib.Path(f"/proc/{member}/stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        # utime, stime, and those of children that were waited for (proc(5)).
+        ticks += sum(map(int, fields[11:15]))
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
 class Process:
     """A program with its children; what it prints goes to a file in the folder."""
 
@@ -58,14 +84,7 @@ class Process:
 
     def tree(self):
         """Its id and those of all that descend from it."""
-        pids = [self.popen.pid]
-        for pid in pids:
-            try:
-                for children in pathlib.Path(f"/proc/{pid}/task").glob("*/children"):
-                    pids += map(int, children.read_text().split())
-            except OSError:
-                pass
-        return pids
+        return tree(self.popen.pid)
 
     def reset_peak(self):
         """Lets the peak of its memory begin anew."""

@@ -41,8 +41,11 @@ def publish(folder):
     PUBLISHED.mkdir(exist_ok=True)
     for name in ("results.json", "results.md", "plots.svg"):
         shutil.copy(pathlib.Path(folder, name), PUBLISHED / name)
-    readme = REPOSITORY / "README.md"
-    before, rest = readme.read_text().split(BEGIN)
-    after = rest.split(END)[1]
     results = json.loads((PUBLISHED / "results.json").read_text())
-    readme.write_text(f"{before}{BEGIN}\n\n{table(results)}\n{END}{after}")
+    put(REPOSITORY / "README.md", BEGIN, table(results))
+
+
+def put(page, begin, text):
+    """Puts what was measured into a page, from the line `begin` to the end of what was measured."""
+    before, rest = page.read_text().split(begin)
+    page.write_text(f"{before}{begin}\n\n{text}\n{END}{rest.split(END)[1]}")

@@ -28,9 +28,11 @@ import Testing
 
     @Test func `say of each alert what it means and what to do`() throws {
         let alerts = try text("orbital-alerts.yml").components(separatedBy: "- alert: ").dropFirst()
-        #expect(alerts.count == 8)
+        #expect(alerts.count == 9)
         for alert in alerts {
-            #expect(alert.contains("          summary: ") && alert.contains("          action: "))
+            for name in ["summary", "action", "runbook_url"] {
+                #expect(alert.contains("          \(name): "))
+            }
             #expect(alert.contains("for: ") && alert.contains("labels: { severity: "))
         }
     }

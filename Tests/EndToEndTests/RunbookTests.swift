@@ -1,0 +1,86 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// `deploy/RUNBOOK.md`, held to the alerts and to what there is to be quoted.
+@Suite(.timeLimit(.minutes(6))) struct `The runbook` {
+    private func text(_ path: String) throws -> String {
+        try String(contentsOfFile: Repository.path(path), encoding: .utf8)
+    }
+
+    /// All text below these folders.
+    private func texts(_ folders: [String]) throws -> String {
+        try folders.flatMap { folder in
+            let names = try FileManager.default.subpathsOfDirectory(
+                atPath: Repository.path(folder))
+            return names.map { "\(folder)/\($0)" }
+        }.compactMap { try? text($0) }.joined()
+    }
+
+    @Test func `has a heading for each alert, and the alert leads there`() throws {
+        let alerts = try text("deploy/monitoring/orbital-alerts.yml")
+            .matches(of: /- alert: (\w+)\n(?:  .*\n)*?\s+runbook_url: (.*)/)
+        let names = alerts.map { String($0.1) }
+        #expect(names.count == 9)
+        for alert in alerts {
+            #expect(alert.2 == "deploy/RUNBOOK.md#\(alert.1.lowercased())")
+        }
+        let headings = try text("deploy/RUNBOOK.md").matches(of: /\n### (Orbital\w+)\n/)
+        #expect(Set(headings.map { String($0.1) }) == Set(names))
+        #expect(headings.count == names.count)
+    }
+
+    @Test func `leads to headings that there are`() throws {
+        let text = try text("deploy/RUNBOOK.md")
+        let anchors = Set(
+            text.matches(of: /\n#+ (.*)/).map {
+                $0.1.lowercased().replacing(" ", with: "-").replacing("'", with: "")
+            })
+        let links = text.matches(of: /\]\(#([^)]*)\)/).map { String($0.1) }
+        #expect(links.count > 10)
+        for link in links { #expect(anchors.contains(link), "\(link)") }
+    }
+
+    @Test func `quotes settings, metrics, commands and log lines that there are`() throws {
+        let page = try text("deploy/RUNBOOK.md")
+        let sources = try texts(["Sources"])
+        let known = try sources + texts(["deploy/systemd", "nginx/optional", "nginx/snippets"])
+        var quoted: [String] = page.matches(of: /`([A-Z]+_[A-Z_]+)\*?`/).map { String($0.1) }
+        quoted += page.matches(of: /\borbital_(?!before|restored|responder|fcgi)[a-z_]+/).map {
+            String($0.0)
+        }
+        quoted += page.matches(of: /-g '([a-z ]+)'/).map { String($0.1) }
+        for match in page.matches(
+            of: /orbitalctl ([a-z]+)(?: (create|list|add|revoke|up|down|status|advance))?/)
+        {
+            let words = [match.1, match.2 ?? match.1].map {
+                $0.prefix(1).uppercased() + $0.dropFirst()
+            }
+            quoted += words.map { "struct \($0): ParsableCommand" }
+        }
+        #expect(quoted.count > 30)
+        for text in quoted where !["KEY_ID", "MESSAGE_ID", "DATABASE_URL", "SPOOL_"].contains(text)
+        {
+            let isKnown = known.contains(text)
+            #expect(isKnown, "\(text)")
+        }
+        for name in page.matches(of: /`(?:snippets\/)?(orbital-[a-z-]+)\*?\.conf`/) {
+            let there = try FileManager.default.subpathsOfDirectory(
+                atPath: Repository.path("nginx"))
+            #expect(there.contains { $0.contains(name.1) }, "\(name.1)")
+        }
+    }
+
+    /// The page's own lines, on a copy of this machine; see the scripts.
+    @Test(
+        .enabled(if: mayMakeMachines, "needs the rights to make namespaces and mounts"),
+        arguments: ["faults-inside", "restores-inside"])
+    func `does what it says, for faults that are made, and for backups`(script: String) throws {
+        let outcome = try Program.run(
+            Repository.path("Tests/install/systemd"), [script])
+        #expect(outcome.status == 0, "\((outcome.output + outcome.errors).suffix(6000))")
+        for line in outcome.output.split(separator: "\n") where line.hasPrefix("measured: ") {
+            print(line)
+        }
+    }
+}
