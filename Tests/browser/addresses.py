@@ -87,6 +87,29 @@ def test_each_control_makes_an_address_and_back_and_forward_restore_each_view(si
         settled(views[-1][1])
 
 
+def test_a_date_that_is_typed_counts_once_it_is_whole(site):
+    """Chromium tells of a change after each digit: of the year 2, of January before December."""
+    with site.open("/?from=2024-03-25&to=2024-04-02") as page:
+        steps = page.evaluate("history.length")
+        period = page.locator("#period")
+        page.locator("#to").focus()
+        page.keyboard.type("04152024")
+        assert query(page) == {"from": "2024-03-25", "to": "2024-04-02"}
+        page.keyboard.press("Enter")
+        expect(period).to_have_text("25 Mar 2024 – 15 Apr 2024")
+        assert query(page) == {"from": "2024-03-25", "to": "2024-04-16"}
+        page.locator("#from").focus()
+        page.keyboard.type("04122024")
+        # What is left half typed is taken back.
+        page.locator("#to").focus()
+        expect(period).to_have_text("12 Apr 2024 – 15 Apr 2024")
+        page.keyboard.press("Backspace")
+        page.locator("#zone").focus()
+        assert page.locator("#to").input_value() == "2024-04-15"
+        assert query(page) == {"from": "2024-04-12", "to": "2024-04-16"}
+        assert page.evaluate("history.length") == steps + 2
+
+
 def test_presets_are_days_of_the_zone(site):
     with site.open("/?tz=Pacific/Kiritimati") as page:
         page.locator("#preset").select_option(label="Last 7 days")

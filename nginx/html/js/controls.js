@@ -19,8 +19,7 @@ export function startControls(onChange) {
     const [from, to] = PRESETS[target.value][1](today(element("zone").value));
     onChange({ from, to });
   });
-  element("from").addEventListener("change", () => onChange(customRange("from")));
-  element("to").addEventListener("change", () => onChange(customRange("to")));
+  for (const id of ["from", "to"]) onDate(element(id), () => onChange(customRange(id)));
   element("zone").addEventListener("change", ({ target }) => onChange({ tz: target.value }));
   element("report").addEventListener("change", ({ target }) => {
     onChange({
@@ -30,6 +29,43 @@ export function startControls(onChange) {
     }[target.value] ?? { reports: [target.value.slice(1)], hasReport: null });
   });
   element("reset").addEventListener("click", () => onChange(null));
+}
+
+/**
+ * Calls `action` when there is another date. Chromium tells of a change after each digit: what is
+ * typed is a date once Enter or the way out of the field says so. One from the calendar is at once.
+ */
+function onDate(field, action) {
+  let isTyping = false;
+  let before = null;
+  const finish = () => {
+    isTyping = false;
+    if (before === null) return;
+    // Half a date is none; emptied, for a field that has the same value may keep its digits.
+    if (field.validity.badInput) {
+      field.value = "";
+      field.value = before;
+    }
+    const isOther = field.value !== before;
+    before = null;
+    if (isOther) action();
+  };
+  field.addEventListener("keydown", ({ key, altKey }) => {
+    if (key === "Enter") finish();
+    // The space bar and Alt open the calendar.
+    else if (altKey || key === " ") isTyping = false;
+    else if (key.length === 1 || ["ArrowUp", "ArrowDown", "Backspace", "Delete"].includes(key)) {
+      isTyping = true;
+      before ??= field.value;
+    }
+  });
+  field.addEventListener("pointerdown", () => { isTyping = false; });
+  field.addEventListener("blur", finish);
+  field.addEventListener("change", () => {
+    if (isTyping) return;
+    before = null;
+    action();
+  });
 }
 
 /** The range of both date fields; the one that was changed moves the other out of its way. */
