@@ -67,6 +67,20 @@ def test_scroll_position_and_focus_stay_when_rows_come_in_before(site):
             assert [row[0] for row in rows(page, 10)] == dearest.splitlines()
 
 
+def test_a_record_that_comes_between_the_rows_and_the_sums_is_not_missed(site):
+    with site.open("", is_live=False) as page:
+        held = []
+        page.route("**/usage/summary*", lambda route: held.append(route))
+        with page.expect_response("**/usage?*"):
+            page.goto(SITE + "/?sort=credits_used:desc")
+        eventually(page, lambda: held)
+        site.sql("""INSERT INTO usage_record ("timestamp", report_name, message_text)
+            VALUES ('2024-04-01Z', 'Between', repeat('y', 5000))""")
+        # What is held goes on.
+        page.unroute("**/usage/summary*")
+        expect(page.locator("#records tbody tr[data-index]").first).to_contain_text("Between")
+
+
 def test_focus_in_a_field_and_an_open_receipt_stay(site):
     count = int(site.sql("SELECT count(*) FROM usage_record"))
     with site.open(has_clock=True) as page:

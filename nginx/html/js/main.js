@@ -44,12 +44,11 @@ async function load(signal) {
   rows?.catch(() => {});
   const sums = await summariesOf(wanted, signal);
   if (signal.aborted) return;
-  const isOther = shown.summary?.revision !== sums.summary.revision;
   showSums(sums);
   await rows;
   if (signal.aborted) return;
   table.setTotal(sums.summary.totals.messages);
-  if (!rows && isOther) await table.refresh();
+  await table.catchUp(sums.summary.revision);
   table.wake();
   shown.rows = wanted;
   element("main").hidden = false;

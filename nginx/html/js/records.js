@@ -73,11 +73,13 @@ export class RecordsTable {
     this.#render();
   }
 
-  /** Reads the rows in view again, which keep their place, as does the focus. */
-  async refresh() {
+  /** Reads rows in view that are older than a revision; they keep their place, as does the focus. */
+  async catchUp(revision) {
     if (!this.#pages) return;
-    this.#pages.expire();
-    await this.#readInPlace(this.#window.range(this.count, 0)[0]);
+    this.#pages.expire(revision);
+    const count = this.count;
+    const first = this.#window.range(count, 0)[0];
+    if (this.#pages.isMissing(first, Math.max(count, first + 1))) await this.#readInPlace(first);
   }
 
   /** Reads a page of this view; what is looked at stays where it is, and so does the focus. */
