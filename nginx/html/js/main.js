@@ -32,8 +32,9 @@ const reports = new ReportList((name) => change(withReport(view, name)));
 const table = new RecordsTable(
   (id, opener) => showReceipt(id, opener, view.tz), (failure) => live.failed(failure));
 const live = new Live(load, (failure) => {
-  element("main").hidden = !shown.summary && ["unauthorised", "forbidden"].includes(failure.kind);
-  if (["unauthorised", "forbidden"].includes(failure.kind)) askForKey(failure.message);
+  if (!["unauthorised", "forbidden"].includes(failure.kind)) return;
+  if (!shown.summary) element("main").hidden = true;
+  askForKey(failure.message);
 });
 
 /** Shows the view and, if rows are those of another one or of an older revision, reads these. */
