@@ -76,6 +76,22 @@ def test_the_keyboard_reaches_everything_and_shows_where_it_is(site):
         expect(page.locator("#records-title")).to_be_focused()
 
 
+def test_a_button_that_goes_when_it_is_pressed_hands_the_focus_on(site):
+    with site.open("/?report_name=Rent+Review", may_fail=True, has_clock=True) as page:
+        page.get_by_role("button", name="Show all reports").focus()
+        page.keyboard.press("Enter")
+        expect(page.get_by_label("Find a report")).to_be_focused()
+        page.context.set_offline(True)
+        later(page)
+        again = page.get_by_role("button", name="Try again")
+        expect(again).to_be_visible()
+        again.focus()
+        page.context.set_offline(False)
+        page.keyboard.press("Enter")
+        expect(again).to_be_hidden()
+        expect(page.locator("main")).to_be_focused()
+
+
 def test_nothing_is_cut_off_from_a_phone_to_a_wide_screen(site):
     with site.open() as page:
         for width in WIDTHS:

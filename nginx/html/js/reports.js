@@ -1,5 +1,6 @@
 // Credits by report, as bars that filter. Messages without a report are one bar, too.
 
+import { show } from "./focus.js";
 import { count, credits, counted } from "./format.js";
 
 const SHOWN = 100;
@@ -38,7 +39,8 @@ export class ReportList {
   show(reports, view) {
     this.#reports = reports.toSorted((one, other) => other.credits_used - one.credits_used);
     this.#view = view;
-    element("all-reports").hidden = view.reports.length === 0 && view.hasReport === null;
+    const isFiltered = view.reports.length > 0 || view.hasReport !== null;
+    show(element("all-reports"), isFiltered, this.#search);
     this.#render();
   }
 

@@ -1,6 +1,6 @@
 // The API key of this tab. It is never written anywhere but into session storage.
 
-import { hide } from "./focus.js";
+import { show } from "./focus.js";
 
 const NAME = "orbital-key";
 const element = (id) => document.getElementById(id);
@@ -39,6 +39,6 @@ export function askForKey(reason) {
 }
 
 export function showSignedIn() {
-  hide(element("sign-in"));
+  show(element("sign-in"), false);
   element("sign-out").hidden = storedKey() === null;
 }

@@ -1,5 +1,7 @@
 // The one line that says how fresh the page is, and what is in the way.
 
+import { show } from "./focus.js";
+
 const element = (id) => document.getElementById(id);
 const SLOW_AFTER = 2000;
 
@@ -20,7 +22,7 @@ function say(kind, text, canRetry = false) {
   if (state.textContent !== text) state.textContent = text;
   state.dataset.kind = kind;
   state.dataset.severity = SEVERITIES[kind] ?? "fault";
-  element("retry").hidden = !canRetry;
+  show(element("retry"), canRetry);
 }
 
 let slowness = null;
