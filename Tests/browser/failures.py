@@ -72,6 +72,27 @@ def test_service_unavailable_waits_as_long_as_it_is_told(site):
         wait_until_live(page)
 
 
+def test_rows_that_cannot_be_read_are_asked_for_when_it_is_time(site):
+    with site.open(may_fail=True, has_clock=True) as page:
+        asked = []
+        def refuse(route):
+            asked.append(route.request.url)
+            route.fulfill(status=429, headers={"Retry-After": "1"})
+        page.route("**/usage?*", refuse)
+        for top in range(1500, 2500, 100):
+            page.locator("#scroller").evaluate("(it, top) => { it.scrollTop = top * 37; }", top)
+            expect(page.locator("#position")).to_contain_text(f"{top + 1:,}–")
+        assert len(asked) == 1, "scrolling does not hurry it"
+        for number, seconds in enumerate([3, 6, 12], start=1):
+            expect(state(page)).to_contain_text(f"asking again in {seconds} s.")
+            assert len(asked) == number
+            later(page, seconds)
+        page.unroute("**/usage?*")
+        later(page, 24)
+        wait_until_live(page)
+        expect(page.locator(".pending")).to_have_count(0)
+
+
 def test_a_page_that_starts_while_nothing_answers(site):
     """The responder is gone and comes back; nothing is faked."""
     os.kill(int(os.environ["RESPONDER_PID"]), signal.SIGKILL)

@@ -50,7 +50,6 @@ async function load(signal) {
   if (signal.aborted) return;
   table.setTotal(sums.summary.totals.messages);
   await table.catchUp(sums.summary.revision);
-  table.wake();
   shown.rows = wanted;
   element("main").hidden = false;
   showSignedIn();

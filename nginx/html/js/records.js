@@ -24,6 +24,8 @@ export class RecordsTable {
   #rows = new Map();
   #reading = null;
   #onFailure;
+  /** After a failure nothing is read until it is time to ask again. */
+  #hasFailed = false;
   /** Whether the active row is to have the focus as soon as its record is there. */
   #isFocusDue = false;
   /** The row that Tab comes to. */
@@ -57,6 +59,7 @@ export class RecordsTable {
     const keep = await this.#read(pages, 0);
     if (!keep) return;
     keep();
+    this.#hasFailed = false;
     this.#pages = pages;
     this.#timeText = timeText;
     this.#total = 0;
@@ -73,13 +76,20 @@ export class RecordsTable {
     this.#render();
   }
 
-  /** Reads rows in view that are older than a revision; they keep their place, as does the focus. */
+  /**
+   * Reads rows in view that are older than a revision, which keep their place, as does the focus,
+   * and those that are still missing, such as after a failure.
+   */
   async catchUp(revision) {
     if (!this.#pages) return;
+    this.#hasFailed = false;
     this.#pages.expire(revision);
-    const count = this.count;
-    const first = this.#window.range(count, 0)[0];
-    if (this.#pages.isMissing(first, Math.max(count, first + 1))) await this.#readInPlace(first);
+    const [first, end] = this.#window.range(this.count, 0);
+    for (const index of [first, Math.max(first, end - 1)]) {
+      const isMissing = this.#pages.isMissing(index, Math.max(this.count, first + 1));
+      if (isMissing && !this.#isReading(index)) await this.#readInPlace(index);
+    }
+    this.#render();
   }
 
   /** Reads a page of this view; what is looked at stays where it is, and so does the focus. */
@@ -151,9 +161,6 @@ export class RecordsTable {
     }
   }
 
-  /** Reads what is still missing, such as after a failure. */
-  wake() { this.#render(); }
-
   #render() {
     if (!this.#pages) return;
     const count = this.count;
@@ -189,16 +196,21 @@ export class RecordsTable {
     this.#readMissing(first, end);
   }
 
+  #isReading(index) { return this.#reading && samePage(this.#reading.index, index); }
+
   #readMissing(first, end) {
     const inView = [first, end - 1];
     const soon = [end - 1 + AHEAD, first - AHEAD];
     const isMissing = (index) => index >= 0 && this.#pages.isMissing(index, this.count);
     const index = inView.find(isMissing) ?? (this.#reading ? undefined : soon.find(isMissing));
-    if (index === undefined || end <= first) return;
+    if (index === undefined || end <= first || this.#hasFailed) return;
     // Another view is about to take the place of this one.
     if (this.#reading && this.#reading.pages !== this.#pages) return;
     // A way to a place that nobody looks at any more is not gone to its end.
-    if (this.#reading && samePage(this.#reading.index, index)) return;
-    this.#readInPlace(index).catch(this.#onFailure);
+    if (this.#isReading(index)) return;
+    this.#readInPlace(index).catch((failure) => {
+      this.#hasFailed = true;
+      this.#onFailure(failure);
+    });
   }
 }
