@@ -72,6 +72,29 @@ def test_service_unavailable_waits_as_long_as_it_is_told(site):
         wait_until_live(page)
 
 
+def test_a_view_that_has_not_come_is_not_taken_for_the_one_before(site):
+    with site.open(may_fail=True, has_clock=True) as page:
+        main = page.locator("main")
+        expect(main).to_have_attribute("data-shows", "this")
+        answer_with(page, 503)
+        page.locator("#report").select_option(label="Rent Review")
+        expect(main).to_have_attribute("data-shows", "other")
+        expect(state(page)).to_contain_text("What is shown is the view before.")
+        eventually(page, lambda: page.locator(".cards").evaluate("it => getComputedStyle(it).opacity < 0.6"))
+        page.go_back()
+        expect(state(page)).to_contain_text("What is shown is the view before.")
+        page.unroute("**/usage/summary*")
+        page.get_by_role("button", name="Try again").click()
+        wait_until_live(page)
+        expect(main).to_have_attribute("data-shows", "this")
+        # Without a failure, too, as long as nothing has come.
+        page.route("**/usage/summary*", lambda route: None)
+        page.locator("#report").select_option(label="Rent Review")
+        expect(main).to_have_attribute("data-shows", "other")
+        later(page, 2)
+        expect(state(page)).to_contain_text("still waiting. What is shown is the view before.")
+
+
 def test_rows_that_cannot_be_read_are_asked_for_when_it_is_time(site):
     with site.open(may_fail=True, has_clock=True) as page:
         asked = []

@@ -51,6 +51,7 @@ async function load(signal) {
   table.setTotal(sums.summary.totals.messages);
   await table.catchUp(sums.summary.revision);
   shown.rows = wanted;
+  element("main").dataset.shows = "this";
   element("main").hidden = false;
   showSignedIn();
 }
@@ -72,6 +73,7 @@ function showSums({ summary, reports: all, length, notice }) {
 
 /** Shows everything of a view that needs no answer. */
 function showView() {
+  if (shown.rows) element("main").dataset.shows = "other";
   showNotices(faults);
   showControls(view);
   showSort(element("records"), view.sort);

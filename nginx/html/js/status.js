@@ -28,7 +28,11 @@ function say(kind, text, canRetry = false) {
 let slowness = null;
 let seen = null;
 
-const stale = () => (seen ? ` What is shown is of ${seen}.` : "");
+function stale() {
+  if (!seen) return "";
+  return element("main").dataset.shows === "other"
+    ? " What is shown is the view before." : ` What is shown is of ${seen}.`;
+}
 
 /** Says that an answer takes long, once it does; the others call this off. */
 export function showWaiting(isFirst) {
