@@ -64,6 +64,24 @@ def test_the_arrow_keys_read_the_bars_aloud(site):
         expect(page.locator("#chart-tip")).to_be_hidden()
 
 
+def test_what_is_read_out_goes_with_its_bar(site):
+    with site.open("/?from=2024-03-20&to=2024-03-24&granularity=day") as page:
+        period, tip = page.locator("#period"), page.locator("#chart-tip")
+        page.locator("#to").fill("2024-04-10")
+        expect(period).to_have_text("20 Mar 2024 – 10 Apr 2024")
+        page.locator("#chart").focus()
+        page.keyboard.press("End")
+        expect(tip).to_contain_text("Wed, 10 Apr 2024")
+        page.go_back()
+        expect(period).to_have_text("20 Mar 2024 – 23 Mar 2024")
+        expect(tip).to_be_hidden()
+        # There is nothing to zoom into.
+        page.keyboard.press("Enter")
+        page.keyboard.press("ArrowRight")
+        expect(tip).to_contain_text("Wed, 20 Mar 2024")
+        assert period.inner_text() == "20 Mar 2024 – 23 Mar 2024"
+
+
 def test_dragging_zooms_into_what_was_dragged_over(site):
     with site.open("/?from=2024-03-20&to=2024-03-30&tz=Europe/London") as page:
         page.mouse.move(*middle(page, 0.25))

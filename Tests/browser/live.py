@@ -108,6 +108,22 @@ def test_focus_in_a_field_and_an_open_receipt_stay(site):
         expect(page.locator("#records tbody button").first).to_be_focused()
 
 
+def test_what_is_chosen_in_the_chart_stays_and_is_told_anew(site):
+    with site.open("/?from=2024-03-20&to=2024-03-30", has_clock=True) as page:
+        page.locator("#chart").focus()
+        for key in ["ArrowRight", "ArrowRight", "Shift+ArrowRight"]:
+            page.keyboard.press(key)
+        tip = page.locator("#chart-tip")
+        before = tip.inner_text()
+        add(site, "2024-03-22T10:00Z")
+        later(page)
+        expect(tip).not_to_have_text(before, use_inner_text=True)
+        expect(tip).to_contain_text("Fri, 22 Mar 2024")
+        assert page.locator("#chart .u-select").bounding_box()["width"] > 50
+        page.keyboard.press("Enter")
+        expect(page.locator("#period")).to_have_text("21 Mar 2024 – 22 Mar 2024")
+
+
 def test_the_first_record_of_all_appears_by_itself(site):
     site.sql("TRUNCATE usage_record")
     with site.open(has_clock=True) as page:

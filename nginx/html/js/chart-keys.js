@@ -2,6 +2,7 @@
 
 import { sentence } from "./tip.js";
 
+/** Listens in `element` for `chart`; calling what comes back lets go of what was chosen. */
 export function startKeys(element, chart) {
   const readout = document.getElementById("chart-readout");
   let index = null;
@@ -42,4 +43,5 @@ export function startKeys(element, chart) {
     event.preventDefault();
   });
   element.addEventListener("blur", letGo);
+  return letGo;
 }

@@ -19,6 +19,7 @@ export class Tip {
   #chart;
   #tip;
   #band = document.createElement("div");
+  #index = null;
 
   constructor(element, chart) {
     this.#chart = chart;
@@ -26,8 +27,12 @@ export class Tip {
     this.#band.className = "band";
   }
 
+  /** The bars are the same, and their numbers may not be. */
+  refresh(plot) { this.show(plot, this.#index); }
+
   /** Shows the bucket at `index` beside its bar; null shows none. */
   show(plot, index) {
+    this.#index = index;
     const { buckets, granularity } = this.#chart;
     const bucket = buckets[index];
     this.#tip.hidden = this.#band.hidden = !bucket;
