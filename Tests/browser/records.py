@@ -132,6 +132,27 @@ def test_a_row_that_is_scrolled_away_leaves_the_focus_to_the_table(site):
         assert abs(int(row) - 1500) < 30
 
 
+def test_what_concerns_no_record_moves_none(site):
+    with site.open() as page:
+        scroll_to(page, 0.5)
+        settled(page, "1,501–")
+        asked = []
+        page.on("request", lambda request: "/usage?" in request.url and asked.append(request.url))
+        for _ in range(2):
+            page.get_by_role("button", name="Week").click()
+            expect(page.locator("#chart-title")).to_have_text("Credits per week")
+            wait_until_live(page)
+        steps = page.evaluate("history.length")
+        page.get_by_role("link", name="Skip to the records").press("Enter")
+        expect(page.locator("#records-title")).to_be_focused()
+        page.go_back()
+        page.go_back()
+        expect(page.locator("#chart-title")).to_have_text("Credits per day")
+        wait_until_live(page)
+        assert page.locator("#position").inner_text().startswith("1,501–")
+        assert asked == [] and page.evaluate("history.length") == steps + 1
+
+
 def test_a_page_that_cannot_be_read_is_read_later(site):
     with site.open(may_fail=True) as page:
         page.route("**/usage?*cursor=*", lambda route: route.abort())

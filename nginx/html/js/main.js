@@ -15,13 +15,14 @@ import { ReportList } from "./reports.js";
 import { askForKey, showSignedIn, startSignIn } from "./sign-in.js";
 import { cycled, makeSortable, showSort } from "./sort.js";
 import { forgetAnswers, summariesOf } from "./summaries.js";
-import { emptyView, readView, searchOf } from "./view.js";
+import { emptyView, readView, recordsOf, searchOf } from "./view.js";
 import { withReport, zoomed } from "./view-changes.js";
 
 const element = (id) => document.getElementById(id);
 
-let { view, faults } = readView(location.search);
-/** What is on the screen: the rows of which view, and the sums of which answer. */
+let address = location.search;
+let { view, faults } = readView(address);
+/** What is on the screen: the rows of which parameters, and the sums of which answer. */
 const shown = { rows: null, summary: null, reports: null };
 
 const chart = new Chart(element("chart"), (first, last) => {
@@ -40,7 +41,10 @@ const live = new Live(load, (failure) => {
 /** Shows the view and, if rows are those of another one or of an older revision, reads these. */
 async function load(signal) {
   const wanted = view;
-  const rows = shown.rows === wanted ? null : table.show(wanted);
+  const parameters = recordsOf(wanted).toString();
+  const rows = shown.rows === parameters ? null : table.show(wanted);
+  // Until they have come, nobody knows whose are there.
+  if (rows) shown.rows = null;
   // It is awaited below; until then its failure is nobody's.
   rows?.catch(() => {});
   const sums = await summariesOf(wanted, signal);
@@ -50,7 +54,7 @@ async function load(signal) {
   if (signal.aborted) return;
   table.setTotal(sums.summary.totals.messages);
   await table.catchUp(sums.summary.revision);
-  shown.rows = wanted;
+  shown.rows = parameters;
   element("main").dataset.shows = "this";
   element("main").hidden = false;
   showSignedIn();
@@ -73,7 +77,7 @@ function showSums({ summary, reports: all, length, notice }) {
 
 /** Shows everything of a view that needs no answer. */
 function showView() {
-  if (shown.rows) element("main").dataset.shows = "other";
+  if (shown.summary) element("main").dataset.shows = "other";
   showNotices(faults);
   showControls(view);
   showSort(element("records"), view.sort);
@@ -86,12 +90,18 @@ function showView() {
 function change(changes) {
   view = changes ? { ...view, ...changes } : emptyView();
   faults = [];
-  history.pushState(null, "", `${location.pathname}${searchOf(view)}`);
+  if (searchOf(view) !== address) {
+    history.pushState(null, "", `${location.pathname}${searchOf(view)}`);
+    address = location.search;
+  }
   showView();
 }
 
 addEventListener("popstate", () => {
-  ({ view, faults } = readView(location.search));
+  // Another place on the page is no other view.
+  if (location.search === address) return;
+  address = location.search;
+  ({ view, faults } = readView(address));
   showView();
 });
 

@@ -6,7 +6,7 @@ import { Pages, samePage } from "./pages.js";
 import { startKeys } from "./record-keys.js";
 import { fillRow, findingText, newRow, positionText } from "./row.js";
 import { ScrollWindow } from "./scroll-window.js";
-import { filterOf, sortText } from "./view.js";
+import { recordsOf } from "./view.js";
 
 const element = (id) => document.getElementById(id);
 /** Rows beyond the edges, for scrolling without gaps. */
@@ -52,9 +52,7 @@ export class RecordsTable {
 
   /** Shows another view from its start, once its first records have come. */
   async show(view) {
-    const parameters = filterOf(view);
-    if (view.sort.length > 0) parameters.set("sort", sortText(view.sort));
-    const pages = new Pages(parameters);
+    const pages = new Pages(recordsOf(view));
     const timeText = timesIn(view.tz);
     const keep = await this.#read(pages, 0);
     if (!keep) return;

@@ -100,8 +100,12 @@ export function filterOf({ from, to, tz, reports, hasReport }) {
   return parameters;
 }
 
-export function sortText(sort) {
-  return sort.map(({ column, direction }) => `${column}:${direction}`).join(",");
+/** The parameters that choose records and their order. */
+export function recordsOf(view) {
+  const parameters = filterOf(view);
+  const sort = view.sort.map(({ column, direction }) => `${column}:${direction}`).join(",");
+  if (sort) parameters.set("sort", sort);
+  return parameters;
 }
 
 /** A query that people can read: what needs no escape in a query gets none. */
@@ -112,8 +116,7 @@ export function queryText(parameters) {
 
 /** The address's query for a view; the inverse of `readView`. */
 export function searchOf(view) {
-  const parameters = filterOf(view);
+  const parameters = recordsOf(view);
   if (view.granularity) parameters.set("granularity", view.granularity);
-  if (view.sort.length > 0) parameters.set("sort", sortText(view.sort));
   return queryText(parameters);
 }
