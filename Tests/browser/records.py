@@ -132,6 +132,17 @@ def test_a_row_that_is_scrolled_away_leaves_the_focus_to_the_table(site):
         assert abs(int(row) - 1500) < 30
 
 
+def test_a_turned_phone_shows_the_same_records(site):
+    with site.open() as page:
+        scroll_to(page, 0.5)
+        settled(page, "1,501–")
+        for width in [700, 1280, 390, 844]:
+            page.set_viewport_size({"width": width, "height": 800})
+            eventually(page, lambda: page.locator("#chart canvas").bounding_box()["width"] < width)
+            settled(page, "1,501–")
+        assert not page.locator("#records tbody tr[data-index='1501'] button").is_disabled()
+
+
 def test_what_concerns_no_record_moves_none(site):
     with site.open() as page:
         scroll_to(page, 0.5)
