@@ -130,6 +130,12 @@ def test_on_paper_there_are_numbers_and_no_controls(site):
         expect(page.locator("#chart canvas")).to_be_visible()
         eventually(page, lambda: page.locator("#scroller").evaluate("it => it.scrollHeight <= it.clientHeight"))
         page.pdf()
+        # Each report has its place in the panel, and none lies over the records.
+        page.locator("#report-list").evaluate("""list => {
+            for (let i = 0; i < 20; i += 1) list.append(list.lastElementChild.cloneNode(true));
+        }""")
+        last, panel = (page.locator(each).last.bounding_box() for each in ["#report-list li", ".reports"])
+        assert last["y"] + last["height"] <= panel["y"] + panel["height"]
 
 
 run(globals())

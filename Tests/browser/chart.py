@@ -142,6 +142,11 @@ def test_bars_are_as_high_as_their_credits_and_have_the_colours_of_the_scheme(si
         page.emulate_media(color_scheme="dark")
         eventually(page, lambda: colours(page).get("138,164,255", 0) > 10_000)
         assert "61,91,217" not in colours(page)
+        # Paper is light.
+        page.evaluate("dispatchEvent(new Event('beforeprint'))")
+        eventually(page, lambda: colours(page).get("61,91,217", 0) > 10_000)
+        page.evaluate("dispatchEvent(new Event('afterprint'))")
+        eventually(page, lambda: "61,91,217" not in colours(page))
     with site.open("/?from=2024-04-20&to=2024-04-24") as page:
         assert "61,91,217" not in colours(page), "nothing was used, so there is no bar"
 

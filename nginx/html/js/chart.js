@@ -31,9 +31,15 @@ export class Chart {
     this.#onZoom = onZoom;
     this.#tip = new Tip(element, this);
     this.#letGo = startKeys(element, this);
-    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
-      this.#plot?.redraw(false, true);
-    });
+    const repaint = () => this.#plot?.redraw(false, true);
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", repaint);
+    // Paper is light, which no change of the scheme says.
+    for (const [moment, scheme] of [["beforeprint", "light"], ["afterprint", ""]]) {
+      addEventListener(moment, () => {
+        document.documentElement.style.colorScheme = scheme;
+        repaint();
+      });
+    }
     new ResizeObserver(() => {
       this.#plot?.setSize({ width: element.clientWidth, height: HEIGHT });
     }).observe(element);
