@@ -132,6 +132,18 @@ def test_a_row_that_is_scrolled_away_leaves_the_focus_to_the_table(site):
         assert abs(int(row) - 1500) < 30
 
 
+def test_how_many_there_are_is_said_once_it_is_known(site):
+    with site.open() as page:
+        page.route("**/usage/summary*", lambda route: None)
+        page.get_by_role("button", name="Credits", exact=True).click()
+        position = page.locator("#position")
+        expect(position).to_have_text("1–16 of 1,000 and more")
+        expect(page.locator("#records")).to_have_attribute("aria-rowcount", "-1")
+        page.unroute("**/usage/summary*")
+        expect(position).to_have_text("1–16 of 3,000")
+        expect(page.locator("#records")).to_have_attribute("aria-rowcount", "3001")
+
+
 def test_a_turned_phone_shows_the_same_records(site):
     with site.open() as page:
         scroll_to(page, 0.5)

@@ -38,6 +38,8 @@ export class Pages {
     return this.#pages.get(Math.floor(index / PAGE))?.rows[index % PAGE];
   }
 
+  get isWhole() { return this.#end !== null; }
+
   /** How many rows there are: as the last page says, or as many as `total`. */
   count(total) {
     const seen = [...this.#pages].map(([number, { rows }]) => number * PAGE + rows.length);

@@ -16,7 +16,8 @@ const AHEAD = 300;
 
 export class RecordsTable {
   #pages = null;
-  #total = 0;
+  /** How many records there are by the summary, once it has come. */
+  #total = null;
   #timeText = null;
   #window = new ScrollWindow(element("scroller"));
   #body = element("records").tBodies[0];
@@ -46,7 +47,7 @@ export class RecordsTable {
     startKeys(this, this.#body);
   }
 
-  get count() { return this.#pages?.count(this.#total) ?? 0; }
+  get count() { return this.#pages?.count(this.#total ?? 0) ?? 0; }
 
   get rowsInView() { return this.#window.rowsInView; }
 
@@ -60,14 +61,13 @@ export class RecordsTable {
     this.#hasFailed = false;
     this.#pages = pages;
     this.#timeText = timeText;
-    this.#total = 0;
+    this.#total = null;
     this.active = 0;
     this.#window.toStart();
     this.#clear();
     this.#render();
   }
 
-  /** How many records there are by the summary. */
   setTotal(total) {
     if (total === this.#total) return;
     this.#total = total;
@@ -189,8 +189,9 @@ export class RecordsTable {
       next = row;
     }
     if (this.#isFocusDue) this.#focusActive();
-    element("records").ariaRowCount = count + 1;
-    element("position").textContent = positionText(shownFirst, shownEnd, count);
+    const isKnown = this.#total !== null || this.#pages.isWhole;
+    element("records").ariaRowCount = isKnown ? count + 1 : -1;
+    element("position").textContent = positionText(shownFirst, shownEnd, count, isKnown);
     this.#readMissing(first, end);
   }
 
