@@ -90,6 +90,19 @@ def test_a_click_or_enter_shows_the_receipt_and_closing_it_returns(site):
     site.sql("""UPDATE usage_record SET message_id = 2 WHERE message_id = 9007199254740993""")
 
 
+def test_a_name_can_be_selected_in_its_row(site):
+    with site.open() as page:
+        name = page.locator("#records tbody tr[data-index='0'] td.name").bounding_box()
+        page.mouse.move(name["x"] + 21, name["y"] + 18)
+        page.mouse.down()
+        page.mouse.move(name["x"] + 150, name["y"] + 18, steps=5)
+        page.mouse.up()
+        assert page.evaluate("getSelection().toString()") == "Lease Abstract"
+        expect(page.get_by_role("dialog")).to_be_hidden()
+        page.get_by_role("button", name="Message 1, receipt").click()
+        expect(page.get_by_role("dialog")).to_be_visible()
+
+
 def test_a_minimum_that_applies_is_said(site):
     small = site.sql("SELECT min(message_id) FROM usage_record WHERE credit_hundredths = 100")
     with site.open("/?sort=credits_used:asc") as page:

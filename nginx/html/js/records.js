@@ -40,6 +40,8 @@ export class RecordsTable {
     this.#body.addEventListener("click", (event) => {
       const row = event.target.closest("tr");
       if (!row?.record) return;
+      // The end of a drag over text is a click, too.
+      if (event.target.localName !== "button" && getSelection().type === "Range") return;
       this.active = Number(row.dataset.index);
       this.#render();
       onOpen(row.record.message_id, row.cells[0].firstChild);
