@@ -92,16 +92,29 @@ def test_a_button_that_goes_when_it_is_pressed_hands_the_focus_on(site):
         expect(page.locator("main")).to_be_focused()
 
 
+def check_widths(page):
+    for width in WIDTHS:
+        page.set_viewport_size({"width": width, "height": 800})
+        eventually(page, lambda: min(width, 1280) * 0.5 < page.locator("#chart canvas").bounding_box()["width"] < width)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        for name in ["credits", "messages", "reports", "average"]:
+            assert page.locator(f"#{name}").evaluate("it => it.scrollWidth <= it.clientWidth"), (name, width)
+        heads = page.locator("#records th").all()
+        assert all(head.bounding_box()["width"] > 40 for head in heads), width
+
+
 def test_nothing_is_cut_off_from_a_phone_to_a_wide_screen(site):
     with site.open() as page:
-        for width in WIDTHS:
-            page.set_viewport_size({"width": width, "height": 800})
-            eventually(page, lambda: min(width, 1280) * 0.5 < page.locator("#chart canvas").bounding_box()["width"] < width)
-            assert page.evaluate("document.documentElement.scrollWidth") <= width
-            for name in ["credits", "messages", "reports", "average"]:
-                assert page.locator(f"#{name}").evaluate("it => it.scrollWidth <= it.clientWidth"), (name, width)
-            heads = page.locator("#records th").all()
-            assert all(head.bounding_box()["width"] > 40 for head in heads), width
+        check_widths(page)
+
+
+def test_the_longest_numbers_have_room(site):
+    site.sql("""INSERT INTO usage_record (message_id, "timestamp", message_text, credit_hundredths)
+        VALUES (0, '2024-04-01Z', 'x', 123456789012345)""")
+    with site.open() as page:
+        check_widths(page)
+        assert page.locator("#credits").inner_text().startswith("1,234,567,9")
+    site.sql("DELETE FROM usage_record WHERE message_id = 0")
 
 
 def test_the_layout_does_not_shift(site):

@@ -38,6 +38,8 @@ def test_nothing_is_shown_without_a_key_and_all_with_one(site):
         assert stored(page) == [{"orbital-key": KEY}, {}, ""]
         assert KEY not in page.url and KEY not in page.content()
 
+        page.set_viewport_size({"width": 320, "height": 800})
+        assert page.evaluate("document.documentElement.scrollWidth") <= 320
         page.reload()
         wait_until_live(page)
         page.get_by_role("button", name="Sign out").click()
