@@ -123,6 +123,15 @@ def test_presets_are_days_of_the_zone(site):
         assert query(page) == {"tz": "Pacific/Kiritimati"}
 
 
+def test_the_fields_have_the_days_of_the_zone(site):
+    with site.open("/?from=2024-03-31T20:00:00Z&to=2024-04-01T15:00:00Z&tz=Asia/Tokyo") as page:
+        assert page.locator("#period").inner_text() == "1 Apr 2024, 05:00 – 2 Apr 2024, 00:00"
+        assert seen(page)["dates"] == ["2024-04-01", "2024-04-01"]
+        page.locator("#zone").select_option("UTC")
+        expect(page.locator("#period")).to_have_text("31 Mar 2024, 20:00 – 1 Apr 2024, 15:00")
+        assert seen(page)["dates"] == ["2024-03-31", "2024-04-01"]
+
+
 def test_what_is_not_understood_is_said(site):
     with site.open("/?tz=Mars/Base&from=2024-02-30&granularity=minute&sort=credits_used:up,price:asc,report_name:desc"
                    "&page=2&has_report=maybe") as page:

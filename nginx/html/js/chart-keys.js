@@ -25,7 +25,7 @@ export function startKeys(element, chart) {
     if (anchor === null) chart.deselect();
     else chart.select(Math.min(anchor, index), Math.max(anchor, index));
     const range = anchor === null ? "" : `${Math.abs(index - anchor) + 1} selected. `;
-    readout.textContent = range + sentence(chart.buckets[index], chart.granularity);
+    readout.textContent = range + sentence(chart.buckets, index, chart.granularity);
   };
 
   element.addEventListener("keydown", (event) => {

@@ -1,6 +1,6 @@
 // The fields above the cards: they show the view, and a change of theirs is a new view.
 
-import { lastDay, addDays, PRESETS, presetOf, today } from "./range.js";
+import { addDays, dateIn, daysOf, PRESETS, presetOf } from "./range.js";
 import { NO_REPORT } from "./reports.js";
 import { zoneOptions } from "./zones.js";
 
@@ -16,7 +16,7 @@ export function startControls(onChange) {
     ...PRESETS.map(([name], index) => new Option(name, index)), new Option("Custom", CUSTOM));
   element("preset").lastElementChild.hidden = true;
   element("preset").addEventListener("change", ({ target }) => {
-    const [from, to] = PRESETS[target.value][1](today(element("zone").value));
+    const [from, to] = PRESETS[target.value][1](dateIn(element("zone").value));
     onChange({ from, to });
   });
   for (const id of ["from", "to"]) onDate(element(id), () => onChange(customRange(id)));
@@ -80,8 +80,9 @@ export function showControls(view) {
   const preset = presetOf(view);
   element("preset").value = preset < 0 ? CUSTOM : preset;
   // A field that somebody is writing into keeps what is there.
-  setDate("from", view.from?.slice(0, 10) ?? "");
-  setDate("to", lastDay(view.to));
+  const [first, last] = daysOf(view);
+  setDate("from", first);
+  setDate("to", last);
   const zone = element("zone");
   if (zone.options.length === 0) zone.append(...zoneOptions());
   const isListed = [...zone.options].some((option) => option.value === view.tz);

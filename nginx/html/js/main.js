@@ -65,7 +65,7 @@ function showSums({ summary, reports: all, length, notice }) {
   if (shown.summary !== summary || shown.reports !== all) {
     shown.summary = summary;
     shown.reports = all;
-    showCards(summary);
+    showCards(summary, view);
     showGranularity(summary.granularity, length);
     chart.show(summary);
     twin.show(summary);

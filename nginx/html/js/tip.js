@@ -10,8 +10,9 @@ function line(text, name) {
 }
 
 /** A bucket in one sentence, for those who hear it. */
-export function sentence(bucket, granularity) {
-  return `${bucketText(bucket, granularity)}: ${credits(bucket.credits_used)} credits, `
+export function sentence(buckets, index, granularity) {
+  const bucket = buckets[index];
+  return `${bucketText(buckets, index, granularity)}: ${credits(bucket.credits_used)} credits, `
     + `${counted(bucket.messages, "message")}, ${counted(bucket.reports, "report")}`;
 }
 
@@ -43,7 +44,7 @@ export class Tip {
     this.#band.style.left = `${left}px`;
     this.#band.style.width = `${right - left}px`;
     this.#tip.replaceChildren(
-      line(bucketText(bucket, granularity), "when"),
+      line(bucketText(buckets, index, granularity), "when"),
       line(`${credits(bucket.credits_used)} credits`, "what"),
       line(`${counted(bucket.messages, "message")}, ${counted(bucket.reports, "report")}`, "more"),
     );

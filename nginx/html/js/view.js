@@ -14,6 +14,10 @@ export function emptyView() {
   };
 }
 
+/** Whether a view leaves no record out. */
+export const isEverything = (view) => !view.from && !view.to && view.reports.length === 0
+  && view.hasReport === null;
+
 export function isZone(name) {
   try {
     new Intl.DateTimeFormat("en", { timeZone: name });
