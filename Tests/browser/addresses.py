@@ -148,6 +148,13 @@ def test_what_is_not_understood_is_said(site):
         assert "“page” in the address is unknown" in notices
         assert "from=2024-05-01 is after to=2024-04-01" in notices
         assert "twice" in notices
+    # In Tokyo the 1st begins at 15:00 of the day before.
+    with site.open("/?from=2024-04-01&to=2024-03-31T20:00:00Z&tz=Asia/Tokyo") as page:
+        expect(page.locator("#notices li")).to_have_count(0)
+        assert page.locator("#period").inner_text() == "1 Apr 2024, 00:00 – 1 Apr 2024, 05:00"
+    with site.open(f"/?tz={'a' * 5000}&{'b' * 3000}=1&sort={'c' * 3000}&from={'d' * 3000}") as page:
+        notices = page.locator("#notices li").all_inner_texts()
+        assert len(notices) == 4 and all(len(notice) < 200 for notice in notices), notices
 
 
 def test_bars_that_are_too_many_become_coarser_and_that_is_said(site):

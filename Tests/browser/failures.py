@@ -95,6 +95,18 @@ def test_a_view_that_has_not_come_is_not_taken_for_the_one_before(site):
         expect(state(page)).to_contain_text("still waiting. What is shown is the view before.")
 
 
+def test_an_answer_of_somebody_else(site):
+    """Such as the page where a hotel's network wants a sign-in."""
+    with site.open(has_clock=True) as page:
+        page.route("**/usage/summary*", lambda route: route.fulfill(content_type="text/html", body="<html>Hello</html>"))
+        later(page)
+        expect(state(page)).to_contain_text("The answer is not the service's. Asking again in 3 s.")
+        is_still_shown(page)
+        page.unroute("**/usage/summary*")
+        later(page)
+        wait_until_live(page)
+
+
 def test_rows_that_cannot_be_read_are_asked_for_when_it_is_time(site):
     with site.open(may_fail=True, has_clock=True) as page:
         asked = []

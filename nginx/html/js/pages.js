@@ -1,7 +1,7 @@
 // Records by page. The service gives the cursor of the next page with each; of the pages
 // themselves only a few are kept, so that a million records take no more memory than a thousand.
 
-import { ask, textOf } from "./api.js";
+import { ask, contentOf } from "./api.js";
 import { queryText } from "./view.js";
 
 export const PAGE = 1000;
@@ -82,7 +82,7 @@ export class Pages {
       onStep();
     }
     const response = await ask(this.#page(number), { signal });
-    const { usage } = parse(await textOf(response));
+    const { usage } = await contentOf(response, parse);
     const revision = Number(response.headers.get("X-Usage-Revision"));
     return () => this.#keep(number, usage, revision, cursorOf(response));
   }

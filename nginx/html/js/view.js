@@ -5,6 +5,8 @@ export const GRANULARITIES = ["hour", "day", "week", "month"];
 
 const DATE = /^\d{4}-\d{2}-\d{2}$/;
 const INSTANT = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,6})?(Z|[+-]\d{2}:\d{2})$/;
+/** As much of a text in the address as a sentence about it repeats. */
+const REPEATED = 60;
 const SINGLE = ["from", "to", "tz", "has_report", "granularity", "sort"];
 
 /** The view of an address without parameters: everything, in UTC, as the API gives it. */
@@ -34,6 +36,8 @@ function isTime(text) {
   return !isNaN(date) && date.toISOString().startsWith(text.slice(0, 10)) && !isNaN(new Date(text));
 }
 
+const repeated = (text) => (text.length > REPEATED ? `${text.slice(0, REPEATED)}…` : text);
+
 /** The terms that are understood; `fault` is called for each of the others. */
 function readSort(text, fault) {
   const terms = [];
@@ -41,7 +45,8 @@ function readSort(text, fault) {
     const [column, direction = "asc", ...rest] = part.split(":");
     const isKnown = COLUMNS.includes(column) && ["asc", "desc"].includes(direction);
     if (!isKnown || rest.length > 0) {
-      fault(`sort=${part} is not understood: ${COLUMNS.join(" and ")} can be sorted, asc or desc.`);
+      fault(`sort=${repeated(part)} is not understood: ${COLUMNS.join(" and ")} can be sorted, `
+        + "asc or desc.");
     } else if (terms.some((term) => term.column === column)) {
       fault(`sort names ${column} twice; the first counts.`);
     } else {
@@ -60,7 +65,7 @@ export function readView(search) {
 
   for (const name of new Set(parameters.keys())) {
     if (name !== "report_name" && !SINGLE.includes(name)) {
-      fault(`“${name}” in the address is unknown; it has no effect.`);
+      fault(`“${repeated(name)}” in the address is unknown; it has no effect.`);
     } else if (SINGLE.includes(name) && parameters.getAll(name).length > 1) {
       fault(`“${name}” is in the address more than once; the first counts.`);
     }
@@ -69,13 +74,15 @@ export function readView(search) {
     const text = parameters.get(name);
     if (text === null) return;
     if (isRight(text)) assign(text);
-    else fault(`${name}=${text} is not understood: ${expected}`);
+    else fault(`${name}=${repeated(text)} is not understood: ${expected}`);
   };
 
   const range = "a date such as 2024-01-31, or a time with its offset, is.";
   take("from", isTime, range, (text) => { view.from = text; });
   take("to", isTime, range, (text) => { view.to = text; });
-  if (view.from && view.to && new Date(view.from) > new Date(view.to)) {
+  // When a date begins is the service's to say; beside a time it cannot be compared here.
+  const areAlike = view.from && view.to && DATE.test(view.from) === DATE.test(view.to);
+  if (areAlike && new Date(view.from) > new Date(view.to)) {
     fault(`from=${view.from} is after to=${view.to}; all time is shown.`);
     view.from = view.to = null;
   }
