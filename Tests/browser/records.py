@@ -157,6 +157,24 @@ def test_how_many_there_are_is_said_once_it_is_known(site):
         expect(page.locator("#records")).to_have_attribute("aria-rowcount", "3001")
 
 
+def test_names_are_written_in_their_own_direction(site):
+    name = "דוח שימוש (1)!"
+    site.sql(f"INSERT INTO usage_record VALUES (0, '2024-03-19Z', '{name}', 'x')")
+    ends = """cell => [0, cell.firstChild.length - 1].map(place => {
+        const range = new Range();
+        range.setStart(cell.firstChild, place);
+        range.setEnd(cell.firstChild, place + 1);
+        return range.getBoundingClientRect().left;
+    })"""
+    with site.open() as page:
+        page.get_by_role("button", name="Message 0, receipt").click()
+        expect(page.get_by_role("dialog").locator("dl")).to_be_visible()
+        for selector in ["#records tr[data-index='0'] .name", "#report-list .name", "#receipt dd"]:
+            first, last = page.locator(selector, has_text=name).evaluate(ends)
+            assert last < first, selector
+    site.sql("DELETE FROM usage_record WHERE message_id = 0")
+
+
 def test_a_turned_phone_shows_the_same_records(site):
     with site.open() as page:
         scroll_to(page, 0.5)
