@@ -38,10 +38,10 @@ def test_offline(site):
     with site.open(may_fail=True, has_clock=True) as page:
         page.context.set_offline(True)
         later(page)
-        expect(state(page)).to_contain_text("The service cannot be reached.")
+        expect(state(page)).to_contain_text("The service cannot be reached. Asking again in 3 s.")
         is_still_shown(page)
         for seconds in [3, 6, 12, 24, 48, 60, 60]:
-            expect(state(page)).to_contain_text(f"asking again in {seconds} s.")
+            expect(state(page)).to_contain_text(f"Asking again in {seconds} s.")
             later(page, seconds)
         # The network's return is enough.
         page.context.set_offline(False)
@@ -54,7 +54,7 @@ def test_too_many_requests(site):
         answer_with(page, 429)
         later(page)
         expect(state(page)).to_have_attribute("data-kind", "limited")
-        expect(state(page)).to_contain_text("Too many requests; asking again in 3 s.")
+        expect(state(page)).to_contain_text("Too many requests; wait a moment. Asking again in 3 s.")
         is_still_shown(page)
         page.unroute("**/usage/summary*")
         later(page)
@@ -119,7 +119,7 @@ def test_rows_that_cannot_be_read_are_asked_for_when_it_is_time(site):
             expect(page.locator("#position")).to_contain_text(f"{top + 1:,}–")
         assert len(asked) == 1, "scrolling does not hurry it"
         for number, seconds in enumerate([3, 6, 12], start=1):
-            expect(state(page)).to_contain_text(f"asking again in {seconds} s.")
+            expect(state(page)).to_contain_text(f"Asking again in {seconds} s.")
             assert len(asked) == number
             later(page, seconds)
         page.unroute("**/usage?*")

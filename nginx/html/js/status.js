@@ -5,14 +5,6 @@ import { show } from "./focus.js";
 const element = (id) => document.getElementById(id);
 const SLOW_AFTER = 2000;
 
-const WAYS_ON = {
-  offline: (seconds) => `Offline; asking again in ${seconds} s.`,
-  unavailable: (seconds) => `Asking again in ${seconds} s.`,
-  slow: (seconds) => `Asking again in ${seconds} s.`,
-  limited: (seconds) => `Too many requests; asking again in ${seconds} s.`,
-  failed: (seconds) => `Asking again in ${seconds} s.`,
-};
-
 /** How grave each kind is; the others are faults. */
 const SEVERITIES = { live: "none", busy: "none", slow: "pause", limited: "pause" };
 
@@ -55,7 +47,7 @@ export function showFresh() {
 /** Says what failed and when it is tried again; without `seconds`, that it takes a person. */
 export function showFailure(failure, seconds) {
   clearTimeout(slowness);
-  const way = seconds === null ? "" : ` ${WAYS_ON[failure.kind]?.(Math.ceil(seconds)) ?? ""}`;
+  const way = seconds === null ? "" : ` Asking again in ${Math.ceil(seconds)} s.`;
   // Where a key is asked for, that is the way on.
   const canRetry = !["unauthorised", "forbidden"].includes(failure.kind);
   say(failure.kind, `${failure.message}${way}${stale()}`, canRetry);
