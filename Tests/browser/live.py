@@ -137,6 +137,20 @@ def test_the_first_record_of_all_appears_by_itself(site):
         expect(page.locator("#position")).to_have_text("1–1 of 1")
 
 
+def test_today_becomes_yesterday_at_midnight(site):
+    with site.open("", is_live=False, has_clock=True) as page:
+        page.clock.set_system_time("2024-03-25T23:59:50Z")
+        page.goto(SITE)
+        page.locator("#preset").select_option(label="Today")
+        expect(page.locator("#period")).to_have_text("25 Mar 2024")
+        chosen = page.locator("#preset option:checked")
+        assert chosen.inner_text() == "Today"
+        later(page, 20)
+        expect(chosen).to_have_text("Yesterday")
+        page.locator("#preset").select_option(label="Today")
+        expect(page.locator("#period")).to_have_text("26 Mar 2024")
+
+
 def test_a_hidden_page_asks_nothing(site):
     with site.open(has_clock=True) as page:
         asked = []

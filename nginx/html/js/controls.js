@@ -76,9 +76,16 @@ function customRange(changed) {
   return { from, to: last && addDays(last, 1) };
 }
 
-export function showControls(view) {
+/** At midnight, today becomes yesterday. */
+export function showPreset(view) {
   const preset = presetOf(view);
-  element("preset").value = preset < 0 ? CUSTOM : preset;
+  const value = preset < 0 ? CUSTOM : String(preset);
+  // An open list would close.
+  if (element("preset").value !== value) element("preset").value = value;
+}
+
+export function showControls(view) {
+  showPreset(view);
   // A field that somebody is writing into keeps what is there.
   const [first, last] = daysOf(view);
   setDate("from", first);

@@ -3,7 +3,7 @@
 import { showCards } from "./cards.js";
 import { BucketTable } from "./bucket-table.js";
 import { Chart } from "./chart.js";
-import { showControls, showReports, startControls } from "./controls.js";
+import { showControls, showPreset, showReports, startControls } from "./controls.js";
 import { showDownloads, startDownloads } from "./download.js";
 import { showEmpty } from "./empty.js";
 import { showGranularity, startGranularity } from "./granularity.js";
@@ -50,6 +50,7 @@ async function load(signal) {
   const sums = await summariesOf(wanted, signal);
   if (signal.aborted) return;
   showSums(sums);
+  showPreset(wanted);
   await rows;
   if (signal.aborted) return;
   table.setTotal(sums.summary.totals.messages);
