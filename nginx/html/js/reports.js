@@ -2,6 +2,7 @@
 
 import { show } from "./focus.js";
 import { count, credits, counted } from "./format.js";
+import { isFiltered } from "./view.js";
 
 const SHOWN = 100;
 export const NO_REPORT = "Without a report";
@@ -39,8 +40,7 @@ export class ReportList {
   show(reports, view) {
     this.#reports = reports.toSorted((one, other) => other.credits_used - one.credits_used);
     this.#view = view;
-    const isFiltered = view.reports.length > 0 || view.hasReport !== null;
-    show(element("all-reports"), isFiltered, this.#search);
+    show(element("all-reports"), isFiltered(view), this.#search);
     this.#render();
   }
 

@@ -16,9 +16,11 @@ export function emptyView() {
   };
 }
 
+/** Whether a view is one of some reports only, or of none. */
+export const isFiltered = ({ reports, hasReport }) => reports.length > 0 || hasReport !== null;
+
 /** Whether a view leaves no record out. */
-export const isEverything = (view) => !view.from && !view.to && view.reports.length === 0
-  && view.hasReport === null;
+export const isEverything = (view) => !view.from && !view.to && !isFiltered(view);
 
 export function isZone(name) {
   try {
