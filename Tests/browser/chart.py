@@ -151,6 +151,17 @@ def test_bars_are_as_high_as_their_credits_and_have_the_colours_of_the_scheme(si
         assert "61,91,217" not in colours(page), "nothing was used, so there is no bar"
 
 
+def test_the_axis_has_exact_numbers(site):
+    """Its steps are 1, 2, 2.5 and 5, times ten as often as need be."""
+    with site.open() as page:
+        numbers = [0, 0.25, 7.5, 125, 250, 1250, 1750, 12_500, 1_250_000, 2_500_000_000]
+        texts = page.evaluate("""async numbers => {
+            const { compact } = await import('/js/format.js');
+            return numbers.map(compact);
+        }""", numbers)
+        assert texts == ["0", "0.25", "7.5", "125", "250", "1.25k", "1.75k", "12.5k", "1.25m", "2.5bn"]
+
+
 def test_without_its_library_the_page_says_so_and_shows_all_the_rest(site):
     with site.open("", is_live=False, may_fail=True) as page:
         page.route("**/assets/uplot.js", lambda route: route.fulfill(status=404))

@@ -100,6 +100,14 @@ def test_a_download_carries_the_key(site):
         assert waiting.value.suggested_filename == "usage.csv"
         assert len(lines) - 1 == int(page.locator("#messages").inner_text())
         assert KEY not in waiting.value.url
+        # What went wrong with one view's file is no news of the next one's.
+        page.route("**/usage?*", lambda route: route.abort())
+        page.get_by_role("link", name="Download as CSV").click()
+        state = page.locator("#download-state")
+        expect(state).to_have_text("No file: The service cannot be reached.")
+        page.unroute("**/usage?*")
+        page.get_by_role("button", name="Show all reports").click()
+        expect(state).to_have_text("")
 
 
 run(globals())

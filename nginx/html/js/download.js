@@ -45,6 +45,7 @@ export function startDownloads() {
 
 /** Lets the links give what `view` shows. */
 export function showDownloads(view) {
+  say("");
   for (const format of FORMATS) {
     element(format).href = address(view, format);
     element(format).download = `orbital-usage.${format}`;
