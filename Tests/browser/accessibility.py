@@ -76,16 +76,45 @@ def test_the_keyboard_reaches_everything_and_shows_where_it_is(site):
         expect(page.locator("#records-title")).to_be_focused()
 
 
+def test_a_button_that_goes_when_it_is_pressed_hands_the_focus_on(site):
+    with site.open("/?report_name=Rent+Review", may_fail=True, has_clock=True) as page:
+        page.get_by_role("button", name="Show all reports").focus()
+        page.keyboard.press("Enter")
+        expect(page.get_by_label("Find a report")).to_be_focused()
+        page.context.set_offline(True)
+        later(page)
+        again = page.get_by_role("button", name="Try again")
+        expect(again).to_be_visible()
+        again.focus()
+        page.context.set_offline(False)
+        page.keyboard.press("Enter")
+        expect(again).to_be_hidden()
+        expect(page.locator("main")).to_be_focused()
+
+
+def check_widths(page):
+    for width in WIDTHS:
+        page.set_viewport_size({"width": width, "height": 800})
+        eventually(page, lambda: min(width, 1280) * 0.5 < page.locator("#chart canvas").bounding_box()["width"] < width)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        for name in ["credits", "messages", "reports", "average"]:
+            assert page.locator(f"#{name}").evaluate("it => it.scrollWidth <= it.clientWidth"), (name, width)
+        heads = page.locator("#records th").all()
+        assert all(head.bounding_box()["width"] > 40 for head in heads), width
+
+
 def test_nothing_is_cut_off_from_a_phone_to_a_wide_screen(site):
     with site.open() as page:
-        for width in WIDTHS:
-            page.set_viewport_size({"width": width, "height": 800})
-            eventually(page, lambda: min(width, 1280) * 0.5 < page.locator("#chart canvas").bounding_box()["width"] < width)
-            assert page.evaluate("document.documentElement.scrollWidth") <= width
-            for name in ["credits", "messages", "reports", "average"]:
-                assert page.locator(f"#{name}").evaluate("it => it.scrollWidth <= it.clientWidth"), (name, width)
-            heads = page.locator("#records th").all()
-            assert all(head.bounding_box()["width"] > 40 for head in heads), width
+        check_widths(page)
+
+
+def test_the_longest_numbers_have_room(site):
+    site.sql("""INSERT INTO usage_record (message_id, "timestamp", message_text, credit_hundredths)
+        VALUES (0, '2024-04-01Z', 'x', 123456789012345)""")
+    with site.open() as page:
+        check_widths(page)
+        assert page.locator("#credits").inner_text().startswith("1,234,567,9")
+    site.sql("DELETE FROM usage_record WHERE message_id = 0")
 
 
 def test_the_layout_does_not_shift(site):
@@ -114,6 +143,12 @@ def test_on_paper_there_are_numbers_and_no_controls(site):
         expect(page.locator("#chart canvas")).to_be_visible()
         eventually(page, lambda: page.locator("#scroller").evaluate("it => it.scrollHeight <= it.clientHeight"))
         page.pdf()
+        # Each report has its place in the panel, and none lies over the records.
+        page.locator("#report-list").evaluate("""list => {
+            for (let i = 0; i < 20; i += 1) list.append(list.lastElementChild.cloneNode(true));
+        }""")
+        last, panel = (page.locator(each).last.bounding_box() for each in ["#report-list li", ".reports"])
+        assert last["y"] + last["height"] <= panel["y"] + panel["height"]
 
 
 run(globals())

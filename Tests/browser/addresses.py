@@ -87,6 +87,29 @@ def test_each_control_makes_an_address_and_back_and_forward_restore_each_view(si
         settled(views[-1][1])
 
 
+def test_a_date_that_is_typed_counts_once_it_is_whole(site):
+    """Chromium tells of a change after each digit: of the year 2, of January before December."""
+    with site.open("/?from=2024-03-25&to=2024-04-02") as page:
+        steps = page.evaluate("history.length")
+        period = page.locator("#period")
+        page.locator("#to").focus()
+        page.keyboard.type("04152024")
+        assert query(page) == {"from": "2024-03-25", "to": "2024-04-02"}
+        page.keyboard.press("Enter")
+        expect(period).to_have_text("25 Mar 2024 – 15 Apr 2024")
+        assert query(page) == {"from": "2024-03-25", "to": "2024-04-16"}
+        page.locator("#from").focus()
+        page.keyboard.type("04122024")
+        # What is left half typed is taken back.
+        page.locator("#to").focus()
+        expect(period).to_have_text("12 Apr 2024 – 15 Apr 2024")
+        page.keyboard.press("Backspace")
+        page.locator("#zone").focus()
+        assert page.locator("#to").input_value() == "2024-04-15"
+        assert query(page) == {"from": "2024-04-12", "to": "2024-04-16"}
+        assert page.evaluate("history.length") == steps + 2
+
+
 def test_presets_are_days_of_the_zone(site):
     with site.open("/?tz=Pacific/Kiritimati") as page:
         page.locator("#preset").select_option(label="Last 7 days")
@@ -98,6 +121,15 @@ def test_presets_are_days_of_the_zone(site):
         page.locator("#preset").select_option(label="All time")
         expect(page.locator("#messages")).to_have_text("3,000")
         assert query(page) == {"tz": "Pacific/Kiritimati"}
+
+
+def test_the_fields_have_the_days_of_the_zone(site):
+    with site.open("/?from=2024-03-31T20:00:00Z&to=2024-04-01T15:00:00Z&tz=Asia/Tokyo") as page:
+        assert page.locator("#period").inner_text() == "1 Apr 2024, 05:00 – 2 Apr 2024, 00:00"
+        assert seen(page)["dates"] == ["2024-04-01", "2024-04-01"]
+        page.locator("#zone").select_option("UTC")
+        expect(page.locator("#period")).to_have_text("31 Mar 2024, 20:00 – 1 Apr 2024, 15:00")
+        assert seen(page)["dates"] == ["2024-03-31", "2024-04-01"]
 
 
 def test_what_is_not_understood_is_said(site):
@@ -116,6 +148,13 @@ def test_what_is_not_understood_is_said(site):
         assert "“page” in the address is unknown" in notices
         assert "from=2024-05-01 is after to=2024-04-01" in notices
         assert "twice" in notices
+    # In Tokyo the 1st begins at 15:00 of the day before.
+    with site.open("/?from=2024-04-01&to=2024-03-31T20:00:00Z&tz=Asia/Tokyo") as page:
+        expect(page.locator("#notices li")).to_have_count(0)
+        assert page.locator("#period").inner_text() == "1 Apr 2024, 00:00 – 1 Apr 2024, 05:00"
+    with site.open(f"/?tz={'a' * 5000}&{'b' * 3000}=1&sort={'c' * 3000}&from={'d' * 3000}") as page:
+        notices = page.locator("#notices li").all_inner_texts()
+        assert len(notices) == 4 and all(len(notice) < 200 for notice in notices), notices
 
 
 def test_bars_that_are_too_many_become_coarser_and_that_is_said(site):

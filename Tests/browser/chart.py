@@ -64,6 +64,24 @@ def test_the_arrow_keys_read_the_bars_aloud(site):
         expect(page.locator("#chart-tip")).to_be_hidden()
 
 
+def test_what_is_read_out_goes_with_its_bar(site):
+    with site.open("/?from=2024-03-20&to=2024-03-24&granularity=day") as page:
+        period, tip = page.locator("#period"), page.locator("#chart-tip")
+        page.locator("#to").fill("2024-04-10")
+        expect(period).to_have_text("20 Mar 2024 – 10 Apr 2024")
+        page.locator("#chart").focus()
+        page.keyboard.press("End")
+        expect(tip).to_contain_text("Wed, 10 Apr 2024")
+        page.go_back()
+        expect(period).to_have_text("20 Mar 2024 – 23 Mar 2024")
+        expect(tip).to_be_hidden()
+        # There is nothing to zoom into.
+        page.keyboard.press("Enter")
+        page.keyboard.press("ArrowRight")
+        expect(tip).to_contain_text("Wed, 20 Mar 2024")
+        assert period.inner_text() == "20 Mar 2024 – 23 Mar 2024"
+
+
 def test_dragging_zooms_into_what_was_dragged_over(site):
     with site.open("/?from=2024-03-20&to=2024-03-30&tz=Europe/London") as page:
         page.mouse.move(*middle(page, 0.25))
@@ -124,8 +142,24 @@ def test_bars_are_as_high_as_their_credits_and_have_the_colours_of_the_scheme(si
         page.emulate_media(color_scheme="dark")
         eventually(page, lambda: colours(page).get("138,164,255", 0) > 10_000)
         assert "61,91,217" not in colours(page)
+        # Paper is light.
+        page.evaluate("dispatchEvent(new Event('beforeprint'))")
+        eventually(page, lambda: colours(page).get("61,91,217", 0) > 10_000)
+        page.evaluate("dispatchEvent(new Event('afterprint'))")
+        eventually(page, lambda: "61,91,217" not in colours(page))
     with site.open("/?from=2024-04-20&to=2024-04-24") as page:
         assert "61,91,217" not in colours(page), "nothing was used, so there is no bar"
+
+
+def test_the_axis_has_exact_numbers(site):
+    """Its steps are 1, 2, 2.5 and 5, times ten as often as need be."""
+    with site.open() as page:
+        numbers = [0, 0.25, 7.5, 125, 250, 1250, 1750, 12_500, 1_250_000, 2_500_000_000]
+        texts = page.evaluate("""async numbers => {
+            const { compact } = await import('/js/format.js');
+            return numbers.map(compact);
+        }""", numbers)
+        assert texts == ["0", "0.25", "7.5", "125", "250", "1.25k", "1.75k", "12.5k", "1.25m", "2.5bn"]
 
 
 def test_without_its_library_the_page_says_so_and_shows_all_the_rest(site):

@@ -38,10 +38,10 @@ def test_offline(site):
     with site.open(may_fail=True, has_clock=True) as page:
         page.context.set_offline(True)
         later(page)
-        expect(state(page)).to_contain_text("The service cannot be reached.")
+        expect(state(page)).to_contain_text("The service cannot be reached. Asking again in 3 s.")
         is_still_shown(page)
         for seconds in [3, 6, 12, 24, 48, 60, 60]:
-            expect(state(page)).to_contain_text(f"asking again in {seconds} s.")
+            expect(state(page)).to_contain_text(f"Asking again in {seconds} s.")
             later(page, seconds)
         # The network's return is enough.
         page.context.set_offline(False)
@@ -54,7 +54,7 @@ def test_too_many_requests(site):
         answer_with(page, 429)
         later(page)
         expect(state(page)).to_have_attribute("data-kind", "limited")
-        expect(state(page)).to_contain_text("Too many requests; asking again in 3 s.")
+        expect(state(page)).to_contain_text("Too many requests; wait a moment. Asking again in 3 s.")
         is_still_shown(page)
         page.unroute("**/usage/summary*")
         later(page)
@@ -70,6 +70,62 @@ def test_service_unavailable_waits_as_long_as_it_is_told(site):
         page.unroute("**/usage/summary*")
         page.get_by_role("button", name="Try again").click()
         wait_until_live(page)
+
+
+def test_a_view_that_has_not_come_is_not_taken_for_the_one_before(site):
+    with site.open(may_fail=True, has_clock=True) as page:
+        main = page.locator("main")
+        expect(main).to_have_attribute("data-shows", "this")
+        answer_with(page, 503)
+        page.locator("#report").select_option(label="Rent Review")
+        expect(main).to_have_attribute("data-shows", "other")
+        expect(state(page)).to_contain_text("What is shown is the view before.")
+        eventually(page, lambda: page.locator(".cards").evaluate("it => getComputedStyle(it).opacity < 0.6"))
+        page.go_back()
+        expect(state(page)).to_contain_text("What is shown is the view before.")
+        page.unroute("**/usage/summary*")
+        page.get_by_role("button", name="Try again").click()
+        wait_until_live(page)
+        expect(main).to_have_attribute("data-shows", "this")
+        # Without a failure, too, as long as nothing has come.
+        page.route("**/usage/summary*", lambda route: None)
+        page.locator("#report").select_option(label="Rent Review")
+        expect(main).to_have_attribute("data-shows", "other")
+        later(page, 2)
+        expect(state(page)).to_contain_text("still waiting. What is shown is the view before.")
+
+
+def test_an_answer_of_somebody_else(site):
+    """Such as the page where a hotel's network wants a sign-in."""
+    with site.open(has_clock=True) as page:
+        page.route("**/usage/summary*", lambda route: route.fulfill(content_type="text/html", body="<html>Hello</html>"))
+        later(page)
+        expect(state(page)).to_contain_text("The answer is not the service's. Asking again in 3 s.")
+        is_still_shown(page)
+        page.unroute("**/usage/summary*")
+        later(page)
+        wait_until_live(page)
+
+
+def test_rows_that_cannot_be_read_are_asked_for_when_it_is_time(site):
+    with site.open(may_fail=True, has_clock=True) as page:
+        asked = []
+        def refuse(route):
+            asked.append(route.request.url)
+            route.fulfill(status=429, headers={"Retry-After": "1"})
+        page.route("**/usage?*", refuse)
+        for top in range(1500, 2500, 100):
+            page.locator("#scroller").evaluate("(it, top) => { it.scrollTop = top * 37; }", top)
+            expect(page.locator("#position")).to_contain_text(f"{top + 1:,}–")
+        assert len(asked) == 1, "scrolling does not hurry it"
+        for number, seconds in enumerate([3, 6, 12], start=1):
+            expect(state(page)).to_contain_text(f"Asking again in {seconds} s.")
+            assert len(asked) == number
+            later(page, seconds)
+        page.unroute("**/usage?*")
+        later(page, 24)
+        wait_until_live(page)
+        expect(page.locator(".pending")).to_have_count(0)
 
 
 def test_a_page_that_starts_while_nothing_answers(site):

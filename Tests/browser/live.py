@@ -67,6 +67,20 @@ def test_scroll_position_and_focus_stay_when_rows_come_in_before(site):
             assert [row[0] for row in rows(page, 10)] == dearest.splitlines()
 
 
+def test_a_record_that_comes_between_the_rows_and_the_sums_is_not_missed(site):
+    with site.open("", is_live=False) as page:
+        held = []
+        page.route("**/usage/summary*", lambda route: held.append(route))
+        with page.expect_response("**/usage?*"):
+            page.goto(SITE + "/?sort=credits_used:desc")
+        eventually(page, lambda: held)
+        site.sql("""INSERT INTO usage_record ("timestamp", report_name, message_text)
+            VALUES ('2024-04-01Z', 'Between', repeat('y', 5000))""")
+        # What is held goes on.
+        page.unroute("**/usage/summary*")
+        expect(page.locator("#records tbody tr[data-index]").first).to_contain_text("Between")
+
+
 def test_focus_in_a_field_and_an_open_receipt_stay(site):
     count = int(site.sql("SELECT count(*) FROM usage_record"))
     with site.open(has_clock=True) as page:
@@ -94,6 +108,22 @@ def test_focus_in_a_field_and_an_open_receipt_stay(site):
         expect(page.locator("#records tbody button").first).to_be_focused()
 
 
+def test_what_is_chosen_in_the_chart_stays_and_is_told_anew(site):
+    with site.open("/?from=2024-03-20&to=2024-03-30", has_clock=True) as page:
+        page.locator("#chart").focus()
+        for key in ["ArrowRight", "ArrowRight", "Shift+ArrowRight"]:
+            page.keyboard.press(key)
+        tip = page.locator("#chart-tip")
+        before = tip.inner_text()
+        add(site, "2024-03-22T10:00Z")
+        later(page)
+        expect(tip).not_to_have_text(before, use_inner_text=True)
+        expect(tip).to_contain_text("Fri, 22 Mar 2024")
+        assert page.locator("#chart .u-select").bounding_box()["width"] > 50
+        page.keyboard.press("Enter")
+        expect(page.locator("#period")).to_have_text("21 Mar 2024 – 22 Mar 2024")
+
+
 def test_the_first_record_of_all_appears_by_itself(site):
     site.sql("TRUNCATE usage_record")
     with site.open(has_clock=True) as page:
@@ -105,6 +135,20 @@ def test_the_first_record_of_all_appears_by_itself(site):
         expect(page.locator("#messages")).to_have_text("1")
         expect(page.locator("#chart-empty")).to_be_hidden()
         expect(page.locator("#position")).to_have_text("1–1 of 1")
+
+
+def test_today_becomes_yesterday_at_midnight(site):
+    with site.open("", is_live=False, has_clock=True) as page:
+        page.clock.set_system_time("2024-03-25T23:59:50Z")
+        page.goto(SITE)
+        page.locator("#preset").select_option(label="Today")
+        expect(page.locator("#period")).to_have_text("25 Mar 2024")
+        chosen = page.locator("#preset option:checked")
+        assert chosen.inner_text() == "Today"
+        later(page, 20)
+        expect(chosen).to_have_text("Yesterday")
+        page.locator("#preset").select_option(label="Today")
+        expect(page.locator("#period")).to_have_text("26 Mar 2024")
 
 
 def test_a_hidden_page_asks_nothing(site):

@@ -71,7 +71,7 @@ def test_a_click_or_enter_shows_the_receipt_and_closing_it_returns(site):
     with site.open("/?tz=Europe/London") as page:
         dialog = page.get_by_role("dialog")
         page.locator("#records tbody tr[data-index='0'] td.name").click()
-        expect(dialog).to_contain_text("Message 1")
+        expect(dialog.locator("dl")).to_be_visible()
         text = dialog.inner_text()
         for part in ["20 Mar 2024, 00:47:00 UTC", "319", "319 characters ÷ 4 = 79.75 tokens",
                      "40.00 credits for 100 tokens", "79.75 ÷ 100 × 40.00 = 31.90", "31.90"]:
@@ -88,6 +88,19 @@ def test_a_click_or_enter_shows_the_receipt_and_closing_it_returns(site):
         expect(dialog).to_be_hidden()
         expect(page.get_by_role("button", name="Message 9007199254740993, receipt")).to_be_focused()
     site.sql("""UPDATE usage_record SET message_id = 2 WHERE message_id = 9007199254740993""")
+
+
+def test_a_name_can_be_selected_in_its_row(site):
+    with site.open() as page:
+        name = page.locator("#records tbody tr[data-index='0'] td.name").bounding_box()
+        page.mouse.move(name["x"] + 21, name["y"] + 18)
+        page.mouse.down()
+        page.mouse.move(name["x"] + 150, name["y"] + 18, steps=5)
+        page.mouse.up()
+        assert page.evaluate("getSelection().toString()") == "Lease Abstract"
+        expect(page.get_by_role("dialog")).to_be_hidden()
+        page.get_by_role("button", name="Message 1, receipt").click()
+        expect(page.get_by_role("dialog")).to_be_visible()
 
 
 def test_a_minimum_that_applies_is_said(site):
@@ -130,6 +143,68 @@ def test_a_row_that_is_scrolled_away_leaves_the_focus_to_the_table(site):
             page.keyboard.press("Tab")
         row = page.locator("#records tr:focus-within").get_attribute("data-index")
         assert abs(int(row) - 1500) < 30
+
+
+def test_how_many_there_are_is_said_once_it_is_known(site):
+    with site.open() as page:
+        page.route("**/usage/summary*", lambda route: None)
+        page.get_by_role("button", name="Credits", exact=True).click()
+        position = page.locator("#position")
+        expect(position).to_have_text("1–16 of 1,000 and more")
+        expect(page.locator("#records")).to_have_attribute("aria-rowcount", "-1")
+        page.unroute("**/usage/summary*")
+        expect(position).to_have_text("1–16 of 3,000")
+        expect(page.locator("#records")).to_have_attribute("aria-rowcount", "3001")
+
+
+def test_names_are_written_in_their_own_direction(site):
+    name = "דוח שימוש (1)!"
+    site.sql(f"INSERT INTO usage_record VALUES (0, '2024-03-19Z', '{name}', 'x')")
+    ends = """cell => [0, cell.firstChild.length - 1].map(place => {
+        const range = new Range();
+        range.setStart(cell.firstChild, place);
+        range.setEnd(cell.firstChild, place + 1);
+        return range.getBoundingClientRect().left;
+    })"""
+    with site.open() as page:
+        page.get_by_role("button", name="Message 0, receipt").click()
+        expect(page.get_by_role("dialog").locator("dl")).to_be_visible()
+        for selector in ["#records tr[data-index='0'] .name", "#report-list .name", "#receipt dd"]:
+            first, last = page.locator(selector, has_text=name).evaluate(ends)
+            assert last < first, selector
+    site.sql("DELETE FROM usage_record WHERE message_id = 0")
+
+
+def test_a_turned_phone_shows_the_same_records(site):
+    with site.open() as page:
+        scroll_to(page, 0.5)
+        settled(page, "1,501–")
+        for width in [700, 1280, 390, 844]:
+            page.set_viewport_size({"width": width, "height": 800})
+            eventually(page, lambda: page.locator("#chart canvas").bounding_box()["width"] < width)
+            settled(page, "1,501–")
+        assert not page.locator("#records tbody tr[data-index='1501'] button").is_disabled()
+
+
+def test_what_concerns_no_record_moves_none(site):
+    with site.open() as page:
+        scroll_to(page, 0.5)
+        settled(page, "1,501–")
+        asked = []
+        page.on("request", lambda request: "/usage?" in request.url and asked.append(request.url))
+        for _ in range(2):
+            page.get_by_role("button", name="Week").click()
+            expect(page.locator("#chart-title")).to_have_text("Credits per week")
+            wait_until_live(page)
+        steps = page.evaluate("history.length")
+        page.get_by_role("link", name="Skip to the records").press("Enter")
+        expect(page.locator("#records-title")).to_be_focused()
+        page.go_back()
+        page.go_back()
+        expect(page.locator("#chart-title")).to_have_text("Credits per day")
+        wait_until_live(page)
+        assert page.locator("#position").inner_text().startswith("1,501–")
+        assert asked == [] and page.evaluate("history.length") == steps + 1
 
 
 def test_a_page_that_cannot_be_read_is_read_later(site):

@@ -32,11 +32,14 @@ def test_nothing_is_shown_without_a_key_and_all_with_one(site):
         wait_until_live(page)
         expect(page.locator("main")).to_be_visible()
         expect(field).to_be_hidden()
+        expect(page.locator("main")).to_be_focused()
         assert page.locator("#messages").inner_text() == site.sql(
             "SELECT count(*) FROM usage_record WHERE report_name = 'Rent Review'")
         assert stored(page) == [{"orbital-key": KEY}, {}, ""]
         assert KEY not in page.url and KEY not in page.content()
 
+        page.set_viewport_size({"width": 320, "height": 800})
+        assert page.evaluate("document.documentElement.scrollWidth") <= 320
         page.reload()
         wait_until_live(page)
         page.get_by_role("button", name="Sign out").click()
@@ -71,6 +74,21 @@ def test_a_key_that_ends_while_the_page_is_open(site):
         wait_until_live(page)
 
 
+def test_signing_out_leaves_nothing_on_the_page_even_where_nothing_answers(site):
+    with site.open(may_fail=True, is_live=False) as page:
+        page.get_by_label("API key").fill(KEY)
+        page.keyboard.press("Enter")
+        wait_until_live(page)
+        page.route("**/usage*", lambda route: route.abort())
+        page.route("**/usage/**", lambda route: route.abort())
+        page.get_by_role("button", name="Sign out").click()
+        expect(page.locator("#state")).to_contain_text("The service cannot be reached.")
+        expect(page.get_by_role("button", name="Sign out")).to_be_hidden()
+        assert page.locator("#records tbody tr[data-index]").count() == 0
+        assert "59,9" not in page.content(), "the sum of the credits"
+        assert stored(page) == [{}, {}, ""]
+
+
 def test_a_download_carries_the_key(site):
     with site.open("/?report_name=Rent+Review", may_fail=True, is_live=False) as page:
         page.get_by_label("API key").fill(KEY)
@@ -82,6 +100,14 @@ def test_a_download_carries_the_key(site):
         assert waiting.value.suggested_filename == "usage.csv"
         assert len(lines) - 1 == int(page.locator("#messages").inner_text())
         assert KEY not in waiting.value.url
+        # What went wrong with one view's file is no news of the next one's.
+        page.route("**/usage?*", lambda route: route.abort())
+        page.get_by_role("link", name="Download as CSV").click()
+        state = page.locator("#download-state")
+        expect(state).to_have_text("No file: The service cannot be reached.")
+        page.unroute("**/usage?*")
+        page.get_by_role("button", name="Show all reports").click()
+        expect(state).to_have_text("")
 
 
 run(globals())

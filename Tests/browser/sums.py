@@ -42,6 +42,28 @@ def test_the_twin_of_the_chart_has_every_day_of_the_zone_also_those_of_nothing(s
         assert sum("|0.00|0|0" in line for line in shown) > 30
 
 
+def test_an_hour_that_comes_twice_has_its_offset(site):
+    with site.open("/?from=2024-10-27&to=2024-10-28&tz=Europe/London") as page:
+        page.get_by_text("The same as a table").click()
+        hours = page.locator(".twin tbody th").all_inner_texts()
+        assert hours[:4] == [f"Sun, 27 Oct 2024, {hour}" for hour in [
+            "00:00", "01:00 (UTC+01:00)", "01:00 (UTC+00:00)", "02:00"]]
+        assert len(hours) == len(set(hours)) == 25
+        page.locator("#chart").focus()
+        page.keyboard.press("ArrowRight")
+        page.keyboard.press("ArrowRight")
+        expect(page.locator("#chart-tip")).to_contain_text("01:00 (UTC+01:00)")
+        assert "01:00 (UTC+01:00): 0.00" in page.locator("#chart-readout").inner_text()
+
+
+def test_what_has_no_records_says_so_without_a_period_that_never_was(site):
+    for address, period in [("/?report_name=Nothing", "No records"), ("/?from=2024-07-01", "1 Jul 2024, 00:00"),
+                            ("/?from=2024-04-02&to=2024-04-02&tz=Asia/Tokyo", "2 Apr 2024, 00:00")]:
+        with site.open(address) as page:
+            assert page.locator("#period").inner_text() == period
+            expect(page.locator("#records-empty")).to_contain_text("No message matches.")
+
+
 def test_reports_are_bars_by_credits_and_filter(site):
     expected = site.sql("""
         SELECT coalesce(report_name, 'Without a report'), to_char(sum(credit_hundredths) / 100.0, 'FM999,990.00')

@@ -61,13 +61,23 @@ export async function ask(
 }
 
 /** The body's text; one that breaks off is no answer. */
-export async function textOf(response) {
+async function textOf(response) {
   try {
     return await response.text();
   } catch (error) {
     if (isAbort(error)) throw error;
     if (error.name === "TimeoutError") throw new Failure("slow", "The answer takes too long.");
     throw new Failure("unavailable", "The answer broke off before its end.");
+  }
+}
+
+/** What the body says, as `read` finds it in the text. */
+export async function contentOf(response, read = JSON.parse) {
+  const text = await textOf(response);
+  try {
+    return read(text);
+  } catch {
+    throw new Failure("failed", "The answer is not the service's.");
   }
 }
 
@@ -81,7 +91,7 @@ export class Answers {
     const response = await ask(address, { etag: before?.etag, signal });
     const answer = response.status === 304
       ? before
-      : { etag: response.headers.get("ETag"), body: JSON.parse(await textOf(response)) };
+      : { etag: response.headers.get("ETag"), body: await contentOf(response) };
     this.#kept.delete(address);
     this.#kept.set(address, answer);
     if (this.#kept.size > this.#limit) this.#kept.delete(this.#kept.keys().next().value);

@@ -14,11 +14,11 @@ function tableOf({ buckets, granularity }) {
     head.append(cell);
   }
   const body = table.createTBody();
-  for (const bucket of buckets) {
+  for (const [index, bucket] of buckets.entries()) {
     const row = body.insertRow();
     const name = document.createElement("th");
     name.scope = "row";
-    name.textContent = bucketText(bucket, granularity);
+    name.textContent = bucketText(buckets, index, granularity);
     row.append(name);
     row.insertCell().textContent = credits(bucket.credits_used);
     row.insertCell().textContent = count(bucket.messages);

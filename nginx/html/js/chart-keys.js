@@ -2,6 +2,7 @@
 
 import { sentence } from "./tip.js";
 
+/** Listens in `element` for `chart`; calling what comes back lets go of what was chosen. */
 export function startKeys(element, chart) {
   const readout = document.getElementById("chart-readout");
   let index = null;
@@ -24,7 +25,7 @@ export function startKeys(element, chart) {
     if (anchor === null) chart.deselect();
     else chart.select(Math.min(anchor, index), Math.max(anchor, index));
     const range = anchor === null ? "" : `${Math.abs(index - anchor) + 1} selected. `;
-    readout.textContent = range + sentence(chart.buckets[index], chart.granularity);
+    readout.textContent = range + sentence(chart.buckets, index, chart.granularity);
   };
 
   element.addEventListener("keydown", (event) => {
@@ -42,4 +43,5 @@ export function startKeys(element, chart) {
     event.preventDefault();
   });
   element.addEventListener("blur", letGo);
+  return letGo;
 }

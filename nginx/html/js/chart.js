@@ -20,6 +20,7 @@ export class Chart {
   #element;
   #plot = null;
   #tip;
+  #letGo;
   buckets = [];
   granularity = "day";
   #onZoom;
@@ -29,10 +30,16 @@ export class Chart {
     this.#element = element;
     this.#onZoom = onZoom;
     this.#tip = new Tip(element, this);
-    startKeys(element, this);
-    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
-      this.#plot?.redraw(false, true);
-    });
+    this.#letGo = startKeys(element, this);
+    const repaint = () => this.#plot?.redraw(false, true);
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", repaint);
+    // Paper is light, which no change of the scheme says.
+    for (const [moment, scheme] of [["beforeprint", "light"], ["afterprint", ""]]) {
+      addEventListener(moment, () => {
+        document.documentElement.style.colorScheme = scheme;
+        repaint();
+      });
+    }
     new ResizeObserver(() => {
       this.#plot?.setSize({ width: element.clientWidth, height: HEIGHT });
     }).observe(element);
@@ -40,13 +47,16 @@ export class Chart {
 
   show({ buckets, granularity }) {
     if (!globalThis.uPlot) return this.#apologise();
+    const areOthers = granularity !== this.granularity || buckets.length !== this.buckets.length
+      || buckets[0]?.start !== this.buckets[0]?.start;
     this.buckets = buckets;
     this.granularity = granularity;
     const data = [buckets.map((_, index) => index), buckets.map((each) => each.credits_used)];
     if (this.#plot) this.#plot.setData(data);
     else this.#plot = new uPlot(this.#options(), data, this.#element);
     this.#plot.root.hidden = buckets.length === 0;
-    this.deselect();
+    if (areOthers) this.#letGo();
+    else this.#tip.refresh(this.#plot);
   }
 
   /** deploy/dev/assets fetches the library; an installation may have forgotten to. */

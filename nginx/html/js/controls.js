@@ -1,6 +1,6 @@
 // The fields above the cards: they show the view, and a change of theirs is a new view.
 
-import { lastDay, addDays, PRESETS, presetOf, today } from "./range.js";
+import { addDays, dateIn, daysOf, PRESETS, presetOf } from "./range.js";
 import { NO_REPORT } from "./reports.js";
 import { zoneOptions } from "./zones.js";
 
@@ -16,11 +16,10 @@ export function startControls(onChange) {
     ...PRESETS.map(([name], index) => new Option(name, index)), new Option("Custom", CUSTOM));
   element("preset").lastElementChild.hidden = true;
   element("preset").addEventListener("change", ({ target }) => {
-    const [from, to] = PRESETS[target.value][1](today(element("zone").value));
+    const [from, to] = PRESETS[target.value][1](dateIn(element("zone").value));
     onChange({ from, to });
   });
-  element("from").addEventListener("change", () => onChange(customRange("from")));
-  element("to").addEventListener("change", () => onChange(customRange("to")));
+  for (const id of ["from", "to"]) onDate(element(id), () => onChange(customRange(id)));
   element("zone").addEventListener("change", ({ target }) => onChange({ tz: target.value }));
   element("report").addEventListener("change", ({ target }) => {
     onChange({
@@ -32,6 +31,43 @@ export function startControls(onChange) {
   element("reset").addEventListener("click", () => onChange(null));
 }
 
+/**
+ * Calls `action` when there is another date. Chromium tells of a change after each digit: what is
+ * typed is a date once Enter or the way out of the field says so. One from the calendar is at once.
+ */
+function onDate(field, action) {
+  let isTyping = false;
+  let before = null;
+  const finish = () => {
+    isTyping = false;
+    if (before === null) return;
+    // Half a date is none; emptied, for a field that has the same value may keep its digits.
+    if (field.validity.badInput) {
+      field.value = "";
+      field.value = before;
+    }
+    const isOther = field.value !== before;
+    before = null;
+    if (isOther) action();
+  };
+  field.addEventListener("keydown", ({ key, altKey }) => {
+    if (key === "Enter") finish();
+    // The space bar and Alt open the calendar.
+    else if (altKey || key === " ") isTyping = false;
+    else if (key.length === 1 || ["ArrowUp", "ArrowDown", "Backspace", "Delete"].includes(key)) {
+      isTyping = true;
+      before ??= field.value;
+    }
+  });
+  field.addEventListener("pointerdown", () => { isTyping = false; });
+  field.addEventListener("blur", finish);
+  field.addEventListener("change", () => {
+    if (isTyping) return;
+    before = null;
+    action();
+  });
+}
+
 /** The range of both date fields; the one that was changed moves the other out of its way. */
 function customRange(changed) {
   let from = element("from").value || null;
@@ -40,12 +76,20 @@ function customRange(changed) {
   return { from, to: last && addDays(last, 1) };
 }
 
-export function showControls(view) {
+/** At midnight, today becomes yesterday. */
+export function showPreset(view) {
   const preset = presetOf(view);
-  element("preset").value = preset < 0 ? CUSTOM : preset;
+  const value = preset < 0 ? CUSTOM : String(preset);
+  // An open list would close.
+  if (element("preset").value !== value) element("preset").value = value;
+}
+
+export function showControls(view) {
+  showPreset(view);
   // A field that somebody is writing into keeps what is there.
-  setDate("from", view.from?.slice(0, 10) ?? "");
-  setDate("to", lastDay(view.to));
+  const [first, last] = daysOf(view);
+  setDate("from", first);
+  setDate("to", last);
   const zone = element("zone");
   if (zone.options.length === 0) zone.append(...zoneOptions());
   const isListed = [...zone.options].some((option) => option.value === view.tz);

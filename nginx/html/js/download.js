@@ -2,7 +2,7 @@
 
 import { ask } from "./api.js";
 import { storedKey } from "./sign-in.js";
-import { filterOf, queryText, sortText } from "./view.js";
+import { queryText, recordsOf } from "./view.js";
 
 const FORMATS = ["csv", "ndjson"];
 const WAIT_SECONDS = 3600;
@@ -10,8 +10,7 @@ const element = (id) => document.getElementById(id);
 const say = (text) => { element("download-state").textContent = text; };
 
 function address(view, format) {
-  const parameters = filterOf(view);
-  if (view.sort.length > 0) parameters.set("sort", sortText(view.sort));
+  const parameters = recordsOf(view);
   parameters.set("format", format);
   return `/usage${queryText(parameters)}`;
 }
@@ -46,6 +45,7 @@ export function startDownloads() {
 
 /** Lets the links give what `view` shows. */
 export function showDownloads(view) {
+  say("");
   for (const format of FORMATS) {
     element(format).href = address(view, format);
     element(format).download = `orbital-usage.${format}`;

@@ -5,7 +5,7 @@ const whole = new Intl.NumberFormat(LOCALE);
 const twoDecimals = new Intl.NumberFormat(LOCALE, {
   minimumFractionDigits: 2, maximumFractionDigits: 2,
 });
-const short = new Intl.NumberFormat(LOCALE, { notation: "compact", maximumFractionDigits: 1 });
+const short = new Intl.NumberFormat(LOCALE, { notation: "compact", maximumFractionDigits: 2 });
 
 export const count = (number) => whole.format(number);
 export const credits = (number) => twoDecimals.format(number);
@@ -51,11 +51,19 @@ const months = new Intl.DateTimeFormat(LOCALE, {
 /** A local date, which is the same day wherever it is read. */
 export const dateText = (date) => dates.format(new Date(`${date}T00:00:00Z`));
 
+/** An hour by its clock; one that comes twice, as clocks are set back, has its offset, too. */
+function hourText(buckets, index) {
+  const { start } = buckets[index];
+  const isTwice = [index - 1, index + 1]
+    .some((each) => buckets[each]?.start.slice(0, 16) === start.slice(0, 16));
+  return start.slice(11, 16) + (isTwice ? ` (UTC${start.slice(19)})` : "");
+}
+
 /** What a bucket of the chart stands for, in full. */
-export function bucketText(bucket, granularity) {
-  const date = new Date(`${bucket.date}T00:00:00Z`);
+export function bucketText(buckets, index, granularity) {
+  const date = new Date(`${buckets[index].date}T00:00:00Z`);
   switch (granularity) {
-    case "hour": return `${days.format(date)}, ${bucket.start.slice(11, 16)}`;
+    case "hour": return `${days.format(date)}, ${hourText(buckets, index)}`;
     case "week": return `Week of ${dates.format(date)}`;
     case "month": return months.format(date);
     default: return days.format(date);
@@ -76,10 +84,9 @@ export function tickText(bucket, granularity, before) {
     ? text : `${text}\n${bucket.date.slice(0, 4)}`;
 }
 
-/** The period of a summary: days where it consists of days, else times. */
-export function periodText(summary) {
-  const { from, to } = summary;
-  if (!from) return "";
+/** The period of a summary: days where it consists of days, else times; one of no length is one. */
+export function periodText({ from, to }) {
+  if (from === to) return momentText(from);
   const isWholeDays = from.slice(11, 19) === "00:00:00" && to.slice(11, 19) === "00:00:00";
   if (!isWholeDays) return `${momentText(from)} – ${momentText(to)}`;
   const last = new Date(Date.parse(`${to.slice(0, 10)}T00:00:00Z`) - 86_400_000);

@@ -3,7 +3,7 @@
 import { showCards } from "./cards.js";
 import { BucketTable } from "./bucket-table.js";
 import { Chart } from "./chart.js";
-import { showControls, showReports, startControls } from "./controls.js";
+import { showControls, showPreset, showReports, startControls } from "./controls.js";
 import { showDownloads, startDownloads } from "./download.js";
 import { showEmpty } from "./empty.js";
 import { showGranularity, startGranularity } from "./granularity.js";
@@ -15,13 +15,14 @@ import { ReportList } from "./reports.js";
 import { askForKey, showSignedIn, startSignIn } from "./sign-in.js";
 import { cycled, makeSortable, showSort } from "./sort.js";
 import { forgetAnswers, summariesOf } from "./summaries.js";
-import { emptyView, readView, searchOf } from "./view.js";
+import { emptyView, readView, recordsOf, searchOf } from "./view.js";
 import { withReport, zoomed } from "./view-changes.js";
 
 const element = (id) => document.getElementById(id);
 
-let { view, faults } = readView(location.search);
-/** What is on the screen: the rows of which view, and the sums of which answer. */
+let address = location.search;
+let { view, faults } = readView(address);
+/** What is on the screen: the rows of which parameters, and the sums of which answer. */
 const shown = { rows: null, summary: null, reports: null };
 
 const chart = new Chart(element("chart"), (first, last) => {
@@ -32,26 +33,30 @@ const reports = new ReportList((name) => change(withReport(view, name)));
 const table = new RecordsTable(
   (id, opener) => showReceipt(id, opener, view.tz), (failure) => live.failed(failure));
 const live = new Live(load, (failure) => {
-  element("main").hidden = !shown.summary && ["unauthorised", "forbidden"].includes(failure.kind);
-  if (["unauthorised", "forbidden"].includes(failure.kind)) askForKey(failure.message);
+  if (!["unauthorised", "forbidden"].includes(failure.kind)) return;
+  if (!shown.summary) element("main").hidden = true;
+  askForKey(failure.message);
 });
 
 /** Shows the view and, if rows are those of another one or of an older revision, reads these. */
 async function load(signal) {
   const wanted = view;
-  const rows = shown.rows === wanted ? null : table.show(wanted);
+  const parameters = recordsOf(wanted).toString();
+  const rows = shown.rows === parameters ? null : table.show(wanted);
+  // Until they have come, nobody knows whose are there.
+  if (rows) shown.rows = null;
   // It is awaited below; until then its failure is nobody's.
   rows?.catch(() => {});
   const sums = await summariesOf(wanted, signal);
   if (signal.aborted) return;
-  const isOther = shown.summary?.revision !== sums.summary.revision;
   showSums(sums);
+  showPreset(wanted);
   await rows;
   if (signal.aborted) return;
   table.setTotal(sums.summary.totals.messages);
-  if (!rows && isOther) await table.refresh();
-  table.wake();
-  shown.rows = wanted;
+  await table.catchUp(sums.summary.revision);
+  shown.rows = parameters;
+  element("main").dataset.shows = "this";
   element("main").hidden = false;
   showSignedIn();
 }
@@ -61,7 +66,7 @@ function showSums({ summary, reports: all, length, notice }) {
   if (shown.summary !== summary || shown.reports !== all) {
     shown.summary = summary;
     shown.reports = all;
-    showCards(summary);
+    showCards(summary, view);
     showGranularity(summary.granularity, length);
     chart.show(summary);
     twin.show(summary);
@@ -73,6 +78,7 @@ function showSums({ summary, reports: all, length, notice }) {
 
 /** Shows everything of a view that needs no answer. */
 function showView() {
+  if (shown.summary) element("main").dataset.shows = "other";
   showNotices(faults);
   showControls(view);
   showSort(element("records"), view.sort);
@@ -85,12 +91,18 @@ function showView() {
 function change(changes) {
   view = changes ? { ...view, ...changes } : emptyView();
   faults = [];
-  history.pushState(null, "", `${location.pathname}${searchOf(view)}`);
+  if (searchOf(view) !== address) {
+    history.pushState(null, "", `${location.pathname}${searchOf(view)}`);
+    address = location.search;
+  }
   showView();
 }
 
 addEventListener("popstate", () => {
-  ({ view, faults } = readView(location.search));
+  // Another place on the page is no other view.
+  if (location.search === address) return;
+  address = location.search;
+  ({ view, faults } = readView(address));
   showView();
 });
 

@@ -1,7 +1,7 @@
 // Records by page. The service gives the cursor of the next page with each; of the pages
 // themselves only a few are kept, so that a million records take no more memory than a thousand.
 
-import { ask, textOf } from "./api.js";
+import { ask, contentOf } from "./api.js";
 import { queryText } from "./view.js";
 
 export const PAGE = 1000;
@@ -23,7 +23,7 @@ export class Pages {
   #parameters;
   /** Where each known page starts; the first has no cursor. */
   #starts = [null];
-  /** Page number to records. */
+  /** Page number to records, and the revision at which they were read. */
   #pages = new Map();
   /** Pages that are of an older revision: shown until they are read again. */
   #stale = new Set();
@@ -35,12 +35,14 @@ export class Pages {
   }
 
   row(index) {
-    return this.#pages.get(Math.floor(index / PAGE))?.[index % PAGE];
+    return this.#pages.get(Math.floor(index / PAGE))?.rows[index % PAGE];
   }
+
+  get isWhole() { return this.#end !== null; }
 
   /** How many rows there are: as the last page says, or as many as `total`. */
   count(total) {
-    const seen = [...this.#pages].map(([number, rows]) => number * PAGE + rows.length);
+    const seen = [...this.#pages].map(([number, { rows }]) => number * PAGE + rows.length);
     return this.#end ?? Math.max(total, ...seen);
   }
 
@@ -55,10 +57,13 @@ export class Pages {
     return index < count && (!this.#pages.has(number) || this.#stale.has(number));
   }
 
-  /** Something has changed: every page is to be read again. */
-  expire() {
-    this.#stale = new Set(this.#pages.keys());
-    this.#end = null;
+  /** Pages of a revision before this one are to be read again. */
+  expire(revision) {
+    for (const [number, page] of this.#pages) {
+      if (page.revision >= revision) continue;
+      this.#stale.add(number);
+      this.#end = null;
+    }
   }
 
   /**
@@ -77,8 +82,9 @@ export class Pages {
       onStep();
     }
     const response = await ask(this.#page(number), { signal });
-    const { usage } = parse(await textOf(response));
-    return () => this.#keep(number, usage, cursorOf(response));
+    const { usage } = await contentOf(response, parse);
+    const revision = Number(response.headers.get("X-Usage-Revision"));
+    return () => this.#keep(number, usage, revision, cursorOf(response));
   }
 
   #page(number) {
@@ -88,8 +94,8 @@ export class Pages {
     return `/usage${queryText(parameters)}`;
   }
 
-  #keep(number, rows, next) {
-    this.#pages.set(number, rows);
+  #keep(number, rows, revision, next) {
+    this.#pages.set(number, { rows, revision });
     this.#stale.delete(number);
     if (next !== (this.#starts[number + 1] ?? null)) {
       // Rows came or went: what follows starts elsewhere now.

@@ -1,12 +1,12 @@
 // Days and ranges of days, as dates; what they mean in a zone is the server's to say.
 
-/** Today's date in a zone. */
-export function today(zone) {
+/** A moment's date in a zone; without a moment, today's. */
+export function dateIn(zone, moment = new Date()) {
   const parts = new Intl.DateTimeFormat("en", {
     timeZone: zone, year: "numeric", month: "2-digit", day: "2-digit",
-  }).formatToParts(new Date());
+  }).formatToParts(moment);
   const part = (type) => parts.find((each) => each.type === type).value;
-  return `${part("year")}-${part("month")}-${part("day")}`;
+  return `${part("year").padStart(4, "0")}-${part("month")}-${part("day")}`;
 }
 
 export function addDays(date, days) {
@@ -36,16 +36,19 @@ export const PRESETS = [
 
 /** Which preset a view's range is, or -1. */
 export function presetOf(view) {
-  const day = today(view.tz);
+  const day = dateIn(view.tz);
   return PRESETS.findIndex(([, range]) => {
     const [from, to] = range(day);
     return from === view.from && to === view.to;
   });
 }
 
-/** The last day that a range's end, which is exclusive, still touches. */
-export function lastDay(to) {
-  if (!to) return "";
-  const isMidnight = to.length === 10 || /T00:00:00(\.0+)?(Z|[+-])/.test(to);
-  return isMidnight ? addDays(to.slice(0, 10), -1) : to.slice(0, 10);
+const isDate = (time) => time.length === 10;
+
+/** The first day in a view's range, and the last one, which its end touches though exclusive. */
+export function daysOf({ from, to, tz }) {
+  return [
+    !from ? "" : isDate(from) ? from : dateIn(tz, new Date(from)),
+    !to ? "" : isDate(to) ? addDays(to, -1) : dateIn(tz, new Date(Date.parse(to) - 1)),
+  ];
 }

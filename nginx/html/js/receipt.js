@@ -1,6 +1,6 @@
 // How the credits of one message came about.
 
-import { ask, isAbort, textOf } from "./api.js";
+import { ask, contentOf, isAbort } from "./api.js";
 import { count, credits, preciseTime } from "./format.js";
 
 const dialog = document.getElementById("receipt");
@@ -67,7 +67,7 @@ export async function showReceipt(id, opener, zone) {
   dialog.showModal();
   asking = new AbortController();
   try {
-    const record = JSON.parse(await textOf(await ask(`/usage/${id}`, { signal: asking.signal })));
+    const record = await contentOf(await ask(`/usage/${id}`, { signal: asking.signal }));
     body.replaceChildren(listOf(linesOf(record, zone), record.credits_used));
   } catch (error) {
     if (!isAbort(error)) body.replaceChildren(note(error.message));

@@ -6,7 +6,7 @@ import { Pages, samePage } from "./pages.js";
 import { startKeys } from "./record-keys.js";
 import { fillRow, findingText, newRow, positionText } from "./row.js";
 import { ScrollWindow } from "./scroll-window.js";
-import { filterOf, sortText } from "./view.js";
+import { recordsOf } from "./view.js";
 
 const element = (id) => document.getElementById(id);
 /** Rows beyond the edges, for scrolling without gaps. */
@@ -16,7 +16,8 @@ const AHEAD = 300;
 
 export class RecordsTable {
   #pages = null;
-  #total = 0;
+  /** How many records there are by the summary, once it has come. */
+  #total = null;
   #timeText = null;
   #window = new ScrollWindow(element("scroller"));
   #body = element("records").tBodies[0];
@@ -24,6 +25,8 @@ export class RecordsTable {
   #rows = new Map();
   #reading = null;
   #onFailure;
+  /** After a failure nothing is read until it is time to ask again. */
+  #hasFailed = false;
   /** Whether the active row is to have the focus as soon as its record is there. */
   #isFocusDue = false;
   /** The row that Tab comes to. */
@@ -37,6 +40,8 @@ export class RecordsTable {
     this.#body.addEventListener("click", (event) => {
       const row = event.target.closest("tr");
       if (!row?.record) return;
+      // The end of a drag over text is a click, too.
+      if (event.target.localName !== "button" && getSelection().type === "Range") return;
       this.active = Number(row.dataset.index);
       this.#render();
       onOpen(row.record.message_id, row.cells[0].firstChild);
@@ -44,40 +49,47 @@ export class RecordsTable {
     startKeys(this, this.#body);
   }
 
-  get count() { return this.#pages?.count(this.#total) ?? 0; }
+  get count() { return this.#pages?.count(this.#total ?? 0) ?? 0; }
 
   get rowsInView() { return this.#window.rowsInView; }
 
   /** Shows another view from its start, once its first records have come. */
   async show(view) {
-    const parameters = filterOf(view);
-    if (view.sort.length > 0) parameters.set("sort", sortText(view.sort));
-    const pages = new Pages(parameters);
+    const pages = new Pages(recordsOf(view));
     const timeText = timesIn(view.tz);
     const keep = await this.#read(pages, 0);
     if (!keep) return;
     keep();
+    this.#hasFailed = false;
     this.#pages = pages;
     this.#timeText = timeText;
-    this.#total = 0;
+    this.#total = null;
     this.active = 0;
     this.#window.toStart();
     this.#clear();
     this.#render();
   }
 
-  /** How many records there are by the summary. */
   setTotal(total) {
     if (total === this.#total) return;
     this.#total = total;
     this.#render();
   }
 
-  /** Reads the rows in view again, which keep their place, as does the focus. */
-  async refresh() {
+  /**
+   * Reads rows in view that are older than a revision, which keep their place, as does the focus,
+   * and those that are still missing, such as after a failure.
+   */
+  async catchUp(revision) {
     if (!this.#pages) return;
-    this.#pages.expire();
-    await this.#readInPlace(this.#window.range(this.count, 0)[0]);
+    this.#hasFailed = false;
+    this.#pages.expire(revision);
+    const [first, end] = this.#window.range(this.count, 0);
+    for (const index of [first, Math.max(first, end - 1)]) {
+      const isMissing = this.#pages.isMissing(index, Math.max(this.count, first + 1));
+      if (isMissing && !this.#isReading(index)) await this.#readInPlace(index);
+    }
+    this.#render();
   }
 
   /** Reads a page of this view; what is looked at stays where it is, and so does the focus. */
@@ -149,9 +161,6 @@ export class RecordsTable {
     }
   }
 
-  /** Reads what is still missing, such as after a failure. */
-  wake() { this.#render(); }
-
   #render() {
     if (!this.#pages) return;
     const count = this.count;
@@ -182,21 +191,27 @@ export class RecordsTable {
       next = row;
     }
     if (this.#isFocusDue) this.#focusActive();
-    element("records").ariaRowCount = count + 1;
-    element("position").textContent = positionText(shownFirst, shownEnd, count);
+    const isKnown = this.#total !== null || this.#pages.isWhole;
+    element("records").ariaRowCount = isKnown ? count + 1 : -1;
+    element("position").textContent = positionText(shownFirst, shownEnd, count, isKnown);
     this.#readMissing(first, end);
   }
+
+  #isReading(index) { return this.#reading && samePage(this.#reading.index, index); }
 
   #readMissing(first, end) {
     const inView = [first, end - 1];
     const soon = [end - 1 + AHEAD, first - AHEAD];
     const isMissing = (index) => index >= 0 && this.#pages.isMissing(index, this.count);
     const index = inView.find(isMissing) ?? (this.#reading ? undefined : soon.find(isMissing));
-    if (index === undefined || end <= first) return;
+    if (index === undefined || end <= first || this.#hasFailed) return;
     // Another view is about to take the place of this one.
     if (this.#reading && this.#reading.pages !== this.#pages) return;
     // A way to a place that nobody looks at any more is not gone to its end.
-    if (this.#reading && samePage(this.#reading.index, index)) return;
-    this.#readInPlace(index).catch(this.#onFailure);
+    if (this.#isReading(index)) return;
+    this.#readInPlace(index).catch((failure) => {
+      this.#hasFailed = true;
+      this.#onFailure(failure);
+    });
   }
 }

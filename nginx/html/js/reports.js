@@ -1,6 +1,8 @@
 // Credits by report, as bars that filter. Messages without a report are one bar, too.
 
+import { show } from "./focus.js";
 import { count, credits, counted } from "./format.js";
+import { isFiltered } from "./view.js";
 
 const SHOWN = 100;
 export const NO_REPORT = "Without a report";
@@ -38,7 +40,7 @@ export class ReportList {
   show(reports, view) {
     this.#reports = reports.toSorted((one, other) => other.credits_used - one.credits_used);
     this.#view = view;
-    element("all-reports").hidden = view.reports.length === 0 && view.hasReport === null;
+    show(element("all-reports"), isFiltered(view), this.#search);
     this.#render();
   }
 

@@ -31,9 +31,10 @@ export function fillRow(row, record, timeText) {
   row.cells[3].textContent = record ? credits(record.credits_used) : "";
 }
 
-/** "Records 1–20 of 1,000,000". */
-export function positionText(first, last, total) {
-  return total === 0 ? "None" : `${count(first + 1)}–${count(last)} of ${count(total)}`;
+/** "1–20 of 1,000,000". */
+export function positionText(first, last, total, isKnown) {
+  if (total === 0) return "None";
+  return `${count(first + 1)}–${count(last)} of ${count(total)}${isKnown ? "" : " and more"}`;
 }
 
 /** What is said on the way to a row whose cursor is not known yet. */

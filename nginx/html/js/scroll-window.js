@@ -7,9 +7,12 @@ export class ScrollWindow {
   #scroller;
   #part = 0;
   #count = 0;
+  /** The height of a row where the scroll bar was last. */
+  #scale;
 
   constructor(scroller) {
     this.#scroller = scroller;
+    this.#scale = this.rowHeight;
   }
 
   onMove(action) {
@@ -19,6 +22,7 @@ export class ScrollWindow {
       isDue = true;
       requestAnimationFrame(() => {
         isDue = false;
+        this.#keepPlace();
         this.#movePart();
         action();
       });
@@ -84,6 +88,16 @@ export class ScrollWindow {
     const bottom = top + this.rowHeight - this.#height;
     if (this.#scroller.scrollTop > top) this.#scroller.scrollTop = top;
     else if (this.#scroller.scrollTop < bottom) this.#scroller.scrollTop = bottom;
+  }
+
+  /** Where the window's width has made rows higher or lower, the same rows stay in view. */
+  #keepPlace() {
+    const { rowHeight } = this;
+    if (rowHeight === this.#scale) return;
+    const rows = this.#scroller.scrollTop / this.#scale;
+    this.#scale = rowHeight;
+    this.#resize(this.#count);
+    this.#scroller.scrollTop = rows * rowHeight;
   }
 
   /** Near an end of the part that is not an end of the list, takes the next part. */

@@ -1,12 +1,14 @@
 // The API key of this tab. It is never written anywhere but into session storage.
 
+import { show } from "./focus.js";
+
 const NAME = "orbital-key";
 const element = (id) => document.getElementById(id);
 
 export const storedKey = () => sessionStorage.getItem(NAME);
 
-/** Calls `onChange` when somebody signs in or out. */
-export function startSignIn(onChange) {
+/** Calls `onKey` when somebody signs in. */
+export function startSignIn(onKey) {
   element("sign-in").addEventListener("submit", (event) => {
     event.preventDefault();
     const key = element("key").value.trim();
@@ -17,11 +19,12 @@ export function startSignIn(onChange) {
     }
     sessionStorage.setItem(NAME, key);
     element("key").value = "";
-    onChange();
+    onKey();
   });
   element("sign-out").addEventListener("click", () => {
     sessionStorage.removeItem(NAME);
-    onChange();
+    // Nothing of what the key has read stays, on the page or in its memory.
+    location.reload();
   });
 }
 
@@ -36,6 +39,6 @@ export function askForKey(reason) {
 }
 
 export function showSignedIn() {
-  element("sign-in").hidden = true;
+  show(element("sign-in"), false);
   element("sign-out").hidden = storedKey() === null;
 }

@@ -1,15 +1,9 @@
 // The one line that says how fresh the page is, and what is in the way.
 
+import { show } from "./focus.js";
+
 const element = (id) => document.getElementById(id);
 const SLOW_AFTER = 2000;
-
-const WAYS_ON = {
-  offline: (seconds) => `Offline; asking again in ${seconds} s.`,
-  unavailable: (seconds) => `Asking again in ${seconds} s.`,
-  slow: (seconds) => `Asking again in ${seconds} s.`,
-  limited: (seconds) => `Too many requests; asking again in ${seconds} s.`,
-  failed: (seconds) => `Asking again in ${seconds} s.`,
-};
 
 /** How grave each kind is; the others are faults. */
 const SEVERITIES = { live: "none", busy: "none", slow: "pause", limited: "pause" };
@@ -20,13 +14,17 @@ function say(kind, text, canRetry = false) {
   if (state.textContent !== text) state.textContent = text;
   state.dataset.kind = kind;
   state.dataset.severity = SEVERITIES[kind] ?? "fault";
-  element("retry").hidden = !canRetry;
+  show(element("retry"), canRetry);
 }
 
 let slowness = null;
 let seen = null;
 
-const stale = () => (seen ? ` What is shown is of ${seen}.` : "");
+function stale() {
+  if (!seen) return "";
+  return element("main").dataset.shows === "other"
+    ? " What is shown is the view before." : ` What is shown is of ${seen}.`;
+}
 
 /** Says that an answer takes long, once it does; the others call this off. */
 export function showWaiting(isFirst) {
@@ -49,7 +47,7 @@ export function showFresh() {
 /** Says what failed and when it is tried again; without `seconds`, that it takes a person. */
 export function showFailure(failure, seconds) {
   clearTimeout(slowness);
-  const way = seconds === null ? "" : ` ${WAYS_ON[failure.kind]?.(Math.ceil(seconds)) ?? ""}`;
+  const way = seconds === null ? "" : ` Asking again in ${Math.ceil(seconds)} s.`;
   // Where a key is asked for, that is the way on.
   const canRetry = !["unauthorised", "forbidden"].includes(failure.kind);
   say(failure.kind, `${failure.message}${way}${stale()}`, canRetry);

@@ -1,13 +1,13 @@
 // Sums of a view: for the cards, the chart and the list of reports.
 
 import { Answers } from "./api.js";
-import { filterOf, queryText } from "./view.js";
+import { filterOf, GRANULARITIES, isFiltered, queryText } from "./view.js";
 
 const HOUR = 3_600_000;
 const SIZES = { hour: HOUR, day: 24 * HOUR, week: 168 * HOUR, month: 30.4 * 24 * HOUR };
 /** What the service allows; GET /usage/summary. */
 const LIMITS = { hour: 744, day: 366, week: 260, month: 120 };
-const ORDER = ["hour", "day", "week", "month", "total"];
+const ORDER = [...GRANULARITIES, "total"];
 
 const answers = new Answers();
 
@@ -57,13 +57,12 @@ export async function summariesOf(view, signal) {
   const length = await findLength(view, signal);
   const wanted = view.granularity;
   let granularity = wanted && fits(wanted, length) ? wanted : suited(length);
-  const isFiltered = view.reports.length > 0 || view.hasReport !== null;
   const everyReport = { ...view, reports: [], hasReport: null };
   for (;;) {
     try {
       const [summary, all] = await Promise.all([
         answers.get(address(view, granularity), signal),
-        isFiltered ? answers.get(address(everyReport, "total"), signal) : null,
+        isFiltered(view) ? answers.get(address(everyReport, "total"), signal) : null,
       ]);
       last = { filter: filterOf(view).toString(), length: lengthOf(summary) };
       const notice = wanted && granularity !== wanted ? unfit(wanted, granularity, length) : null;

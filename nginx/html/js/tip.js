@@ -10,8 +10,9 @@ function line(text, name) {
 }
 
 /** A bucket in one sentence, for those who hear it. */
-export function sentence(bucket, granularity) {
-  return `${bucketText(bucket, granularity)}: ${credits(bucket.credits_used)} credits, `
+export function sentence(buckets, index, granularity) {
+  const bucket = buckets[index];
+  return `${bucketText(buckets, index, granularity)}: ${credits(bucket.credits_used)} credits, `
     + `${counted(bucket.messages, "message")}, ${counted(bucket.reports, "report")}`;
 }
 
@@ -19,6 +20,7 @@ export class Tip {
   #chart;
   #tip;
   #band = document.createElement("div");
+  #index = null;
 
   constructor(element, chart) {
     this.#chart = chart;
@@ -26,8 +28,12 @@ export class Tip {
     this.#band.className = "band";
   }
 
+  /** The bars are the same, and their numbers may not be. */
+  refresh(plot) { this.show(plot, this.#index); }
+
   /** Shows the bucket at `index` beside its bar; null shows none. */
   show(plot, index) {
+    this.#index = index;
     const { buckets, granularity } = this.#chart;
     const bucket = buckets[index];
     this.#tip.hidden = this.#band.hidden = !bucket;
@@ -38,7 +44,7 @@ export class Tip {
     this.#band.style.left = `${left}px`;
     this.#band.style.width = `${right - left}px`;
     this.#tip.replaceChildren(
-      line(bucketText(bucket, granularity), "when"),
+      line(bucketText(buckets, index, granularity), "when"),
       line(`${credits(bucket.credits_used)} credits`, "what"),
       line(`${counted(bucket.messages, "message")}, ${counted(bucket.reports, "report")}`, "more"),
     );

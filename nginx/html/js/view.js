@@ -5,6 +5,8 @@ export const GRANULARITIES = ["hour", "day", "week", "month"];
 
 const DATE = /^\d{4}-\d{2}-\d{2}$/;
 const INSTANT = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,6})?(Z|[+-]\d{2}:\d{2})$/;
+/** As much of a text in the address as a sentence about it repeats. */
+const REPEATED = 60;
 const SINGLE = ["from", "to", "tz", "has_report", "granularity", "sort"];
 
 /** The view of an address without parameters: everything, in UTC, as the API gives it. */
@@ -13,6 +15,12 @@ export function emptyView() {
     from: null, to: null, tz: "UTC", reports: [], hasReport: null, granularity: null, sort: [],
   };
 }
+
+/** Whether a view is one of some reports only, or of none. */
+export const isFiltered = ({ reports, hasReport }) => reports.length > 0 || hasReport !== null;
+
+/** Whether a view leaves no record out. */
+export const isEverything = (view) => !view.from && !view.to && !isFiltered(view);
 
 export function isZone(name) {
   try {
@@ -30,6 +38,8 @@ function isTime(text) {
   return !isNaN(date) && date.toISOString().startsWith(text.slice(0, 10)) && !isNaN(new Date(text));
 }
 
+const repeated = (text) => (text.length > REPEATED ? `${text.slice(0, REPEATED)}…` : text);
+
 /** The terms that are understood; `fault` is called for each of the others. */
 function readSort(text, fault) {
   const terms = [];
@@ -37,7 +47,8 @@ function readSort(text, fault) {
     const [column, direction = "asc", ...rest] = part.split(":");
     const isKnown = COLUMNS.includes(column) && ["asc", "desc"].includes(direction);
     if (!isKnown || rest.length > 0) {
-      fault(`sort=${part} is not understood: ${COLUMNS.join(" and ")} can be sorted, asc or desc.`);
+      fault(`sort=${repeated(part)} is not understood: ${COLUMNS.join(" and ")} can be sorted, `
+        + "asc or desc.");
     } else if (terms.some((term) => term.column === column)) {
       fault(`sort names ${column} twice; the first counts.`);
     } else {
@@ -56,7 +67,7 @@ export function readView(search) {
 
   for (const name of new Set(parameters.keys())) {
     if (name !== "report_name" && !SINGLE.includes(name)) {
-      fault(`“${name}” in the address is unknown; it has no effect.`);
+      fault(`“${repeated(name)}” in the address is unknown; it has no effect.`);
     } else if (SINGLE.includes(name) && parameters.getAll(name).length > 1) {
       fault(`“${name}” is in the address more than once; the first counts.`);
     }
@@ -65,13 +76,15 @@ export function readView(search) {
     const text = parameters.get(name);
     if (text === null) return;
     if (isRight(text)) assign(text);
-    else fault(`${name}=${text} is not understood: ${expected}`);
+    else fault(`${name}=${repeated(text)} is not understood: ${expected}`);
   };
 
   const range = "a date such as 2024-01-31, or a time with its offset, is.";
   take("from", isTime, range, (text) => { view.from = text; });
   take("to", isTime, range, (text) => { view.to = text; });
-  if (view.from && view.to && new Date(view.from) > new Date(view.to)) {
+  // When a date begins is the service's to say; beside a time it cannot be compared here.
+  const areAlike = view.from && view.to && DATE.test(view.from) === DATE.test(view.to);
+  if (areAlike && new Date(view.from) > new Date(view.to)) {
     fault(`from=${view.from} is after to=${view.to}; all time is shown.`);
     view.from = view.to = null;
   }
@@ -100,8 +113,12 @@ export function filterOf({ from, to, tz, reports, hasReport }) {
   return parameters;
 }
 
-export function sortText(sort) {
-  return sort.map(({ column, direction }) => `${column}:${direction}`).join(",");
+/** The parameters that choose records and their order. */
+export function recordsOf(view) {
+  const parameters = filterOf(view);
+  const sort = view.sort.map(({ column, direction }) => `${column}:${direction}`).join(",");
+  if (sort) parameters.set("sort", sort);
+  return parameters;
 }
 
 /** A query that people can read: what needs no escape in a query gets none. */
@@ -112,8 +129,7 @@ export function queryText(parameters) {
 
 /** The address's query for a view; the inverse of `readView`. */
 export function searchOf(view) {
-  const parameters = filterOf(view);
+  const parameters = recordsOf(view);
   if (view.granularity) parameters.set("granularity", view.granularity);
-  if (view.sort.length > 0) parameters.set("sort", sortText(view.sort));
   return queryText(parameters);
 }
