@@ -21,11 +21,11 @@ build: packages ## build the release programs in .build/release/
 	@$(SWIFT_BUILD)
 
 test: test-packages build ## run all tests, against real PostgreSQL and nginx
-	@exec deploy/dev/test
+	@exec deploy/dev/test --skip InstallTests
 
-test-full: test-packages build ## run all tests, and those that take minutes: what is installed, and how
+test-full: test ## and those that take minutes: the package on a bare Debian, and the containers
 	@deploy/dev/packages full
-	@TEST_FULL=1 deploy/dev/test
+	@exec deploy/dev/test --filter InstallTests
 
 cgi-bundle: build ## pack a CGI program with all it needs: .build/orbital-usage-cgi.tar.gz
 	@exec deploy/dev/cgi-bundle .build/orbital-usage-cgi.tar.gz

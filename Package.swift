@@ -91,6 +91,7 @@ let package = Package(
             ["UsageAPI", "HTTP", "Spool", "UsageStore", "Postgres", "TestSupport"]),
         tests("OrbitalCTLTests", ["Postgres", "TestSupport"]),
         tests("EndToEndTests", ["FastCGI", "Postgres", "TestSupport", "Usage", "UsageStore"]),
+        tests("InstallTests", ["TestSupport"]),
     ],
     swiftLanguageModes: [.v6]
 )

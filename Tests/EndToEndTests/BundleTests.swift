@@ -2,11 +2,8 @@ import Foundation
 import TestSupport
 import Testing
 
-/// What `make cgi-bundle` makes; packing it takes a while, so `make test-full` alone does.
-@Suite(
-    .timeLimit(.minutes(5)),
-    .enabled(if: ProcessInfo.processInfo.environment["TEST_FULL"] != nil))
-struct `The CGI bundle` {
+/// What `make cgi-bundle` makes.
+@Suite(.timeLimit(.minutes(5))) struct `The CGI bundle` {
     private let front: FrontEnd
     private let home: String
 

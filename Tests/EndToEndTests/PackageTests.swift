@@ -50,14 +50,4 @@ import Testing
             #expect(packed.contains("./\(file)") || packed.contains("./\(file).gz"), "\(file)")
         }
     }
-
-    /// A bare Debian 12 without Swift; see the script.
-    @Test(.enabled(if: ProcessInfo.processInfo.environment["TEST_FULL"] != nil))
-    func `is installed, upgraded, removed and purged on a bare Debian`() throws {
-        let outcome = try Program.run(Repository.path("Tests/install/debian"))
-        #expect(outcome.status == 0, "\(outcome.output.suffix(8000))\(outcome.errors)")
-        for line in outcome.output.split(separator: "\n") where line.hasPrefix("measured: ") {
-            print(line)
-        }
-    }
 }

@@ -76,11 +76,7 @@ import Testing
         .enabled(if: mayMakeMachines, "needs the rights to make namespaces and mounts"),
         arguments: ["faults-inside", "restores-inside"])
     func `does what it says, for faults that are made, and for backups`(script: String) throws {
-        let outcome = try Program.run(
-            Repository.path("Tests/install/systemd"), [script])
-        #expect(outcome.status == 0, "\((outcome.output + outcome.errors).suffix(6000))")
-        for line in outcome.output.split(separator: "\n") where line.hasPrefix("measured: ") {
-            print(line)
-        }
+        let outcome = try Program.install("systemd", [script])
+        #expect(outcome.status == 0, "\(outcome.errors)")
     }
 }
