@@ -47,7 +47,8 @@ extension UsageStore {
                          ('usage_record', 'usage_record_revision'),
                          ('credit_rate', 'credit_rate_revision'),
                          ('credit_rate', 'credit_rate_append_only'),
-                         ('credit_rate', 'credit_rate_in_order')) AS wanted(relation, name)
+                         ('credit_rate', 'credit_rate_in_order'),
+                         ('credit_rate', 'credit_rate_not_retroactive')) AS wanted(relation, name)
             LEFT JOIN pg_trigger ON tgname = wanted.name AND tgenabled <> 'D'
                 AND tgrelid = to_regclass(wanted.relation)
             WHERE pg_trigger.oid IS NULL

@@ -30,6 +30,20 @@ import UsageStore
         #expect(empty.store().healthChecks().last?.fault != nil)
     }
 
+    @Test func `has no trigger whose absence would not be noticed`() throws {
+        let database = try Database()
+        let names = try database.psql(
+            "SELECT tgrelid::regclass || ' ' || tgname FROM pg_trigger WHERE NOT tgisinternal"
+        ).split(separator: "\n").map { $0.split(separator: " ") }
+        #expect(names.count >= 6)
+        #expect(try database.store().missingTriggers() == [])
+        for name in names {
+            try database.run("ALTER TABLE \(name[0]) DISABLE TRIGGER \(name[1])")
+            #expect(try database.store().missingTriggers() == [String(name[1])])
+            try database.run("ALTER TABLE \(name[0]) ENABLE TRIGGER \(name[1])")
+        }
+    }
+
     @Test(arguments: [
         (0, 100), (1, 100), (9, 100), (10, 100), (11, 110), (17, 170), (50, 500), (100, 1000),
         (500, 5000), (8_388_608, 83_886_080),
