@@ -59,6 +59,7 @@ async function load(signal) {
   if (signal.aborted) return;
   table.setTotal(sums.summary.totals.messages);
   await table.catchUp(sums.summary.revision);
+  if (signal.aborted) return;
   shown.rows = parameters;
   element("main").dataset.shows = "this";
   element("main").hidden = false;
