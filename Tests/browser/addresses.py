@@ -110,6 +110,23 @@ def test_a_date_that_is_typed_counts_once_it_is_whole(site):
         assert page.evaluate("history.length") == steps + 2
 
 
+def test_a_choice_by_keyboard_is_one_step_however_many_it_passes(site):
+    with site.open() as page:
+        steps = page.evaluate("history.length")
+        page.locator("#zone").focus()
+        page.keyboard.type("Europe/Lon", delay=50)
+        expect(page.locator("#zone-name")).to_have_text("(Europe/London)")
+        page.locator("#preset").focus()
+        for _ in range(3):
+            page.keyboard.press("ArrowDown")
+        expect(page.locator("#preset option:checked")).to_have_text("Last 7 days")
+        assert page.evaluate("history.length") == steps + 2
+        page.go_back()
+        assert query(page) == {"tz": "Europe/London"}
+        page.go_back()
+        assert query(page) == {}
+
+
 def test_presets_are_days_of_the_zone(site):
     with site.open("/?tz=Pacific/Kiritimati") as page:
         page.locator("#preset").select_option(label="Last 7 days")

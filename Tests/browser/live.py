@@ -81,6 +81,25 @@ def test_a_record_that_comes_between_the_rows_and_the_sums_is_not_missed(site):
         expect(page.locator("#records tbody tr[data-index]").first).to_contain_text("Between")
 
 
+def test_another_view_is_not_lost_while_the_rows_of_this_one_are_read_again(site):
+    with site.open(has_clock=True) as page:
+        # On two pages of records.
+        page.locator("#scroller").evaluate("it => { it.scrollTop = 990 * 37; }")
+        expect(page.locator("#position")).to_contain_text("991–")
+        expect(page.locator(".pending")).to_have_count(0)
+        held = []
+        page.route("**/usage?*", lambda route: held.append(route.request.url))
+        add(site)
+        later(page)
+        eventually(page, lambda: len(held) == 1)
+        page.get_by_role("button", name="Credits", exact=True).click()
+        eventually(page, lambda: any("sort=" in address for address in held))
+        page.wait_for_timeout(200)
+        page.unroute("**/usage?*")
+        least = site.sql("SELECT message_id FROM usage_record ORDER BY credit_hundredths, message_id LIMIT 10")
+        eventually(page, lambda: [row[0] for row in rows(page, 10)] == least.splitlines())
+
+
 def test_focus_in_a_field_and_an_open_receipt_stay(site):
     count = int(site.sql("SELECT count(*) FROM usage_record"))
     with site.open(has_clock=True) as page:

@@ -10,23 +10,25 @@ const CUSTOM = "custom";
 const ANY = "any", WITH = "with", WITHOUT = "without", SEVERAL = "several";
 const NAMES_SHOWN = 300;
 
-/** `onChange` hears what has changed of the view. */
+/** `onChange` hears what has changed of the view, and in which list it was chosen. */
 export function startControls(onChange) {
   element("preset").append(
     ...PRESETS.map(([name], index) => new Option(name, index)), new Option("Custom", CUSTOM));
   element("preset").lastElementChild.hidden = true;
   element("preset").addEventListener("change", ({ target }) => {
     const [from, to] = PRESETS[target.value][1](dateIn(element("zone").value));
-    onChange({ from, to });
+    onChange({ from, to }, target);
   });
   for (const id of ["from", "to"]) onDate(element(id), () => onChange(customRange(id)));
-  element("zone").addEventListener("change", ({ target }) => onChange({ tz: target.value }));
+  element("zone").addEventListener("change", ({ target }) => {
+    onChange({ tz: target.value }, target);
+  });
   element("report").addEventListener("change", ({ target }) => {
     onChange({
       [ANY]: { reports: [], hasReport: null },
       [WITH]: { reports: [], hasReport: true },
       [WITHOUT]: { reports: [], hasReport: false },
-    }[target.value] ?? { reports: [target.value.slice(1)], hasReport: null });
+    }[target.value] ?? { reports: [target.value.slice(1)], hasReport: null }, target);
   });
   element("reset").addEventListener("click", () => onChange(null));
 }

@@ -19,11 +19,15 @@ import { emptyView, readView, recordsOf, searchOf } from "./view.js";
 import { withReport, zoomed } from "./view-changes.js";
 
 const element = (id) => document.getElementById(id);
+const PASSING_MILLISECONDS = 1000;
 
 let address = location.search;
 let { view, faults } = readView(address);
 /** What is on the screen: the rows of which parameters, and the sums of which answer. */
 const shown = { rows: null, summary: null, reports: null };
+
+/** The field that the address was changed with last, and when. */
+const passed = { field: null, at: 0 };
 
 const chart = new Chart(element("chart"), (first, last) => {
   change(zoomed(shown.summary, first, last));
@@ -55,6 +59,7 @@ async function load(signal) {
   if (signal.aborted) return;
   table.setTotal(sums.summary.totals.messages);
   await table.catchUp(sums.summary.revision);
+  if (signal.aborted) return;
   shown.rows = parameters;
   element("main").dataset.shows = "this";
   element("main").hidden = false;
@@ -87,12 +92,20 @@ function showView() {
   live.now();
 }
 
-/** Goes to another view, which gets an address of its own; null is the one without parameters. */
-function change(changes) {
+/**
+ * Goes to another view, which gets an address of its own; null is the one without parameters.
+ * Choices of one `field` that quickly follow one another are those that the keyboard passes.
+ */
+function change(changes, field = null) {
   view = changes ? { ...view, ...changes } : emptyView();
   faults = [];
   if (searchOf(view) !== address) {
-    history.pushState(null, "", `${location.pathname}${searchOf(view)}`);
+    const now = performance.now();
+    const isPassing = field && field === passed.field && now < passed.at + PASSING_MILLISECONDS;
+    const target = `${location.pathname}${searchOf(view)}`;
+    if (isPassing) history.replaceState(null, "", target);
+    else history.pushState(null, "", target);
+    Object.assign(passed, { field, at: now });
     address = location.search;
   }
   showView();
@@ -102,6 +115,7 @@ addEventListener("popstate", () => {
   // Another place on the page is no other view.
   if (location.search === address) return;
   address = location.search;
+  passed.field = null;
   ({ view, faults } = readView(address));
   showView();
 });

@@ -197,7 +197,11 @@ export class RecordsTable {
     this.#readMissing(first, end);
   }
 
-  #isReading(index) { return this.#reading && samePage(this.#reading.index, index); }
+  /** Whether the page of a row is on its way, or another view that takes the place of this one. */
+  #isReading(index) {
+    if (!this.#reading) return false;
+    return this.#reading.pages !== this.#pages || samePage(this.#reading.index, index);
+  }
 
   #readMissing(first, end) {
     const inView = [first, end - 1];
@@ -205,8 +209,6 @@ export class RecordsTable {
     const isMissing = (index) => index >= 0 && this.#pages.isMissing(index, this.count);
     const index = inView.find(isMissing) ?? (this.#reading ? undefined : soon.find(isMissing));
     if (index === undefined || end <= first || this.#hasFailed) return;
-    // Another view is about to take the place of this one.
-    if (this.#reading && this.#reading.pages !== this.#pages) return;
     // A way to a place that nobody looks at any more is not gone to its end.
     if (this.#isReading(index)) return;
     this.#readInPlace(index).catch((failure) => {
