@@ -134,6 +134,16 @@ def test_motion_is_reduced_where_that_is_wanted(site):
             assert (set(re.split(", ", page.evaluate(duration))) != {"0s"}) == has_motion
 
 
+def test_the_readers_own_colours_leave_the_bars_and_what_is_chosen_in_sight(site):
+    colour = """place => getComputedStyle(document.querySelector(place))"""
+    with site.open("/?report_name=Rent+Review") as page:
+        page.emulate_media(forced_colors="active")
+        ground = page.evaluate(f"({colour})('body').backgroundColor")
+        assert page.evaluate(f"({colour})('#report-list .bar').backgroundColor") not in [ground, "rgba(0, 0, 0, 0)"]
+        for place in ["#report-list [aria-pressed=true]", ".segments [aria-pressed=true]"]:
+            assert page.evaluate(f"({colour})('{place}').outlineStyle") == "solid", place
+
+
 def test_on_paper_there_are_numbers_and_no_controls(site):
     with site.open() as page:
         page.emulate_media(media="print")

@@ -140,6 +140,13 @@ def test_presets_are_days_of_the_zone(site):
         assert query(page) == {"tz": "Pacific/Kiritimati"}
 
 
+def test_a_zone_in_small_letters_is_the_same_zone(site):
+    with site.open("/?tz=europe/london&from=2024-03-25&to=2024-04-02") as page:
+        expect(page.locator("#zone")).to_have_value("Europe/London")
+        expect(page.locator("#notices li")).to_have_count(0)
+        expect(page.locator("#records th").nth(1)).to_contain_text("Europe/London")
+
+
 def test_the_fields_have_the_days_of_the_zone(site):
     with site.open("/?from=2024-03-31T20:00:00Z&to=2024-04-01T15:00:00Z&tz=Asia/Tokyo") as page:
         assert page.locator("#period").inner_text() == "1 Apr 2024, 05:00 – 2 Apr 2024, 00:00"

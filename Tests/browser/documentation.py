@@ -121,6 +121,21 @@ def check_redoc(browser, url, scheme):
     opened.close()
 
 
+def check_ways(browser, url):
+    """From one page to the other and back; without its script, a page says what is missing."""
+    page = browser.new_page()
+    page.goto(url + "/docs")
+    page.get_by_role("link", name="Reference").click()
+    page.get_by_role("link", name="Try it out").click()
+    page.get_by_role("link", name="Dashboard").click()
+    assert page.url == url + "/", page.url
+    for path, script in (("/docs", "swagger-ui-bundle.js"), ("/redoc", "redoc.standalone.js")):
+        page.route(f"**/{script}", lambda route: route.abort())
+        page.goto(url + path)
+        page.get_by_text(f"/assets/{script}, which shows the description, could not be loaded.").wait_for()
+    page.close()
+
+
 def policy(url):
     with urllib.request.urlopen(url) as response:
         return response.headers["Content-Security-Policy"]
@@ -143,6 +158,7 @@ def main(url, key):
             check_swagger(browser, url, key, scheme)
         # It has one look only.
         check_redoc(browser, url, "light")
+        check_ways(browser, url)
         browser.close()
     print(f"measured: {len(OPERATIONS)} operations on two pages, without a barrier")
 

@@ -1,3 +1,8 @@
+if (typeof SwaggerUIBundle === "undefined") {
+  document.getElementById("description").textContent =
+    "/assets/swagger-ui-bundle.js, which shows the description, could not be loaded.";
+}
+
 SwaggerUIBundle({
   url: "/openapi.json",
   dom_id: "#description",

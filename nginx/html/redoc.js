@@ -23,6 +23,11 @@ new MutationObserver(() => {
   page.querySelectorAll("h5").forEach((heading) => heading.setAttribute("aria-level", "3"));
 }).observe(page, { childList: true, subtree: true });
 
+if (typeof Redoc === "undefined") {
+  page.textContent =
+    "/assets/redoc.standalone.js, which shows the description, could not be loaded.";
+}
+
 // Search would need a worker made of a blob, which the page's policy does not allow.
 const options = { disableSearch: true, nativeScrollbars: true, expandResponses: "200,201" };
 Redoc.init("/openapi.json", options, page);

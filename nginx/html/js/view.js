@@ -22,12 +22,14 @@ export const isFiltered = ({ reports, hasReport }) => reports.length > 0 || hasR
 /** Whether a view leaves no record out. */
 export const isEverything = (view) => !view.from && !view.to && !isFiltered(view);
 
-export function isZone(name) {
+/** A zone by its name, as the service writes it: small or capital letters are all the same here. */
+function zoneNamed(name) {
   try {
-    new Intl.DateTimeFormat("en", { timeZone: name });
-    return /^[A-Za-z]/.test(name);
+    const { timeZone } = new Intl.DateTimeFormat("en", { timeZone: name }).resolvedOptions();
+    if (!/^[A-Za-z]/.test(name)) return null;
+    return timeZone.toLowerCase() === name.toLowerCase() ? timeZone : name;
   } catch {
-    return false;
+    return null;
   }
 }
 
@@ -88,7 +90,8 @@ export function readView(search) {
     fault(`from=${view.from} is after to=${view.to}; all time is shown.`);
     view.from = view.to = null;
   }
-  take("tz", isZone, "a zone such as Europe/London is.", (text) => { view.tz = text; });
+  take("tz", zoneNamed, "a zone such as Europe/London is.",
+    (text) => { view.tz = zoneNamed(text); });
   take("has_report", (text) => ["true", "false"].includes(text), "true or false is.",
     (text) => { view.hasReport = text === "true"; });
   take("granularity", (text) => GRANULARITIES.includes(text), `${GRANULARITIES.join(", ")} are.`,
