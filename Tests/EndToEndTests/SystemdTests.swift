@@ -73,4 +73,10 @@ let mayMakeMachines =
         let outcome = try Program.install("systemd")
         #expect(outcome.status == 0, "\(outcome.errors)")
     }
+
+    @Test(.enabled(if: mayMakeMachines, "needs the rights to make namespaces and mounts"))
+    func `do the same without the package, after make install`() throws {
+        let outcome = try Program.install("boot", ["/", "make-install-inside"])
+        #expect(outcome.status == 0, "\(outcome.errors)")
+    }
 }
