@@ -1,5 +1,5 @@
 # make run     the whole service on http://localhost:8000 (PORT=…), with its own PostgreSQL
-# make test    everything that is tested; make check: everything that is linted
+# make test    everything that is tested in a quarter of an hour; make check: everything that is linted
 # make help    all targets
 .DEFAULT_GOAL := help
 .PHONY: bench build capacity cgi-bundle check clean deb demo format help image install migrate packages \
@@ -20,10 +20,10 @@ demo: build ## import 258,145 real messages into the running service
 build: packages ## build the release programs in .build/release/
 	@$(SWIFT_BUILD)
 
-test: test-packages build ## run all tests, against real PostgreSQL and nginx
+test: test-packages build ## run all tests but those of test-full, against real PostgreSQL and nginx
 	@exec deploy/dev/test --skip InstallTests
 
-test-full: test ## and those that take minutes: the package on a bare Debian, and the containers
+test-full: test ## and run those that take minutes: the package on a bare Debian, and the containers
 	@deploy/dev/packages full
 	@exec deploy/dev/test --filter InstallTests
 
