@@ -14,7 +14,8 @@ import threading
 
 
 def say(*words):
-    print(*words, flush=True)
+    # In one write: the program's log goes to the same file, and print() may write word by word.
+    os.write(1, (" ".join(map(str, words)) + "\n").encode())
 
 
 class Service:
