@@ -10,10 +10,14 @@ import Testing
     private static let shared = Result { try Site() }
 
     /// Runs a script against the shared site, or against one with a configuration of its own.
-    private func run(_ script: String, ownSite environment: [String: String]? = nil) throws {
+    private func run(
+        _ script: String, ownSite environment: [String: String]? = nil,
+        optionalFiles: [String] = []
+    ) throws {
         let site = try environment.map { try Site($0) } ?? Self.shared.get()
         defer { if environment != nil { site.stop() } }
-        let (url, nginx) = try Nginx.onPort(responderPath: site.responder.socketPath)
+        let (url, nginx) = try Nginx.onPort(
+            responderPath: site.responder.socketPath, optionalFiles: optionalFiles)
         defer { nginx.stop() }
         let outcome = try Program.run(
             Repository.path(".build/test-tools/bin/python"),
@@ -54,7 +58,9 @@ import Testing
     }
 
     @Test func `says what is in the way, and goes on by itself`() throws {
-        try run("failures", ownSite: [:])
+        try run(
+            "failures", ownSite: [:],
+            optionalFiles: ["orbital-limits-zone.conf", "orbital-limits.conf"])
     }
 
     @Test func `asks for an API key where one is needed`() throws {

@@ -20,6 +20,21 @@ public final class Nginx {
         let made = try Program.run(
             Repository.path("deploy/dev/site"), [folder.path, "unix:\(socketPath)", responderPath])
         precondition(made.status == 0, made.errors)
+        try Nginx.add(optionalFiles, to: folder)
+        program = try Nginx.start("\(folder.path)/nginx.conf", socketPath)
+    }
+
+    /// Starts it with another configuration file, which listens at `socketPath`.
+    public init(configuration: String, socketPath: String) throws {
+        self.socketPath = socketPath
+        program = try Nginx.start(configuration, socketPath)
+    }
+
+    /// Ends it.
+    public func stop() { program.stop() }
+
+    /// Copies files of `nginx/optional`; what they keep goes to `folder`.
+    private static func add(_ optionalFiles: [String], to folder: URL) throws {
         // The password is "secret".
         try "ann:{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ=\n".write(
             to: folder.appendingPathComponent("users"), atomically: true, encoding: .utf8)
@@ -34,17 +49,7 @@ public final class Nginx {
                     to: folder.appendingPathComponent("snippets/\(name)"), atomically: true,
                     encoding: .utf8)
         }
-        program = try Nginx.start("\(folder.path)/nginx.conf", socketPath)
     }
-
-    /// Starts it with another configuration file, which listens at `socketPath`.
-    public init(configuration: String, socketPath: String) throws {
-        self.socketPath = socketPath
-        program = try Nginx.start(configuration, socketPath)
-    }
-
-    /// Ends it.
-    public func stop() { program.stop() }
 
     private static func start(_ configuration: String, _ socketPath: String) throws -> Program {
         let program = try Program("/usr/sbin/nginx", ["-e", "stderr", "-c", configuration])
@@ -55,9 +60,10 @@ public final class Nginx {
 
     /// Starts one on a free port of this machine, for those who cannot speak over Unix sockets.
     ///
-    /// It serves the files of `root` instead of the site's own, if one is given.
+    /// It serves the files of `root` instead of the site's own, if one is given; `optionalFiles` are
+    /// copied from `nginx/optional`.
     public static func onPort(
-        responderPath: String, root: URL? = nil
+        responderPath: String, root: URL? = nil, optionalFiles: [String] = []
     ) throws -> (url: String, program: Program) {
         let port = try freePort()
         let folder = TemporaryFolder.shared.file("port-nginx")
@@ -70,6 +76,7 @@ public final class Nginx {
                 .replacing(Repository.path("nginx/html"), with: root.path)
                 .write(to: file, atomically: true, encoding: .utf8)
         }
+        try add(optionalFiles, to: folder)
         let program = try Program(
             "/usr/sbin/nginx", ["-e", "stderr", "-c", "\(folder.path)/nginx.conf"])
         let pidFile = "\(folder.path)/nginx.pid"

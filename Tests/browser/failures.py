@@ -1,26 +1,55 @@
 """Whatever fails, the page says so, keeps what it shows, and goes on by itself or by a button."""
 
+import contextlib
 import json
 import os
 import signal
 import subprocess
+import threading
+import urllib.parse
 
-from dashboard import DATABASE, eventually, expect, later, run, wait_until_live
-
-PROBLEMS = {
-    429: ("Too Many Requests", "Too many requests; wait a moment.", "1"),
-    503: ("Service Unavailable", "The database cannot be asked.", "7"),
-}
+from dashboard import DATABASE, SITE, eventually, expect, later, run, wait_until_live
+from orbital import psql
 
 
-def answer_with(page, status):
-    """Every question is answered as nginx or the responder would."""
-    title, detail, seconds = PROBLEMS[status]
-    body = {"type": "about:blank", "title": title, "status": status, "detail": detail,
-            "instance": "/usage/summary", "request_id": "0"}
+@contextlib.contextmanager
+def too_many_requests():
+    """Somebody at this address asks without pause, which nginx limits."""
+    is_over = threading.Event()
+    def ask():
+        while not is_over.is_set():
+            subprocess.run(["curl", "-s", "-o", "/dev/null", f"{SITE}/usage?limit=1&[1-1000]"])
+    threads = [threading.Thread(target=ask) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        is_over.set()
+        for thread in threads:
+            thread.join()
+
+
+@contextlib.contextmanager
+def no_database():
+    """PostgreSQL lets nobody into this database, and sends away who is in it."""
+    address = urllib.parse.urlsplit(DATABASE)
+    name, elsewhere = address.path[1:], address._replace(path="/postgres").geturl()
+    psql(elsewhere, f"ALTER DATABASE {name} ALLOW_CONNECTIONS false; "
+         f"SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = '{name}';")
+    try:
+        yield
+    finally:
+        psql(elsewhere, f"ALTER DATABASE {name} ALLOW_CONNECTIONS true;")
+
+
+def ask_to_wait(page, seconds):
+    """Whoever stands between may want a longer pause than our own answers do; this is played."""
+    body = {"type": "about:blank", "title": "Service Unavailable", "status": 503,
+            "detail": "Maintenance.", "instance": "/usage/summary", "request_id": "0"}
     page.route("**/usage/summary*", lambda route: route.fulfill(
-        status=status, body=json.dumps(body), content_type="application/problem+json",
-        headers={"Retry-After": seconds}))
+        status=503, body=json.dumps(body), content_type="application/problem+json",
+        headers={"Retry-After": str(seconds)}))
 
 
 def state(page):
@@ -51,24 +80,42 @@ def test_offline(site):
 
 def test_too_many_requests(site):
     with site.open(may_fail=True, has_clock=True) as page:
-        answer_with(page, 429)
-        later(page)
-        expect(state(page)).to_have_attribute("data-kind", "limited")
-        expect(state(page)).to_contain_text("Too many requests; wait a moment. Asking again in 3 s.")
-        is_still_shown(page)
-        page.unroute("**/usage/summary*")
-        later(page)
-        wait_until_live(page)
+        with too_many_requests():
+            def is_limited():
+                later(page)
+                return page.locator("#state[data-kind=limited]").count() == 1
+            eventually(page, is_limited)
+            expect(state(page)).to_contain_text("Too many requests; wait a moment. Asking again in")
+            is_still_shown(page)
+        def is_live():
+            later(page, 60)
+            return page.locator("#state[data-kind=live]").count() == 1
+        eventually(page, is_live)
 
 
-def test_service_unavailable_waits_as_long_as_it_is_told(site):
+def test_no_database(site):
     with site.open(may_fail=True, has_clock=True) as page:
-        answer_with(page, 503)
+        with no_database():
+            later(page)
+            expect(state(page)).to_contain_text("The database cannot be asked. Asking again in 3 s.")
+            is_still_shown(page)
+            page.get_by_role("button", name="Try again").click()
+            expect(state(page)).to_contain_text("The database cannot be asked. Asking again in 6 s.")
+        page.get_by_role("button", name="Try again").click()
+        wait_until_live(page)
+        expect(page.get_by_role("button", name="Try again")).to_be_hidden()
+
+
+def test_it_waits_as_long_as_it_is_told(site):
+    with site.open(may_fail=True, has_clock=True) as page:
+        ask_to_wait(page, 7)
         later(page)
-        expect(state(page)).to_contain_text("The database cannot be asked. Asking again in 7 s.")
+        expect(state(page)).to_contain_text("Maintenance. Asking again in 7 s.")
         is_still_shown(page)
         page.unroute("**/usage/summary*")
-        page.get_by_role("button", name="Try again").click()
+        later(page, 6)
+        expect(state(page)).to_contain_text("Maintenance.")
+        later(page, 1)
         wait_until_live(page)
 
 
@@ -76,7 +123,7 @@ def test_a_view_that_has_not_come_is_not_taken_for_the_one_before(site):
     with site.open(may_fail=True, has_clock=True) as page:
         main = page.locator("main")
         expect(main).to_have_attribute("data-shows", "this")
-        answer_with(page, 503)
+        ask_to_wait(page, 7)
         page.locator("#report").select_option(label="Rent Review")
         expect(main).to_have_attribute("data-shows", "other")
         expect(state(page)).to_contain_text("What is shown is the view before.")
@@ -128,6 +175,17 @@ def test_rows_that_cannot_be_read_are_asked_for_when_it_is_time(site):
         expect(page.locator(".pending")).to_have_count(0)
 
 
+def test_a_receipt_of_a_record_that_has_gone_says_so(site):
+    site.sql("""INSERT INTO usage_record (message_id, "timestamp", message_text)
+        VALUES (900001, '2024-03-20T00:00:00Z', 'x')""")
+    with site.open(may_fail=True, has_clock=True) as page:
+        receipt = page.get_by_role("button", name="Message 900001, receipt")
+        expect(receipt).to_be_visible()
+        site.sql("DELETE FROM usage_record WHERE message_id = 900001")
+        receipt.click()
+        expect(page.get_by_role("dialog")).to_contain_text("No message is recorded under this id.")
+
+
 def test_a_page_that_starts_while_nothing_answers(site):
     """The responder is gone and comes back; nothing is faked."""
     os.kill(int(os.environ["RESPONDER_PID"]), signal.SIGKILL)
@@ -158,24 +216,6 @@ def test_a_page_that_starts_while_nothing_answers(site):
             responder.send_signal(signal.SIGCONT)
             responder.terminate()
             responder.wait()
-
-
-def test_a_receipt_that_cannot_be_read_says_so(site):
-    with site.open(may_fail=True, is_live=False, has_clock=True) as page:
-        page.route("**/usage/summary*", lambda route: route.fulfill(
-            status=200, content_type="application/json", body=json.dumps({
-                "from": "2024-01-01T00:00:00Z", "to": "2024-01-02T00:00:00Z", "tz": "UTC", "granularity": "hour",
-                "revision": 1, "totals": {"messages": 1, "reports": 0, "credits_used": 1}, "buckets": [],
-                "by_report": []})))
-        page.route("**/usage?*", lambda route: route.fulfill(
-            status=200, content_type="application/json", body=json.dumps({"usage": [
-                {"message_id": 7, "timestamp": "2024-01-01T00:00:00Z", "credits_used": 1}]})))
-        page.route("**/usage/7", lambda route: route.fulfill(
-            status=404, content_type="application/problem+json",
-            body=json.dumps({"detail": "There is no record with this message_id."})))
-        page.get_by_role("button", name="Try again").click()
-        page.get_by_role("button", name="Message 7, receipt").click()
-        expect(page.get_by_role("dialog")).to_contain_text("There is no record with this message_id.")
 
 
 run(globals())
