@@ -20,10 +20,6 @@ final class Acceptor: Sendable {
     /// The longest that a drain accepts and dispatches what had been connected before it.
     private static let drainSeconds = 3
 
-    /// How long a kept connection was silent when it can be closed during a drain: a web server
-    /// sends on the connection that it used last.
-    private static let quiet = Duration.milliseconds(200)
-
     init(
         listener: Listener, queue: BoundedQueue<Work>, refusals: BoundedQueue<Work>,
         limits: ServerLimits, pulse: Pulse?
@@ -60,8 +56,8 @@ final class Acceptor: Sendable {
 
     /// Accepts and dispatches until `stop`, then dispatches what had been accepted.
     func run() {
-        let timeout = min(1000, pulse?.intervalMilliseconds ?? 1000)
-        while !dispatch(timeoutMilliseconds: timeout).isStopped {
+        while !dispatch(timeoutMilliseconds: min(1000, pulse?.sleepMilliseconds ?? 1000)).isStopped
+        {
             pulse?.beat(into: queue)
             connections.closeSilent(since: .now - .seconds(limits.idleSeconds))
         }
@@ -78,7 +74,8 @@ final class Acceptor: Sendable {
         listener.removePath()
         // Kept connections are closed once the web server has left them alone for a while: on the
         // others it may be sending just now. Meanwhile everything is accepted as before.
-        while connections.closeKept(since: .now - Self.quiet) > 0, ContinuousClock.now < deadline {
+        let quiet = Duration.milliseconds(limits.quietMilliseconds)
+        while connections.closeKept(since: .now - quiet) > 0, ContinuousClock.now < deadline {
             _ = dispatch(timeoutMilliseconds: 10)
         }
         if !listener.isInherited {
@@ -91,11 +88,11 @@ final class Acceptor: Sendable {
         // What is readable now is served; a kept connection without a request is closed.
         while dispatch(timeoutMilliseconds: 0).count > 0, ContinuousClock.now < deadline {}
         connections.closeKept()
-        // A client that has just connected is about to send its request.
-        while connections.freshCount > 0, ContinuousClock.now < deadline {
+        // A client that has just connected is about to send its request; one may have sent just now.
+        while connections.count > 0, ContinuousClock.now < deadline {
             _ = dispatch(timeoutMilliseconds: 50)
         }
-        connections.closeAll()
+        connections.breakOff()
     }
 
     private func watch(_ descriptor: Int32) throws(FastCGIError) {

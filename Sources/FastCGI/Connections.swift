@@ -53,9 +53,7 @@ final class Connections: Sendable {
 
     var count: Int { state.withLock { $0.parked.count } }
 
-    var freshCount: Int { state.withLock { $0.parked.count { !$0.value.isKept } } }
-
-    /// Closes those that have been silent since before `instant`.
+    /// Closes those that have been silent since before `instant`; one that waits to be read is not.
     func closeSilent(since instant: ContinuousClock.Instant) {
         closeAll { $0.since < instant }
     }
@@ -63,17 +61,20 @@ final class Connections: Sendable {
     /// Closes the kept connection that has been silent longest; false when none is parked.
     func closeOldestKept() -> Bool {
         state.withLock { state in
-            let kept = state.parked.filter { $0.value.isKept }
-            guard let oldest = kept.min(by: { $0.value.since < $1.value.since }) else {
-                return false
+            var kept = state.parked.filter { $0.value.isKept }
+            while let oldest = kept.min(by: { $0.value.since < $1.value.since })?.key {
+                kept[oldest] = nil
+                if Self.hasNews(oldest) { continue }
+                state.parked[oldest] = nil
+                close(oldest)
+                return true
             }
-            state.parked[oldest.key] = nil
-            close(oldest.key)
-            return true
+            return false
         }
     }
 
-    /// Closes the kept connections that have been silent since before `instant`; how many are left.
+    /// Closes the kept connections that have been silent since before `instant`; how many are left,
+    /// those that wait to be read among them.
     func closeKept(since instant: ContinuousClock.Instant) -> Int {
         closeAll { $0.isKept && $0.since < instant }
         return state.withLock { $0.parked.count { $0.value.isKept } }
@@ -85,14 +86,27 @@ final class Connections: Sendable {
         closeAll { $0.isKept }
     }
 
-    func closeAll() { closeAll { _ in true } }
+    /// Closes all, and with them what nobody has read.
+    func breakOff() {
+        state.withLock { state in
+            for connection in state.parked.keys { close(connection) }
+            state.parked = [:]
+        }
+    }
 
     private func closeAll(where isDoomed: (Parked) -> Bool) {
         state.withLock { state in
-            for (connection, parked) in state.parked where isDoomed(parked) {
+            for (connection, parked) in state.parked
+            where isDoomed(parked) && !Self.hasNews(connection) {
                 state.parked[connection] = nil
                 close(connection)
             }
         }
+    }
+
+    /// Whether bytes have come whose event was not taken yet: closing would lose a request.
+    private static func hasNews(_ connection: Int32) -> Bool {
+        var byte: UInt8 = 0
+        return recv(connection, &byte, 1, Int32(MSG_PEEK | MSG_DONTWAIT)) > 0
     }
 }

@@ -12,9 +12,15 @@ final class Pulse: Sendable {
 
     init(_ test: SelfTest) { self.test = test }
 
-    /// The longest that the acceptor may sleep.
-    var intervalMilliseconds: Int32 {
-        max(1, Int32(clamping: Int(test.interval / .milliseconds(1))))
+    /// The longest that the acceptor may sleep now.
+    var sleepMilliseconds: Int32 {
+        let duration = state.withLock { state in
+            switch state {
+            case .due(let instant): instant - .now
+            case .underWay: test.interval
+            }
+        }
+        return Int32(clamping: max(1, Int((duration / .milliseconds(1)).rounded(.up))))
     }
 
     /// Puts the question to the first worker that is free, when it is time.

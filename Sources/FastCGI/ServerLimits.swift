@@ -21,6 +21,10 @@ public struct ServerLimits: Sendable {
     /// of it; a client that takes nothing is nginx's to end (`send_timeout`).
     public var writeSeconds = 3600
 
+    /// Milliseconds that a kept connection was silent when a drain may close it: a web server sends
+    /// on the connection that it used last.
+    public var quietMilliseconds = 200
+
     /// Makes the default limits.
     public init() {}
 }

@@ -53,12 +53,14 @@ private final class HeldServer: Sendable {
     }
 
     @Test func `answers what nginx sends on a connection that it used just before`() throws {
-        let held = try HeldServer()
+        var limits = ServerLimits()
+        limits.quietMilliseconds = 2000
+        let held = try HeldServer(limits)
         try held.start()
         let silent = FastCGIClient(held.path)
         silent.get("/")
         #expect(silent.answer() == answer("/"))
-        usleep(400_000)
+        usleep(2_200_000)
         let used = FastCGIClient(held.path)
         used.get("/")
         #expect(used.answer() == answer("/"))
@@ -75,6 +77,23 @@ private final class HeldServer: Sendable {
     private final class Answers: Sendable {
         let all = Mutex<[String]>([])
         var count: Int { all.withLock { $0.count } }
+    }
+
+    @Test func `is put again as soon as it is time`() throws {
+        let answers = Answers()
+        let held = try HeldServer(
+            selfTest: SelfTest(every: .milliseconds(200), ["SCRIPT_NAME": "/well"]) { answer in
+                // An answer takes its time.
+                usleep(5000)
+                answers.all.withLock { $0.append(answer) }
+            })
+        try held.start()
+        defer { _ = held.server.drain(seconds: 10) }
+        #expect(eventually { answers.count == 1 })
+        let begin = ContinuousClock.now
+        #expect(eventually { answers.count == 11 })
+        // Ten times 200 ms; every second time would be four seconds.
+        #expect((.seconds(1.9)...(.seconds(3))).contains(ContinuousClock.now - begin))
     }
 
     @Test func `is answered by a worker, again and again, before the requests that wait`() throws {
