@@ -58,9 +58,12 @@ import Testing
     }
 
     @Test func `says what is in the way, and goes on by itself`() throws {
+        try run("failures", ownSite: [:])
+    }
+
+    @Test func `waits when nginx asks it to`() throws {
         try run(
-            "failures", ownSite: [:],
-            optionalFiles: ["orbital-limits-zone.conf", "orbital-limits.conf"])
+            "limits", optionalFiles: ["orbital-limits-zone.conf", "orbital-limits.conf"])
     }
 
     @Test func `asks for an API key where one is needed`() throws {

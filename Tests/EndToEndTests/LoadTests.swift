@@ -77,15 +77,9 @@ import Testing
         let refused = try site.curl("/usage")
         #expect(refused.status == 503)
         #expect(refused.fields["retry-after"] == "1")
-        for _ in 1...20 {
-            let health = try Program.run(
-                "/usr/bin/curl",
-                ["-o", "/dev/null", "-w", "%{http_code} %{time_total}"]
-                    + site.curlArguments("/health"))
-            let words = health.output.split(separator: " ")
-            #expect(words.first == "200")
-            #expect((Double(words.last ?? "") ?? 9) < 0.1)
-        }
+        let times = try (1...20).map { _ in try #require(try site.seconds("/health")) }.sorted()
+        // The machine may stand still for a moment; behind a read it would be for ever.
+        #expect(times[9] < 0.1 && times[19] < 1, "\(times)")
         try lock.run("ROLLBACK")
         #expect(reads.map { $0.wait() } == Array(repeating: 0, count: 6))
         #expect(reads.map(\.output) == Array(repeating: "200", count: 6))
@@ -101,11 +95,9 @@ import Testing
             client.get("/health/live")
             #expect(client.answer() != nil)
         }
-        for _ in 1...10 {
-            let begin = ContinuousClock.now
-            #expect(try site.curl("/health").status == 200)
-            #expect(ContinuousClock.now - begin < .milliseconds(500))
-        }
+        let times = try (1...10).map { _ in try #require(try site.seconds("/health")) }.sorted()
+        // A worker that an idle connection held would come free after 60 s.
+        #expect(times[4] < 0.5 && times[9] < 5, "\(times)")
         withExtendedLifetime(idle) {}
     }
 

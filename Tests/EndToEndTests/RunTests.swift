@@ -8,12 +8,7 @@ import Testing
     private let folder = TemporaryFolder.shared.file("run").path
     private let port: String
 
-    init() throws {
-        let pick =
-            "import socket; s=socket.socket(); s.bind(('127.0.0.1', 0)); print(s.getsockname()[1])"
-        port = try Program.run("/usr/bin/env", ["python3", "-c", pick]).output
-            .trimmingCharacters(in: .newlines)
-    }
+    init() throws { port = String(try freePort()) }
 
     private func start(_ environment: [String: String] = [:]) throws -> Program {
         try Program(

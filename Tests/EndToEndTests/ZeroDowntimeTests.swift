@@ -79,14 +79,17 @@ import Testing
     }
 
     @Test func `by a reload of nginx`() throws {
-        var workers: Set<String> = []
+        func workers() throws -> Set<Substring> {
+            Set(
+                try Program.run("/usr/bin/pgrep", ["-P", "\(nginx.program.pid)"]).output
+                    .split(separator: "\n"))
+        }
+        var seen = try workers()
         try underLoad("nginx -s reload") {
             nginx.program.signal(SIGHUP)
-            usleep(300_000)
-            workers.insert(
-                try Program.run("/usr/bin/pgrep", ["-P", "\(nginx.program.pid)"]).output)
+            #expect(try eventually { try !workers().isSubset(of: seen) }, "no new worker came")
+            seen.formUnion(try workers())
         }
-        #expect(workers.count == 5)
     }
 
     @Test func `by a restart while a long export runs: new requests wait for its end`() throws {
@@ -98,8 +101,16 @@ import Testing
                 "-sS", "-o", output, "-w", "%{http_code}", "-H", "Authorization: Bearer \(key)",
                 "--unix-socket", nginx.socketPath, "http://localhost/usage?format=csv",
             ])
-        usleep(500_000)
+        #expect(
+            try eventually {
+                try database.value(
+                    """
+                    SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
+                    AND application_name = 'orbital-fcgi' AND wait_event_type = 'Lock'
+                    """) == "1"
+            })
         try supervisor.command("restart")
+        #expect(eventually { supervisor.notifications.last?.hasPrefix("STOPPING=1") == true })
         usleep(500_000)
         // The old responder waits for the export; this one is for the next.
         let waiting = try Program(

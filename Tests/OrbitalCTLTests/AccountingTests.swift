@@ -18,14 +18,14 @@ import Testing
 
     @Test func `makes, lists and revokes keys, and keeps no secret`() throws {
         let database = try Database()
+        let expiry = date(inDays: 9)
         let made = try run(
-            database, "keys", "create", "a robot", "--scope", "usage:write", "--expires",
-            date(inDays: 9))
+            database, "keys", "create", "a robot", "--scope", "usage:write", "--expires", expiry)
         #expect(made.status == 0)
         let key = made.output.trimmingCharacters(in: .newlines)
         #expect(key.wholeMatch(of: /orb_[0-9a-f]{12}_[A-Za-z0-9_-]{43}/) != nil)
         let list = try run(database, "keys", "list").output
-        #expect(list.hasSuffix("  usage:write  expires \(date(inDays: 9))T00:00:00Z  a robot\n"))
+        #expect(list.hasSuffix("  usage:write  expires \(expiry)T00:00:00Z  a robot\n"))
         let secret = key.split(separator: "_", maxSplits: 2)[2]
         #expect(
             try database.value(
@@ -111,8 +111,9 @@ import Testing
         }
         try database.addRecords(2000)
         try insert(10_001, 1)
+        let day = date(inDays: 10)
         let rate = try run(
-            database, "rates", "add", "--effective-from", date(inDays: 10),
+            database, "rates", "add", "--effective-from", day,
             "--credits-per-100-tokens", "50")
         #expect(rate.status == 0, "\(rate.errors)")
         try insert(10_002, 2)
@@ -125,7 +126,7 @@ import Testing
         let after = try site.curl("/usage/10003").body
         #expect(
             after.contains(
-                #""credits_used":12.50,"receipt":{"characters":100,"tokens":25.00,"tokenizer":"characters","credits_per_100_tokens":50.00,"calculated":12.50,"minimum":1.00,"minimum_applied":false,"rate_effective_from":"\#(date(inDays: 10))T00:00:00Z"}}"#
+                #""credits_used":12.50,"receipt":{"characters":100,"tokens":25.00,"tokenizer":"characters","credits_per_100_tokens":50.00,"calculated":12.50,"minimum":1.00,"minimum_applied":false,"rate_effective_from":"\#(day)T00:00:00Z"}}"#
             ))
         let well = try run(database, "verify")
         #expect(well.status == 0)

@@ -1,5 +1,6 @@
 import Foundation
 import Postgres
+import Synchronization
 import TestSupport
 import Testing
 
@@ -96,8 +97,10 @@ import Testing
         let source = Source()
         let group = DispatchGroup()
         let answers = Answers()
+        let arrived = Mutex(0)
         let ask = {
             let thread = Thread {
+                arrived.withLock { $0 += 1 }
                 answers.add(Result { try shared.answer { source.read() } }); group.leave()
             }
             group.enter()
@@ -108,11 +111,14 @@ import Testing
         // What is written now was not there when the first question was put.
         source.set(1)
         for _ in 1...7 { ask() }
-        usleep(50_000)
+        #expect(eventually { arrived.withLock { $0 } == 8 })
+        usleep(200_000)
         source.gate.signal()
         #expect(eventually { source.count == 2 })
         source.gate.signal()
-        group.wait()
+        let ended = group.wait(timeout: .now() + 20)
+        #expect(ended == .success, "more than two questions were put")
+        for _ in 1...7 { source.gate.signal() }
         #expect(source.count == 2)
         #expect(answers.values.sorted() == [0] + Array(repeating: 1, count: 7))
     }

@@ -25,7 +25,7 @@ public final class FrontEnd {
     /// Puts everything in place; `stop` must follow.
     public init() throws {
         database = try Database()
-        port = try Nginx.freePort()
+        port = try freePort()
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         try FileManager.default.copyItem(
             atPath: Repository.program("orbital-fcgi"), toPath: path("bin/orbital-fcgi"))

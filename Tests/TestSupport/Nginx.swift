@@ -85,14 +85,4 @@ public final class Nginx {
         return ("http://127.0.0.1:\(port)", program)
     }
 
-    /// A port that nobody listened on a moment ago.
-    static func freePort() throws -> Int {
-        let bound = try Program.run(
-            "/usr/bin/env",
-            [
-                "python3", "-c",
-                "import socket; s=socket.socket(); s.bind(('127.0.0.1', 0)); print(s.getsockname()[1])",
-            ])
-        return Int(bound.output.trimmingCharacters(in: .newlines)) ?? 0
-    }
 }

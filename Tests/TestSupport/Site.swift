@@ -53,6 +53,15 @@ public final class Site {
         return Answer(curlStatus: outcome.status, text: outcome.output)
     }
 
+    /// How many seconds the answer 200 for `path` took; nil for any other.
+    public func seconds(_ path: String) throws -> Double? {
+        let words = try Program.run(
+            "/usr/bin/curl",
+            ["-o", "/dev/null", "-w", "%{http_code} %{time_total}"] + curlArguments(path)
+        ).output.split(separator: " ")
+        return words.first == "200" ? words.last.flatMap { Double($0) } : nil
+    }
+
     /// Starts curl for `path`, the body going to `output`.
     public func startCurl(
         _ path: String, output: String = "/dev/null", options: [String] = []
@@ -74,7 +83,7 @@ public final class Site {
 
 extension Site.Answer {
     /// Takes apart what `curl --include` printed.
-    init(curlStatus: Int32, text: String) {
+    public init(curlStatus: Int32, text: String) {
         let end = text.range(of: "\r\n\r\n")
         let head = (end.map { text[..<$0.lowerBound] } ?? text[...]).components(separatedBy: "\r\n")
         let pairs = head.dropFirst().compactMap { line -> (String, String)? in

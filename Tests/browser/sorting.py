@@ -1,6 +1,6 @@
 """Sorting: a click sorts ascending, the next descending, the third not at all."""
 
-from dashboard import column, eventually, expect, query, run
+from dashboard import column, eventually, expect, query, run, wait_until_live
 
 
 def heads(page):
@@ -43,6 +43,7 @@ def test_missing_names_are_last_in_both_directions(site):
             name.click()
             wanted = expected(site, f'report_name COLLATE "C" {direction} NULLS LAST, message_id')
             eventually(page, lambda: first_ids(page) == wanted)
+        wait_until_live(page)
         page.locator("#records tbody button[tabindex='0']").focus()
         page.keyboard.press("End")
         expect(page.locator("#position")).to_contain_text("3,000 of 3,000")
