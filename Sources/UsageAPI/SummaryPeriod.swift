@@ -13,12 +13,12 @@ struct SummaryPeriod {
     ///
     /// A missing end is that of the local day of the first or the last record. Throws a 400 when
     /// there would be too many buckets.
-    init?(_ query: SummaryQuery, _ snapshot: Snapshot, _ store: UsageStore) throws {
-        guard let ends = try Self.ends(query, snapshot, store) else { return nil }
+    init?(_ query: SummaryQuery, _ snapshot: Snapshot) throws {
+        guard let ends = try Self.ends(query, snapshot) else { return nil }
         start = ends.lowerBound
         end = ends.upperBound
-        let atStart = try store.offsets(of: query.zone, from: start, to: start)
-        let atEnd = try store.offsets(of: query.zone, from: end, to: end)
+        let atStart = try snapshot.offsets(of: query.zone, from: start, to: start)
+        let atEnd = try snapshot.offsets(of: query.zone, from: end, to: end)
         let outline = ReportingPeriod(
             from: start, to: end,
             offsets: ZoneOffsets(atStart.segments + atEnd.segments))
@@ -31,7 +31,7 @@ struct SummaryPeriod {
         offsets =
             granularity == .total
             ? ZoneOffsets(atStart.segments + atEnd.segments)
-            : try store.offsets(of: query.zone, from: start, to: end)
+            : try snapshot.offsets(of: query.zone, from: start, to: end)
         buckets = ReportingPeriod(from: start, to: end, offsets: offsets).buckets(granularity)
         guard buckets.count <= granularity.bucketLimit else {
             throw Self.tooMany(buckets.count, granularity, outline)
@@ -39,7 +39,7 @@ struct SummaryPeriod {
     }
 
     private static func ends(
-        _ query: SummaryQuery, _ snapshot: Snapshot, _ store: UsageStore
+        _ query: SummaryQuery, _ snapshot: Snapshot
     ) throws -> Range<Timestamp>? {
         let from = query.filter.from
         let to = query.filter.to
@@ -49,8 +49,8 @@ struct SummaryPeriod {
         }
         let first = extent.lowerBound
         let last = extent.upperBound
-        let atFirst = try store.offsets(of: query.zone, from: first, to: first)
-        let atLast = try store.offsets(of: query.zone, from: last, to: last)
+        let atFirst = try snapshot.offsets(of: query.zone, from: first, to: first)
+        let atLast = try snapshot.offsets(of: query.zone, from: last, to: last)
         let start = from ?? atFirst.start(of: atFirst.date(at: first))
         return max(
             start, Timestamp.representable.lowerBound)..<(to ?? atLast.startOfDay(after: last))

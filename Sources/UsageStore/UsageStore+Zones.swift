@@ -29,21 +29,7 @@ extension UsageStore {
     ) throws -> ZoneOffsets {
         if zone == "UTC" { return .utc }
         return try reportingUnavailability {
-            var bindings = Bindings()
-            let reader = try QueryReader(
-                try connected(),
-                """
-                SELECT since, offset_seconds FROM zone_offsets(\(bindings.bind(zone, as: "text")),
-                    \(bindings.bind(first.days(-2))), \(bindings.bind(last.days(2))))
-                """, bindings.values, isStreamed: false)
-            var segments: [ZoneOffsets.Segment] = []
-            while try reader.next() {
-                segments.append(
-                    ZoneOffsets.Segment(
-                        start: Timestamp(postgresMicroseconds: reader.integer(0)),
-                        offsetSeconds: Int(reader.integer(1))))
-            }
-            return ZoneOffsets(segments)
+            try zoneOffsets(try connected(), of: zone, from: first, to: last)
         }
     }
 
@@ -63,6 +49,38 @@ extension UsageStore {
         group.remember(zoneNames: names)
         return names
     }
+}
+
+extension Snapshot {
+    /// As the store's, by the snapshot's connection, on which the store could begin nothing else.
+    public func offsets(
+        of zone: String, from first: Timestamp, to last: Timestamp
+    ) throws -> ZoneOffsets {
+        if zone == "UTC" { return .utc }
+        return try reportingUnavailability {
+            try zoneOffsets(connection, of: zone, from: first, to: last)
+        }
+    }
+}
+
+private func zoneOffsets(
+    _ connection: Connection, of zone: String, from first: Timestamp, to last: Timestamp
+) throws -> ZoneOffsets {
+    var bindings = Bindings()
+    let reader = try QueryReader(
+        connection,
+        """
+        SELECT since, offset_seconds FROM zone_offsets(\(bindings.bind(zone, as: "text")),
+            \(bindings.bind(first.days(-2))), \(bindings.bind(last.days(2))))
+        """, bindings.values, isStreamed: false)
+    var segments: [ZoneOffsets.Segment] = []
+    while try reader.next() {
+        segments.append(
+            ZoneOffsets.Segment(
+                start: Timestamp(postgresMicroseconds: reader.integer(0)),
+                offsetSeconds: Int(reader.integer(1))))
+    }
+    return ZoneOffsets(segments)
 }
 
 extension Timestamp {

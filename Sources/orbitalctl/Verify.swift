@@ -31,7 +31,7 @@ struct Verify: ParsableCommand {
             try compareExport(snapshot, rows, progress, count, &findings)
             try compareTotals(snapshot, rows, &findings)
             for zone in Self.zones {
-                try compareSummary(snapshot, store, zone, rows, &findings)
+                try compareSummary(snapshot, zone, rows, &findings)
             }
             progress.end()
             store.release()
@@ -83,12 +83,12 @@ struct Verify: ParsableCommand {
 
     /// Months of the zone, a hundred at a time; buckets, report names and totals must all agree.
     private func compareSummary(
-        _ snapshot: Snapshot, _ store: UsageStore, _ zone: String, _ rows: Sum,
+        _ snapshot: Snapshot, _ zone: String, _ rows: Sum,
         _ findings: inout Findings
     ) throws {
         guard let extent = try snapshot.extent(UsageFilter()) else { return }
         let end = Timestamp(microseconds: extent.upperBound.microseconds + 1)
-        let offsets = try store.offsets(of: zone, from: extent.lowerBound, to: end)
+        let offsets = try snapshot.offsets(of: zone, from: extent.lowerBound, to: end)
         let months = ReportingPeriod(from: extent.lowerBound, to: end, offsets: offsets)
             .buckets(.month)
         var totals = Sum()

@@ -167,7 +167,8 @@ import Testing
         #expect(answer.status == 200 || answer.status == 414)
     }
 
-    @Test func `keeps its database connections through HEAD and If-None-Match: *`() throws {
+    @Test func `keeps its database connections through HEAD, If-None-Match: * and any zone`() throws
+    {
         let site = try Site(["WORKERS": "1", "CACHE_MEGABYTES": "0"])
         defer { site.stop() }
         try site.database.addRecords(50_000)
@@ -181,6 +182,12 @@ import Testing
         for path in ["/usage", "/usage/summary?granularity=week", "/usage?format=csv&totals=true"] {
             #expect(try site.curl(path, ["--head"]).status == 200)
             #expect(try site.curl(path, ["-H", "If-None-Match: *"]).status == 304)
+        }
+        for query in [
+            "granularity=week&tz=Asia/Tokyo", "granularity=total&tz=Europe/London",
+            "granularity=week&tz=Asia/Kathmandu&from=2024-01-01",
+        ] {
+            #expect(try site.curl("/usage/summary?\(query)").status == 200)
         }
         #expect(try backend() == first)
     }
