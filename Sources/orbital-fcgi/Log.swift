@@ -52,6 +52,34 @@ private struct SwitchedLogHandler: LogHandler {
     }
 
     func log(event: LogEvent) {
-        if options().isJSON { json.log(event: event) } else { text.log(event: event) }
+        if options().isJSON { json.log(event: event) } else { text.log(event: event.onOneLine) }
+    }
+}
+
+extension LogEvent {
+    /// The event without control characters in its values: a path is what a client wrote, and must
+    /// not begin a line that looks like ours.
+    fileprivate var onOneLine: LogEvent {
+        var event = self
+        event.metadata = metadata?.mapValues { value in
+            let text = value.description
+            guard text.unicodeScalars.contains(where: \.breaksLines) else { return value }
+            var escaped = ""
+            for scalar in text.unicodeScalars {
+                if scalar.breaksLines {
+                    escaped += "\\u{\(String(scalar.value, radix: 16))}"
+                } else {
+                    escaped.unicodeScalars.append(scalar)
+                }
+            }
+            return .string(escaped)
+        }
+        return event
+    }
+}
+
+extension Unicode.Scalar {
+    fileprivate var breaksLines: Bool {
+        [.control, .lineSeparator, .paragraphSeparator].contains(properties.generalCategory)
     }
 }

@@ -110,7 +110,8 @@ private func waitForDrain(
                 log.notice("configuration reloaded")
                 manager.ready(serving)
             } catch {
-                log.error("configuration not reloaded", metadata: ["faults": "\(error)"])
+                let faults = error.faults.joined(separator: "; ")
+                log.error("configuration not reloaded", metadata: ["faults": "\(faults)"])
                 manager.ready("\(serving), and the old configuration: \(error)")
             }
         }

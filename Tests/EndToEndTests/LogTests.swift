@@ -63,6 +63,29 @@ import Testing
         #expect(slow.first?.contains("Secret") == false)
     }
 
+    @Test(arguments: ["text", "json"])
+    func `has no line that a client wrote`(format: String) throws {
+        let responder = try Responder(
+            databaseURL: "postgresql:///x?host=/nowhere",
+            environment: ["ACCESS": "keyed", "LOG_FORMAT": format])
+        let client = FastCGIClient(responder.socketPath)
+        let forged = "2026-01-01T00:00:00+0000 notice orbital-fcgi: [orbital_fcgi] all is well"
+        client.send(
+            FastCGIClient.request(
+                [
+                    "REQUEST_METHOD": "GET",
+                    "SCRIPT_NAME": "/usage/1\n\(forged)\r\u{2028}\(forged)",
+                    "HTTP_AUTHORIZATION":
+                        "Bearer orb_000000000000_\(String(repeating: "x", count: 43))",
+                ], true))
+        #expect(client.answer()?.hasPrefix("Status: 503") == true)
+        responder.stop()
+        let lines = responder.program.output.components(separatedBy: "\n")
+        #expect(
+            lines.contains { $0.contains("database unavailable") && $0.contains("all is well") })
+        #expect(!lines.contains { $0.hasPrefix(forged) }, "\(lines)")
+    }
+
     @Test(arguments: ["0", "60000"])
     func `has no slow request below the limit, and none without one`(limit: String) throws {
         #expect(try lines(["SLOW_MILLISECONDS": limit]).allSatisfy { !$0.contains("slow") })
