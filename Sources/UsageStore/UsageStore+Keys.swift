@@ -90,8 +90,13 @@ extension UsageStore {
 }
 
 extension QueryReader {
+    /// What is beyond the years 1 to 9999, infinity too, counts as their end.
     fileprivate func timestamp(_ column: Int) -> Timestamp? {
-        isNull(column) ? nil : Timestamp(postgresMicroseconds: integer(column))
+        if isNull(column) { return nil }
+        let years = Timestamp.representable
+        let value = max(integer(column), years.lowerBound.postgresMicroseconds)
+        return Timestamp(
+            postgresMicroseconds: min(value, years.upperBound.postgresMicroseconds - 1))
     }
 
     fileprivate func bytes(_ column: Int) -> [UInt8] {

@@ -89,6 +89,14 @@ import Testing
             "UPDATE api_key SET expires_at = now() WHERE key_id = '\(expiring.split(separator: "_")[1])'"
         )
         #expect(try status(site, "/usage", bearer(expiring)) == 401)
+        // What SQL can say as well.
+        for (expiry, expected) in [("infinity", 200), ("-infinity", 401)] {
+            let key = try site.database.key()
+            try site.database.run(
+                "UPDATE api_key SET expires_at = '\(expiry)' WHERE key_id = '\(key.split(separator: "_")[1])'"
+            )
+            #expect(try status(site, "/usage", bearer(key)) == expected)
+        }
     }
 
     @Test func `is not given to a user whom a client only claims to be`() throws {
