@@ -62,7 +62,11 @@ public struct Exposition {
         begin(
             "orbital_request_duration_seconds", .histogram,
             "Time from the arrival of a request to the end of its answer.")
-        for route in routes { histogram([("route", route.route)], route.durations) }
+        for route in routes {
+            for (method, durations) in route.durations {
+                histogram([("route", route.route), ("method", method)], durations)
+            }
+        }
         begin(
             "orbital_sent_bytes_total", .counter,
             "Bytes of answers; what nginx sends from files in our stead is not among them.")
@@ -78,7 +82,7 @@ public struct Exposition {
             line("_bucket", labels + [("le", bound)], String(count))
         }
         line("_sum", labels, "\(histogram.seconds)")
-        line("_count", labels, String(counts.last ?? 0))
+        line("_count", labels, String(histogram.count))
     }
 
     private mutating func line(

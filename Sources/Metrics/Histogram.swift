@@ -37,6 +37,9 @@ public final class Histogram: Sendable {
         }
     }
 
+    /// How many there were.
+    var count: Int { cumulativeCounts.last ?? 0 }
+
     /// What all of them took together.
     var seconds: Double { Double(microseconds.total) / 1_000_000 }
 }

@@ -7,9 +7,6 @@ public final class RouteMetrics: Sendable {
     /// The route as the table writes it.
     public let route: String
 
-    /// How long requests took from their arrival to the end of their answers.
-    public let durations = Histogram()
-
     /// The bytes of the answers.
     public let bytes = Counter()
 
@@ -26,6 +23,7 @@ public final class RouteMetrics: Sendable {
 
     private let methodNames: [String]
     private let counts: InlineArray<90, Atomic<Int>>
+    private let histograms = methods.map { _ in Histogram() }
 
     /// Makes a place for the requests on `route`, which answers `methods`.
     public init(route: String, methods: [String]) {
@@ -35,11 +33,17 @@ public final class RouteMetrics: Sendable {
         precondition(counts.count == Self.methods.count * Self.statuses.count, "one place each")
     }
 
-    /// Counts a request.
-    public func count(method: String, status: Int) {
+    /// Counts a request, which took `duration` from its arrival to the end of its answer.
+    public func count(method: String, status: Int, duration: Duration) {
         let row = Self.methods.firstIndex(of: method) ?? Self.methods.count - 1
         let column = Self.statuses.firstIndex(of: status) ?? Self.statuses.count - 1
         counts[row * Self.statuses.count + column].add(1, ordering: .relaxed)
+        histograms[row].add(duration)
+    }
+
+    /// How long requests took, by method; of those that there were.
+    var durations: [(method: String, histogram: Histogram)] {
+        zip(Self.methods, histograms).filter { $0.1.count > 0 }.map { ($0, $1) }
     }
 
     /// What was counted, by method and status.

@@ -40,8 +40,7 @@ final class ProcessMetrics: Sendable {
     /// Counts a request that has been answered.
     func add(_ account: Account, method: String, _ store: UsageStore) {
         let route = routes[account.route ?? routes.count - 1]
-        route.count(method: method, status: account.status)
-        route.durations.add(account.total)
+        route.count(method: method, status: account.status, duration: account.total)
         route.bytes.add(account.byteCount)
         guard store.commandCount > 0 || store.waited > .zero else { return }
         commands.add(store.commandCount)

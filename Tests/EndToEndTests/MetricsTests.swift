@@ -75,7 +75,9 @@ import Testing
         #expect(samples[requests + #"{route="/usage/{message_id}",method="GET",code="200"}"#] == 1)
         #expect(samples[requests + #"{route="/usage/{message_id}",method="GET",code="400"}"#] == 1)
         #expect(samples[requests + #"{route="none",method="GET",code="404"}"#] == 1)
-        #expect(samples[#"orbital_request_duration_seconds_count{route="/usage"}"#] == 6)
+        let durations = "orbital_request_duration_seconds_count"
+        #expect(samples[durations + #"{route="/usage",method="GET"}"#] == 4)
+        #expect(samples[durations + #"{route="/usage",method="POST"}"#] == 2)
         #expect(samples["orbital_sent_rows_total"] == 2)
         #expect(samples[#"orbital_query_answers_total{source="client"}"#] == 1)
         #expect(samples[#"orbital_query_answers_total{source="memory"}"#] == 1)

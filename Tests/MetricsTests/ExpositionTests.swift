@@ -21,11 +21,13 @@ import Testing
 
     @Test func `counts requests by route, method and status, and shows what alerts ask for`() {
         let route = RouteMetrics(route: "/usage/{message_id}", methods: ["GET"])
-        route.count(method: "GET", status: 200)
-        route.count(method: "GET", status: 304)
-        for method in ["BREW", "PUT", "x\"y"] { route.count(method: method, status: 405) }
-        route.count(method: "GET", status: 0)
-        route.count(method: "GET", status: 999)
+        route.count(method: "GET", status: 200, duration: .zero)
+        route.count(method: "GET", status: 304, duration: .zero)
+        for method in ["BREW", "PUT", "x\"y"] {
+            route.count(method: method, status: 405, duration: .zero)
+        }
+        route.count(method: "GET", status: 0, duration: .zero)
+        route.count(method: "GET", status: 999, duration: .zero)
         let lines = text(of: route).filter { $0.hasPrefix("orbital_requests_total") }
         let name = #"orbital_requests_total{route="/usage/{message_id}",method="#
         #expect(
@@ -36,22 +38,25 @@ import Testing
             ])
     }
 
-    @Test func `counts durations up to each bound, the bound included`() {
+    @Test func `counts durations by method up to each bound, the bound included`() {
         let route = RouteMetrics(route: "/health", methods: [])
         for duration: Duration in [
             .zero, .microseconds(500), .microseconds(501), .seconds(30), .seconds(31),
         ] {
-            route.durations.add(duration)
+            route.count(method: "GET", status: 200, duration: duration)
         }
+        route.count(method: "POST", status: 200, duration: .seconds(2))
         let lines = text(of: route).filter { $0.contains("duration_seconds") }.dropFirst(2)
-        let start = #"orbital_request_duration_seconds_bucket{route="/health",le=""#
+        let start = #"orbital_request_duration_seconds_bucket{route="/health",method="GET",le=""#
         #expect(lines.first == start + #"0.0005"} 2"#)
         #expect(lines.contains(start + #"0.001"} 3"#) && lines.contains(start + #"10.0"} 3"#))
         #expect(lines.contains(start + #"30.0"} 4"#) && lines.contains(start + #"+Inf"} 5"#))
         #expect(
-            lines.suffix(2) == [
-                #"orbital_request_duration_seconds_sum{route="/health"} 61.001001"#,
-                #"orbital_request_duration_seconds_count{route="/health"} 5"#,
+            lines.filter { !$0.contains("_bucket") } == [
+                #"orbital_request_duration_seconds_sum{route="/health",method="GET"} 61.001001"#,
+                #"orbital_request_duration_seconds_count{route="/health",method="GET"} 5"#,
+                #"orbital_request_duration_seconds_sum{route="/health",method="POST"} 2.0"#,
+                #"orbital_request_duration_seconds_count{route="/health",method="POST"} 1"#,
             ])
     }
 
