@@ -3,10 +3,11 @@ import Glibc
 extension Settings {
     /// Reads the file that `CONFIG_ENV` picks, then the environment over it.
     ///
-    /// A file that is not there counts as empty. Throws every fault at once.
+    /// It is the first that is there: in production `installed`, and else that of the repository in
+    /// which the program runs. None counts as empty. Throws every fault at once.
     public static func load(
         environment: (String) -> String? = processEnvironment,
-        directories: [String] = ["deploy/config", "/etc/orbital-usage"]
+        repository: String = "deploy/config", installed: String = "/etc/orbital-usage"
     ) throws(SettingsError) -> Settings {
         let name = environment("CONFIG_ENV") ?? "development"
         guard ["development", "production", "test"].contains(name) else {
@@ -14,6 +15,9 @@ extension Settings {
         }
         var faults: [String] = []
         var values: [String: String] = [:]
+        // An administrator may stand in anybody's directory.
+        let directories =
+            name == "production" ? [installed, repository] : [repository, installed]
         for path in directories.map({ "\($0)/\(name).env" }) {
             guard let text = try contents(of: path) else { continue }
             let file = EnvironmentFile(text)

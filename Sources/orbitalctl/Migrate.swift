@@ -16,12 +16,12 @@ struct MigrationFiles: ParsableArguments {
     @Option(name: .customLong("migrations"), help: "The directory of the migration files.")
     var directory: String?
 
-    /// The directory that was named, else the repository's, else the installed one.
+    /// The directory that was named, else the first that is there of the repository's and the
+    /// installed one; in production the other way round, as with the configuration.
     var path: String {
-        let installed = "/usr/share/orbital-usage/migrations"
-        return directory
-            ?? (FileManager.default.fileExists(atPath: "Migrations")
-                ? "Migrations" : installed)
+        var places = ["Migrations", "/usr/share/orbital-usage/migrations"]
+        if processEnvironment("CONFIG_ENV") == "production" { places.reverse() }
+        return directory ?? places.first(where: FileManager.default.fileExists) ?? places[1]
     }
 
     /// Reads all files in order of their names.

@@ -12,7 +12,8 @@ import Testing
                 to: folder.appendingPathComponent("development.env"), atomically: true,
                 encoding: .utf8)
         }
-        return try Settings.load(environment: { environment[$0] }, directories: [folder.path])
+        return try Settings.load(
+            environment: { environment[$0] }, repository: folder.path, installed: folder.path)
     }
 
     private func faults(_ environment: [String: String], file: String? = nil) -> [String] {
@@ -75,12 +76,39 @@ import Testing
                 == ["CONFIG_ENV must be development, production or test"])
     }
 
+    @Test(arguments: [("production", "installed"), ("development", "repository")])
+    func `are those of the installation in production, and of the repository before`(
+        environment: String, first: String
+    ) throws {
+        let folders = try ["repository", "installed"].map { name in
+            let folder = TemporaryFolder.shared.file(name)
+            try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+            try "DATABASE_URL=postgresql:///\(name)\n".write(
+                to: folder.appendingPathComponent("\(environment).env"), atomically: true,
+                encoding: .utf8)
+            return folder
+        }
+        func url() throws -> String {
+            try Settings.load(
+                environment: { $0 == "CONFIG_ENV" ? environment : nil },
+                repository: folders[0].path, installed: folders[1].path
+            ).databaseURL
+        }
+        #expect(try url() == "postgresql:///\(first)")
+        // Alone, either will do.
+        let other = folders[first == "installed" ? 0 : 1].lastPathComponent
+        try FileManager.default.removeItem(at: folders[first == "installed" ? 1 : 0])
+        #expect(try url().hasPrefix("postgresql:///"), "\(other)")
+        #expect(try url() != "postgresql:///\(first)")
+    }
+
     @Test(arguments: ["development", "production", "test"])
     func `of every shipped file are valid`(name: String) throws {
         let folder = Repository.path("deploy/config")
         #expect(throws: Never.self) {
             try Settings.load(
-                environment: { $0 == "CONFIG_ENV" ? name : nil }, directories: [folder])
+                environment: { $0 == "CONFIG_ENV" ? name : nil }, repository: folder,
+                installed: folder)
         }
         #expect(FileManager.default.fileExists(atPath: "\(folder)/\(name).env"))
     }
