@@ -34,6 +34,9 @@ public final class AnswerCache: Sendable {
     /// What is kept, in bytes.
     public var byteCount: Int { state.withLock { $0.byteCount } }
 
+    /// Forgets all that was kept.
+    public func empty() { state.withLock { $0 = State() } }
+
     /// The answer that was kept for `key` at `revision`.
     ///
     /// Another revision than before ends all that was kept, be it newer or, after a backup was

@@ -38,6 +38,15 @@ public final class SpooledAnswers: Sendable {
         return kept
     }
 
+    /// Forgets all that was kept; the files go when nobody sends them any more.
+    public func empty() {
+        let ended = state.withLock { state in
+            defer { state = State() }
+            return state
+        }
+        withExtendedLifetime(ended) {}
+    }
+
     /// A file for the answer, when it is asked for the second time at `revision`; nobody else gets
     /// one then.
     func writer(for key: [UInt8], at revision: Int64) throws(SpoolError) -> SpoolWriter? {

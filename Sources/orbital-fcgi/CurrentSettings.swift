@@ -50,7 +50,13 @@ final class CurrentSettings: Sendable {
     /// Puts new settings in force; the limits of the server stay until a restart.
     func replace(with settings: Settings) {
         let generation = Generation(settings, spool)
-        state.withLock { $0.generation = generation }
+        let old = state.withLock { state in
+            defer { state.generation = generation }
+            return state.generation
+        }
+        // A worker without requests holds the old one, and would hold its memory and its files.
+        old.cache.empty()
+        old.spooled?.empty()
     }
 
     func switchDebug() { state.withLock { $0.isDebugSwitched.toggle() } }

@@ -93,6 +93,25 @@ import Testing
         #expect(try site.curl("/orbital-spool/").status == 404)
     }
 
+    @Test func `finds room again after a reload, though some workers have had no request since`()
+        throws
+    {
+        // Room for one answer.
+        let site = try site(["SPOOL_MEGABYTES": "1"])
+        defer { site.stop() }
+        for _ in 1...3 { _ = try site.curl("/usage") }
+        #expect(isFromFile(try site.curl("/usage")))
+        site.responder.program.signal(SIGHUP)
+        #expect(eventually { site.responder.program.output.contains("configuration reloaded") })
+        let isKept = try eventually(seconds: 30) {
+            // Each revision is a new try.
+            try site.database.run("DELETE FROM usage_record WHERE false")
+            for _ in 1...2 { _ = try site.curl("/usage") }
+            return isFromFile(try site.curl("/usage"))
+        }
+        #expect(isKept)
+    }
+
     @Test func `is streamed when the files have no room`() throws {
         let site = try site(["SPOOL_MEGABYTES": "1", "CACHE_MEGABYTES": "0"])
         defer { site.stop() }
