@@ -15,6 +15,7 @@ final class Connections: Sendable {
     private struct State {
         var parked: [Int32: Parked] = [:]
         var acceptsKept = true
+        var acceptsNews = true
     }
 
     private let epoll: Int32
@@ -31,7 +32,9 @@ final class Connections: Sendable {
     private func register(_ connection: Int32, _ operation: Int32, isKept: Bool) {
         // One critical section: the event may be taken before epoll_ctl returns.
         state.withLock { state in
-            guard state.acceptsKept || !isKept else {
+            guard
+                state.acceptsKept || !isKept || state.acceptsNews && Self.hasNews(connection)
+            else {
                 close(connection)
                 return
             }
@@ -80,7 +83,8 @@ final class Connections: Sendable {
         return state.withLock { $0.parked.count { $0.value.isKept } }
     }
 
-    /// Closes kept connections, now and whenever a worker returns one.
+    /// Closes kept connections, now and whenever a worker returns one; not those that wait to be
+    /// read.
     func closeKept() {
         state.withLock { $0.acceptsKept = false }
         closeAll { $0.isKept }
@@ -89,6 +93,7 @@ final class Connections: Sendable {
     /// Closes all, and with them what nobody has read.
     func breakOff() {
         state.withLock { state in
+            state.acceptsNews = false
             for connection in state.parked.keys { close(connection) }
             state.parked = [:]
         }

@@ -21,6 +21,28 @@ import Testing
         return recv(connection, &byte, 1, Int32(MSG_DONTWAIT))
     }
 
+    @Test func `that a worker returns during a drain is closed, but not with a request on it`()
+        throws
+    {
+        let connections = Connections(epoll: epoll_create1(Int32(EPOLL_CLOEXEC)))
+        let asking = try kept(in: connections)
+        let silent = try kept(in: connections)
+        let late = try kept(in: connections)
+        for end in [asking, silent, late] { #expect(connections.claim(end.ours)) }
+        connections.closeKept()
+        #expect(send(asking.nginx, "request", 7, 0) == 7)
+        connections.park(asking.ours)
+        connections.park(silent.ours)
+        #expect(read(silent.nginx) == 0)
+        #expect(read(asking.nginx) == -1 && connections.count == 1)
+        // Nobody will read any more.
+        connections.breakOff()
+        #expect(send(late.nginx, "request", 7, 0) == 7)
+        connections.park(late.ours)
+        #expect(connections.count == 0)
+        for end in [asking, silent, late] { close(end.nginx) }
+    }
+
     @Test func `is closed when it is silent, and not when a request has come that nobody saw`()
         throws
     {
