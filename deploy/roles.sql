@@ -1,7 +1,8 @@
 -- The least that each program needs, for databases where programs do not own what they use.
--- Run as the owner, after `orbitalctl migrate up` and again after each later one:
+-- Run as a superuser, because it makes roles, after `orbitalctl migrate up` and again after each
+-- later one:
 --
---     psql "$DATABASE_URL" -v ON_ERROR_STOP=1 -f deploy/roles.sql
+--     sudo -u postgres psql -v ON_ERROR_STOP=1 -f deploy/roles.sql orbital
 --     GRANT orbital_responder TO the_user_of_the_responder;
 --     GRANT orbital_writer TO another_program;
 --
@@ -16,6 +17,10 @@ BEGIN
     END IF;
 END
 $$;
+
+-- Functions of the schema run with their owner's rights: nobody else may put one beside them. Before
+-- PostgreSQL 15 everybody could.
+REVOKE CREATE ON SCHEMA public FROM PUBLIC;
 
 -- The responder reads everything and records messages. It changes no record, no price and no key,
 -- and cannot alter the schema.

@@ -7,6 +7,8 @@ import Testing
     /// A database to which the script was applied, and URLs for a member of each role.
     private func prepared() throws -> (database: Database, url: (String) -> String) {
         let database = try Database()
+        // As it is before PostgreSQL 15.
+        try database.run("GRANT CREATE ON SCHEMA public TO PUBLIC")
         let applied = try Program.run(
             "/usr/bin/psql",
             [
