@@ -24,12 +24,19 @@ extension Check {
             return report.fault(
                 "nginx", "it is not installed", remedy: "apt-get install nginx, or serve as CGI")
         }
-        let url = "http://127.0.0.1:\(settings.port)/health/live"
-        switch status(of: url) {
+        // A site that wants TLS sends on to it, or is nowhere else.
+        let places = ["http://127.0.0.1:\(settings.port)", "https://127.0.0.1"]
+        let asked = places.map { (url: "\($0)/health/live", code: status(of: "\($0)/health/live")) }
+        let (url, code) = asked.first { $0.code == "200" } ?? asked[0]
+        switch code {
         case nil:
             report.fault(
                 "nginx", "curl is not there to ask for \(url)", remedy: "apt-get install curl")
         case "200": report.well("nginx", "\(url) is healthy")
+        case "404":
+            report.fault(
+                "nginx", "\(url) is on another site",
+                remedy: "remove nginx's default site, or set PORT to where orbital.conf listens")
         case "000":
             report.fault(
                 "nginx", "nothing answers at \(url)",
@@ -42,10 +49,14 @@ extension Check {
     }
 
     /// The status of a GET by curl, `000` when nobody answers; nil without curl.
+    ///
+    /// The certificate is for the site's name, and here it is asked by its address.
     private func status(of url: String) -> String? {
         let curl = Process()
         curl.executableURL = URL(fileURLWithPath: "/usr/bin/curl")
-        curl.arguments = ["-s", "-m", "5", "-o", "/dev/null", "-w", "%{http_code}", url]
+        curl.arguments = [
+            "-skL", "-m", "5", "-o", "/dev/null", "-w", "%{http_code}", url,
+        ]
         let output = Pipe()
         curl.standardOutput = output
         guard (try? curl.run()) != nil else { return nil }
