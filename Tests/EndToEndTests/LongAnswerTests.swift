@@ -1,4 +1,5 @@
 import Foundation
+import Postgres
 import TestSupport
 import Testing
 
@@ -99,6 +100,12 @@ import Testing
         // Room for one answer.
         let site = try site(["SPOOL_MEGABYTES": "1"])
         defer { site.stop() }
+        // Many workers at once.
+        let lock = try site.database.lockRecords()
+        let reads = try (1...8).map { _ in try site.startCurl("/usage?limit=1") }
+        #expect(try eventually { try site.runningQueries("usage_record") == 8 })
+        try lock.run("ROLLBACK")
+        #expect(reads.map { $0.wait() } == Array(repeating: 0, count: 8))
         for _ in 1...3 { _ = try site.curl("/usage") }
         #expect(isFromFile(try site.curl("/usage")))
         site.responder.program.signal(SIGHUP)
