@@ -65,8 +65,8 @@ struct ImportStatements {
     /// Moves the ids that PostgreSQL chooses past those that are about to be recorded.
     ///
     /// A sequence must never go back, and `setval` could make it: a short way is gone by `nextval`,
-    /// and a long one is too far for others to go meanwhile. Ids beyond 2^62 leave it alone, for
-    /// it would soon be at its end.
+    /// and a long one is too far for others to go meanwhile. Ids beyond 2^53 are not followed, as
+    /// in `RecordStatements`.
     var advanceIdentity: String {
         """
         SELECT CASE WHEN newest - last > 1000000 THEN setval(sequence, newest)
@@ -77,7 +77,7 @@ struct ImportStatements {
                     ) END
         FROM (
             SELECT max(message_id) AS newest FROM (\(Self.priced)) AS priced
-            WHERE \(acceptable) AND message_id BETWEEN 1 AND 4611686018427387904
+            WHERE \(acceptable) AND message_id BETWEEN 1 AND 9007199254740992
         ) AS staged, (
             SELECT sequence, coalesce(pg_sequence_last_value(sequence), 0) AS last
             FROM (SELECT pg_get_serial_sequence('usage_record', 'message_id')::regclass AS sequence)

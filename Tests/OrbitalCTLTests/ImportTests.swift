@@ -20,6 +20,19 @@ import Testing
 
     private var rejected: String { (try? String(contentsOfFile: rejects, encoding: .utf8)) ?? "" }
 
+    @Test func `moves the ids that are chosen past its own, but to none that JSON cannot hold`()
+        throws
+    {
+        let database = try Database()
+        #expect(try run(database, line(50) + line(1 << 60)).status == 0)
+        try database.run(
+            "INSERT INTO usage_record (\"timestamp\", message_text) VALUES (now(), 'x')")
+        #expect(
+            try database.value(
+                "SELECT string_agg(message_id::text, ' ' ORDER BY message_id) FROM usage_record")
+                == "50 51 1152921504606846976")
+    }
+
     @Test func `records nothing twice, and tells a duplicate from a conflict`() throws {
         let database = try Database()
         let input = line(1) + line(2) + line(2) + line(2, "other")
