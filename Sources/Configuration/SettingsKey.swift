@@ -6,7 +6,7 @@ public struct SettingsKey: Sendable {
     /// The default as it would be written.
     public let defaultValue: String
 
-    /// What it means, with its unit and limits.
+    /// What it means, with its limits.
     public let meaning: String
 
     /// Stores a value, or returns what is wrong with it.
@@ -32,7 +32,7 @@ public struct SettingsKey: Sendable {
         ) { (2...107).contains($0.utf8.count) && $0.hasPrefix("/") },
         .number("WORKERS", "threads, each with a database connection", 1...256, \.workers),
         .number(
-            "RESERVED_WORKERS", "workers that full reads leave free for short requests",
+            "RESERVED_WORKERS", "workers that long answers leave free for short ones",
             0...255, \.reservedWorkers),
         .number(
             "QUEUE_LIMIT", "requests that may wait; one more gets a 503", 1...10_000, \.queueLimit),
@@ -95,7 +95,8 @@ public struct SettingsKey: Sendable {
         _ property: any WritableKeyPath<Settings, Int> & Sendable
     ) -> SettingsKey {
         let standard = String(Settings()[keyPath: property])
-        return SettingsKey(name: name, defaultValue: standard, meaning: meaning) {
+        let limits = "\(meaning) (\(range.lowerBound) to \(range.upperBound))"
+        return SettingsKey(name: name, defaultValue: standard, meaning: limits) {
             guard let value = Int($0), range.contains(value) else {
                 return "\(name) must be a number from \(range.lowerBound) to \(range.upperBound)"
             }

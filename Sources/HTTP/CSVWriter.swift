@@ -1,15 +1,10 @@
-/// Writes CSV rows (RFC 4180): CRLF at their end, quotes only where they are needed.
+/// Writes CSV rows (RFC 4180) that can be read back: CRLF at their end, quotes only where needed.
 public struct CSVWriter {
     /// What has been written.
     public private(set) var bytes: [UInt8] = []
 
-    private let guardsFormulas: Bool
-
     /// Starts with nothing written.
-    ///
-    /// With `guardsFormulas`, text that a spreadsheet would run as a formula gets a leading `'`.
-    /// Without, the text is exact and can be read back.
-    public init(guardsFormulas: Bool) { self.guardsFormulas = guardsFormulas }
+    public init() {}
 
     /// Writes one row; `nil` is an empty field.
     public mutating func row(_ fields: [String?]) {
@@ -20,9 +15,7 @@ public struct CSVWriter {
         bytes += [0x0d, 0x0a]
     }
 
-    private mutating func write(_ field: String) {
-        let isFormula = field.utf8.first.map { "=+-@\t\r".utf8.contains($0) } ?? false
-        let text = isFormula && guardsFormulas ? "'" + field : field
+    private mutating func write(_ text: String) {
         guard text.utf8.contains(where: { ",\"\r\n".utf8.contains($0) }) else {
             bytes += text.utf8
             return

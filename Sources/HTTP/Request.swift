@@ -39,7 +39,8 @@ public struct Request {
     /// How long it waited until it was begun with.
     public var queueWait = Duration.zero
 
-    /// Reads the body; throws a 413 when it is longer than the limit, or that it did not all come.
+    /// Reads the body; throws a 413 above the limit, a 411 without a length, and a 400 when it did
+    /// not come whole.
     public var body: () throws -> [UInt8] = { [] }
 
     /// The id that ties the answer to the log lines of nginx and ours.

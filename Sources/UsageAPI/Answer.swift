@@ -7,6 +7,8 @@ struct Answer {
     let contentType: String
 
     /// Fields that tell of the records, such as `X-Total-Count`.
+    ///
+    /// Each stands in nginx/orbital.conf as well, for answers that come from files.
     var fields: [(name: String, value: String)] = []
 
     /// The cursor of the next page.

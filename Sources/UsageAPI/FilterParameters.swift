@@ -10,8 +10,7 @@ struct FilterParameters {
     /// The time zone in which dates are read and shown.
     private(set) var zone = "UTC"
 
-    private static let reportNameLimit = 100
-    private static let reportNameLength = 1...500
+    private static let reportNameCountLimit = 100
 
     /// Takes them out of `parameters` and adds them to `query`.
     init(
@@ -77,14 +76,15 @@ struct FilterParameters {
         let distinct = Set(given.map { Array($0.utf8) })
         let names = distinct.sorted { $0.lexicographicallyPrecedes($1) }
             .map { String(decoding: $0, as: UTF8.self) }
-        if names.contains(where: { !Self.reportNameLength.contains($0.unicodeScalars.count) }) {
+        let lengths = 1...Message.reportNameLimit
+        if names.contains(where: { !lengths.contains($0.unicodeScalars.count) }) {
             parameters.fault("report_name", .malformed, "A report name has 1 to 500 characters.")
         }
-        if given.count > Self.reportNameLimit {
+        if given.count > Self.reportNameCountLimit {
             parameters.fault(
                 "report_name", .tooMany,
-                "At most \(Self.reportNameLimit) report names may be asked for at once.")
+                "At most \(Self.reportNameCountLimit) report names may be asked for at once.")
         }
-        filter.reportNames = Array(names.prefix(Self.reportNameLimit))
+        filter.reportNames = Array(names.prefix(Self.reportNameCountLimit))
     }
 }

@@ -15,10 +15,9 @@ func receipt(_ request: Request, _ service: Service) throws -> Response {
         }
         var json = JSONWriter()
         json.object { json in
-            json.member("message_id", literal: String(record.messageID))
-            json.member("timestamp", record.timestamp.description)
-            if let name = record.reportName { json.member("report_name", name) }
-            json.member("credits_used", literal: record.creditsUsed.description)
+            json.members(
+                ofRecord: record.messageID, record.timestamp, record.reportName,
+                record.creditsUsed)
             json.member(record.receipt)
         }
         return Answer(contentType: "application/json", body: .bytes(json.bytes))

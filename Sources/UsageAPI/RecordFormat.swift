@@ -39,7 +39,7 @@ package enum RecordFormat: String, CaseIterable {
 
     /// The format that `format`, or else `Accept`, asks for.
     ///
-    /// An unknown name is a fault of the query; throws a 406 when the client wants none of them.
+    /// An unknown name is a fault of the query; nil when `Accept` allows none of them.
     static func negotiated(
         _ request: Request, _ parameters: inout Parameters
     ) -> RecordFormat? {

@@ -88,7 +88,8 @@ private func batch(
 }
 
 extension JSONWriter {
-    fileprivate mutating func members(
+    /// Writes the members of a record, in the order of the contract.
+    mutating func members(
         ofRecord id: Int64, _ timestamp: Timestamp, _ reportName: String?, _ credits: Credits
     ) {
         member("message_id", literal: String(id))

@@ -4,7 +4,8 @@ import Spool
 import UsageStore
 
 extension Service {
-    /// Changes when answers are written in another way, so that nobody keeps the old ones.
+    /// Raise it with every change of an answer's bytes: the revision stays through an upgrade, and
+    /// clients would be told that their old answer is still right.
     private static let encodingVersion = 1
 
     /// Answers a query in the cheapest way that is still true.

@@ -69,9 +69,9 @@ public final class UsageStore {
 
     /// What does not depend on the server's settings.
     ///
-    /// Compiling a query costs more than it saves here. Statements that record are planned once;
-    /// those that read, in snapshots, each time anew; and only those wait for locks without limit. What is acknowledged is on disk, even where
-    /// the server's default is not to wait for that.
+    /// Compiling a query costs more than it saves here. Statements that record are planned once, and
+    /// wait two seconds for a lock; snapshots plan each query anew, and wait for locks without
+    /// limit. What is acknowledged is on disk, even where the server's default is not to wait.
     private static let session = """
         SET jit = off;
         SET plan_cache_mode = force_generic_plan;

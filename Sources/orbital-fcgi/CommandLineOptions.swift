@@ -1,6 +1,6 @@
 import Configuration
 
-/// The command line; five flags are no reason for a parser that costs a CGI start milliseconds.
+/// The command line; three flags are no reason for a parser that costs a CGI start milliseconds.
 struct CommandLineOptions {
     /// What the program was asked to do.
     enum Action: Equatable {

@@ -51,7 +51,7 @@ struct Export: ParsableCommand {
         case .ndjson: return []
         case .json: return [UInt8(ascii: "[")]
         case .csv:
-            var csv = CSVWriter(guardsFormulas: false)
+            var csv = CSVWriter()
             csv.row(Self.columns)
             return csv.bytes
         }
@@ -61,7 +61,7 @@ struct Export: ParsableCommand {
 
     private func encoded(_ message: Message, _ credits: Credits, isFirst: Bool) -> [UInt8] {
         if format == .csv {
-            var csv = CSVWriter(guardsFormulas: false)
+            var csv = CSVWriter()
             csv.row([
                 String(message.messageID), message.timestamp.description, message.reportName,
                 message.text, credits.description,

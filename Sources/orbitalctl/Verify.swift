@@ -7,7 +7,7 @@ import UsageStore
 /// Proves that what is recorded is what it should be, and that every view of it says the same.
 struct Verify: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Prices every record anew, and compares rows, summaries and exports.",
+        abstract: "Prices every record anew, and compares rows, totals and summaries.",
         discussion: """
             All in one snapshot, record by record, with the price list entry in force at each \
             record's time. Exit status 1 when something differs; each difference is listed.
@@ -28,7 +28,7 @@ struct Verify: ParsableCommand {
             let progress = Progress(unit: "records", totalBytes: 2 * count)
             var findings = Findings(limit: limit)
             let rows = try priceAnew(snapshot, progress, &findings)
-            try compareExport(snapshot, rows, progress, count, &findings)
+            try compareRows(snapshot, rows, progress, count, &findings)
             try compareTotals(snapshot, rows, &findings)
             for zone in Self.zones {
                 try compareSummary(snapshot, zone, rows, &findings)
@@ -57,8 +57,8 @@ struct Verify: ParsableCommand {
         return sum
     }
 
-    /// What `GET /usage` and the exports read, through another index and in another order.
-    private func compareExport(
+    /// What `GET /usage` reads, through another index and in another order.
+    private func compareRows(
         _ snapshot: Snapshot, _ rows: Sum, _ progress: Progress, _ count: Int,
         _ findings: inout Findings
     ) throws {
@@ -68,7 +68,7 @@ struct Verify: ParsableCommand {
             sum.add(records.credits, hasReport: records.withReportName { $0 != nil })
             progress.show(count + sum.messages)
         }
-        findings.compare("the export", sum, with: rows)
+        findings.compare("the rows of GET /usage", sum, with: rows)
     }
 
     private func compareTotals(

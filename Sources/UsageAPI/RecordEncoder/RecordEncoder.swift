@@ -53,6 +53,7 @@ package struct RecordEncoder {
                 case .csv: putCSV(rows, name, &output)
                 }
                 writer.count = output.position - base
+                assert(writer.count <= buffer.count, "fixedLength is too short for a record")
             }
         }
         count += 1
