@@ -160,6 +160,30 @@ def check_parameters(url, key):
             assert sorted(known[1].split(", ") if known else []) == sorted(described), (path, message)
 
 
+# Another value than the one without the parameter.
+OTHER = {"from": "2024-01-02", "to": "2024-01-02", "tz": "Asia/Tokyo", "report_name": "x", "has_report": "true",
+         "min_credits": "1", "max_credits": "9", "sort": "credits_used", "limit": "1", "format": "csv",
+         "totals": "true", "granularity": "month"}
+
+
+def check_names(url, key):
+    """No parameter is forgotten in the names of answers, by which they are kept, too."""
+    def get(path, parameters):
+        answer = requests.get(
+            url + path, params=parameters, headers={"Authorization": f"Bearer {key}"}, timeout=60)
+        assert answer.status_code == 200, (path, parameters, answer.text)
+        return answer
+    for path in ("/usage", "/usage/summary"):
+        names = [p["name"] for p in map(resolved, DOCUMENT["paths"][path]["get"]["parameters"]) if p["in"] == "query"]
+        for name in names:
+            if name == "cursor":
+                first = get(path, {"limit": "1"})
+                changed = get(path, {"limit": "1", "cursor": first.json()["next_cursor"]})
+            else:
+                first, changed = get(path, {}), get(path, {name: OTHER[name]})
+            assert first.headers["ETag"] != changed.headers["ETag"], (path, name)
+
+
 def check_methods(url, key):
     """Each path answers the methods that are described, HEAD and OPTIONS, and refuses others in their names."""
     headers = {"Authorization": f"Bearer {key}"}
@@ -197,6 +221,7 @@ def main(url, key, reading_key, database):
     check_statuses()
     check_methods(url, key)
     check_parameters(url, key)
+    check_names(url, key)
     check_revalidation(url, key)
     answers = check_answers(url, key, reading_key, database)
     check_seen()
