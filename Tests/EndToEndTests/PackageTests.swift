@@ -28,6 +28,29 @@ import Testing
         #expect(found.output == "", "\(found.errors)")
     }
 
+    @Test func `is not needed: without dpkg, what is wanted is listed, and building goes on`()
+        throws
+    {
+        let path = TemporaryFolder.shared.file("no-dpkg").path
+        let linked = try Program.run(
+            "/bin/bash",
+            [
+                "-euc",
+                "mkdir $0; for n in bash python3 swift; do ln -s $(command -v $n) $0/; done", path,
+            ])
+        #expect(linked.status == 0, "\(linked.errors)")
+        func packages() throws -> Program.Outcome {
+            try Program.run(
+                Repository.path("deploy/dev/packages"), ["build"], environment: ["PATH": path])
+        }
+        let outcome = try packages()
+        #expect(outcome.status == 0)
+        #expect(
+            outcome.errors.contains("libfcgi-dev libpq-dev rapidjson-dev libssl-dev pkg-config"))
+        try FileManager.default.removeItem(atPath: "\(path)/swift")
+        #expect(try packages().status == 69)
+    }
+
     @Test func `has what make install lays out, which leaves alone what was configured`() throws {
         let root = TemporaryFolder.shared.file("root").path
         let setting = "\(root)/etc/orbital-usage/production.env"

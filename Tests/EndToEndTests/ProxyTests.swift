@@ -28,9 +28,35 @@ import Testing
     }
 
     private func startHAProxy(_ front: FrontEnd, edit: (String) -> String = { $0 }) throws {
-        let recipe = try front.recipe("haproxy.cfg", ["bind :80": "bind 127.0.0.1:\(front.port)"])
+        var recipe = try front.recipe("haproxy.cfg", ["bind :80": "bind 127.0.0.1:\(front.port)"])
+        if geteuid() == 0 {
+            // As systemd makes the socket.
+            try FileManager.default.setAttributes(
+                [.groupOwnerAccountName: "www-data"], ofItemAtPath: front.path("socket"))
+        } else {
+            recipe.replace("user haproxy", with: "")
+            recipe.replace("group www-data", with: "")
+        }
         try front.start(
             "/usr/sbin/haproxy", ["-db", "-f", front.write(edit(recipe), to: "haproxy.cfg")])
+    }
+
+    @Test(
+        .enabled(if: geteuid() == 0, "needs root, to become another user"),
+        arguments: [
+            ("group www-data", "200"), ("group haproxy", "503"),
+            ("group www-data\n    chroot /var/lib/haproxy", "503"),
+        ])
+    func `HAProxy, reaches the socket by its group, and from no chroot`(
+        line: String, status: String
+    )
+        throws
+    {
+        let front = try FrontEnd()
+        defer { front.stop() }
+        try front.startResponder()
+        try startHAProxy(front) { $0.replacing("group www-data", with: line) }
+        #expect(try front.curl("/health") == status)
     }
 
     @Test func `HAProxy, needs its line against names whose password nobody has asked`() throws {
@@ -78,12 +104,13 @@ import Testing
     @Test func `spawn-fcgi, holds the contract behind the nginx file of production`() throws {
         let front = try FrontEnd()
         defer { front.stop() }
-        let users = "-u orbital -g orbital -U orbital -G www-data "
+        let users = "-u orbital-usage -g orbital-usage -U orbital-usage -G www-data "
         let script = try front.write(
             front.recipe(
                 "spawn-fcgi.sh",
                 [
-                    users: "", "/run/orbital-usage/orbital.pid": front.path("spawned"),
+                    users: "", "install -d -m 755 /run/orbital-usage\n": "",
+                    "/run/orbital-usage/orbital.pid": front.path("spawned"),
                     "/var/log/orbital-usage.log": front.path("responder.log"),
                 ]),
             to: "spawn-fcgi.sh")

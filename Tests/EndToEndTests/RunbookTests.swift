@@ -71,6 +71,28 @@ import Testing
         }
     }
 
+    @Test func `says with the manual what takes a restart`() throws {
+        let page = try #require(
+            try text("deploy/RUNBOOK.md").firstMatch(
+                of: /\n\| in it: (.*?) \| `sudo systemctl restart/))
+        let manual = try #require(
+            try text("deploy/man/orbital-usage.env.5")
+                .firstMatch(
+                    of: /A restart, which loses no request, is needed for\n(.*?)\n\.Sh/
+                        .dotMatchesNewlines()))
+        func names(_ text: Substring) -> [String] {
+            text.matches(of: /[A-Z_]{3,}/).map { String($0.0) }
+        }
+        #expect(names(page.1) == names(manual.1))
+        // What the responder takes from its settings once; the reserve is in what full reads have.
+        let once = try text("Sources/orbital-fcgi/RunServer.swift")
+            .matches(of: /\bsettings\.([A-Za-z]+)/).map {
+                String($0.1).replacing(/[A-Z]/) { "_\($0.0)" }.uppercased()
+                    .replacing("BULK_WORKERS", with: "RESERVED_WORKERS")
+            }
+        #expect(Set(names(page.1)) == Set(once))
+    }
+
     /// The page's own lines, on a copy of this machine; see the scripts.
     @Test(
         .enabled(if: mayMakeMachines, "needs the rights to make namespaces and mounts"),
