@@ -73,12 +73,8 @@ extension Connection {
 
     /// Waits for the next result of the command; nil when it has ended.
     func nextResult(_ statement: String) throws -> QueryResult? {
-        while true {
-            let flushed = PQflush(handle)
-            guard flushed >= 0 else { throw error(statement) }
-            if flushed == 0 && PQisBusy(handle) == 0 { break }
-            try waitForInput(statement)
-        }
+        try flush(statement)
+        while PQisBusy(handle) != 0 { try wait(statement) }
         return PQgetResult(handle).map { QueryResult($0) }
     }
 }

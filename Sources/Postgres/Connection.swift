@@ -46,6 +46,8 @@ public final class Connection {
                 state: PostgresError.connectionFailure, message: connectionMessage,
                 constraint: nil, statement: "")
         }
+        // What the socket does not take at once is sent by `flush`, within the limits of a wait.
+        PQsetnonblocking(handle, 1)
         // Notices such as "table does not exist, skipping" are no business of ours.
         PQsetNoticeProcessor(handle, { _, _ in }, nil)
         try run(endQueriesOnClose + session)
@@ -92,12 +94,25 @@ public final class Connection {
         return oneLine(message.map { String(cString: $0) } ?? "cannot be read")
     }
 
-    /// Waits until the server has sent something, and reads it.
+    /// Waits until the server has taken all that is to be sent.
+    func flush(_ statement: String) throws {
+        while true {
+            switch PQflush(handle) {
+            case 0: return
+            case 1: try wait(statement, isSending: true)
+            default: throw error(statement)
+            }
+        }
+    }
+
+    /// Waits until the server has sent something, and reads it, or until it takes more.
     ///
     /// Throws when the watched descriptor hangs up, or at the time limit; the query then ends with
     /// the connection, which is of no more use.
-    func waitForInput(_ statement: String) throws {
-        var events = [pollfd(fd: PQsocket(handle), events: Int16(POLLIN), revents: 0)]
+    func wait(_ statement: String, isSending: Bool = false) throws {
+        // A server that cannot send takes nothing either: it is always read from.
+        let awaited = isSending ? POLLIN | POLLOUT : POLLIN
+        var events = [pollfd(fd: PQsocket(handle), events: Int16(awaited), revents: 0)]
         if let watchedDescriptor {
             // A hang-up is always reported; a peer that only has no more to say is none.
             events.append(pollfd(fd: watchedDescriptor, events: 0, revents: 0))
@@ -114,6 +129,7 @@ public final class Connection {
                 message: "no answer within \(seconds) s",
                 constraint: nil, statement: statement)
         }
+        if events[0].revents == Int16(POLLOUT) { return }
         guard PQconsumeInput(handle) == 1 else { throw error(statement) }
     }
 

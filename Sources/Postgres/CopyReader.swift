@@ -49,7 +49,7 @@ public final class CopyReader: RowReader {
     /// Takes what has arrived; only when that was nothing, waits.
     private func readMore(waiting: Bool) throws {
         if waiting {
-            try connection.waitForInput(statement)
+            try connection.wait(statement)
         } else if PQconsumeInput(connection.handle) != 1 {
             throw connection.error(statement)
         }

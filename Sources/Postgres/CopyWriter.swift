@@ -56,7 +56,10 @@ public final class CopyWriter {
                 connection.handle, $0.assumingMemoryBound(to: CChar.self).baseAddress,
                 Int32($0.count))
         }
+        // 0 would ask us to flush first, which was done: there is no memory.
         guard sent == 1 else { throw connection.error(statement) }
         buffer.removeAll(keepingCapacity: true)
+        // libpq would gather what the server does not take yet, however much it is.
+        try connection.flush(statement)
     }
 }
