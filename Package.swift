@@ -80,6 +80,7 @@ let package = Package(
         tests("FastCGITests", ["FastCGI", "TestSupport"]),
         tests("PostgresTests", ["Postgres", "TestSupport"]),
         tests("SpoolTests", ["Spool", "TestSupport"]),
+        tests("JSONTests", ["JSON"]),
         tests("HTTPTests", ["HTTP"]),
         tests("MetricsTests", ["Metrics"]),
         tests("TokenizerTests", ["Tokenizer", "TestSupport"]),

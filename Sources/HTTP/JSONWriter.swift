@@ -38,13 +38,6 @@ public struct JSONWriter {
         bytes += literal.utf8
     }
 
-    /// Writes a member whose value another writer has written.
-    public mutating func member(_ name: String, json: JSONWriter) {
-        self.name(name)
-        comma()
-        bytes += json.bytes
-    }
-
     /// Writes a string.
     public mutating func string(_ value: String) {
         comma()

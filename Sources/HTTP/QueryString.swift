@@ -2,13 +2,19 @@
 public struct QueryString: Sendable {
     /// One `name=value`, or a `name` alone, whose value is empty.
     public struct Parameter: Equatable, Sendable {
-        /// The decoded name; nil when its percent-encoding or its UTF-8 is broken.
+        /// The decoded name, of a long one the beginning; nil when its percent-encoding or its UTF-8
+        /// is broken.
         public let name: String?
         /// The decoded value; nil when broken likewise.
         public let value: String?
         /// The text as it was sent.
         public let raw: String
     }
+
+    /// The most characters of a name that are kept, more than any name has that is asked for.
+    ///
+    /// Strings are compared by what they look like: with many marks on a letter, in quadratic time.
+    private static let nameLimit = 100
 
     /// The parameters in the order they were sent.
     public let parameters: [Parameter]
@@ -20,9 +26,15 @@ public struct QueryString: Sendable {
             let pair = part.split(
                 separator: UInt8(ascii: "="), maxSplits: 1, omittingEmptySubsequences: false)
             return Parameter(
-                name: decoded(pair[0]), value: pair.count == 2 ? decoded(pair[1]) : "",
+                name: decoded(pair[0]).map(Self.shortened),
+                value: pair.count == 2 ? decoded(pair[1]) : "",
                 raw: String(decoding: part, as: UTF8.self))
         }
+    }
+
+    private static func shortened(_ name: String) -> String {
+        let end = name.unicodeScalars.prefix(nameLimit).endIndex
+        return end == name.endIndex ? name : String(name.unicodeScalars[..<end]) + "…"
     }
 }
 

@@ -1,21 +1,29 @@
-/// The items of a body: one value, the elements of an array, or the lines of NDJSON.
-public enum JSONItems {
+/// The items of a body: one value, the elements of an array, or the lines of NDJSON; of each, what
+/// the caller makes of it as soon as it is read, so that no more than one is kept as JSON.
+public enum JSONItems<Item> {
     /// The value that is the whole text.
-    case single(JSONItem)
+    case single(Item)
     /// The elements of an array, or the lines.
-    case many([JSONItem])
+    case many([Item])
 
     /// Reads a text that is one value; the elements of an array one by one.
     ///
     /// Throws a fault, with the index of the element in which it is, and for a text with more than
     /// `limit` elements `TooManyItems`.
-    public init(json text: consuming [UInt8], limit: Int) throws {
-        var parser = try Self.parser(text)
+    public init(
+        json text: consuming [UInt8], limit: Int, _ item: (JSONItem) -> Item
+    ) throws {
+        var parser = JSONParser(text)
+        do throws(JSONFault) {
+            try parser.validate()
+        } catch {
+            throw JSONBodyFault(index: nil, error.reason, error.offset)
+        }
         guard let first = parser.peek() else { throw JSONBodyFault(index: nil, "it is empty", 0) }
         if first == UInt8(ascii: "[") {
-            self = .many(try Self.elements(&parser, limit))
+            self = .many(try parser.elements(limit, item))
         } else {
-            self = .single(try Self.item(&parser, nil))
+            self = .single(item(try parser.element(nil)))
         }
         if parser.peek() != nil {
             throw JSONBodyFault(index: nil, "more follows after its end", parser.offset)
@@ -25,58 +33,55 @@ public enum JSONItems {
     /// Reads a text with one value a line; empty lines count for nothing.
     ///
     /// A line that is no JSON is an item like any other. Throws `TooManyItems` above `limit` lines.
-    public init(lines text: [UInt8], limit: Int) throws {
-        var items: [JSONItem] = []
-        for line in text.split(separator: UInt8(ascii: "\n")) {
-            guard let item = Self.item(ofLine: line) else { continue }
+    public init(
+        lines text: consuming [UInt8], limit: Int, _ item: (JSONItem) -> Item
+    ) throws {
+        var parser = JSONParser(text)
+        var items: [Item] = []
+        while parser.goToNextLine() {
             guard items.count < limit else { throw TooManyItems() }
-            items.append(item)
+            items.append(item(parser.line()))
         }
         self = .many(items)
     }
+}
 
-    private static func item(ofLine line: ArraySlice<UInt8>) -> JSONItem? {
+extension JSONParser {
+    fileprivate mutating func line() -> JSONItem {
         do throws(JSONFault) {
-            var parser = try JSONParser(Array(line))
-            guard parser.peek() != nil else { return nil }
-            let item = try parser.item()
-            return parser.peek() == nil ? item : .malformed("more follows after its end")
+            try validate()
+            let item = try item()
+            return peek() == nil ? item : .malformed("more follows after its end")
         } catch {
             return .malformed(error.reason)
         }
     }
 
-    private static func parser(_ text: consuming [UInt8]) throws -> JSONParser {
-        do throws(JSONFault) {
-            return try JSONParser(text)
-        } catch {
-            throw JSONBodyFault(index: nil, error.reason, error.offset)
-        }
-    }
-
-    private static func elements(_ parser: inout JSONParser, _ limit: Int) throws -> [JSONItem] {
-        parser.skip()
-        var items: [JSONItem] = []
-        if parser.peek() == UInt8(ascii: "]") {
-            parser.skip()
+    fileprivate mutating func elements<Item>(
+        _ limit: Int, _ item: (JSONItem) -> Item
+    ) throws -> [Item] {
+        skip()
+        var items: [Item] = []
+        if peek() == UInt8(ascii: "]") {
+            skip()
             return []
         }
         while true {
             guard items.count < limit else { throw TooManyItems() }
-            items.append(try item(&parser, items.count))
-            let next = parser.peek()
-            parser.skip()
+            items.append(item(try element(items.count)))
+            let next = peek()
+            skip()
             if next == UInt8(ascii: "]") { return items }
             guard next == UInt8(ascii: ",") else {
                 throw JSONBodyFault(
-                    index: items.count - 1, "',' or ']' is expected after it", parser.offset - 1)
+                    index: items.count - 1, "',' or ']' is expected after it", offset - 1)
             }
         }
     }
 
-    private static func item(_ parser: inout JSONParser, _ index: Int?) throws -> JSONItem {
+    fileprivate mutating func element(_ index: Int?) throws -> JSONItem {
         do throws(JSONFault) {
-            return try parser.item()
+            return try item()
         } catch {
             throw JSONBodyFault(index: index, error.reason, error.offset)
         }

@@ -1,11 +1,12 @@
 import CRapidJSON
 
-/// Reads one JSON value after another from a text, with RapidJSON, which takes RFC 8259 at its word.
+/// Reads one JSON value after another from a text, or from one line of it after another, with
+/// RapidJSON, which takes RFC 8259 nearly at its word.
 ///
 /// Refuses text that is not UTF-8, lone surrogates, and more than 2,048 levels. Nothing is kept of a
 /// value but the members of an object, so that no text takes more memory than it has bytes itself.
 struct JSONParser {
-    /// The text, with a NUL after it; what was read is overwritten.
+    /// The text, with a NUL after it and after every line; what was read is overwritten.
     private var text: [UInt8]
 
     private var value = json_value()
@@ -13,18 +14,45 @@ struct JSONParser {
     /// The offset of the first byte that was not read.
     private(set) var offset = 0
 
-    /// Throws when `text` is not UTF-8.
-    init(_ text: consuming [UInt8]) throws(JSONFault) {
-        do throws(UTF8.ValidationError) {
-            _ = try UTF8Span(validating: text.span)
-        } catch {
-            throw JSONFault(reason: "it is not UTF-8", offset: error.byteOffsets.lowerBound)
-        }
+    /// Where the text ends, or the line that is read.
+    private var end: Int
+
+    private var nextLine = 0
+
+    init(_ text: consuming [UInt8]) {
+        end = text.count
         self.text = text
         self.text.append(0)
     }
 
-    private var end: Int { text.count - 1 }
+    /// Makes the next line that is not blank the text; false when there is none.
+    mutating func goToNextLine() -> Bool {
+        while nextLine < text.count - 1 {
+            offset = nextLine
+            end = text[offset...].firstIndex(of: UInt8(ascii: "\n")) ?? text.count - 1
+            nextLine = end + 1
+            if peek() != nil {
+                text[end] = 0
+                return true
+            }
+        }
+        return false
+    }
+
+    /// Throws unless what was not read is UTF-8, without control characters that RapidJSON misses.
+    mutating func validate() throws(JSONFault) {
+        let rest = text.span.extracting(offset..<end)
+        do throws(UTF8.ValidationError) {
+            _ = try UTF8Span(validating: rest)
+        } catch {
+            throw JSONFault(
+                reason: "it is not UTF-8", offset: offset + error.byteOffsets.lowerBound)
+        }
+        if rest.holdsMissedControl {
+            let place = text[offset..<end].firstIndex(where: isMissedControl) ?? offset
+            throw JSONFault(reason: "it holds a raw control character", offset: place)
+        }
+    }
 
     /// The next byte that is no blank (RFC 8259, section 2); nil at the end.
     mutating func peek() -> UInt8? {
@@ -62,10 +90,22 @@ struct JSONParser {
             let all = bytes.assumingMemoryBound(to: json_member.self)
             for member in all.prefix(value.member_count) {
                 members.append(
-                    Self.string(member.name, member.name_length), Self.value(member))
+                    Self.name(member.name, member.name_length), Self.value(member))
             }
         }
         return members
+    }
+
+    /// The most bytes of a name that are kept, more than any name has that is asked for.
+    ///
+    /// Strings are compared by what they look like: with many marks on a letter, in quadratic time.
+    private static let nameLimit = 100
+
+    private static func name(_ bytes: UnsafePointer<CChar>?, _ count: Int) -> String {
+        guard let bytes, count > nameLimit else { return string(bytes, count) }
+        var end = nameLimit
+        while UInt8(bitPattern: bytes[end]) & 0xc0 == 0x80 { end -= 1 }
+        return string(bytes, end) + "…"
     }
 
     /// A string of the text, all of which is known to be UTF-8.
@@ -90,6 +130,19 @@ struct JSONParser {
         guard digits.utf8.allSatisfy({ (0x30...0x39).contains($0) || $0 == UInt8(ascii: "-") })
         else { return .fraction }
         return Int64(digits).map { .integer($0) } ?? .hugeInteger
+    }
+}
+
+/// Whether this is one of the control characters that RapidJSON lets through raw: where it compares
+/// 16 bytes at once, it takes those from 0x1A for text.
+private func isMissedControl(_ byte: UInt8) -> Bool { byte &- 0x1a < 0x20 - 0x1a }
+
+extension Span<UInt8> {
+    /// Looks at all bytes, whatever it finds, so that the compiler can compare many at once.
+    fileprivate var holdsMissedControl: Bool {
+        var found: UInt8 = 0
+        for index in indices { found |= isMissedControl(self[index]) ? 1 : 0 }
+        return found != 0
     }
 }
 

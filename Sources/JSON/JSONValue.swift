@@ -32,7 +32,7 @@ public struct JSONMembers: Sendable {
 
     mutating func append(_ name: String, _ value: JSONValue) { members.append((name, value)) }
 
-    /// The names of the first 64 members.
+    /// The names of the first 64 members; of a long name the beginning, with an ellipsis.
     public var names: [String] { members.map(\.name) }
 
     /// The value of the first member of that name.

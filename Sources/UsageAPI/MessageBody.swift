@@ -16,13 +16,15 @@ package struct MessageBody {
     package init(_ request: Request) throws {
         let isLines = try Self.isLines(request)
         let now = Timestamp.now
-        let content = try Self.items(try request.body(), isLines: isLines)
+        let content = try Self.items(try request.body(), isLines: isLines) { item in
+            MessageItem(item, now: now)
+        }
         switch content {
         case .single(let item):
-            items = [MessageItem(item, now: now)]
+            items = [item]
             isSingle = true
         case .many(let many):
-            items = many.map { MessageItem($0, now: now) }
+            items = many
             isSingle = false
         }
     }
@@ -50,11 +52,13 @@ package struct MessageBody {
         )
     }
 
-    private static func items(_ body: [UInt8], isLines: Bool) throws -> JSONItems {
+    private static func items(
+        _ body: consuming [UInt8], isLines: Bool, _ item: (JSONItem) -> MessageItem
+    ) throws -> JSONItems<MessageItem> {
         do {
-            return try isLines
-                ? JSONItems(lines: body, limit: itemLimit)
-                : JSONItems(json: body, limit: itemLimit)
+            return isLines
+                ? try JSONItems(lines: body, limit: itemLimit, item)
+                : try JSONItems(json: body, limit: itemLimit, item)
         } catch let fault as JSONBodyFault {
             let name = fault.index.map { "[\($0)]" } ?? ""
             throw Problem(

@@ -68,21 +68,20 @@ private func answer(_ json: JSONWriter) -> Response {
 private func batch(
     _ items: [MessageItem], _ outcomes: [RecordingOutcome], _ counts: BatchCounts
 ) -> Response {
-    var results = JSONWriter()
     var rest = outcomes[...]
-    results.array { results in
-        for (index, item) in items.enumerated() {
-            let outcome = item.message == nil ? nil : rest.popFirst()
-            results.object { $0.members(ofResult: index, item, outcome) }
-        }
-    }
     var json = JSONWriter()
     json.object { json in
         json.member("created", literal: String(counts.created))
         json.member("duplicates", literal: String(counts.duplicates))
         json.member("conflicts", literal: String(counts.conflicts))
         json.member("invalid", literal: String(counts.invalid))
-        json.member("results", json: results)
+        json.name("results")
+        json.array { json in
+            for (index, item) in items.enumerated() {
+                let outcome = item.message == nil ? nil : rest.popFirst()
+                json.object { $0.members(ofResult: index, item, outcome) }
+            }
+        }
     }
     return answer(json)
 }

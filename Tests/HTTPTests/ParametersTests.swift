@@ -46,4 +46,11 @@ import Testing
         let query = (1...1000).map { "p\($0)" }.joined(separator: "&")
         #expect(faults(parameters(query)).count == 100)
     }
+
+    @Test func `are refused at once, however many marks stand on a letter of their name`() {
+        let marks = String(repeating: "\u{301}\u{323}", count: 50_000)
+        let begin = ContinuousClock.now
+        #expect(faults(parameters("a\(marks)")).first?.name.unicodeScalars.count == 101)
+        #expect(ContinuousClock.now - begin < .seconds(2))
+    }
 }

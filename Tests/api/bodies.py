@@ -22,7 +22,7 @@ SINGLE = [
         rb'{"message_text":"\ud800"}', rb'{"message_text":"\udc00x"}', rb'{"message_text":"\x"}', b'{"message_text":"\n"}',
         b'{"message_text":"x"', b'{"message_text"}', b'{message_text:"x"}', b"\xef\xbb\xbf{}", b'{"message_text":"x"}{}',
         b'{"a":' * 3000 + b"1" + b"}" * 3000, b'{"message_id":1e999,"message_text":"x"}', b'{"message_id":01,"message_text":"x"}',
-        b'{"message_id":NaN,"message_text":"x"}', b'{"\x00":1}']],
+        b'{"message_id":NaN,"message_text":"x"}', b'{"\x00":1}', *[b'{"message_text":"%s%c"}' % (b"x" * 40, c) for c in range(0x20)]]],
     # JSON, but no message: 422.
     *[(body, 422, "", "not_an_object") for body in [b"null", b"1", b'"x"', b"true", b"1.5"]],
     (b'{"message_text":"a","message_text":"b"}', 422, "message_text", "duplicate_member"),
@@ -43,6 +43,8 @@ SINGLE = [
         "", "now", "2024-01-01", "2024-01-01T00:00:00", "2024-01-01T00:00:00+25:00", "2024-02-30T00:00:00Z", "1704067200",
         "0000-01-01T00:00:00Z", "10000-01-01T00:00:00Z", "2024-01-01T00:00:00Z\0", "infinity", "2024-01-01T00:00Z"]],
     (with_member("timestamp", FUTURE).encode(), 422, "timestamp", "in_the_future"),
+    # Of a long name, no more is named than its beginning.
+    (with_member("é" * 50, 1).encode(), 422, "é" * 50, "unknown"), (with_member("xé" * 40, 1).encode(), 422, "xé" * 33 + "x…", "unknown"),
     *[(with_member(name, 1).encode(), 422, name, "unknown") for name in ["credits_used", "text", "Message_text", "", "credit_hundredths", "id", "\u00e9"]],
 ]
 FORMS = [

@@ -1,0 +1,114 @@
+"""Sends POST /usage/estimate and /usage the dearest bodies of 8 MiB, and bounds what each takes of the responder."""
+
+import os
+import string
+import sys
+
+from orbital import Client
+
+SIZE = 8 * 2**20
+# About 88 MB and 0.2 s were measured, for 180,000 faults in an answer of 18 MB.
+MEGABYTES, SECONDS = 100, 1
+JSON, LINES = "application/json", "application/x-ndjson"
+# In this order, Unicode's normal form has them the other way round.
+MARKS = "\u0301\u0323".encode()
+
+
+def filled(piece, start=b"", end=b""):
+    """As many pieces as fit between start and end."""
+    return start + piece * ((SIZE - len(start) - len(end)) // len(piece)) + end
+
+
+def items(start, piece, end, separator):
+    """10,000 objects, as many as there may be, each of as many pieces as fit."""
+    room = SIZE // 10_000 - len(separator) - 1
+    item = start + piece * ((room - len(start) - len(end)) // len(piece)) + end
+    return separator.join([item] * 10_000)
+
+
+def both(name, start, piece, end, status=200):
+    yield f"array of {name}", JSON, b"[" + items(start, piece, end, b",") + b"]", status
+    yield f"lines of {name}", LINES, items(start, piece, end, b"\n"), status
+
+
+def bodies():
+    """(name, media type, body, status)"""
+    yield "a\\n", LINES, filled(b"a\n"), 413
+    yield "{}\\n", LINES, filled(b"{}\n"), 413
+    yield "\\n", LINES, filled(b"\n"), 200
+    yield " \\n", LINES, filled(b" \n"), 200
+    yield "\\r\\n", LINES, filled(b"\r\n"), 200
+    yield "a line of blanks", LINES, filled(b" "), 200
+    yield "10,000 {} and \\n", LINES, filled(b"\n", b"{}\n" * 10_000), 200
+    yield "one line without end", LINES, filled(b"["), 200
+    yield "blanks", JSON, filled(b" "), 400
+    yield "[0,0,…", JSON, filled(b"0,", b"[", b"0]"), 413
+    yield "[{},{},…", JSON, filled(b"{},", b"[", b"{}]"), 413
+    yield "[[[[…", JSON, filled(b"["), 400
+    yield "[[[],[],…", JSON, filled(b"[],", b"[[", b"[]]]"), 200
+    yield "2,047 levels, again and again", JSON, filled(b"[" * 2046 + b"]" * 2046 + b",", b"[[", b"0]]"), 200
+    yield '{"a":{"a":…', JSON, filled(b'{"a":'), 400
+    yield "members", JSON, b"{" + b",".join(b'"%06d":0' % n for n in range(762_600)) + b"}", 422
+    yield "members of one name", JSON, filled(b'"":0,', b"{", b'"":0}'), 422
+    yield "array in a member", JSON, filled(b"{},", b'{"message_text":"x","a":[', b"{}]}"), 422
+    yield "huge text", JSON, filled(b"a", b'{"message_text":"', b'"}'), 200
+    yield "huge text in a line", LINES, filled(b"a", b'{"message_text":"', b'"}'), 200
+    yield "huge text, escaped", JSON, filled(rb"\n", b'{"message_text":"', b'"}'), 200
+    yield "huge text of NUL", JSON, filled(rb"\u0000", b'{"message_text":"', b'"}'), 422
+    yield "huge text without end", JSON, filled(b"a", b'{"message_text":"'), 400
+    yield "huge report name", JSON, filled(b"a", b'{"message_text":"","report_name":"', b'"}'), 422
+    yield "huge time", JSON, filled(b"2", b'{"message_text":"","timestamp":"', b'"}'), 422
+    yield "huge id", JSON, filled(b"2", b'{"message_text":"","message_id":', b"}"), 400
+    yield "huge name", JSON, filled(b"a", b'{"', b'":0}'), 422
+    yield "huge name, escaped", JSON, filled(rb"\u0001", b'{"', b'":0}'), 422
+    yield "marks on one letter of a name", JSON, filled(MARKS, b'{"a', b'":0}'), 422
+    yield "marks on one letter of a value", JSON, filled(MARKS, b'{"message_text":"","report_name":"a', b'"}'), 422
+    yield "marks on one letter of a time", JSON, filled(MARKS, b'{"message_text":"","timestamp":"a', b'"}'), 422
+    yield from both("texts", b'{"message_text":"', b"a", b'"}')
+    yield from both("small members", b"{", b'"":0,', b'"a":0}')
+    yield from both("names", b"{", b"".join(b'"%c":0,' % letter for letter in string.ascii_letters.encode()), b'"a":0}')
+    yield from both(
+        "faults", b'{"message_id":"","timestamp":0,"report_name":"","message_text":0,', b'"message_id":0,',
+        b"".join(b'"%c":0,' % letter for letter in b"abcdefghij") + b'"timestamp":"","report_name":"","message_text":""}')
+
+
+class Responder:
+    def __init__(self, pid):
+        self.folder = f"/proc/{pid}"
+
+    def begin(self):
+        with open(f"{self.folder}/clear_refs", "w") as file:
+            file.write("5")  # VmHWM starts anew
+        self.start = self.seconds()
+
+    def seconds(self):
+        with open(f"{self.folder}/stat") as file:
+            fields = file.read().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def megabytes(self):
+        with open(f"{self.folder}/status") as file:
+            return next(int(line.split()[1]) for line in file if line.startswith("VmHWM:")) / 1024
+
+
+def main(socket, key, pid):
+    responder = Responder(pid)
+    client = Client(socket)
+    most, longest, count = 0, 0, 0
+    for path in ("/usage/estimate", "/usage"):
+        for name, media_type, body, status in bodies():
+            assert 0.7 * SIZE < len(body) <= SIZE, (name, len(body))
+            responder.begin()
+            client.request("POST", path, body=body, headers={"Content-Type": media_type, "Authorization": f"Bearer {key}"})
+            response = client.getresponse()
+            answer = response.read()
+            # One message that is recorded is created.
+            assert response.status == status or (path, status, response.status) == ("/usage", 200, 201), (path, name, answer[:300])
+            megabytes, seconds = responder.megabytes(), responder.seconds() - responder.start
+            assert megabytes <= MEGABYTES and seconds <= SECONDS, f"{path} with {name}: {megabytes:.0f} MB, {seconds:.2f} s"
+            most, longest, count = max(most, megabytes), max(longest, seconds), count + 1
+    print(f"measured: {count} bodies of 8 MiB take {most:.0f} MB and {longest:.2f} s of CPU at the most "
+          f"(limits {MEGABYTES} MB, {SECONDS} s)")
+
+
+main(*sys.argv[1:])
