@@ -27,10 +27,8 @@ extension Connection {
     }
 
     /// Runs `body` in a transaction: committed when it returns, rolled back when it throws.
-    public func transaction<Answer>(
-        _ mode: String = "", _ body: () throws -> Answer
-    ) throws -> Answer {
-        try run("BEGIN \(mode)")
+    public func transaction<Answer>(_ body: () throws -> Answer) throws -> Answer {
+        try run("BEGIN")
         do {
             let answer = try body()
             try run("COMMIT")

@@ -66,7 +66,7 @@ struct ImportStatements {
     ///
     /// A sequence must never go back, and `setval` could make it: a short way is gone by `nextval`,
     /// and a long one is too far for others to go meanwhile. Ids beyond 2^53 are not followed, as
-    /// in `RecordStatements`.
+    /// in `RecordingStatements`.
     var advanceIdentity: String {
         """
         SELECT CASE WHEN newest - last > 1000000 THEN setval(sequence, newest)

@@ -37,9 +37,10 @@ struct RecordingBatch {
         let rest = open
         if let jump, rest.contains(where: { messages[$0].messageID == nil }) {
             _ = try QueryReader(
-                connection, RecordStatements.advance, [String(jump)], isStreamed: false)
+                connection, RecordingStatements.advance, [String(jump)], isStreamed: false)
         }
-        try insert(rest, counts, connection, RecordStatements.recordOne, RecordStatements.record)
+        try insert(
+            rest, counts, connection, RecordingStatements.recordOne, RecordingStatements.record)
         try compare(open.filter { messages[$0].messageID != nil }, connection)
         try refuseUnpriced(open, connection)
     }
@@ -50,7 +51,7 @@ struct RecordingBatch {
     mutating func attemptTogether(_ connection: Connection, counts: [TokenCount?]) throws {
         try insert(
             open, counts, connection,
-            RecordStatements.recordOneTogether, RecordStatements.recordTogether)
+            RecordingStatements.recordOneTogether, RecordingStatements.recordTogether)
     }
 
     private mutating func insert(
@@ -91,7 +92,8 @@ struct RecordingBatch {
         }
         if !unnamed.isEmpty {
             let reader = try QueryReader(
-                connection, RecordStatements.chooseIDs, [String(unnamed.count)], isStreamed: false)
+                connection, RecordingStatements.chooseIDs, [String(unnamed.count)],
+                isStreamed: false)
             for position in unnamed where try reader.next() {
                 rows.append((reader.integer(0), position))
             }
@@ -113,7 +115,7 @@ struct RecordingBatch {
     private mutating func compare(_ indices: [Int], _ connection: Connection) throws {
         guard !indices.isEmpty else { return }
         let reader = try QueryReader(
-            connection, RecordStatements.compare, indices.map { messages[$0] }.parameters(),
+            connection, RecordingStatements.compare, indices.map { messages[$0] }.parameters(),
             isStreamed: false)
         while try reader.next() {
             let index = indices[Int(reader.integer(0)) - 1]
@@ -131,7 +133,7 @@ struct RecordingBatch {
     private mutating func refuseUnpriced(_ indices: [Int], _ connection: Connection) throws {
         guard !indices.isEmpty else { return }
         let reader = try QueryReader(
-            connection, RecordStatements.unpriced, indices.map { messages[$0] }.parameters(),
+            connection, RecordingStatements.unpriced, indices.map { messages[$0] }.parameters(),
             isStreamed: false)
         while try reader.next() { outcomes[indices[Int(reader.integer(0)) - 1]] = .unpriced }
     }

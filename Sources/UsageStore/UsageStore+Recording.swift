@@ -86,7 +86,8 @@ extension UsageStore {
                 let counter = try group.counter(connection, isOutdated: isOutdated)
                 let values = messages.parameters(try counter.counts(messages))
                 let estimates = try estimates(
-                    QueryReader(connection, RecordStatements.estimate, values, isStreamed: false))
+                    QueryReader(connection, RecordingStatements.estimate, values, isStreamed: false)
+                )
                 if isOutdated || estimates.allSatisfy({ $0.credits != nil }) { return estimates }
             }
             return []

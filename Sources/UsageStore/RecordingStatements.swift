@@ -2,7 +2,7 @@
 ///
 /// Those for many take them as arrays: ids, times, report names, texts, tokens and their encodings.
 /// What has no time is of now.
-enum RecordStatements {
+enum RecordingStatements {
     /// The messages of a batch as rows.
     private static let items = """
         (SELECT message_id, coalesce("timestamp", now()) AS "timestamp", report_name, message_text,
