@@ -23,7 +23,7 @@ build: packages ## build the release programs in .build/release/
 test: test-packages build ## run all tests but those of test-full, against real PostgreSQL and nginx
 	@exec deploy/dev/test --skip InstallTests
 
-test-full: test ## and run those that take minutes: the package on a bare Debian, and the containers
+test-full: test ## and run those that take minutes: a bare Debian, containers, the runbook's faults and restores
 	@deploy/dev/packages full
 	@exec deploy/dev/test --filter InstallTests
 

@@ -9,7 +9,7 @@ import Testing
 
     /// Everything that wants the database, in a process whose workers can all be held by it.
     @Test(arguments: [
-        ("keyed", "/usage", []), ("keyed", "/usage/1", []), ("open", "/usage?limit=1", []),
+        ("keyed", "/usage", []),
         ("open", "/usage/estimate", ["-d", #"{"message_text":"x"}"#]),
         ("open", "/usage", batch),
     ])
