@@ -7,7 +7,7 @@ import UsageStore
 /// Proves that what is recorded is what it should be, and that every view of it says the same.
 struct Verify: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Prices every record anew, and compares rows, totals and summaries.",
+        abstract: "Prices every record anew, and compares rows, summaries and exports.",
         discussion: """
             All in one snapshot, record by record, with the price list entry in force at each \
             record's time. Exit status 1 when something differs; each difference is listed.
@@ -25,10 +25,11 @@ struct Verify: ParsableCommand {
             let store = try administratorsStore()
             let snapshot = try store.snapshot()
             let count = Int(try snapshot.totals(UsageFilter()).messages)
-            let progress = Progress(unit: "records", totalBytes: 2 * count)
+            let progress = Progress(unit: "records", totalBytes: 3 * count)
             var findings = Findings(limit: limit)
             let rows = try priceAnew(snapshot, progress, &findings)
             try compareRows(snapshot, rows, progress, count, &findings)
+            try compareExport(snapshot, rows, progress, count, &findings)
             try compareTotals(snapshot, rows, &findings)
             for zone in Self.zones {
                 try compareSummary(snapshot, zone, rows, &findings)
@@ -69,6 +70,19 @@ struct Verify: ParsableCommand {
             progress.show(count + sum.messages)
         }
         findings.compare("the rows of GET /usage", sum, with: rows)
+    }
+
+    /// What `orbitalctl export` writes.
+    private func compareExport(
+        _ snapshot: Snapshot, _ rows: Sum, _ progress: Progress, _ count: Int,
+        _ findings: inout Findings
+    ) throws {
+        var sum = Sum()
+        try snapshot.forEachMessage { message, credits in
+            sum.add(credits, hasReport: message.reportName != nil)
+            progress.show(2 * count + sum.messages)
+        }
+        findings.compare("the export", sum, with: rows)
     }
 
     private func compareTotals(

@@ -151,4 +151,28 @@ import Testing
             try site.curl("/usage/10002").body.contains(
                 #""receipt":{"characters":100,"tokens":25.00,"priced_by":"writer"}"#))
     }
+
+    @Test func `find a record that an index has lost`() throws {
+        let database = try Database()
+        try database.addRecords(2000)
+        func index(isReady: Bool) throws {
+            try database.run(
+                """
+                UPDATE pg_index SET indisready = \(isReady)
+                WHERE indexrelid = 'usage_record_timestamp_idx'::regclass
+                """)
+        }
+        try index(isReady: false)
+        try Connection(url: database.url, applicationName: "t", waitSeconds: 60).run(
+            """
+            INSERT INTO usage_record (message_id, "timestamp", message_text)
+            VALUES (5000, '2024-01-01Z', 'x')
+            """)
+        try index(isReady: true)
+        try database.run("VACUUM (ANALYZE, INDEX_CLEANUP off) usage_record")
+        let ill = try run(database, "verify")
+        #expect(ill.status == 1)
+        #expect(ill.output.contains("the rows of GET /usage"), "\(ill.output)")
+        #expect(!ill.output.contains("the export"), "\(ill.output)")
+    }
 }
