@@ -30,10 +30,20 @@ public struct EntityTagCondition: Sendable {
         self.tags = tags
     }
 
-    /// Whether `tag` is among them; compared weakly, so that `W/"x"` and `"x"` are the same.
+    /// Whether `tag` is among them, or what servers in between make of it when they compress.
     ///
-    /// nginx makes a tag weak when it compresses an answer.
-    public func contains(_ tag: EntityTag) -> Bool { tags.contains(tag.opaque) }
+    /// nginx makes a tag weak, so `W/"x"` and `"x"` are the same; Apache and others add the coding,
+    /// as in `"x-gzip"`.
+    public func contains(_ tag: EntityTag) -> Bool {
+        if tags.isEmpty { return false }
+        return tags.contains(tag.opaque)
+            || Self.suffixes.contains { tags.contains(tag.opaque + $0) }
+    }
+
+    /// Apache's mod_deflate and mod_brotli, lighttpd and Caddy write `-`, Jetty `--`, others `;`.
+    private static let suffixes = ["-", "--", ";"].flatMap { separator in
+        ["gzip", "br", "zstd", "deflate"].map { separator + $0 }
+    }
 }
 
 extension StringProtocol {

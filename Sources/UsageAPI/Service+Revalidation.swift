@@ -112,7 +112,8 @@ extension Service {
             ("ETag", tag(query, revision).description),
             // What one client may see is not kept for another.
             ("Cache-Control", isKeyed ? "private, \(freshness)" : freshness),
-            ("Vary", isKeyed ? "Accept, Authorization" : "Accept"),
+            // Servers in between compress, and not all of them say so in each answer.
+            ("Vary", "Accept, Accept-Encoding" + (isKeyed ? ", Authorization" : "")),
             ("X-Usage-Revision", String(revision)),
             ("Server-Timing", timing(request)),
         ]

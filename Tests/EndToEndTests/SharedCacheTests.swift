@@ -59,6 +59,23 @@ import Testing
         #expect(try site.curl("/usage").fields["x-cache-status"] == "MISS")
     }
 
+    @Test func `keeps one copy for clients that compress differently, and varies for all`() throws {
+        let site = try cachedSite()
+        defer { site.stop() }
+        try site.database.addRecords(100)
+        for (index, coding) in ["gzip, br", "br, gzip", "identity"].enumerated() {
+            let answer = try site.curl(
+                "/usage",
+                ["-H", "Accept-Encoding: \(coding)", "-D", "-", "-o", "/dev/null"])
+            #expect(answer.fields["x-cache-status"] == (index == 0 ? "MISS" : "HIT"))
+            #expect(answer.fields["vary"] == "Accept, Accept-Encoding")
+            #expect((answer.fields["content-encoding"] == "gzip") == (coding != "identity"))
+            let tag = try #require(answer.fields["etag"])
+            let same = try site.curl("/usage", ["-H", "If-None-Match: \(tag)"])
+            #expect(same.status == 304 && same.fields["vary"] == "Accept, Accept-Encoding")
+        }
+    }
+
     @Test func `is off by default`() throws {
         let site = try Site()
         defer { site.stop() }

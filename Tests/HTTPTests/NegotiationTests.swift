@@ -36,7 +36,8 @@ import Testing
 
     @Test(arguments: [
         "\"4711-x-1\"", "W/\"4711-x-1\"", "\"a\", \"4711-x-1\"", "\"a,b\",W/\"4711-x-1\" , \"c\"",
-        "\"\", \"4711-x-1\"",
+        "\"\", \"4711-x-1\"", "\"4711-x-1-gzip\"", "W/\"4711-x-1;gzip\"", "\"4711-x-1\"-gzip",
+        "\"4711-x-1--gzip\"", "\"a\", \"4711-x-1-br\"", "\"4711-x-1;zstd\"", "\"4711-x-1-deflate\"",
     ])
     func `finds the tag, weakly and in a list`(field: String) {
         #expect(EntityTagCondition(field).contains(tag))
