@@ -55,6 +55,17 @@ public struct Parameters {
         return value
     }
 
+    /// Takes a boolean, whose letters may be capitals: Python writes `True`.
+    public mutating func flag(_ name: String) -> Bool? {
+        value(name, expected: "true, false, 1 or 0") { text in
+            switch text.lowercased() {
+            case "true", "1": true
+            case "false", "0": false
+            default: nil
+            }
+        }
+    }
+
     /// Notes a fault of the parameter `name`.
     public mutating func fault(_ name: String, _ code: Problem.Code, _ message: String) {
         faults.append(Problem.Fault(in: "query", name: name, code: code, message: message))

@@ -89,9 +89,21 @@ public struct Router<Service> {
 
     /// The route for `request`; throws a problem, 404, when there is none.
     public func match(for request: Request) throws(Problem) -> Match {
-        guard let match = match(for: request.path), match.route.isPublic || request.isInternal
-        else { throw Problem(.notFound, "There is nothing at this path.") }
-        return match
+        if let match = match(for: request.path, request) { return match }
+        // Not redirected: many clients repeat a redirected POST as a GET, or without their key.
+        let meant = request.path.trimmingSlashes
+        guard meant != request.path, match(for: meant, request) != nil else {
+            throw Problem(.notFound, "There is nothing at this path.")
+        }
+        let prefix = request.pathPrefix
+        throw Problem(
+            .notFound,
+            "There is nothing at \(prefix)\(request.path). Did you mean \(prefix)\(meant)?")
+    }
+
+    /// The route for `path`, if `request` may know of it.
+    private func match(for path: String, _ request: Request) -> Match? {
+        match(for: path).flatMap { $0.route.isPublic || request.isInternal ? $0 : nil }
     }
 
     private func match(for path: String) -> Match? {
@@ -101,5 +113,14 @@ public struct Router<Service> {
             if !rest.isEmpty && !rest.contains(UInt8(ascii: "/")) { return match }
         }
         return nil
+    }
+}
+
+extension String {
+    /// The text without the slashes at its end.
+    fileprivate var trimmingSlashes: String {
+        var rest = utf8[...]
+        while rest.last == UInt8(ascii: "/") { rest.removeLast() }
+        return String(Substring(rest))
     }
 }

@@ -36,13 +36,28 @@ public struct PageCursor: Equatable, Sendable {
         return base64URL(bytes)
     }
 
+    /// Whether `text` is a cursor at all, of whatever query.
+    public static func isWellFormed(_ text: String) -> Bool {
+        guard var rest = content(of: text) else { return false }
+        guard let _: UInt64 = number(&rest) else { return false }
+        while let tag = rest.first {
+            let column: SortOrder.Column = tag == integerTag ? .messageID : .reportName
+            guard value(&rest, of: column) != nil else { return false }
+        }
+        return true
+    }
+
+    /// What follows the version; nil for what cannot be decoded.
+    private static func content(of text: String) -> ArraySlice<UInt8>? {
+        guard text.utf8.count <= 4096, let bytes = bytes(base64URL: text) else { return nil }
+        return bytes.first == version ? bytes.dropFirst() : nil
+    }
+
     /// Reads a cursor that fits the order `sort`; nil for anything else, and for a cursor of a
     /// query with another fingerprint.
     public init?(_ text: String, fingerprint: UInt64, sort: SortOrder) {
-        guard text.utf8.count <= 4096, let bytes = bytes(base64URL: text) else { return nil }
-        var rest = bytes[...]
-        guard rest.popFirst() == Self.version,
-            let bound: UInt64 = number(&rest), bound == fingerprint
+        guard var rest = Self.content(of: text), let bound: UInt64 = number(&rest),
+            bound == fingerprint
         else { return nil }
         var values: [Value] = []
         for term in sort.terms {

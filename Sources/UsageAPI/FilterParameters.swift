@@ -29,7 +29,7 @@ struct FilterParameters {
         }
         takeReportNames(&parameters)
         filter.reportNames.forEach { query.add("report_name", $0) }
-        filter.hasReport = parameters.value("has_report", expected: "true or false", Bool.init)
+        filter.hasReport = parameters.flag("has_report")
         query.add("has_report", filter.hasReport)
     }
 

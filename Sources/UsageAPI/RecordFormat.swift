@@ -39,13 +39,13 @@ package enum RecordFormat: String, CaseIterable {
 
     /// The format that `format`, or else `Accept`, asks for.
     ///
-    /// An unknown name is a fault of the query; nil when `Accept` allows none of them.
+    /// Nil with a fault of the query for an unknown name, and when `Accept` allows none of them.
     static func negotiated(
         _ request: Request, _ parameters: inout Parameters
     ) -> RecordFormat? {
         let isGiven = QueryString(request.query).parameters.contains { $0.name == "format" }
         let asked = parameters.value("format", expected: "json, csv or ndjson", Self.init)
-        if isGiven { return asked ?? .json }
+        if isGiven { return asked }
         let best = MediaPreferences(request.accept).best(of: allCases.map(\.mediaType))
         return allCases.first { $0.mediaType == best }
     }

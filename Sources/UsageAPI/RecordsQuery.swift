@@ -22,6 +22,9 @@ struct RecordsQuery {
     /// In which form.
     let format: RecordFormat
 
+    /// Whether CSV begins with a byte order mark, without which Excel takes it for another encoding.
+    let hasBOM: Bool
+
     /// What cursors are bound to: filter, order and time zone, but not the page's length.
     let fingerprint: UInt64
 
@@ -50,19 +53,13 @@ struct RecordsQuery {
         query.add("limit", limit)
         let format = RecordFormat.negotiated(request, &parameters)
         query.add("format", format?.rawValue)
-        hasTotals = parameters.value("totals", expected: "true or false", Bool.init) ?? false
+        hasBOM = Self.byteOrderMark(&parameters, format)
+        query.add("bom", hasBOM)
+        hasTotals = parameters.flag("totals") ?? false
         query.add("totals", hasTotals)
-        let fingerprint = fingerprint
-        let sort = sort
-        let isSound = parameters.isSound
         let cursorText = parameters.value("cursor")
-        cursor = cursorText.flatMap { PageCursor($0, fingerprint: fingerprint, sort: sort) }
-        if isSound, cursorText != nil, cursor == nil {
-            parameters.fault(
-                "cursor", .malformed,
-                "cursor must be a next_cursor of this query: filters, sort and tz may not change.")
-        }
         query.add("cursor", cursorText)
+        cursor = Self.cursor(cursorText, &parameters, fingerprint, sort)
         key = query
         try parameters.end()
         guard let format else {
@@ -81,6 +78,37 @@ struct RecordsQuery {
         {
             parameters.fault("min_credits", .reversed, "min_credits is more than max_credits.")
         }
+    }
+
+    private static func byteOrderMark(
+        _ parameters: inout Parameters, _ format: RecordFormat?
+    ) -> Bool {
+        let hasBOM = parameters.flag("bom") ?? false
+        if hasBOM, let format, format != .csv {
+            parameters.fault(
+                "bom", .unsupported,
+                "bom=true needs format=csv: only CSV can begin with a byte order mark.")
+        }
+        return hasBOM
+    }
+
+    /// A cursor of another query is a fault only where the rest of the query is sound; before, it may
+    /// be that of the query which was meant.
+    private static func cursor(
+        _ text: String?, _ parameters: inout Parameters, _ fingerprint: UInt64, _ sort: SortOrder
+    ) -> PageCursor? {
+        guard let text else { return nil }
+        let cursor = PageCursor(text, fingerprint: fingerprint, sort: sort)
+        if !PageCursor.isWellFormed(text) {
+            parameters.fault(
+                "cursor", .malformed,
+                "cursor cannot be decoded; it must be the next_cursor of a response, unchanged.")
+        } else if cursor == nil, parameters.isSound {
+            parameters.fault(
+                "cursor", .malformed,
+                "cursor must be a next_cursor of this query: filters, sort and tz may not change.")
+        }
+        return cursor
     }
 
     private static func limit(_ parameters: inout Parameters) -> Int? {

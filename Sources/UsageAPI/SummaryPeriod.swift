@@ -6,36 +6,43 @@ import UsageStore
 struct SummaryPeriod {
     let start: Timestamp
     let end: Timestamp
+    let granularity: Granularity
     let buckets: [Range<Timestamp>]
     let offsets: ZoneOffsets
+
+    /// What a query without a granularity may get, the finest first; one bucket fits always.
+    private static let choices: [Granularity] = [.day, .week, .month, .total]
 
     /// Finds the period that `query` means; nil when it names no range and there are no records.
     ///
     /// A missing end is that of the local day of the first or the last record. Throws a 400 when
-    /// there would be too many buckets.
+    /// there would be too many buckets of the granularity that the query names.
     init?(_ query: SummaryQuery, _ snapshot: Snapshot) throws {
         guard let ends = try Self.ends(query, snapshot) else { return nil }
         start = ends.lowerBound
         end = ends.upperBound
         let atStart = try snapshot.offsets(of: query.zone, from: start, to: start)
         let atEnd = try snapshot.offsets(of: query.zone, from: end, to: end)
-        let outline = ReportingPeriod(
-            from: start, to: end,
-            offsets: ZoneOffsets(atStart.segments + atEnd.segments))
-        let granularity = query.granularity
-        let estimate = outline.estimatedCount(granularity)
-        // Clocks that are set may take an hour or a day away; far more is too many for certain.
-        guard estimate <= granularity.bucketLimit + 2 else {
-            throw Self.tooMany(estimate, granularity, outline)
+        let edges = ZoneOffsets(atStart.segments + atEnd.segments)
+        let outline = ReportingPeriod(from: start, to: end, offsets: edges)
+        var count = 0
+        for granularity in query.granularity.map({ [$0] }) ?? Self.choices {
+            count = outline.estimatedCount(granularity)
+            // Clocks that are set may take an hour or a day away; far more is too many for certain.
+            guard count <= granularity.bucketLimit + 2 else { continue }
+            let offsets =
+                granularity == .total
+                ? edges : try snapshot.offsets(of: query.zone, from: start, to: end)
+            let period = ReportingPeriod(from: start, to: end, offsets: offsets)
+            let buckets = period.buckets(granularity)
+            count = buckets.count
+            guard count <= granularity.bucketLimit else { continue }
+            self.granularity = granularity
+            self.buckets = buckets
+            self.offsets = offsets
+            return
         }
-        offsets =
-            granularity == .total
-            ? ZoneOffsets(atStart.segments + atEnd.segments)
-            : try snapshot.offsets(of: query.zone, from: start, to: end)
-        buckets = ReportingPeriod(from: start, to: end, offsets: offsets).buckets(granularity)
-        guard buckets.count <= granularity.bucketLimit else {
-            throw Self.tooMany(buckets.count, granularity, outline)
-        }
+        throw Self.tooMany(count, query.granularity ?? .total, outline)
     }
 
     private static func ends(

@@ -10,8 +10,8 @@ struct SummaryQuery {
     /// The time zone whose days and hours are meant.
     let zone: String
 
-    /// How long the buckets are.
-    let granularity: Granularity
+    /// How long the buckets are; nil for the finest that fits the period.
+    let granularity: Granularity?
 
     /// What the answer is kept by.
     let key: NormalisedQuery
@@ -26,10 +26,9 @@ struct SummaryQuery {
         filter = common.filter
         zone = common.zone
         let names = Granularity.allCases.map(\.rawValue).joined(separator: ", ")
-        granularity =
-            parameters.value(
-                "granularity", expected: "one of \(names)", Granularity.init(rawValue:)) ?? .day
-        query.add("granularity", granularity.rawValue)
+        granularity = parameters.value(
+            "granularity", expected: "one of \(names)", Granularity.init(rawValue:))
+        query.add("granularity", granularity?.rawValue)
         key = query
         try parameters.end()
         guard MediaPreferences(request.accept).best(of: Self.mediaTypes) != nil else {

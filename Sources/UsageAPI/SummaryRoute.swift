@@ -45,7 +45,7 @@ private func head(
             json.member("to", period.text(of: period.end))
         }
         json.member("tz", query.zone)
-        json.member("granularity", query.granularity.rawValue)
+        json.member("granularity", (period?.granularity ?? query.granularity ?? .day).rawValue)
         json.member("revision", literal: String(revision))
         json.name("totals")
         json.object { $0.members(of: sums?.totals ?? .zero) }

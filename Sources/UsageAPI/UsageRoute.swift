@@ -30,6 +30,7 @@ func usage(_ request: Request, _ service: Service) throws -> Response {
         return Answer(
             contentType: query.format.contentType, fields: fields, nextCursor: nextCursor,
             body: .stream { writer in
+                if query.hasBOM { try writer.append([0xef, 0xbb, 0xbf]) }
                 var encoder = RecordEncoder(query.format, writer: writer)
                 defer { service.metrics.rows.add(encoder.count) }
                 try encoder.append(all: rows, hasFirst: hasFirst, nextCursor: nextCursor)

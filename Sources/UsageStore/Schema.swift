@@ -29,7 +29,12 @@ extension UsageStore {
     /// The longest that a health check waits for the database, in seconds.
     private static let healthPatienceSeconds = 2
 
-    /// Whether the database answers and has the expected schema; asked every half second at most.
+    /// Has the next health check ask the database, though the last one may be less than half a second
+    /// old: a request has met an error of it.
+    public func noteFailure() { group.noteFailure() }
+
+    /// Whether the database answers and has the expected schema; asked every half second at most,
+    /// and after each `noteFailure`.
     public func healthChecks() -> [HealthCheck] {
         do {
             return try meter.timing { try group.healthChecks(askForHealth) }

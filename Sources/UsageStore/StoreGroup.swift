@@ -18,10 +18,24 @@ public final class StoreGroup: Sendable {
 
     private let health: SharedAnswer<[HealthCheck]>
 
-    /// The last checks without a fault, and until when they count.
-    private let healthy = Mutex<(checks: [HealthCheck], until: ContinuousClock.Instant)?>(nil)
+    private struct Health {
+        /// The last checks without a fault, and when they were begun at the earliest.
+        var last: (checks: [HealthCheck], since: ContinuousClock.Instant)?
+        /// When a request last met an error of the database.
+        var failedAt: ContinuousClock.Instant?
 
-    /// How long the database counts as healthy without being asked again.
+        /// The last checks, while they count.
+        func current(at now: ContinuousClock.Instant) -> [HealthCheck]? {
+            guard let last, now < last.since + StoreGroup.healthyPeriod else { return nil }
+            if let failedAt, failedAt >= last.since { return nil }
+            return last.checks
+        }
+    }
+
+    private let lastHealth = Mutex(Health())
+
+    /// How long the database counts as healthy without being asked again, unless a request meets an
+    /// error of it.
     private static var healthyPeriod: Duration { .milliseconds(500) }
 
     /// Makes a group of which up to `patientLimit` threads wait while the database is silent.
@@ -61,14 +75,18 @@ public final class StoreGroup: Sendable {
 
     func remember(zoneNames: Set<String>) { zones.withLock { $0 = zoneNames } }
 
+    /// Has the next health check ask the database, which has just failed.
+    func noteFailure() { lastHealth.withLock { $0.failedAt = .now } }
+
     /// The state of the database that `ask` finds, or another thread's `ask`, or one that found no
-    /// fault in the last half second.
+    /// fault in the last half second, if no request has met an error since.
     func healthChecks(_ ask: () throws -> [HealthCheck]) throws -> [HealthCheck] {
         let now = ContinuousClock.now
-        if let healthy = healthy.withLock({ $0 }), now < healthy.until { return healthy.checks }
+        let known = lastHealth.withLock { $0.current(at: now) }
+        if let known { return known }
         let checks = try reportingSilence { try health.answer(since: now, ask) }
         if checks.allSatisfy({ $0.fault == nil }) {
-            healthy.withLock { $0 = (checks, now + Self.healthyPeriod) }
+            lastHealth.withLock { $0.last = (checks, now) }
         }
         return checks
     }

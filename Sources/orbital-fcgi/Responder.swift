@@ -68,6 +68,7 @@ struct Responder {
         } catch let problem as Problem {
             send(problem, to: request, over: exchange)
         } catch let error as DatabaseUnavailable {
+            service.store.noteFailure()
             metrics.databaseFailures.add()
             log.error("database unavailable", metadata: request.metadata(error))
             let problem = Problem.unavailable(
@@ -75,6 +76,7 @@ struct Responder {
             send(problem, to: request, over: exchange)
         } catch {
             if exchange.isClientGone { return exchange.abort() }
+            service.store.noteFailure()
             log.error("request failed", metadata: request.metadata(error))
             send(Problem(.internalServerError, "Internal error."), to: request, over: exchange)
         }
@@ -111,6 +113,8 @@ struct Responder {
                 try writer.flush()
             }
         } catch {
+            // Before the client can see it.
+            service.store.noteFailure()
             exchange.abort()
             let isClientGone = exchange.isClientGone
             (isClientGone ? metrics.brokenByClients : metrics.brokenByUs).add()

@@ -29,13 +29,72 @@ import Testing
         let site = try Site()
         defer { site.stop() }
         try check(site.curl("/usage/nothing"), 404, instance: "/usage/nothing")
-        try check(site.curl("/health?x"), 400, instance: "/health")
+        try check(site.curl("/usage/1?x"), 400, instance: "/usage/1")
         let refused = try site.curl("/usage", ["-X", "DELETE"])
         try check(refused, 405, instance: "/usage")
         #expect(refused.fields["allow"] == "GET, HEAD, POST, OPTIONS")
         let options = try site.curl("/usage", ["-X", "OPTIONS"])
         #expect(options.status == 204)
         #expect(options.fields["allow"] == "GET, HEAD, POST, OPTIONS")
+    }
+
+    @Test func `of a path with a slash too many says which path was meant`() throws {
+        let site = try Site()
+        defer { site.stop() }
+        for (path, meant) in [
+            ("/usage/", "/usage"), ("/usage//", "/usage"), ("/health/", "/health"),
+            ("/health/live/", "/health/live"), ("/usage/summary/?tz=UTC", "/usage/summary"),
+            ("/usage/1/", "/usage/1"),
+        ] {
+            for method in ["GET", "POST"] {
+                let answer = try site.curl(path, ["-X", method])
+                #expect(answer.status == 404)
+                #expect(answer.body.contains("There is nothing at \(meant)/."), "\(answer.body)")
+                #expect(answer.body.contains(" Did you mean \(meant)?"), "\(answer.body)")
+            }
+        }
+        let unknown = try site.curl("/usage/1/2/")
+        #expect(unknown.body.contains(#""detail":"There is nothing at this path.""#))
+        #expect(try site.curl("/docs/").status == 200)
+    }
+
+    @Test func `names a cursor that cannot be decoded beside the other faults`() throws {
+        let site = try Site()
+        defer { site.stop() }
+        try site.database.addRecords(3)
+        let names = { (query: String) in
+            try site.curl("/usage?\(query)").body.matches(of: /"name":"([a-z]+)"/).map { $0.1 }
+        }
+        #expect(try names("cursor=!!&limit=0") == ["limit", "cursor"])
+        #expect(try names("cursor=AAAA&tz=Mars/Base&sort=x") == ["tz", "sort", "cursor"])
+        let page = try site.curl("/usage?limit=1").body
+        let cursor = try #require(page.firstMatch(of: /"next_cursor":"([^"]+)"/)).1
+        // Whether it belongs to this query is not known before the rest is sound.
+        #expect(try names("cursor=\(cursor)&limit=0") == ["limit"])
+        #expect(try names("cursor=\(cursor)&sort=message_id") == ["cursor"])
+    }
+
+    @Test func `of a missing page is a page for a browser, and problem+json for others`() throws {
+        let site = try Site()
+        defer { site.stop() }
+        let browser = [
+            "-H", "Accept: text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8",
+        ]
+        let page = try site.curl("/nothing?q=1", browser)
+        #expect(page.status == 404)
+        #expect(page.fields["content-type"] == "text/html; charset=utf-8")
+        #expect(page.fields["cache-control"] == "no-store")
+        #expect(page.fields["content-security-policy"]?.hasPrefix("default-src 'none'") == true)
+        #expect(page.fields["x-request-id"]?.count == 32)
+        #expect(page.body.contains("<h1>") && !page.body.contains("<script"))
+        #expect(page.body.matches(of: /(?:src|href)="https?:/).isEmpty)
+        #expect(try site.curl("/nothing", ["--head"] + browser).status == 404)
+        #expect(try site.curl("/404.html", browser).status == 404)
+        try check(site.curl("/nothing", ["-H", "Accept: */*"]), 404, instance: "/nothing")
+        try check(site.curl("/404.html"), 404, instance: "/404.html")
+        // Of the API, everything is JSON.
+        try check(site.curl("/usage/nothing", browser), 404, instance: "/usage/nothing")
+        #expect(try site.curl("/docs", browser).status == 200)
     }
 
     @Test func `of nginx is problem+json too`() throws {

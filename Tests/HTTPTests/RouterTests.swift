@@ -63,6 +63,23 @@ import Testing
         #expect(problem(request("OPTIONS", path))?.status == .notFound)
     }
 
+    @Test(arguments: [
+        ("/usage/", "/usage"), ("/usage//", "/usage"), ("/usage/1/", "/usage/1"),
+        ("/usage/summary/", "/usage/summary"),
+    ])
+    func `says which path was meant when a slash ends it`(path: String, meant: String) {
+        var request = request("POST", path)
+        request.pathPrefix = "/orbital.cgi"
+        #expect(
+            problem(request)?.detail
+                == "There is nothing at /orbital.cgi\(path). Did you mean /orbital.cgi\(meant)?")
+    }
+
+    @Test(arguments: ["/", "/inside/", "/usage/1/2/", "//", "/x/"])
+    func `suggests no path that is not there, or not public`(path: String) {
+        #expect(problem(request("GET", path))?.detail == "There is nothing at this path.")
+    }
+
     @Test(arguments: ["PUT", "DELETE", "get", "", "TRACE", "PATCH"])
     func `refuses other methods and names its own`(method: String) {
         let problem = problem(request(method, "/usage"))

@@ -47,6 +47,14 @@ import UsageStore
             ])
     }
 
+    @Test func `ignores the query, which monitors add to, and so do metrics`() throws {
+        let service = service(try Database())
+        let request = Request(method: "GET", path: "/health", query: "_=1&%ff&x", requestID: "1")
+        for answer in [health, live, ready, metrics] {
+            #expect(try answer(request, service).status == .ok)
+        }
+    }
+
     @Test func `of the process alone asks no database`() throws {
         let nowhere = UsageStore(databaseURL: "host=/nowhere", applicationName: "t", waitSeconds: 1)
         let response = try live(request, service(nowhere, Reports(), draining: true))

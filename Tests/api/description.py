@@ -75,8 +75,6 @@ def check_fields(answer, response, what):
     described = {name.lower(): resolved(header) for name, header in response.get("headers", {}).items()}
     received = {name.lower(): value for name, value in answer.headers.items()}
     more = set(received) - set(described) - COMMON_FIELDS - {name.lower() for name in site}
-    # Whatever nginx may compress depends on that, too.
-    more -= {"vary"} if received.get("vary") == "Accept-Encoding" else set()
     assert not more, (what, "not described", more)
     SEEN.setdefault(id(response), (what, set(described), set()))[2].update(received)
     for name, header in described.items():
@@ -152,6 +150,10 @@ def check_parameters(url, key):
     for path, operations in DOCUMENT["paths"].items():
         for method, operation in operations.items():
             described = [p["name"] for p in map(resolved, operation.get("parameters", [])) if p["in"] == "query"]
+            if path.startswith("/health"):
+                # Monitors add parameters of their own.
+                assert not described and requests.request(method, url + path + "?x&y=%ff", timeout=60).ok, path
+                continue
             answer = requests.request(
                 method, url + path.replace("{message_id}", "1") + "?x", timeout=60,
                 headers={"Authorization": f"Bearer {key}"}, data="{}" if method == "post" else None)
@@ -163,7 +165,9 @@ def check_parameters(url, key):
 # Another value than the one without the parameter.
 OTHER = {"from": "2024-01-02", "to": "2024-01-02", "tz": "Asia/Tokyo", "report_name": "x", "has_report": "true",
          "min_credits": "1", "max_credits": "9", "sort": "credits_used", "limit": "1", "format": "csv",
-         "totals": "true", "granularity": "month"}
+         "totals": "true", "granularity": "month", "bom": "true"}
+# What a parameter needs beside it.
+NEEDED = {"bom": {"format": "csv"}}
 
 
 def check_names(url, key):
@@ -180,7 +184,8 @@ def check_names(url, key):
                 first = get(path, {"limit": "1"})
                 changed = get(path, {"limit": "1", "cursor": first.json()["next_cursor"]})
             else:
-                first, changed = get(path, {}), get(path, {name: OTHER[name]})
+                needed = NEEDED.get(name, {})
+                first, changed = get(path, needed), get(path, needed | {name: OTHER[name]})
             assert first.headers["ETag"] != changed.headers["ETag"], (path, name)
 
 

@@ -37,8 +37,8 @@ CASES = [
     # Also where they are all the same: what OpenAPI can say is how many there are.
     (SUMS, "&".join(["report_name=a"] * 101), ["report_name"], "too_many"),
     # Every fault at once.
-    (ROWS, "limit=0&sort=x&tz=Mars/Base&from=x&to=y&has_report=1&totals=1&format=xml&min_credits=-1&max_credits=1.234&q",
-     ["limit", "sort", "tz", "from", "to", "has_report", "totals", "format", "min_credits", "max_credits", "q"], None),
+    (ROWS, "limit=0&sort=x&tz=Mars/Base&from=x&to=y&has_report=2&totals=on&format=xml&bom=x&cursor=!!&min_credits=-1&max_credits=1.234&q",
+     ["limit", "sort", "tz", "from", "to", "has_report", "totals", "format", "bom", "cursor", "min_credits", "max_credits", "q"], None),
     (SUMS, "granularity=year&tz=utc&from=1&to=2&has_report=yes&report_name=",
      ["granularity", "tz", "from", "to", "has_report", "report_name"], None),
     # Huge numbers, and what is nearly a number.
@@ -66,20 +66,22 @@ CASES = [
         "", ",", "timestamp,", "timestamp:", "timestamp:up", "timestamp:DESC", "text", "message_text", "credit_hundredths",
         "timestamp,timestamp", "timestamp:asc,timestamp:desc", "timestamp%20desc", "1", "random()", "timestamp;--"]],
     *[(ROWS, f"format={bad}", ["format"], "malformed") for bad in ["", "JSON", "xml", "text/csv", "json,csv"]],
-    *[(ROWS, f"{name}={bad}", [name], "malformed") for name in ("has_report", "totals") for bad in ["", "1", "yes", "TRUE", "null"]],
+    *[(ROWS, f"{name}={bad}", [name], "malformed") for name in ("has_report", "totals", "bom") for bad in ["", "2", "10", "yes", "on", "null", "true%20", "t"]],
+    *[(ROWS, query, ["bom"], "unsupported") for query in ["bom=true", "bom=1&format=json", "format=ndjson&bom=TRUE"]],
+    (ROWS, "bom=true&format=xml", ["format"], "malformed"), (SUMS, "bom=true", ["bom"], "unknown"),
     *[(SUMS, f"granularity={bad}", ["granularity"], "malformed") for bad in ["", "Day", "year", "minute", "1", "days"]],
     # Too many buckets, with the one that fits.
     *[(SUMS, query, ["granularity"], "too_many_buckets") for query in [
-        "from=2024-01-01&to=2025-01-02", "from=2024-01-01&to=2024-02-01T00:00:00.000001Z&granularity=hour",
+        "from=2024-01-01&to=2025-01-02&granularity=day", "from=2024-01-01&to=2024-02-01T00:00:00.000001Z&granularity=hour",
         "from=2020-01-01&to=2025-01-01&granularity=week", "from=2014-01-01&to=2024-01-02&granularity=month",
-        "from=0001-01-01&to=9999-12-31", "from=2024-10-01&to=2024-11-01&tz=Europe/London&granularity=hour"]],
+        "from=0001-01-01&to=9999-12-31&granularity=day", "from=2024-10-01&to=2024-11-01&tz=Europe/London&granularity=hour"]],
     # Cursors.
     *[(ROWS, f"cursor={bad}", ["cursor"], "malformed") for bad in [
         "", "x", "AAAA", "%00", "====", "a+b", "A" * 5000, ".."]],
 ]
 FITTING = {
-    "from=2024-01-01&to=2025-01-02": "367 buckets of granularity=day are more than 366; granularity=week fits.",
-    "from=0001-01-01&to=9999-12-31": "3652058 buckets of granularity=day are more than 366; granularity=total fits.",
+    "from=2024-01-01&to=2025-01-02&granularity=day": "367 buckets of granularity=day are more than 366; granularity=week fits.",
+    "from=0001-01-01&to=9999-12-31&granularity=day": "3652058 buckets of granularity=day are more than 366; granularity=total fits.",
     "from=2024-10-01&to=2024-11-01&tz=Europe/London&granularity=hour":
         "745 buckets of granularity=hour are more than 744; granularity=day fits.",
 }
@@ -131,7 +133,7 @@ def check_cursors(client):
 def check_random(client, rng, count):
     """Any value for any parameter is answered or refused by name; a refusal names nothing else."""
     rows = ["from", "to", "tz", "report_name", "has_report", "min_credits", "max_credits", "sort", "limit",
-            "cursor", "format", "totals", "x"]
+            "cursor", "format", "totals", "bom", "x"]
     sums = ["from", "to", "tz", "report_name", "has_report", "granularity", "x"]
     refused = 0
     for _ in range(count):
@@ -156,6 +158,8 @@ def check_random(client, rng, count):
 def is_sound(name, value):
     """Whether random text happened to be a value."""
     text = value if isinstance(value, str) else value.decode("latin-1")
+    if name in ("has_report", "totals", "bom"):
+        return text.lower() in ("true", "false", "1", "0")
     return name in ("limit", "min_credits", "max_credits") and text.strip(".0123456789") == ""
 
 

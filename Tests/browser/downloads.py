@@ -19,11 +19,16 @@ def download(page, name):
     return waiting.value.suggested_filename, waiting.value.path().read_text(encoding="utf-8")
 
 
+def test_csv_opens_in_excel(site):
+    with site.open(VIEW) as page:
+        assert download(page, "CSV")[1].startswith("\ufeffmessage_id,")
+
+
 def test_csv_is_the_view(site):
     with site.open(VIEW) as page:
         name, text = download(page, "CSV")
         assert name == "usage_2024-03-22_2024-03-29_Europe-London.csv"
-        lines = list(csv.DictReader(text.splitlines()))
+        lines = list(csv.DictReader(text.removeprefix("\ufeff").splitlines()))
         assert [f"{line['message_id']}|{line['credits_used']}" for line in lines] == site.sql(EXPECTED).splitlines()
         assert [line["message_id"] for line in lines][:10] == [row[0] for row in rows(page, 10)]
         assert f"{len(lines):,}" == page.locator("#messages").inner_text()

@@ -12,6 +12,8 @@ const say = (text) => { element("download-state").textContent = text; };
 function address(view, format) {
   const parameters = recordsOf(view);
   parameters.set("format", format);
+  // Excel takes CSV without it for another encoding.
+  if (format === "csv") parameters.set("bom", "true");
   return `/usage${queryText(parameters)}`;
 }
 
