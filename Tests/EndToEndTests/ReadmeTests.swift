@@ -2,47 +2,17 @@ import Foundation
 import TestSupport
 import Testing
 
-/// The README's own curl lines, run as they stand.
+/// The README's own curl lines, run as they stand, each on what those before it have made; `make run`
+/// runs those of the quickstart on the demo.
 @Suite(.timeLimit(.minutes(2))) struct `The README` {
-    /// What a `$ curl` line is said to print.
-    private struct Example {
-        let command: String
-        var output: [Substring] = []
-    }
-
-    private var examples: [Example] {
-        get throws {
-            let text = try String(contentsOfFile: Repository.path("README.md"), encoding: .utf8)
-            var examples: [Example] = []
-            var isInExample = false
-            for line in text.split(separator: "\n", omittingEmptySubsequences: false) {
-                if line.hasPrefix("    $ curl ") {
-                    examples.append(Example(command: String(line.dropFirst(6))))
-                    isInExample = true
-                } else if line.hasPrefix("    "), isInExample {
-                    examples[examples.count - 1].output.append(line.dropFirst(4))
-                } else {
-                    isInExample = false
-                }
-            }
-            return examples
-        }
-    }
-
-    /// The revision changes from database to database; everything else is as printed.
-    private func masked(_ text: some StringProtocol) -> String {
-        String(text).replacing(/"revision":[0-9]+/, with: #""revision":0"#)
-    }
-
     @Test func `shows what curl prints`() throws {
         let site = try Site()
         defer { site.stop() }
-        try site.database.addContractRecords()
         let (url, nginx) = try Nginx.onPort(responderPath: site.responder.socketPath)
         defer { nginx.stop() }
-        let examples = try examples
+        let examples = try ReadmeExample.all().filter { $0.command.hasPrefix("curl ") }
         let key = try site.database.key()
-        #expect(examples.count >= 9)
+        #expect(examples.count >= 12)
         for example in examples {
             let address = url.dropFirst("http://".count)
             let outcome = try Program.run(
@@ -50,8 +20,30 @@ import Testing
                 environment: ["KEY": key])
             #expect(outcome.status == 0, "\(outcome.errors)")
             let lines = outcome.output.replacing("\r\n", with: "\n")
-                .split(separator: "\n", omittingEmptySubsequences: true)
+                .split(separator: "\n", omittingEmptySubsequences: true).map(String.init)
+            let masked = ReadmeExample.masked
             #expect(lines.map(masked) == example.output.map(masked), "\(example.command)")
+            // A whole month of records would fill the screen.
+            #expect(outcome.output.utf8.count < 2000, "\(example.command)")
         }
+    }
+
+    @Test func `says first that a retry without an id may charge twice, as openapi.json does`()
+        throws
+    {
+        let text = try String(contentsOfFile: Repository.path("README.md"), encoding: .utf8)
+        let warning = try #require(
+            text.firstRange(
+                of: "**Always send `message_id`: without it, a retry may charge twice.**"))
+        let usage = try #require(text.firstRange(of: "\n## Using it\n"))
+        #expect(warning.upperBound < usage.lowerBound)
+        #expect(text.contains("`Idempotency-Key` is not supported yet"))
+        let openapi = try String(
+            contentsOfFile: Repository.path("nginx/html/openapi.json"), encoding: .utf8)
+        #expect(
+            openapi.contains(
+                #""description": "**Always send `message_id`. Without it, a retry may charge twice**"#
+            ))
+        #expect(openapi.contains("`Idempotency-Key` is not supported yet"))
     }
 }

@@ -39,15 +39,43 @@ import Testing
         try Program.run("/usr/bin/pgrep", ["-af", folder]).output
     }
 
-    @Test func `serves the demo, stops without a trace, and serves the same data again`() throws {
+    /// What each line of the README's quickstart prints here, but for `make run`, which runs already.
+    private func quickstart(_ examples: [ReadmeExample]) throws -> [String] {
+        let mark = "end-of-a-line"
+        let script = examples.dropFirst().map { "\($0.command)\necho \(mark)\n" }.joined()
+            .replacing("make demo", with: Repository.path("deploy/dev/demo"))
+            .replacing(".run/key", with: "\(folder)/key")
+            .replacing("localhost:8000", with: "localhost:\(port)")
+        let outcome = try Program.run(
+            "/bin/bash", ["-ec", script], environment: ["RUN_DIR": folder, "no_proxy": "*"])
+        #expect(outcome.status == 0, "\(outcome.errors)")
+        return outcome.output.components(separatedBy: "\(mark)\n").dropLast()
+            .map { $0.hasSuffix("\n") ? String($0.dropLast()) : $0 }
+    }
+
+    private func checkQuickstart() throws {
+        let examples = try ReadmeExample.all(in: "Quickstart")
+        #expect(examples.first?.command == "make run")
+        let first = try quickstart(examples)
+        let expected = examples.dropFirst().map { $0.output.joined(separator: "\n") }
+        #expect(first.count == expected.count && expected.count >= 5)
+        #expect(
+            first.first?.hasSuffix("created 258145, duplicates 0, conflicts 0, invalid 0") == true)
+        #expect(Array(first.dropFirst()) == Array(expected.dropFirst()))
+        // Each line can be repeated: it charges nothing twice.
+        let again = try quickstart(examples)
+        #expect(
+            again.first?.hasSuffix("created 0, duplicates 258145, conflicts 0, invalid 0") == true)
+        #expect(again.last == first.last)
+        #expect(again.filter { $0.contains(#""status":"duplicate""#) }.count == 2, "\(again)")
+    }
+
+    @Test func `serves the quickstart, stops without a trace, and serves the same data again`()
+        throws
+    {
         var program = try startAndWait()
-        let demo = {
-            try Program.run(Repository.path("deploy/dev/demo"), environment: ["RUN_DIR": folder])
-                .output
-        }
-        #expect(try demo().hasSuffix("created 258145, duplicates 0, conflicts 0, invalid 0\n"))
-        #expect(try demo().hasSuffix("created 0, duplicates 258145, conflicts 0, invalid 0\n"))
-        #expect(try count() == "258145\n")
+        try checkQuickstart()
+        #expect(try count() == "258147\n")
         let health = try Program.run(
             "/usr/bin/curl", ["-sSi", "--noproxy", "*", "http://localhost:\(port)/health"]
         ).output
@@ -59,7 +87,7 @@ import Testing
             #expect(try processes() == "")
             #expect(!FileManager.default.fileExists(atPath: "\(folder)/orbital.sock"))
             program = try startAndWait()
-            #expect(try count() == "258145\n")
+            #expect(try count() == "258147\n")
         }
         // Not even when it is killed does a responder or an nginx stay.
         program.signal(SIGKILL)
@@ -69,7 +97,7 @@ import Testing
                 try !processes().contains("orbital-fcgi") && !processes().contains("nginx")
             })
         let last = try startAndWait()
-        #expect(try count() == "258145\n")
+        #expect(try count() == "258147\n")
         last.signal(SIGTERM)
         last.wait()
         #expect(try processes() == "")
