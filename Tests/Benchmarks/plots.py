@@ -13,7 +13,7 @@ TITLES = {
     "full read, s": "All of a million records\nseconds, log (less is better)",
     "pages of 1,000 unchanged, per s": "limit=1000, unchanged\nrequests per second",
     "pages of 1,000, 100 changes a second, per s": "limit=1000, 100 changes a second\nrequests per second",
-    "health, per s": "/health with a database\nrequests per second",
+    "/health/live, per s": "/health/live\nrequests per second",
     "batches of 1,000, messages per s": "POST in batches of 1,000\nmessages per second",
     "peak memory of eight full reads of 100,000, MiB": "Peak memory, 8 full reads of 100,000\nMiB, log",
 }
