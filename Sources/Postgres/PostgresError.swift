@@ -48,6 +48,12 @@ extension PostgresError {
     /// A lock was not to be had in the time that was given: lock_not_available.
     public static let lockNotAvailable = "55P03"
 
+    /// A sequence is at its end: sequence_generator_limit_exceeded.
+    public static let sequenceExhausted = "2200H"
+
+    /// A number does not fit its type or its sequence: numeric_value_out_of_range.
+    public static let numberOutOfRange = "22003"
+
     /// The table does not exist: undefined_table.
     public static let undefinedTable = "42P01"
 

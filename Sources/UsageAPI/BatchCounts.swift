@@ -15,7 +15,7 @@ struct BatchCounts {
             case .created: created += 1
             case .duplicate: duplicates += 1
             case .conflict: conflicts += 1
-            case .unpriced: invalid += 1
+            case .refused: invalid += 1
             }
         }
     }

@@ -14,7 +14,7 @@ func estimate(_ request: Request, _ service: Service) throws -> Response {
         guard let estimate = estimates.first, let credits = estimate.credits else {
             throw Problem(
                 .unprocessableContent, "The message cannot be priced.",
-                faults: item.faultsOrUnpriced)
+                faults: item.faults(estimates.first))
         }
         json.object { $0.members(ofEstimate: credits, estimate.receipt) }
     } else {
@@ -29,8 +29,7 @@ func estimate(_ request: Request, _ service: Service) throws -> Response {
 }
 
 private func write(
-    _ items: [MessageItem], _ estimates: [(credits: Credits?, receipt: Receipt)],
-    to json: inout JSONWriter
+    _ items: [MessageItem], _ estimates: [UsageStore.Estimate], to json: inout JSONWriter
 ) {
     var rest = estimates[...]
     for (index, item) in items.enumerated() {
@@ -42,7 +41,7 @@ private func write(
                 json.members(ofEstimate: credits, estimate.receipt)
             } else {
                 json.member("status", "invalid")
-                json.errors(item.faultsOrUnpriced)
+                json.errors(item.faults(estimate))
             }
         }
     }
@@ -52,5 +51,12 @@ extension JSONWriter {
     fileprivate mutating func members(ofEstimate credits: Credits, _ receipt: Receipt) {
         member("credits_used", literal: credits.description)
         member(receipt)
+    }
+}
+
+extension MessageItem {
+    /// What is wrong with a message that has no price.
+    fileprivate func faults(_ estimate: UsageStore.Estimate?) -> [Problem.Fault] {
+        faults.isEmpty ? [(estimate?.refusal ?? .unpriced).fault] : faults
     }
 }

@@ -15,9 +15,8 @@ package struct MessageBody {
     /// Reads the body; throws a 400, 413 or 415.
     package init(_ request: Request) throws {
         let isLines = try Self.isLines(request)
-        let now = Timestamp.now
         let content = try Self.items(try request.body(), isLines: isLines) { item in
-            MessageItem(item, now: now)
+            MessageItem(item)
         }
         switch content {
         case .single(let item):

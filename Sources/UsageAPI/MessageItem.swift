@@ -13,16 +13,13 @@ package struct MessageItem {
     /// What is wrong.
     private(set) var faults: [Problem.Fault] = []
 
-    /// How far the sender's clock may be ahead of ours.
-    private static let aheadMicroseconds: Int64 = 5 * 60 * 1_000_000
-
     /// The most unknown members that are named.
     private static let unknownLimit = 10
 
     private static let members = ["message_id", "timestamp", "report_name", "message_text"]
 
-    /// Reads `item`, which was received at `now`.
-    init(_ item: JSONItem, now: Timestamp) {
+    /// Reads `item`; whether its time may be recorded, the database decides.
+    init(_ item: JSONItem) {
         guard case .object(let members) = item else {
             refuse(item)
             return
@@ -31,7 +28,7 @@ package struct MessageItem {
         // What is missing may stand among those that were not looked at.
         guard !members.isCut else { return }
         messageID = integer(members["message_id"])
-        let timestamp = timestamp(members["timestamp"], now)
+        let timestamp = timestamp(members["timestamp"])
         let reportName = reportName(members["report_name"])
         let text = text(members["message_text"])
         guard faults.isEmpty, let text else { return }
@@ -74,7 +71,7 @@ package struct MessageItem {
         return nil
     }
 
-    private mutating func timestamp(_ value: JSONValue?, _ now: Timestamp) -> Timestamp? {
+    private mutating func timestamp(_ value: JSONValue?) -> Timestamp? {
         guard let value else { return nil }
         guard case .string(let text) = value else {
             fault("timestamp", .wrongType, "timestamp must be a string: RFC 3339 with an offset.")
@@ -83,11 +80,6 @@ package struct MessageItem {
         guard let timestamp = Timestamp(text) else {
             fault("timestamp", .malformed, "timestamp must be RFC 3339 with an offset.")
             return nil
-        }
-        if timestamp.microseconds > now.microseconds + Self.aheadMicroseconds {
-            fault(
-                "timestamp", .inTheFuture,
-                "timestamp is more than 5 minutes ahead of the service's clock.")
         }
         return timestamp
     }

@@ -35,7 +35,7 @@ extension JSONWriter {
                 json.member("priced_by", "writer")
                 return
             }
-            json.member("tokenizer", rate.tokenizer)
+            json.member("tokenizer", receipt.isEstimated ? "characters" : rate.tokenizer)
             json.member("credits_per_100_tokens", literal: rate.creditsPer100Tokens.description)
             json.member("calculated", literal: rate.calculated.description)
             json.member("minimum", literal: rate.minimum.description)
@@ -46,6 +46,7 @@ extension JSONWriter {
             } else {
                 json.member("rate_effective_from", literal: "null")
             }
+            if receipt.isEstimated { json.member("estimated", literal: "true") }
         }
     }
 

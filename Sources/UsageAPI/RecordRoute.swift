@@ -37,10 +37,12 @@ private func single(
     case .conflict:
         throw Problem(
             .conflict, "Another message is recorded under this id.", faults: [conflictFault])
-    case .unpriced, nil:
+    case .refused(let refusal):
         throw Problem(
-            .unprocessableContent, "The message cannot be recorded.",
-            faults: item.faultsOrUnpriced)
+            .unprocessableContent, "The message cannot be recorded.", faults: [refusal.fault])
+    case nil:
+        throw Problem(
+            .unprocessableContent, "The message cannot be recorded.", faults: item.faults)
     }
 }
 
@@ -48,13 +50,16 @@ private let conflictFault = Problem.Fault(
     in: "body", name: "message_id", code: .conflict,
     message: "The recorded message has another time, report name or text.")
 
-extension MessageItem {
-    /// What is wrong with a message that cannot be recorded: if nothing else, that it has no price.
-    var faultsOrUnpriced: [Problem.Fault] {
-        let unpriced = Problem.Fault(
-            in: "body", name: "timestamp", code: .unpriced,
-            message: "The price list has no price for this time.")
-        return faults.isEmpty ? [unpriced] : faults
+extension MessageRefusal {
+    /// What is wrong with the message.
+    var fault: Problem.Fault {
+        let (code, message): (Problem.Code, String) =
+            switch self {
+            case .unpriced: (.unpriced, "The price list has no rate for this timestamp.")
+            case .outOfRange: (.outOfRange, reason + ".")
+            case .inTheFuture: (.inTheFuture, reason + ".")
+            }
+        return Problem.Fault(in: "body", name: "timestamp", code: code, message: message)
     }
 }
 
@@ -110,11 +115,15 @@ extension JSONWriter {
             if let id = item.messageID { member("message_id", literal: String(id)) }
             member("status", "conflict")
             errors([conflictFault])
-        case .unpriced, nil:
-            if let id = item.messageID { member("message_id", literal: String(id)) }
-            member("status", "invalid")
-            errors(item.faultsOrUnpriced)
+        case .refused(let refusal): invalid(item, [refusal.fault])
+        case nil: invalid(item, item.faults)
         }
+    }
+
+    private mutating func invalid(_ item: MessageItem, _ faults: [Problem.Fault]) {
+        if let id = item.messageID { member("message_id", literal: String(id)) }
+        member("status", "invalid")
+        errors(faults)
     }
 
     private mutating func members(_ status: String, _ id: Int64, _ credits: Credits) {

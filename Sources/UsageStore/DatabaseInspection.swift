@@ -43,17 +43,38 @@ extension UsageStore {
         let result = try connected().query(
             """
             SELECT wanted.name
-            FROM (VALUES ('usage_record', 'usage_record_price'),
-                         ('usage_record', 'usage_record_revision'),
-                         ('credit_rate', 'credit_rate_revision'),
-                         ('credit_rate', 'credit_rate_append_only'),
-                         ('credit_rate', 'credit_rate_in_order'),
-                         ('credit_rate', 'credit_rate_not_retroactive')) AS wanted(relation, name)
-            LEFT JOIN pg_trigger ON tgname = wanted.name AND tgenabled <> 'D'
+            FROM (VALUES ('usage_record', 'usage_record_price', 'OA'),
+                         ('usage_record', 'usage_record_revision', 'A'),
+                         ('usage_record', 'usage_record_timestamp_insert', 'OA'),
+                         ('usage_record', 'usage_record_timestamp_update', 'OA'),
+                         ('usage_revision', 'usage_revision_durable', 'A'),
+                         ('credit_rate', 'credit_rate_revision', 'A'),
+                         ('credit_rate', 'credit_rate_append_only', 'OA'),
+                         ('credit_rate', 'credit_rate_in_order', 'OA'),
+                         ('credit_rate', 'credit_rate_not_retroactive', 'OA'))
+                AS wanted(relation, name, states)
+            LEFT JOIN pg_trigger ON tgname = wanted.name
+                AND strpos(wanted.states, tgenabled::text) > 0
                 AND tgrelid = to_regclass(wanted.relation)
             WHERE pg_trigger.oid IS NULL
             """)
         return (0..<result.count).compactMap { result[$0, 0] }
+    }
+
+    /// The records dated before 2000 or more than five minutes ahead: how many, and the first ids.
+    public func recordsOutsideRange() throws -> (count: Int, ids: [String]) {
+        let result = try connected().query(
+            """
+            SELECT message_id, count(*) OVER () FROM (
+                SELECT message_id, "timestamp" FROM usage_record
+                WHERE "timestamp" < usage_timestamp_first()
+                UNION ALL
+                SELECT message_id, "timestamp" FROM usage_record
+                WHERE "timestamp" > usage_timestamp_last()
+            ) AS outside ORDER BY "timestamp", message_id LIMIT 5
+            """)
+        let ids = (0..<result.count).compactMap { result[$0, 0] }
+        return (result.count == 0 ? 0 : result[0, 1].flatMap(Int.init) ?? 0, ids)
     }
 
     /// The price list entry in force now; nil when there is none.

@@ -5,22 +5,17 @@ struct ImportStatements {
 
     /// The staged messages with the price list entry in force and the credits by it, if any.
     private static let priced = """
-        SELECT staged.*, rate.credit_rate_id, \(tokens) AS tokens,
-               usage_credits(char_length(message_text), \(tokens), rate.tokenizer,
-                   rate.hundredths_per_100_tokens, rate.minimum_hundredths) AS price
+        SELECT staged.*, rate.credit_rate_id, \(Pricing.tokens("staged")) AS tokens,
+               \(Pricing.price("staged")) AS price, \(MessageRefusal.column("staged")) AS refusal
         FROM staged_message AS staged
         LEFT JOIN \(creditRatePeriods) AS rate ON staged."timestamp" >= effective_from AND staged."timestamp" < until
         """
 
-    /// Tokens are no measure unless the price list's tokenizer counted them.
-    private static let tokens =
-        "CASE WHEN staged.token_encoding = rate.tokenizer THEN staged.token_count END"
-
     /// Which of the priced messages may be recorded.
     private var acceptable: String {
         keepsCredits
-            ? "coalesce(credit_hundredths, price) IS NOT NULL"
-            : "price IS NOT NULL AND coalesce(credit_hundredths, price) = price"
+            ? "refusal IS NULL AND coalesce(credit_hundredths, price) IS NOT NULL"
+            : "refusal IS NULL AND coalesce(credit_hundredths, price) = price"
     }
 
     /// Of messages with one id, the first in the source counts.
@@ -49,7 +44,7 @@ struct ImportStatements {
             SELECT line, message_id, priced."timestamp", priced.report_name, priced.message_text,
                    (priced.credit_hundredths / 100.0)::numeric(20, 2)::text,
                    CASE WHEN recorded.message_id IS NOT NULL THEN 'conflict'
-                        WHEN price IS NULL THEN 'unpriced' ELSE 'credits' END,
+                        ELSE coalesce(refusal, 'credits') END,
                    (price / 100.0)::numeric(20, 2)::text
             FROM (\(priced)) AS priced
             LEFT JOIN usage_record AS recorded USING (message_id)
@@ -65,8 +60,7 @@ struct ImportStatements {
     /// Moves the ids that PostgreSQL chooses past those that are about to be recorded.
     ///
     /// A sequence must never go back, and `setval` could make it: a short way is gone by `nextval`,
-    /// and a long one is too far for others to go meanwhile. Ids beyond 2^53 are not followed, as
-    /// in `RecordingStatements`.
+    /// and a long one is too far for others to go meanwhile.
     var advanceIdentity: String {
         """
         SELECT CASE WHEN newest - last > 1000000 THEN setval(sequence, newest)
@@ -77,7 +71,7 @@ struct ImportStatements {
                     ) END
         FROM (
             SELECT max(message_id) AS newest FROM (\(Self.priced)) AS priced
-            WHERE \(acceptable) AND message_id BETWEEN 1 AND 9007199254740992
+            WHERE \(acceptable) AND message_id BETWEEN 1 AND \(RecordingStatements.followedIDLimit)
         ) AS staged, (
             SELECT sequence, coalesce(pg_sequence_last_value(sequence), 0) AS last
             FROM (SELECT pg_get_serial_sequence('usage_record', 'message_id')::regclass AS sequence)

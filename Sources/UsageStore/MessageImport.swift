@@ -15,8 +15,10 @@ public final class MessageImport {
         public var created = 0
         /// Messages that had been recorded before, the same in everything.
         public var duplicates = 0
-        /// Messages that were refused; each was reported.
-        public var rejected = 0
+        /// Messages whose id is recorded with other content, or whose credits are others.
+        public var conflicts = 0
+        /// Messages that cannot be recorded as they are.
+        public var invalid = 0
     }
 
     /// Why a staged message was refused.
@@ -25,8 +27,8 @@ public final class MessageImport {
         case conflict
         /// Its source gives other credits than the price list, which gives these.
         case otherCredits(Credits)
-        /// The price list has no entry for its time that can be applied to a text alone.
-        case unpriced
+        /// It cannot be recorded as it is.
+        case refused(MessageRefusal)
     }
 
     /// Begins an import; nothing is recorded before `commit` returns.
@@ -41,9 +43,14 @@ public final class MessageImport {
         }
         let connection = connection
         (counter, staging) = try reportingUnavailability {
+            // Isolation is a matter of the statements below, not of the server's settings. Until the
+            // end the price list stays as it is, because what was counted by it is recorded by it.
+            try connection.run(
+                """
+                BEGIN ISOLATION LEVEL READ COMMITTED;
+                LOCK TABLE usage_record IN ROW EXCLUSIVE MODE
+                """)
             let counter = try TokenCounter(connection, tokenizers)
-            // Isolation is a matter of the statements below, not of the server's settings.
-            try connection.run("BEGIN ISOLATION LEVEL READ COMMITTED")
             try connection.run(
                 """
                 CREATE TEMPORARY TABLE staged_message (
@@ -89,10 +96,16 @@ public final class MessageImport {
             outcome.created = try connection.query(statements.record).changedCount
             let rows = try CopyReader(connection, statements.rejected, columns: 8)
             while try rows.next() {
-                outcome.rejected += 1
-                try reject(Int(rows.integer(0)), try rows.message(), try rows.rejection())
+                let rejection = rows.rejection()
+                if case .refused = rejection {
+                    outcome.invalid += 1
+                } else {
+                    outcome.conflicts += 1
+                }
+                try reject(Int(rows.integer(0)), try rows.message(), rejection)
             }
-            outcome.duplicates = stagedCount - outcome.created - outcome.rejected
+            outcome.duplicates =
+                stagedCount - outcome.created - outcome.conflicts - outcome.invalid
             return outcome
         }
     }
@@ -120,12 +133,10 @@ extension CopyReader {
             creditsUsed: string(5).flatMap { Credits($0) })
     }
 
-    fileprivate func rejection() throws -> MessageImport.Rejection {
-        switch string(6) {
-        case "credits":
-            return .otherCredits(string(7).flatMap { Credits($0) } ?? Credits(hundredths: 0))
-        case "unpriced": return .unpriced
-        default: return .conflict
-        }
+    fileprivate func rejection() -> MessageImport.Rejection {
+        let reason = string(6) ?? ""
+        if let refusal = MessageRefusal(rawValue: reason) { return .refused(refusal) }
+        guard reason == "credits" else { return .conflict }
+        return .otherCredits(string(7).flatMap { Credits($0) } ?? Credits(hundredths: 0))
     }
 }

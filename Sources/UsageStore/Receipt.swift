@@ -26,6 +26,11 @@ public struct Receipt: Sendable {
         public let effectiveFrom: Timestamp?
     }
 
+    /// Whether plain SQL left the exact count out, so that the characters rule applied at the rate.
+    public var isEstimated: Bool {
+        countedTokens == nil && rate.map { $0.tokenizer != "characters" } ?? false
+    }
+
     /// The tokens with two decimals; four characters are one.
     public var tokens: Credits {
         Credits(hundredths: countedTokens.map { $0 * 100 } ?? characters * 25)

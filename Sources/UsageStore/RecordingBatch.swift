@@ -36,13 +36,15 @@ struct RecordingBatch {
         attempts += 1
         let rest = open
         if let jump, rest.contains(where: { messages[$0].messageID == nil }) {
-            _ = try QueryReader(
-                connection, RecordingStatements.advance, [String(jump)], isStreamed: false)
+            try reportingExhaustion {
+                _ = try QueryReader(
+                    connection, RecordingStatements.advance, [String(jump)], isStreamed: false)
+            }
         }
         try insert(
             rest, counts, connection, RecordingStatements.recordOne, RecordingStatements.record)
         try compare(open.filter { messages[$0].messageID != nil }, connection)
-        try refuseUnpriced(open, connection)
+        try refuse(open, connection)
     }
 
     /// Records what is new, and leaves the rest open: what is recorded already, or cannot be priced.
@@ -129,13 +131,16 @@ struct RecordingBatch {
         }
     }
 
-    /// Gives up those for whose time the price list has no entry.
-    private mutating func refuseUnpriced(_ indices: [Int], _ connection: Connection) throws {
+    /// Gives up those that cannot be recorded as they are.
+    private mutating func refuse(_ indices: [Int], _ connection: Connection) throws {
         guard !indices.isEmpty else { return }
         let reader = try QueryReader(
-            connection, RecordingStatements.unpriced, indices.map { messages[$0] }.parameters(),
+            connection, RecordingStatements.refused, indices.map { messages[$0] }.parameters(),
             isStreamed: false)
-        while try reader.next() { outcomes[indices[Int(reader.integer(0)) - 1]] = .unpriced }
+        while try reader.next() {
+            let refusal = reader.string(1).flatMap(MessageRefusal.init(rawValue:)) ?? .unpriced
+            outcomes[indices[Int(reader.integer(0)) - 1]] = .refused(refusal)
+        }
     }
 }
 

@@ -18,19 +18,16 @@ enum RecordingStatements {
             ON item."timestamp" >= rate.effective_from AND item."timestamp" < rate.until
         """
 
-    /// Tokens are no measure unless the price list's tokenizer counted them.
-    private static let tokens =
-        "CASE WHEN item.token_encoding = rate.tokenizer THEN item.token_count END"
+    private static let tokens = Pricing.tokens("item")
 
-    private static let price = """
-        usage_credits(char_length(message_text), \(tokens), rate.tokenizer,
-            rate.hundredths_per_100_tokens, rate.minimum_hundredths)
-        """
+    private static let price = Pricing.price("item")
+
+    private static let isInRange = "usage_timestamp_fault(item.\"timestamp\") IS NULL"
 
     /// Records what is not recorded yet, and says which messages that were; no id may stand twice.
     ///
     /// In the order of ids, so that two batches with the same ids wait for each other in the same
-    /// order. A message that the price list has no price for is left out.
+    /// order. A message that has no price or is dated outside the range is left out.
     static let record = record(from: "")
 
     /// The same for messages of different clients, none of which may hold the others up for long.
@@ -49,6 +46,7 @@ enum RecordingStatements {
         FROM (
             SELECT item.*, rate.credit_rate_id, \(tokens) AS tokens, \(price) AS price
             FROM \(first) \(items) JOIN \(rates)
+            WHERE \(isInRange)
             OFFSET 0 -- so that it is priced once, not again to find out whether it was
         ) AS priced
         WHERE price IS NOT NULL
@@ -80,7 +78,7 @@ enum RecordingStatements {
                 ORDER BY effective_from DESC
                 LIMIT 1
             ) AS rate \(last)
-        WHERE \(price) IS NOT NULL
+        WHERE \(price) IS NOT NULL AND \(isInRange)
         ON CONFLICT (message_id) DO NOTHING
         RETURNING message_id, "timestamp", credit_hundredths
         """
@@ -99,18 +97,23 @@ enum RecordingStatements {
         FROM \(items) JOIN usage_record AS recorded USING (message_id)
         """
 
-    /// The messages for whose time the price list has no entry.
-    static let unpriced = """
-        SELECT item_number FROM \(items) LEFT JOIN \(rates) WHERE rate.tokenizer IS NULL
+    /// The messages that can never be recorded as they are, and why.
+    static let refused = """
+        SELECT item_number, \(MessageRefusal.column("item"))
+        FROM \(items) LEFT JOIN \(rates)
+        WHERE \(MessageRefusal.column("item")) IS NOT NULL
         """
 
     /// The receipts of messages, in their order, without recording them.
     static let estimate = """
-        SELECT item_number, \(price),
+        SELECT item_number, \(price), \(MessageRefusal.column("item")),
             \(Receipt.columns(characters: "char_length(message_text)", tokens: tokens, rate: "rate"))
         FROM \(items) LEFT JOIN \(rates)
         ORDER BY item_number
         """
+
+    /// The largest id of a client after which the database goes on choosing: 2^52.
+    static let followedIDLimit: Int64 = 1 << 52
 
     /// The sequence that ids are taken from, as the identity column has named it.
     private static let sequence = "'usage_record_message_id_seq'"
@@ -120,12 +123,13 @@ enum RecordingStatements {
 
     /// Moves the ids that the database chooses past those that clients have chosen, and on by $1.
     ///
-    /// Ids beyond 2^53, which not every JSON parser can hold, are not followed.
+    /// They end before 2^53, from where on JavaScript rounds. Ids from 2^52 on are not followed: a
+    /// client that sends one of the last would leave none to choose.
     static let advance = """
         SELECT setval(\(sequence), greatest(newest, last + $1::bigint, 1))
         FROM (SELECT pg_advisory_xact_lock(7110416212)) AS one_at_a_time,
             (SELECT max(message_id) AS newest FROM usage_record
-             WHERE message_id <= 9007199254740992) AS recorded,
+             WHERE message_id <= \(followedIDLimit)) AS recorded,
             (SELECT coalesce(pg_sequence_last_value(\(sequence)::regclass), 0) AS last) AS sequence
         """
 }

@@ -16,6 +16,8 @@ public struct RecordedPrice: Sendable {
     public let tokens: (recorded: Int64?, counted: Int64?)
     /// The price list entry that is recorded, and the one in force at the record's time.
     public let rateID: (recorded: Int64?, inForce: Int64?)
+    /// Whether plain SQL left the exact count out, which `orbitalctl recount` makes up for.
+    public let isEstimate: Bool
     /// The credits by the entry in force; nil where it has no price for the record.
     public let price: Credits?
 }
@@ -32,13 +34,21 @@ extension Snapshot {
                 SELECT message_id, (report_name IS NOT NULL)::int::bigint, credit_hundredths,
                     character_count::bigint, char_length(message_text)::bigint,
                     record.credit_rate_id::bigint, rate.credit_rate_id::bigint,
-                    usage_credits(char_length(message_text),
-                        CASE WHEN token_encoding = rate.tokenizer THEN token_count END,
-                        rate.tokenizer, rate.hundredths_per_100_tokens, rate.minimum_hundredths),
+                    CASE WHEN rate.tokenizer = 'characters' OR token_encoding IS NULL
+                            OR token_encoding = rate.tokenizer
+                        THEN usage_credits(char_length(message_text), token_count::bigint,
+                            rate.tokenizer, rate.hundredths_per_100_tokens,
+                            rate.minimum_hundredths) END,
                     token_count::bigint, token_encoding,
-                    CASE WHEN token_encoding IS NOT NULL THEN message_text END
+                    CASE WHEN token_encoding IS NOT NULL THEN message_text END,
+                    (token_count IS NULL AND record.credit_rate_id IS NOT NULL
+                        AND rate.tokenizer <> 'characters')::int::bigint
                 FROM usage_record AS record
-                LEFT JOIN \(creditRatePeriods) AS rate ON "timestamp" >= effective_from AND "timestamp" < until
+                LEFT JOIN record_dated_ahead AS ahead USING (message_id)
+                LEFT JOIN \(creditRatePeriods) AS period
+                    ON "timestamp" >= period.effective_from AND "timestamp" < period.until
+                LEFT JOIN credit_rate AS rate
+                    ON rate.credit_rate_id = coalesce(ahead.credit_rate_id, period.credit_rate_id)
                 ORDER BY message_id
                 """, [String](), isStreamed: true)
             let integer = { (column: Int) in reader.isNull(column) ? nil : reader.integer(column) }
@@ -52,7 +62,7 @@ extension Snapshot {
                         credits: Credits(hundredths: reader.integer(2)),
                         characters: (reader.integer(3), reader.integer(4)),
                         tokens: (integer(8), counted),
-                        rateID: (integer(5), integer(6)),
+                        rateID: (integer(5), integer(6)), isEstimate: integer(11) == 1,
                         price: integer(7).map { Credits(hundredths: $0) }))
             }
         }

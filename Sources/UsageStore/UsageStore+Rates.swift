@@ -14,9 +14,10 @@ public struct CreditRate: Sendable {
     /// How many records were priced by it.
     public let recordCount: Int64
 
-    /// Makes an entry that is to be added.
+    /// Makes an entry that is to be added, or without `effectiveFrom` one to replace the first.
     public init(
-        effectiveFrom: Timestamp, tokenizer: String, creditsPer100Tokens: Credits, minimum: Credits
+        effectiveFrom: Timestamp?, tokenizer: String, creditsPer100Tokens: Credits,
+        minimum: Credits
     ) {
         self.init(effectiveFrom, tokenizer, creditsPer100Tokens, minimum, recordCount: 0)
     }
@@ -87,6 +88,51 @@ extension UsageStore {
             } catch let error as PostgresError where error.state.hasPrefix("23") {
                 throw CreditRateRefused(reason: error.message)
             }
+        }
+    }
+
+    /// Replaces the first entry; throws `CreditRateRefused` once a record exists.
+    public func replaceFirstRate(_ rate: CreditRate) throws {
+        try reportingUnavailability {
+            do {
+                var bindings = Bindings()
+                _ = try QueryReader(
+                    try connected(),
+                    """
+                    UPDATE credit_rate SET tokenizer = \(bindings.bind(rate.tokenizer, as: "text")),
+                        hundredths_per_100_tokens =
+                            \(bindings.bind(rate.creditsPer100Tokens.hundredths)),
+                        minimum_hundredths = \(bindings.bind(rate.minimum.hundredths))
+                    WHERE effective_from = '-infinity'
+                    """, bindings.values, isStreamed: false)
+            } catch let error as PostgresError where error.state.hasPrefix("23") {
+                throw CreditRateRefused(
+                    reason: "messages are recorded already, so the first rate cannot be replaced; "
+                        + "add a later one with: orbitalctl rates add")
+            }
+        }
+    }
+
+    /// The records dated more than five minutes ahead that a rate from `instant` leaves as they are.
+    ///
+    /// How many, and the first five ids.
+    public func recordsAhead(from instant: Timestamp) throws -> (count: Int64, ids: [Int64]) {
+        try reportingUnavailability {
+            var bindings = Bindings()
+            let reader = try QueryReader(
+                try connected(),
+                """
+                SELECT message_id, count(*) OVER () FROM usage_record
+                WHERE "timestamp" > usage_timestamp_last()
+                    AND "timestamp" >= \(bindings.bind(instant))
+                ORDER BY "timestamp", message_id LIMIT 5
+                """, bindings.values, isStreamed: false)
+            var ahead: (count: Int64, ids: [Int64]) = (0, [])
+            while try reader.next() {
+                ahead.count = reader.integer(1)
+                ahead.ids.append(reader.integer(0))
+            }
+            return ahead
         }
     }
 }

@@ -9,8 +9,8 @@ public enum RecordingOutcome: Equatable, Sendable {
     case duplicate(messageID: Int64, timestamp: Timestamp, creditsUsed: Credits)
     /// Another message is recorded under its id.
     case conflict
-    /// The price list has no price for it.
-    case unpriced
+    /// It cannot be recorded as it is.
+    case refused(MessageRefusal)
 }
 
 extension UsageStore {
@@ -77,8 +77,8 @@ extension UsageStore {
         }
     }
 
-    /// The receipts that messages would get, with the credits they would use; nil where the price
-    /// list has no price.
+    /// The receipts that messages would get, with the credits they would use or why they could not be
+    /// recorded.
     public func estimates(_ messages: [NewMessage]) throws -> [Estimate] {
         try reportingUnavailability {
             let connection = try connected()
@@ -88,7 +88,8 @@ extension UsageStore {
                 let estimates = try estimates(
                     QueryReader(connection, RecordingStatements.estimate, values, isStreamed: false)
                 )
-                if isOutdated || estimates.allSatisfy({ $0.credits != nil }) { return estimates }
+                let isDone = estimates.allSatisfy { $0.credits != nil || $0.refusal != nil }
+                if isOutdated || isDone { return estimates }
             }
             return []
         }
@@ -97,12 +98,14 @@ extension UsageStore {
     private func estimates(_ reader: QueryReader) throws -> [Estimate] {
         var estimates: [Estimate] = []
         while try reader.next() {
-            let credits = reader.isNull(1) ? nil : Credits(hundredths: reader.integer(1))
-            estimates.append((credits, Receipt(reader, at: 2)))
+            let refusal = reader.string(2).flatMap(MessageRefusal.init(rawValue:))
+            let credits =
+                reader.isNull(1) || refusal != nil ? nil : Credits(hundredths: reader.integer(1))
+            estimates.append((credits, refusal, Receipt(reader, at: 3)))
         }
         return estimates
     }
 
-    /// What a message would cost, and why.
-    public typealias Estimate = (credits: Credits?, receipt: Receipt)
+    /// What a message would cost and why, or why it could not be recorded.
+    public typealias Estimate = (credits: Credits?, refusal: MessageRefusal?, receipt: Receipt)
 }

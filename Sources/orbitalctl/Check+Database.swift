@@ -63,6 +63,14 @@ extension Check {
             "\(rate.creditsPer100Tokens) credits for 100 tokens, at least \(rate.minimum), "
                 + "tokens by \(rate.tokenizer)")
         checkTokenizers(try store.creditRates(), settings, &report)
+        let outside = try store.recordsOutsideRange()
+        guard outside.count > 0 else { return }
+        let verb = outside.count == 1 ? "is" : "are"
+        report.fault(
+            "records",
+            "\(outside.count) \(verb) dated before 2000 or more than five minutes ahead, such as "
+                + "message_id \(outside.ids.joined(separator: ", "))",
+            remedy: "correct their timestamp, as the runbook says: A record has the wrong date")
     }
 
     /// Asks for the vocabularies that the price list needs, now or later.

@@ -6,6 +6,8 @@ struct Sum: Equatable {
     var messages = 0
     var reports = 0
     var hundredths: Int128 = 0
+    /// Records that plain SQL left uncounted.
+    var estimates = 0
     /// Records that brought their own credits.
     var unpriced = 0
 

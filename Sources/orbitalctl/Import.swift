@@ -64,7 +64,7 @@ struct Import: ParsableCommand {
             progress.end()
             print(
                 "created \(outcome.created), duplicates \(outcome.duplicates), "
-                    + "conflicts \(outcome.rejected), invalid \(invalid)")
+                    + "conflicts \(outcome.conflicts), invalid \(invalid + outcome.invalid)")
             guard rejections.count == 0 else {
                 note("orbitalctl: rejected \(rejections.count), see \(rejections.path)")
                 throw ExitCode.failure

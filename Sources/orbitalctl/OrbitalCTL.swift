@@ -20,6 +20,7 @@ struct OrbitalCTL: ParsableCommand {
         version: version,
         subcommands: [
             Migrate.self, Keys.self, Rates.self, Import.self, Export.self, Verify.self,
+            Recount.self,
             Revision.self, Check.self, Health.self, Top.self,
         ])
 }
@@ -59,4 +60,9 @@ private func end(_ message: String, _ status: Int32) throws -> Never {
 /// Writes one line to standard error.
 func note(_ line: String) {
     FileHandle.standardError.write(Data((line + "\n").utf8))
+}
+
+/// `count` with its noun: `1 record`, `2 records`.
+func counted(_ count: Int, _ noun: String) -> String {
+    "\(count) \(noun)\(count == 1 ? "" : "s")"
 }

@@ -9,8 +9,8 @@ import UsageStore
 struct Rates: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Lists the price list and adds entries to it.",
-        discussion: "What is recorded keeps its price: entries are never changed or taken away.",
-        subcommands: [List.self, Add.self])
+        discussion: "Records keep their price: after the first record, no entry can be changed.",
+        subcommands: [List.self, Add.self, First.self])
 
     struct List: ParsableCommand {
         static let configuration = CommandConfiguration(
@@ -29,12 +29,8 @@ struct Rates: ParsableCommand {
         }
     }
 
-    struct Add: ParsableCommand {
-        static let configuration = CommandConfiguration(
-            abstract: "Adds an entry, which applies from an instant in the future on.")
-
-        @Option(help: "A date (midnight UTC) or RFC 3339; later than every entry and record.")
-        var effectiveFrom: String
+    /// What an entry says, but for when it begins.
+    struct Terms: ParsableArguments {
         @Option(name: .customLong("credits-per-100-tokens"), help: "Such as 40 or 38.50.")
         var creditsPer100Tokens: String
         @Option(help: "The least that a message costs.") var minimum = "1.00"
@@ -43,13 +39,6 @@ struct Rates: ParsableCommand {
         var tokenizer = "characters"
 
         func validate() throws {
-            guard let from = instant(effectiveFrom) else {
-                throw ValidationError("--effective-from must be a date or RFC 3339 with an offset.")
-            }
-            guard from > .now else {
-                throw ValidationError(
-                    "--effective-from must be in the future: the past has its prices already.")
-            }
             guard price(creditsPer100Tokens) != nil, price(minimum) != nil else {
                 throw ValidationError(
                     "Credits are numbers from 0 to 10000000 with at most two decimals.")
@@ -60,31 +49,28 @@ struct Rates: ParsableCommand {
             }
         }
 
-        func run() throws {
-            try reporting {
-                guard let from = instant(effectiveFrom), let credits = price(creditsPer100Tokens),
-                    let minimum = price(minimum)
-                else { return }
-                try readVocabulary()
+        /// The rate; refused while its tokenizer has no vocabulary here, because nothing could be
+        /// recorded at it.
+        func rate(from instant: Timestamp?) throws -> CreditRate {
+            if let encoding = TokenEncoding(rawValue: tokenizer) {
                 do {
-                    try administratorsStore().add(
-                        CreditRate(
-                            effectiveFrom: from, tokenizer: tokenizer,
-                            creditsPer100Tokens: credits, minimum: minimum))
-                } catch let refusal as CreditRateRefused {
-                    throw Failure(message: refusal.reason, status: EX_DATAERR)
+                    try Tokenizers(of: try Settings.load()).tokenizer(encoding)
+                } catch let error as TokenizerUnavailable {
+                    throw Failure(message: error.description, status: EX_NOINPUT)
                 }
             }
+            return CreditRate(
+                effectiveFrom: instant, tokenizer: tokenizer,
+                creditsPer100Tokens: price(creditsPer100Tokens) ?? Credits(hundredths: 0),
+                minimum: price(minimum) ?? Credits(hundredths: 0))
         }
 
-        /// Nothing could be recorded at a price whose tokenizer is not here.
-        private func readVocabulary() throws {
-            guard let encoding = TokenEncoding(rawValue: tokenizer) else { return }
-            do {
-                try Tokenizers(of: try Settings.load()).tokenizer(encoding)
-            } catch let error as TokenizerUnavailable {
-                throw Failure(message: error.description, status: EX_NOINPUT)
-            }
+        /// Warns of what the rate means for programs that record with plain SQL.
+        func warn() {
+            guard tokenizer != "characters" else { return }
+            note(
+                "orbitalctl: plain SQL cannot count tokens: its records are estimates (4 characters "
+                    + "a token) until `orbitalctl recount` counts them")
         }
 
         private func price(_ text: String) -> Credits? {
@@ -92,5 +78,66 @@ struct Rates: ParsableCommand {
             else { return nil }
             return credits
         }
+    }
+
+    struct First: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Replaces the first entry, while nothing is recorded.")
+
+        @OptionGroup var terms: Terms
+
+        func run() throws {
+            try reporting {
+                let rate = try terms.rate(from: nil)
+                try refusing { try administratorsStore().replaceFirstRate(rate) }
+                terms.warn()
+            }
+        }
+    }
+
+    struct Add: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Adds an entry, which applies from an instant in the future on.",
+            discussion: "Records dated further ahead keep their credits, and are listed.")
+
+        @Option(help: "A date (midnight UTC) or RFC 3339; later than every entry and record.")
+        var effectiveFrom: String
+        @OptionGroup var terms: Terms
+
+        func validate() throws {
+            guard let from = instant(effectiveFrom) else {
+                throw ValidationError("--effective-from must be a date or RFC 3339 with an offset.")
+            }
+            guard from > .now else {
+                throw ValidationError(
+                    "--effective-from must be in the future: the past has its prices already.")
+            }
+        }
+
+        func run() throws {
+            try reporting {
+                guard let from = instant(effectiveFrom) else { return }
+                let rate = try terms.rate(from: from)
+                let store = try administratorsStore()
+                try refusing { try store.add(rate) }
+                terms.warn()
+                let ahead = try store.recordsAhead(from: from)
+                guard ahead.count > 0 else { return }
+                let ids = ahead.ids.map(String.init).joined(separator: ", ")
+                let verb = ahead.count == 1 ? "keeps its" : "keep their"
+                print(
+                    "\(counted(Int(ahead.count), "record")) dated more than five minutes ahead "
+                        + "\(verb) credits: message_id \(ids)\(ahead.count > 5 ? ", …" : "")")
+            }
+        }
+    }
+}
+
+/// Runs `body`; a refusal by the price list becomes a failure of the command.
+private func refusing(_ body: () throws -> Void) throws {
+    do {
+        try body()
+    } catch let refusal as CreditRateRefused {
+        throw Failure(message: refusal.reason, status: EX_DATAERR)
     }
 }

@@ -24,7 +24,7 @@ final class Rejections {
     func add(line: Int, _ message: Message, _ rejection: MessageImport.Rejection) throws {
         let reason: String
         switch rejection {
-        case .unpriced: reason = "the price list has no entry that prices a text of this time"
+        case .refused(let refusal): reason = refusal.reason
         case .conflict: reason = "message_id \(message.messageID) is recorded with other content"
         case .otherCredits(let price):
             reason =

@@ -36,11 +36,19 @@ struct Verify: ParsableCommand {
             }
             progress.end()
             store.release()
-            print(
-                "verified \(rows.messages) records, \(rows.credits) credits: "
-                    + "\(findings.count) differences"
-                    + (rows.unpriced == 0
-                        ? "" : "; \(rows.unpriced) records brought their own credits"))
+            var line = "verified \(counted(rows.messages, "record")), \(rows.credits) credits: "
+            line += counted(findings.count, "difference")
+            switch rows.unpriced {
+            case 0: break
+            case 1: line += "; 1 record brought its own credits"
+            case let count: line += "; \(count) records brought their own credits"
+            }
+            switch rows.estimates {
+            case 0: break
+            case 1: line += "; 1 record is an estimate"
+            case let count: line += "; \(count) records are estimates"
+            }
+            print(line)
             if findings.count > 0 { throw ExitCode.failure }
         }
     }
@@ -54,6 +62,7 @@ struct Verify: ParsableCommand {
             progress.show(sum.messages)
             for difference in record.differences { findings.add(difference) }
             if record.rateID.recorded == nil { sum.unpriced += 1 }
+            if record.isEstimate { sum.estimates += 1 }
         }
         return sum
     }

@@ -29,7 +29,7 @@ TEXTS = [
     "", "a", "What is the rent?", "é" * 33, "e\u0301" * 33, "👍🏽" * 41, 'quoted "text" \\ and\nlines', "{},NULL",
     "x" * 5000,
 ]
-FIRST, LAST = "0001-01-01T00:00:00Z", "9999-12-31T23:59:59.999999Z"
+FIRST, LAST = "2000-01-01T00:00:00Z", "2025-12-31T23:59:59.999999Z"
 
 
 def hundredths(text):

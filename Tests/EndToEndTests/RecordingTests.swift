@@ -128,7 +128,7 @@ import Testing
                     "-d", body,
                 ])
         }
-        for first in [1, 9_007_199_254_740_992, 4_611_686_018_427_387_904] {
+        for first in [1, 4_503_599_627_370_497, 9_007_199_250_000_000] {
             try site.database.run(
                 """
                 INSERT INTO usage_record (message_id, "timestamp", message_text)
@@ -145,6 +145,49 @@ import Testing
         let answer = try post(#"[{"message_text":"a"},{"message_id":\#(next),"message_text":"b"}]"#)
         #expect(answer.body.hasPrefix(#"{"created":2,"#), "\(answer.body)")
         #expect(answer.body.contains(#"{"index":1,"message_id":\#(next),"status":"created""#))
+    }
+
+    @Test func `chooses ids that JavaScript can hold, whatever ids clients have chosen`() throws {
+        let site = try Site()
+        defer { site.stop() }
+        let key = try site.database.key()
+        func post(_ body: String) throws -> Site.Answer {
+            try site.curl(
+                "/usage",
+                [
+                    "-H", "Authorization: Bearer \(key)", "-H", "Content-Type: application/json",
+                    "-d", body,
+                ])
+        }
+        let clients = [1, 2, (1 << 53) - 1, 1 << 53, 1 << 60].map {
+            #"{"message_id":\#($0),"timestamp":"2024-01-01T00:00:00Z","message_text":"x"}"#
+        }
+        #expect(try post("[\(clients.joined(separator: ","))]").body.hasPrefix(#"{"created":5,"#))
+        #expect(try post(#"{"message_text":"y"}"#).status == 201)
+        let imported = try Program.run(
+            Repository.program("orbitalctl"), ["import", "-"],
+            environment: ["DATABASE_URL": site.database.url],
+            input: clients.joined(separator: "\n").replacing(":90071", with: ":80071"))
+        #expect(imported.status == 0, "\(imported.output)")
+        #expect(try post(#"[{"message_text":"y"},{"message_text":"y"}]"#).status == 200)
+        try site.database.run(
+            "INSERT INTO usage_record (\"timestamp\", message_text) VALUES (now(), 'y')")
+        #expect(
+            try site.database.value(
+                "SELECT string_agg(message_id::text, ' ' ORDER BY message_id) FROM usage_record WHERE message_text = 'y'"
+            ) == "3 4 5 6")
+        // After the last one there is none.
+        try site.database.run(
+            "SELECT setval('usage_record_message_id_seq', \((1 << 53) - 2))")
+        let none = try post(#"{"message_text":"z"}"#)
+        #expect(none.status == 503, "\(none.body)")
+        #expect(site.responder.program.output.contains("no message_id is left to choose"))
+        #expect(try post(#"{"message_id":9,"message_text":"z"}"#).status == 201)
+        let error = #expect(throws: PostgresError.self) {
+            try site.database.run(
+                "INSERT INTO usage_record (\"timestamp\", message_text) VALUES (now(), 'z')")
+        }
+        #expect(error?.state == "2200H")
     }
 
     @Test func `needs little memory and time for the worst bodies of 8 MiB`() throws {

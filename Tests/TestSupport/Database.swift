@@ -82,6 +82,20 @@ public final class Database {
         try run("VACUUM (ANALYZE) usage_record")
     }
 
+    /// Adds records as another server's replication does: of any time, each with credits and a rate.
+    ///
+    /// The rows are of message_id, timestamp, message_text, credit_hundredths and credit_rate_id.
+    public func replicate(_ rows: String) throws {
+        try run(
+            """
+            SET session_replication_role = replica;
+            INSERT INTO usage_record
+                (message_id, "timestamp", message_text, credit_hundredths, credit_rate_id)
+            VALUES \(rows);
+            RESET session_replication_role
+            """)
+    }
+
     /// Runs `psql` as a person would; what it prints.
     public func psql(_ command: String) throws -> String {
         let outcome = try Program.run("/usr/bin/psql", ["-XqAt", url, "-c", command])

@@ -16,6 +16,7 @@ import Testing
         for script in [
             insert, "UPDATE usage_record SET report_name = 'r'", "DELETE FROM usage_record",
             "TRUNCATE usage_record",
+            "UPDATE credit_rate SET minimum_hundredths = 99",
             "INSERT INTO credit_rate (effective_from, tokenizer, hundredths_per_100_tokens, minimum_hundredths) VALUES ('2030-01-01Z', 'characters', 1, 1)",
             "COPY usage_record (\"timestamp\", message_text) FROM PROGRAM 'printf ''2024-01-01Z\\tx\\n'''",
         ] {
@@ -45,6 +46,13 @@ import Testing
         #expect(try revision(database) == before)
         for writer in writers { try writer.run("COMMIT") }
         #expect(try revision(database) == before + 12)
+    }
+
+    @Test func `changes where session_replication_role is replica, too`() throws {
+        let database = try Database()
+        let before = try revision(database)
+        try database.replicate("(1, '2024-01-01Z', 'x', 100, 1)")
+        #expect(try revision(database) == before + 1)
     }
 
     @Test func `cannot be lost without an error`() throws {

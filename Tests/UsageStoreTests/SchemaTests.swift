@@ -33,14 +33,22 @@ import UsageStore
     @Test func `has no trigger whose absence would not be noticed`() throws {
         let database = try Database()
         let names = try database.psql(
-            "SELECT tgrelid::regclass || ' ' || tgname FROM pg_trigger WHERE NOT tgisinternal"
+            """
+            SELECT tgrelid::regclass || ' ' || tgname || ' ' || tgenabled::text
+            FROM pg_trigger WHERE NOT tgisinternal
+            """
         ).split(separator: "\n").map { $0.split(separator: " ") }
-        #expect(names.count >= 6)
+        #expect(names.count >= 9)
+        #expect(names.count { $0[2] == "A" } == 3)
         #expect(try database.store().missingTriggers() == [])
         for name in names {
-            try database.run("ALTER TABLE \(name[0]) DISABLE TRIGGER \(name[1])")
-            #expect(try database.store().missingTriggers() == [String(name[1])])
-            try database.run("ALTER TABLE \(name[0]) ENABLE TRIGGER \(name[1])")
+            // What fires for replication alone, or not for it where it must, is missing, too.
+            for state in ["DISABLE", "ENABLE REPLICA"] + (name[2] == "A" ? ["ENABLE"] : []) {
+                try database.run("ALTER TABLE \(name[0]) \(state) TRIGGER \(name[1])")
+                #expect(try database.store().missingTriggers() == [String(name[1])])
+            }
+            let state = name[2] == "A" ? "ENABLE ALWAYS" : "ENABLE"
+            try database.run("ALTER TABLE \(name[0]) \(state) TRIGGER \(name[1])")
         }
     }
 
@@ -64,9 +72,10 @@ import UsageStore
         ("usage_credits(3, NULL, 'characters', 200, 0)", "2"),
         ("usage_credits(7, 12, 'o200k_base', 4000, 100)", "480"),
         ("usage_credits(7, 1, 'o200k_base', 150, 0)", "2"),
-        ("usage_credits(7, NULL, 'o200k_base', 4000, 100) IS NULL", "t"),
+        ("usage_credits(7, NULL, 'o200k_base', 4000, 0)", "70"),
+        ("usage_credits(7, NULL, NULL, NULL, 0) IS NULL", "t"),
     ])
-    func `rounds halves up, and counts exact tokens where they are given`(
+    func `rounds halves up, and uses exact tokens where they are counted`(
         call: String, expected: String
     ) throws {
         #expect(try Database().value("SELECT \(call)") == expected)
@@ -98,7 +107,8 @@ import UsageStore
             insert("\"timestamp\", message_text", "now(), repeat('x', 8388609)")
                 == "usage_record_message_text_check")
         #expect(
-            insert("\"timestamp\", message_text, token_count", "now(), 'x', 1")
+            insert(
+                "\"timestamp\", message_text, token_count, credit_hundredths", "now(), 'x', 1, 1")
                 == "usage_record_tokens_check")
         #expect(
             insert("message_id, \"timestamp\", message_text", "1, now(), 'y'")
@@ -110,6 +120,7 @@ import UsageStore
 
     @Test func `keeps the price list as it was, for everyone`() throws {
         let database = try Database()
+        try database.run("INSERT INTO usage_record VALUES (9, '2000-01-01Z', NULL, '')")
         for script in [
             "UPDATE credit_rate SET minimum_hundredths = 1", "DELETE FROM credit_rate",
             "TRUNCATE credit_rate CASCADE",
@@ -122,40 +133,47 @@ import UsageStore
                 database,
                 """
                 INSERT INTO credit_rate (effective_from, tokenizer, hundredths_per_100_tokens, minimum_hundredths)
-                VALUES ('2030-01-01Z', 'characters', 8000, 200);
+                VALUES ('2025-01-01Z', 'characters', 8000, 200);
                 INSERT INTO usage_record (message_id, "timestamp", message_text)
-                VALUES (1, '2029-12-31T23:59:59Z', repeat('x', 50)), (2, '2030-01-01Z', repeat('x', 50))
+                VALUES (1, '2024-12-31T23:59:59Z', repeat('x', 50)), (2, '2025-01-01Z', repeat('x', 50))
                 """) == nil)
         #expect(
             try database.psql(
-                "SELECT credit_hundredths, credit_rate_id FROM usage_record ORDER BY 1")
+                "SELECT credit_hundredths, credit_rate_id FROM usage_record WHERE message_id < 9 ORDER BY 1"
+            )
                 == "500|1\n1000|3")
         #expect(
             state(
                 database,
                 """
                 INSERT INTO credit_rate (effective_from, tokenizer, hundredths_per_100_tokens, minimum_hundredths)
-                VALUES ('2029-01-01Z', 'characters', 1, 1)
+                VALUES ('2024-06-01Z', 'characters', 1, 1)
                 """) == "23001")
     }
 
-    @Test func `does not price by tokens that another tokenizer counted`() throws {
+    @Test func `prices plain SQL by characters, and believes no token count that it brings`() throws
+    {
         let database = try Database()
         try database.run(
             """
             INSERT INTO credit_rate (effective_from, tokenizer, hundredths_per_100_tokens, minimum_hundredths)
-            VALUES ('2020-01-01Z', 'o200k_base', 4000, 100);
-            INSERT INTO usage_record ("timestamp", message_text, token_count, token_encoding)
-            VALUES ('2024-01-01Z', 'x', 500, 'o200k_base')
+            VALUES ('2020-01-01Z', 'o200k_base', 4000, 100)
             """)
-        #expect(try database.value("SELECT credit_hundredths FROM usage_record") == "20000")
+        for claim in ["NULL, NULL", "500, 'o200k_base'", "500, 'cl100k_base'", "500, NULL"] {
+            #expect(
+                state(
+                    database,
+                    """
+                    INSERT INTO usage_record ("timestamp", message_text, token_count, token_encoding)
+                    VALUES ('2024-01-01Z', repeat('x', 50), \(claim))
+                    """) == nil, "\(claim)")
+        }
         #expect(
-            state(
-                database,
+            try database.psql(
                 """
-                INSERT INTO usage_record ("timestamp", message_text, token_count, token_encoding)
-                VALUES ('2024-01-01Z', 'x', 500, 'cl100k_base')
-                """) == "23502")
+                SELECT DISTINCT credit_hundredths, token_count, token_encoding, credit_rate_id
+                FROM usage_record
+                """) == "500|||2")
     }
 
     @Test func `lets a program write that may do nothing else`() throws {

@@ -43,6 +43,8 @@ SINGLE = [
         "", "now", "2024-01-01", "2024-01-01T00:00:00", "2024-01-01T00:00:00+25:00", "2024-02-30T00:00:00Z", "1704067200",
         "0000-01-01T00:00:00Z", "10000-01-01T00:00:00Z", "2024-01-01T00:00:00Z\0", "infinity", "2024-01-01T00:00Z"]],
     (with_member("timestamp", FUTURE).encode(), 422, "timestamp", "in_the_future"),
+    *[(with_member("timestamp", value).encode(), 422, "timestamp", "out_of_range") for value in [
+        "0001-01-01T00:00:00Z", "1970-01-01T00:00:00Z", "1999-12-31T23:59:59.999999Z"]],
     # Of a long name, no more is named than its beginning.
     (with_member("é" * 50, 1).encode(), 422, "é" * 50, "unknown"), (with_member("xé" * 40, 1).encode(), 422, "xé" * 33 + "x…", "unknown"),
     *[(with_member(name, 1).encode(), 422, name, "unknown") for name in ["credits_used", "text", "Message_text", "", "credit_hundredths", "id", "\u00e9"]],

@@ -88,14 +88,15 @@ class Record:
 
 
 def insert(records):
-    """The SQL that inserts records."""
+    """The SQL that inserts records, as another server's would come: of any time."""
     lines = []
     for record in records:
         name = "\\N" if record.name is None else "".join(
             f"\\x{ord(c):02x}" if c < " " or c == "\\" else c for c in record.name)
         lines.append(f"{record.message_id}\t{record.time}\t{name}\tx\t{record.hundredths}\n")
     columns = 'message_id, "timestamp", report_name, message_text, credit_hundredths'
-    return f"COPY usage_record ({columns}) FROM STDIN;\n{''.join(lines)}\\.\n"
+    return (f"SET session_replication_role = replica;\nCOPY usage_record ({columns}) FROM STDIN;\n"
+            f"{''.join(lines)}\\.\nRESET session_replication_role;\n")
 
 
 def credits_text(hundredths):

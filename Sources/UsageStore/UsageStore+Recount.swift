@@ -1,0 +1,120 @@
+import Postgres
+import Tokenizer
+public import Usage
+
+/// What became of the estimates.
+public struct Recounted: Sendable {
+    /// How many were counted.
+    public var count = 0
+    /// Their credits as estimates.
+    public var before = Credits(hundredths: 0)
+    /// Their credits by the exact count.
+    public var after = Credits(hundredths: 0)
+    /// Estimates that are left, because other transactions were changing them.
+    public var skipped = 0
+}
+
+extension UsageStore {
+    private static let recountBatchLimit = 1000
+
+    /// The estimates: priced by a rate with an exact tokenizer, without a token count.
+    private static let estimates = """
+        usage_record AS record JOIN credit_rate AS rate USING (credit_rate_id)
+        WHERE record.token_count IS NULL AND rate.tokenizer <> 'characters'
+        """
+
+    /// Counts the tokens of estimates and prices them by the count, a thousand in a transaction.
+    ///
+    /// `progress` gets how many were counted so far. A dry run changes nothing. Estimates that are recorded meanwhile are left for the next time.
+    public func recount(
+        _ tokenizers: Tokenizers, isDryRun: Bool, progress: (Int) -> Void
+    ) throws -> Recounted {
+        try reportingUnavailability {
+            let connection = try connected()
+            let newest = try connection.query(
+                "SELECT max(message_id) FROM \(Self.estimates)")[0, 0]
+            var total = Recounted()
+            guard let newest = newest.flatMap(Int64.init) else { return total }
+            var last: Int64?
+            repeat {
+                last = try connection.transaction {
+                    try recountBatch(
+                        connection, tokenizers, (last, newest), isDryRun: isDryRun, &total)
+                }
+                progress(total.count)
+            } while last != nil
+            if isDryRun { return total }
+            total.skipped =
+                try connection.query(
+                    "SELECT count(*) FROM \(Self.estimates) AND message_id <= $1::bigint",
+                    [String(newest)])[0, 0].flatMap(Int.init) ?? 0
+            return total
+        }
+    }
+
+    /// Counts the estimates after one id and up to another; the last id, nil when there was none.
+    private func recountBatch(
+        _ connection: Connection, _ tokenizers: Tokenizers,
+        _ range: (after: Int64?, newest: Int64), isDryRun: Bool, _ total: inout Recounted
+    ) throws -> Int64? {
+        // Two runs take turns, so that none skips what the other has just locked.
+        if !isDryRun { try connection.query("SELECT pg_advisory_xact_lock(7110416213)") }
+        let reader = try QueryReader(
+            connection,
+            """
+            SELECT message_id, message_text, rate.tokenizer, credit_hundredths
+            FROM \(Self.estimates) AND message_id <= $1::bigint
+                AND ($2::bigint IS NULL OR message_id > $2::bigint)
+            ORDER BY message_id LIMIT \(Self.recountBatchLimit)
+            \(isDryRun ? "" : "FOR UPDATE OF record SKIP LOCKED")
+            """,
+            [
+                .text(String(range.newest)),
+                range.after.map { .text(String($0)) } ?? .null,
+            ], isStreamed: false)
+        var ids: [Int64?] = []
+        var tokens: [Int64?] = []
+        var encodings: [String?] = []
+        var before: Int64 = 0
+        while try reader.next() {
+            guard let name = reader.string(2), let encoding = TokenEncoding(rawValue: name)
+            else { continue }
+            ids.append(reader.integer(0))
+            tokens.append(try tokenizers.count(reader.string(1) ?? "", by: encoding))
+            encodings.append(name)
+            before += reader.integer(3)
+        }
+        guard let last = ids.last ?? nil else { return nil }
+        let counted = try QueryReader(
+            connection, isDryRun ? Self.priceCounted : Self.storeCounted,
+            [.array(ids), .array(tokens), .array(encodings)], isStreamed: false)
+        total.before = Credits(hundredths: total.before.hundredths + before)
+        while try counted.next() {
+            total.count += 1
+            total.after = Credits(hundredths: total.after.hundredths + counted.integer(0))
+        }
+        return last
+    }
+
+    private static let price = """
+        usage_credits(record.character_count, counted.tokens, rate.tokenizer,
+            rate.hundredths_per_100_tokens, rate.minimum_hundredths)
+        """
+
+    private static let counted = """
+        unnest($1::bigint[], $2::bigint[], $3::text[]) AS counted(id, tokens, encoding)
+        """
+
+    private static let priceCounted = """
+        SELECT \(price) FROM usage_record AS record JOIN credit_rate AS rate USING (credit_rate_id)
+        JOIN \(counted) ON counted.id = message_id
+        """
+
+    private static let storeCounted = """
+        UPDATE usage_record AS record SET token_count = counted.tokens,
+            token_encoding = counted.encoding, credit_hundredths = \(price)
+        FROM \(counted), credit_rate AS rate
+        WHERE record.message_id = counted.id AND rate.credit_rate_id = record.credit_rate_id
+        RETURNING credit_hundredths
+        """
+}

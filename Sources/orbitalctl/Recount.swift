@@ -1,0 +1,37 @@
+import ArgumentParser
+import Configuration
+import Foundation
+import Usage
+import UsageStore
+
+/// Replaces estimates by exact counts.
+struct Recount: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Counts the tokens of records that plain SQL left as estimates.",
+        discussion: """
+            Updates token count, tokenizer and credits of estimates, and no other record. Each batch \
+            is a transaction: when it is stopped, run it again. Exit status 1 when records were \
+            skipped because other transactions are changing them.
+            """)
+
+    @Flag(help: "Only report what would change.") var dryRun = false
+
+    func run() throws {
+        try reporting {
+            let store = try administratorsStore()
+            let progress = Progress(unit: "records", totalBytes: nil)
+            defer { progress.end() }
+            let recount = try store.recount(try Tokenizers(of: .load()), isDryRun: dryRun) {
+                progress.show($0)
+            }
+            progress.end()
+            let words = dryRun ? ("would recount", "now", "then") : ("recounted", "before", "now")
+            print(
+                "\(words.0) \(counted(recount.count, "record")), \(recount.before) credits "
+                    + "\(words.1) and \(recount.after) \(words.2); \(recount.skipped) skipped"
+                    + (recount.skipped == 0
+                        ? "" : ", which other transactions are changing: run it again"))
+            if recount.skipped > 0 { throw ExitCode.failure }
+        }
+    }
+}
