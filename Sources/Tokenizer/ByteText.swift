@@ -1,6 +1,7 @@
 import Glibc
 
-/// UTF-8 that is only lent, read by position; all unsafe code of the tokenizer stands in this file.
+/// UTF-8 that is only lent, read by position; unsafe code of the tokenizer stands in this file and
+/// in `VocabularyTables.swift`.
 ///
 /// Nothing is checked: positions are inside the text, and a scalar's position is that of its first byte.
 struct ByteText {
@@ -47,13 +48,10 @@ struct ByteText {
         return ((first & 0x7) << 18 | second << 12 | third << 6 | fourth, 4)
     }
 
-    /// Whether the bytes of `range` stand in `bytes` at `offset`.
-    func equals(_ range: Range<Int>, _ bytes: [UInt8], at offset: Int) -> Bool {
-        guard offset + range.count <= bytes.count else { return false }
-        return bytes.withUnsafeBytes { other in
-            guard let other = other.baseAddress else { return range.isEmpty }
-            return memcmp(base + range.lowerBound, other + offset, range.count) == 0
-        }
+    /// Whether the bytes of `range` are those from `other` on.
+    @inline(__always)
+    func equals(_ range: Range<Int>, _ other: UnsafeRawPointer) -> Bool {
+        memcmp(base + range.lowerBound, other, range.count) == 0
     }
 }
 
@@ -71,10 +69,7 @@ func withBytes<Result>(of bytes: [UInt8], _ body: (ByteText) -> Result) -> Resul
 
 /// The bytes of a file that must have `size` of them.
 func contents(of path: String, size: Int) throws(TokenizerError) -> [UInt8] {
-    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
-    guard descriptor >= 0 else {
-        throw TokenizerError(path: path, reason: "cannot be opened: \(systemReason())")
-    }
+    let descriptor = try openFile(path)
     defer { close(descriptor) }
     var failure: String?
     // One byte more is asked for, to see that there is none.
@@ -96,4 +91,16 @@ func contents(of path: String, size: Int) throws(TokenizerError) -> [UInt8] {
     return bytes
 }
 
-private func systemReason() -> String { String(cString: strerror(errno)) }
+/// Opens a file to read it; the caller closes the descriptor.
+///
+/// A pipe under its name is not waited for.
+func openFile(_ path: String) throws(TokenizerError) -> Int32 {
+    let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
+    guard descriptor >= 0 else {
+        throw TokenizerError(path: path, reason: "cannot be opened: \(systemReason())")
+    }
+    return descriptor
+}
+
+/// The words of the system for what failed last.
+func systemReason() -> String { String(cString: strerror(errno)) }

@@ -12,4 +12,14 @@ public enum TokenEncoding: String, CaseIterable, Sendable {
         case .o200kBase: (3_613_922, 199_998, 0xe9b0_d703_0f3d_eddc)
         }
     }
+
+    /// What `Tokenizer.prepared` makes of it: its bytes, and `VocabularyTables.checksum`.
+    ///
+    /// Both change with the layout of the tables, so that a version never reads another one's.
+    var tables: (size: Int, checksum: UInt64) {
+        switch self {
+        case .cl100kBase: (3_967_616, 0xdac9_41de_3f50_beb7)
+        case .o200kBase: (7_530_880, 0x5f30_2379_6a3e_5d5c)
+        }
+    }
 }

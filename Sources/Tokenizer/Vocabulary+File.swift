@@ -6,7 +6,7 @@ extension Vocabulary {
         guard checksum(lines) == file.checksum else {
             throw TokenizerError(path: path, reason: "is not the published \(encoding.rawValue)")
         }
-        self.init(count: file.tokens, byteCount: file.size / 2)
+        try self.init(emptyFor: encoding)
         var line = LineReader(lines)
         for rank in 0..<file.tokens {
             guard line.readToken(), line.readNumber() == rank,

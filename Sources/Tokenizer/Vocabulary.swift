@@ -1,81 +1,81 @@
-/// The tokens of an encoding, found by their bytes in one flat table.
+/// The tokens of an encoding, found by their bytes.
 struct Vocabulary: Sendable {
     /// What `token` returns for bytes that are none; as a rank, that of a pair that never merges.
     static let none = UInt32.max
 
-    /// A place of the table; with a length of 0 it is free.
-    private struct Slot {
-        /// The bytes of a token of up to eight, else a hash of them.
-        var key: UInt64 = 0
-        /// The token, which is also its rank: lower ones merge first.
-        var token: UInt32 = 0
-        /// Where its bytes stand in `bytes`, and in the lowest eight bits how many they are.
-        var place: UInt32 = 0
+    /// The length of the longest token of either encoding, in bytes.
+    static let longest = 128
+
+    private typealias Slot = VocabularyTables.Slot
+
+    /// Beside the slots: the tokens of two bytes, by both as a number, the first the lower byte;
+    /// and a bit for every hash that some token has, which is small enough for the cache, and tells
+    /// most bytes that are no token.
+    let tables: VocabularyTables
+
+    /// How many bytes of tokens were added.
+    private var usedBytes = 0
+
+    /// Finds what stands in `tables`.
+    init(_ tables: VocabularyTables) { self.tables = tables }
+
+    /// Begins without tokens.
+    init(emptyFor encoding: TokenEncoding) throws(TokenizerError) {
+        tables = try VocabularyTables(for: encoding)
+        for index in 0..<1 << 16 { tables.setPair(index, Self.none) }
     }
 
-    private var slots: [Slot]
-    private var bytes: [UInt8] = []
-    private var longest = 0
-
-    /// The tokens of two bytes, by both as a number, the first the lower byte.
-    private var pairs = [UInt32](repeating: none, count: 0x10000)
-
-    /// A bit for every hash that some token has: small enough for the cache, and tells most bytes
-    /// that are no token.
-    private var hashes = [UInt64](repeating: 0, count: 1 << 15)
-
-    /// Makes room for `count` tokens.
-    init(count: Int, byteCount: Int) {
-        slots = Array(repeating: Slot(), count: count * 2)
-        bytes.reserveCapacity(byteCount)
-    }
-
-    /// Adds a token of 1 to 255 bytes; false when these bytes are one already.
+    /// Adds a token of 1 to 128 bytes; false when these bytes are one already, or are too many.
     mutating func add(_ token: UInt32, _ text: ByteText) -> Bool {
         let range = 0..<text.count
+        guard !range.isEmpty, range.count <= Self.longest else { return false }
         let key = Self.key(text, range)
         let hash = Self.hash(key, range.count)
-        hashes[Int(hash >> 49)] |= 1 << (hash >> 43 & 63)
+        tables.addHash(Int(hash >> 49), bit: hash >> 43 & 63)
         var index = index(hash)
-        while slots[index].place != 0 {
-            if matches(slots[index], key, text, range) { return false }
-            index = index + 1 == slots.count ? 0 : index + 1
+        while true {
+            let slot = tables.slot(index)
+            if slot.place == 0 { break }
+            if matches(slot, key, text, range) { return false }
+            index += 1
         }
-        slots[index] = Slot(
-            key: key, token: token, place: UInt32(bytes.count) << 8 | UInt32(text.count))
-        for position in range { bytes.append(text[position]) }
-        longest = max(longest, text.count)
-        if text.count == 2 { pairs[Int(text.word(at: 0, 2))] = token }
-        return true
+        var place = UInt32(text.count)
+        if text.count > 8 {
+            guard tables.setBytes(usedBytes, text) else { return false }
+            place |= UInt32(usedBytes) << 8
+            usedBytes += text.count
+        }
+        if text.count == 2 { tables.setPair(Int(text.word(at: 0, 2)), token) }
+        return tables.setSlot(index, Slot(key: key, token: token, place: place))
     }
 
     /// The token that has just the bytes of a range, which is not empty; `none` when there is none.
     @inline(__always)
     func token(_ text: ByteText, _ range: Range<Int>) -> UInt32 {
-        if range.count > longest { return Self.none }
+        if range.count > Self.longest { return Self.none }
         let key = Self.key(text, range)
         let hash = Self.hash(key, range.count)
-        if hashes[Int(hash >> 49)] >> (hash >> 43 & 63) & 1 == 0 { return Self.none }
+        if tables.hashes(Int(hash >> 49)) >> (hash >> 43 & 63) & 1 == 0 { return Self.none }
         var index = index(hash)
         while true {
-            let slot = slots[index]
+            let slot = tables.slot(index)
             if slot.place == 0 { return Self.none }
             if matches(slot, key, text, range) { return slot.token }
-            index = index + 1 == slots.count ? 0 : index + 1
+            index += 1
         }
     }
 
     /// The token that is the byte at a position and the one after it; `none` when there is none.
     @inline(__always)
     func token(_ text: ByteText, byteAndNext position: Int) -> UInt32 {
-        pairs[Int(text[position]) | Int(text[position + 1]) << 8]
+        tables.pair(Int(text[position]) | Int(text[position + 1]) << 8)
     }
 
     @inline(__always)
     private func matches(_ slot: Slot, _ key: UInt64, _ text: ByteText, _ range: Range<Int>) -> Bool
     {
         slot.key == key && Int(slot.place & 0xff) == range.count
-            && (range.count <= 8 || text.equals(range, bytes, at: Int(slot.place >> 8)))
+            && (range.count <= 8 || tables.equals(text, range, at: Int(slot.place >> 8)))
     }
 
     @inline(__always)
@@ -99,6 +99,6 @@ struct Vocabulary: Sendable {
 
     @inline(__always)
     private func index(_ hash: UInt64) -> Int {
-        Int(truncatingIfNeeded: hash.multipliedFullWidth(by: UInt64(slots.count)).high)
+        Int(truncatingIfNeeded: hash.multipliedFullWidth(by: UInt64(tables.slotCount)).high)
     }
 }

@@ -14,11 +14,12 @@ func live(_ request: Request, _ service: Service) throws -> Response {
     healthResponse([], service)
 }
 
-/// `GET /health/ready`: as `/health`, and unhealthy once the process is about to stop.
+/// `GET /health/ready`: as `/health`, and unhealthy once the process is about to stop, or while a
+/// tokenizer that the price list needs cannot be loaded.
 func ready(_ request: Request, _ service: Service) throws -> Response {
     let fault = service.isDraining() ? "The service is stopping." : nil
     let process = HealthCheck(name: "process", fault: fault, cause: nil)
-    return healthResponse([process] + service.store.healthChecks(), service)
+    return healthResponse([process] + service.store.readinessChecks(), service)
 }
 
 private func healthResponse(_ checks: [HealthCheck], _ service: Service) -> Response {

@@ -11,8 +11,6 @@ public struct DatabaseUnavailable: Error, CustomStringConvertible {
 func reportingUnavailability<Answer>(_ body: () throws -> Answer) throws -> Answer {
     do {
         return try body()
-    } catch let error as TokenizerUnavailable {
-        throw DatabaseUnavailable(description: error.description)
     } catch let error as PostgresError where error.state == PostgresError.sequenceExhausted {
         throw noIDLeft
     } catch let error as PostgresError {

@@ -8,7 +8,7 @@ public enum Schema {
 
 /// The answer to one question of a health check.
 public struct HealthCheck: Equatable, Sendable {
-    /// What was asked about: `database` or `schema`.
+    /// What was asked about: `database`, `schema` or `tokenizer`.
     public let name: String
 
     /// What is wrong, in words that a client may see; nil when it is well.
@@ -27,7 +27,7 @@ public struct HealthCheck: Equatable, Sendable {
 
 extension UsageStore {
     /// The longest that a health check waits for the database, in seconds.
-    private static let healthPatienceSeconds = 2
+    static let healthPatienceSeconds = 2
 
     /// Has the next health check ask the database, though the last one may be less than half a second
     /// old: a request has met an error of it.
@@ -41,9 +41,14 @@ extension UsageStore {
         } catch let error as PostgresError where error.state == PostgresError.undefinedTable {
             return [HealthCheck(name: "database", fault: nil, cause: nil), Self.oldSchema]
         } catch {
-            let fault = "The database cannot be asked."
-            return [HealthCheck(name: "database", fault: fault, cause: String(describing: error))]
+            return [Self.unreachable(error)]
         }
+    }
+
+    static func unreachable(_ error: any Error) -> HealthCheck {
+        HealthCheck(
+            name: "database", fault: "The database cannot be asked.",
+            cause: String(describing: error))
     }
 
     private func askForHealth() throws -> [HealthCheck] {

@@ -12,7 +12,7 @@ public final class StoreGroup: Sendable {
     /// How tokens are counted, as far as the price list was read.
     private let counter = Mutex<TokenCounter?>(nil)
 
-    private let tokenizers: Tokenizers
+    let tokenizers: Tokenizers
 
     private let zones = Mutex<Set<String>?>(nil)
 

@@ -10,7 +10,7 @@ package struct TokenCount {
     let encoding: String
 }
 
-/// Counts tokens in the texts of the times for which the price list wants them.
+/// Counts tokens in the texts of the times for which the price list needs them.
 struct TokenCounter: Sendable {
     /// The entries of the price list, the newest first; no encoding where characters are the measure.
     private let entries: [(from: Timestamp?, encoding: TokenEncoding?)]
@@ -47,5 +47,12 @@ struct TokenCounter: Sendable {
         guard let encoding = entry?.encoding else { return nil }
         return TokenCount(
             tokens: try tokenizers.count(text, by: encoding), encoding: encoding.rawValue)
+    }
+
+    /// The tokenizers that the price list needs for some time of a range.
+    func encodings(of range: ClosedRange<Timestamp>) -> Set<TokenEncoding> {
+        let later = entries.filter { entry in entry.from.map { range.contains($0) } ?? false }
+        let first = entries.first { entry in entry.from.map { $0 <= range.lowerBound } ?? true }
+        return Set((later + [first].compactMap(\.self)).compactMap(\.encoding))
     }
 }

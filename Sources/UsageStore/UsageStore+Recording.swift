@@ -17,7 +17,8 @@ extension UsageStore {
     /// Records messages in one transaction; what became of each, in their order.
     ///
     /// When this returns, what was created is committed and durable. When it throws, some or all
-    /// may be recorded nevertheless: the same call again will tell.
+    /// may be recorded nevertheless: the same call again will tell. Throws `TokenizerUnavailable`
+    /// when one of them cannot be counted.
     public func record(_ messages: [NewMessage]) throws -> [RecordingOutcome] {
         if messages.count == 1, let message = messages.first,
             message.text.utf8.count <= Self.groupedTextLimit,
@@ -33,8 +34,8 @@ extension UsageStore {
 
     /// Records single messages of several clients; nil for each that is not simply new.
     ///
-    /// A message that has to wait for another transaction must not make the others wait: then all
-    /// are recorded one by one.
+    /// A message that has to wait for another transaction must not make the others wait, nor one
+    /// that cannot be counted make them fail: then all are recorded one by one.
     private func recordTogether(_ messages: [NewMessage]) throws -> [RecordingOutcome?] {
         try reportingUnavailability {
             do {
@@ -46,6 +47,8 @@ extension UsageStore {
             } catch let error as PostgresError
                 where error.isRetriable || error.state == PostgresError.lockNotAvailable
             {
+                return messages.map { _ in nil }
+            } catch is TokenizerUnavailable {
                 return messages.map { _ in nil }
             }
         }

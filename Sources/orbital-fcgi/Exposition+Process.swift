@@ -47,6 +47,10 @@ extension ProcessMetrics {
         text.metric(
             "orbital_database_failures_total", .counter,
             "Requests that found PostgreSQL away.", databaseFailures.total)
+        text.metric(
+            "orbital_tokenizer_failures_total", .counter,
+            "Requests that failed because the vocabulary of a tokenizer could not be loaded.",
+            tokenizerFailures.total)
         return text
     }
 }
@@ -96,15 +100,15 @@ extension Exposition {
             load.limits.connections)
     }
 
-    /// The state of the database, which is asked.
+    /// The state of the database, which is asked, and of the tokenizers that the price list needs.
     mutating func database(_ store: UsageStore) {
-        let checks = store.healthChecks()
-        begin("orbital_healthy", .gauge, "Whether GET /health finds no fault in this.")
+        let checks = store.readinessChecks()
+        begin("orbital_healthy", .gauge, "Whether GET /health/ready finds no fault in this.")
         // A database that cannot be asked says nothing of its schema.
         for check in checks { sample([("check", check.name)], check.fault == nil ? 1 : 0) }
-        guard checks.allSatisfy({ $0.fault == nil }), let revision = try? store.revision() else {
-            return
-        }
+        guard checks.allSatisfy({ $0.fault == nil || $0.name == "tokenizer" }),
+            let revision = try? store.revision()
+        else { return }
         metric(
             "orbital_revision", .gauge,
             "Changes whenever a usage record or a price does; absent while it cannot be asked for.",

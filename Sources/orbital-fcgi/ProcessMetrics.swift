@@ -12,6 +12,9 @@ final class ProcessMetrics: Sendable {
     /// Requests that found the database away.
     let databaseFailures = Counter()
 
+    /// Requests that needed a tokenizer that could not be loaded.
+    let tokenizerFailures = Counter()
+
     /// Answers that were broken off because the client had gone.
     let brokenByClients = Counter()
 

@@ -74,6 +74,14 @@ struct Responder {
             let problem = Problem.unavailable(
                 "The database cannot be asked.", retryAfterSeconds: 1)
             send(problem, to: request, over: exchange)
+        } catch let error as TokenizerUnavailable {
+            metrics.tokenizerFailures.add()
+            log.error("tokenizer unavailable", metadata: request.metadata(error))
+            let problem = Problem.unavailable(
+                "The price of this time needs the tokenizer \(error.tokenizer), whose vocabulary "
+                    + "is missing on the server. Send the request again later.",
+                retryAfterSeconds: 30)
+            send(problem, to: request, over: exchange)
         } catch {
             if exchange.isClientGone { return exchange.abort() }
             service.store.noteFailure()

@@ -77,17 +77,22 @@ extension Check {
     private func checkTokenizers(
         _ rates: [CreditRate], _ settings: Settings, _ report: inout Report
     ) {
-        for encoding in Set(rates.compactMap { TokenEncoding(rawValue: $0.tokenizer) }) {
+        let names = Set(rates.map(\.tokenizer))
+        for encoding in TokenEncoding.allCases where names.contains(encoding.rawValue) {
+            let directory = settings.tokenizerDirectory
             do {
-                try Tokenizers(of: settings).tokenizer(encoding)
+                let isPrepared = try Tokenizers(of: settings).tokenizer(encoding).isPrepared
                 report.well(
-                    "tokenizer", "\(encoding.rawValue) is in \(settings.tokenizerDirectory)")
+                    "tokenizer",
+                    "\(encoding.rawValue) is in \(directory)"
+                        + (isPrepared
+                            ? ""
+                            : ", but not prepared, which takes each CGI request 50 ms; run: "
+                                + "orbitalctl tokenizers prepare \(directory)"))
+            } catch let error as TokenizerUnavailable {
+                report.fault("tokenizer", error.description, remedy: error.remedy)
             } catch {
-                report.fault(
-                    "tokenizer", String(describing: error),
-                    remedy:
-                        "put its vocabulary into TOKENIZER_DIRECTORY: deploy/dev/tokenizers DIRECTORY"
-                )
+                report.fault("tokenizer", String(describing: error), remedy: "report this fault")
             }
         }
     }

@@ -14,14 +14,14 @@ struct OrbitalCTL: ParsableCommand {
             picks: deploy/config/NAME.env or /etc/orbital-usage/NAME.env.
 
             Exit status: 0 when all was done, 1 when something was found wanting (a rejected line, \
-            a fault), 64 for a wrong command line, 65 for unreadable input, 69 when the database \
+            a fault), 64 for a wrong command line, 65 for unreadable input, 66 for missing input or a missing \
+            vocabulary, 69 when the database \
             cannot be asked, 74 when a file cannot be read or written, 78 for a wrong configuration.
             """,
         version: version,
         subcommands: [
             Migrate.self, Keys.self, Rates.self, Import.self, Export.self, Verify.self,
-            Recount.self,
-            Revision.self, Check.self, Health.self, Top.self,
+            Recount.self, Revision.self, TokenizerFiles.self, Check.self, Health.self, Top.self,
         ])
 }
 
@@ -43,6 +43,8 @@ func reporting(_ body: () throws -> Void) throws {
         try end(error.description, EX_DATAERR)
     } catch let error as DatabaseUnavailable {
         try end("the database cannot be asked: \(error)", EX_UNAVAILABLE)
+    } catch let error as TokenizerUnavailable {
+        try end("\(error)\n\(error.remedy)", EX_NOINPUT)
     } catch let error as ExitCode {
         throw error
     } catch let error as CocoaError {

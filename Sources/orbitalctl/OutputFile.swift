@@ -10,7 +10,9 @@ final class OutputFile {
     private static let bufferBytes = 256 * 1024
 
     /// Opens `path`, nil being standard output; a pipe or a device is written as it is.
-    init(path: String?) throws {
+    ///
+    /// `newMode` is for a file that is not there yet.
+    init(path: String?, newMode: mode_t = 0o600) throws {
         self.path = path
         guard let path else {
             partialPath = nil
@@ -23,7 +25,7 @@ final class OutputFile {
         // Beside the file itself, not beside a link to it; texts are nobody else's business.
         let target = exists ? URL(fileURLWithPath: path).resolvingSymlinksInPath().path : path
         let written = isSpecial ? path : "\(target).partial-\(getpid())"
-        let mode = exists ? status.st_mode & 0o777 : 0o600
+        let mode = exists ? status.st_mode & 0o777 : newMode
         let flags = isSpecial ? O_WRONLY : O_WRONLY | O_CREAT | O_EXCL
         let descriptor = open(written, flags | O_CLOEXEC, mode)
         guard descriptor >= 0 else {

@@ -53,11 +53,7 @@ struct Rates: ParsableCommand {
         /// recorded at it.
         func rate(from instant: Timestamp?) throws -> CreditRate {
             if let encoding = TokenEncoding(rawValue: tokenizer) {
-                do {
-                    try Tokenizers(of: try Settings.load()).tokenizer(encoding)
-                } catch let error as TokenizerUnavailable {
-                    throw Failure(message: error.description, status: EX_NOINPUT)
-                }
+                try Tokenizers(of: try Settings.load()).tokenizer(encoding)
             }
             return CreditRate(
                 effectiveFrom: instant, tokenizer: tokenizer,

@@ -107,44 +107,15 @@ import Testing
         #expect(try orbitalctl("verify").status == 0)
     }
 
-    @Test func `cannot be added, and records nothing, while its vocabulary is missing`() throws {
-        site.stop()
-        let empty = ["TOKENIZER_DIRECTORY": "/nonexistent"]
-        let site = try Site(empty)
+    /// Loading a vocabulary from the published file takes each CGI process 50 ms.
+    @Test func `takes a CGI request hardly longer than a price by characters`() throws {
         defer { site.stop() }
-        let key = try site.database.key()
-        let refused = try Program.run(
-            Repository.program("orbitalctl"),
+        try add("o200k_base", from: "2022-01-01Z")
+        try check(
+            "counting_cgi",
             [
-                "rates", "add", "--effective-from", "2099-01-01", "--credits-per-100-tokens", "1",
-                "--tokenizer", "o200k_base",
-            ],
-            environment: empty.merging(["DATABASE_URL": site.database.url]) { $1 })
-        #expect(refused.status == 66)
-        #expect(refused.errors.contains("o200k_base"))
-        try site.database.run(
-            """
-            INSERT INTO credit_rate (effective_from, tokenizer, hundredths_per_100_tokens, minimum_hundredths)
-            VALUES ('2022-01-01Z', 'o200k_base', 1, 1)
-            """)
-        let answer = try site.curl(
-            "/usage",
-            [
-                "-H", "Authorization: Bearer \(key)", "-H", "Content-Type: application/json", "-d",
-                Self.messages[1],
+                "21", "6", site.database.url, Repository.program("orbital-fcgi"),
+                Repository.path(".run/tokenizers"),
             ])
-        #expect(answer.status == 503)
-        #expect(site.responder.program.output.contains("o200k_base.tiktoken"))
-        #expect(try site.database.value("SELECT count(*) FROM usage_record") == "0")
-        let imported = try Program.run(
-            Repository.program("orbitalctl"), ["import", "-"],
-            environment: empty.merging(["DATABASE_URL": site.database.url]) { $1 },
-            input: Self.messages[1])
-        #expect(imported.status != 0 && imported.errors.contains("o200k_base.tiktoken"))
-        #expect(try site.database.value("SELECT count(*) FROM usage_record") == "0")
-        let check = try Program.run(
-            Repository.program("orbitalctl"), ["check"],
-            environment: empty.merging(["DATABASE_URL": site.database.url]) { $1 })
-        #expect(check.output.contains("o200k_base.tiktoken"))
     }
 }

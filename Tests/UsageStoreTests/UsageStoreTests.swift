@@ -1,5 +1,6 @@
 import Foundation
 import Postgres
+import Synchronization
 import TestSupport
 import Testing
 import Usage
@@ -77,6 +78,50 @@ extension UsageStore {
         #expect(away.healthChecks().map(\.fault) == ["The database cannot be asked."])
         #expect(throws: DatabaseUnavailable.self) {
             try Database(isMigrated: false).store().revision()
+        }
+    }
+
+    @Test func `records at a rate by characters what comes with messages that cannot be counted`()
+        throws
+    {
+        let database = try Database()
+        try database.run(
+            """
+            INSERT INTO credit_rate (effective_from, tokenizer, hundredths_per_100_tokens, minimum_hundredths)
+            VALUES ('2022-01-01Z', 'o200k_base', 1000, 1)
+            """)
+        let group = StoreGroup(tokenizers: Tokenizers(directory: "/nonexistent"))
+        let url = database.url
+        let outcomes = Mutex<[String: Int]>([:])
+        let threads = DispatchGroup()
+        for worker in 0..<8 {
+            threads.enter()
+            Thread.detachNewThread {
+                defer { threads.leave() }
+                let store = UsageStore(
+                    databaseURL: url, applicationName: "t", waitSeconds: 20, group: group)
+                let year = worker % 2 == 0 ? 2019 : 2022
+                for _ in 1...25 {
+                    let outcome = outcome(of: "\(year)-06-01T00:00:00Z", store)
+                    outcomes.withLock { $0["\(year) \(outcome)", default: 0] += 1 }
+                }
+            }
+        }
+        threads.wait()
+        #expect(outcomes.withLock { $0 } == ["2019 created": 100, "2022 not counted": 100])
+    }
+
+    /// What becomes of a message of that time, in words.
+    private func outcome(of time: String, _ store: UsageStore) -> String {
+        let message = NewMessage(
+            messageID: nil, timestamp: Timestamp(time), reportName: nil, text: "hello world")
+        do {
+            if case .created = try store.record([message])[0] { return "created" }
+            return "refused"
+        } catch is TokenizerUnavailable {
+            return "not counted"
+        } catch {
+            return "\(error)"
         }
     }
 

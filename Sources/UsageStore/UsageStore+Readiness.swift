@@ -1,0 +1,45 @@
+import Postgres
+import Tokenizer
+import Usage
+
+extension UsageStore {
+    /// For how long readiness looks ahead in the price list, in microseconds: ten minutes.
+    private static let readinessPeriod: Int64 = 600_000_000
+
+    /// As `healthChecks`, and whether the vocabularies are there that the price list needs now or
+    /// in the next minutes; nothing of them where characters are the measure.
+    public func readinessChecks() -> [HealthCheck] {
+        let checks = healthChecks()
+        guard checks.allSatisfy({ $0.fault == nil }) else { return checks }
+        do {
+            let needed = try meter.timing { try neededTokenizers() }
+            let faults = TokenEncoding.allCases.filter(needed.contains).compactMap(tokenizerFault)
+            guard !needed.isEmpty else { return checks }
+            return checks + [
+                faults.first ?? HealthCheck(name: "tokenizer", fault: nil, cause: nil)
+            ]
+        } catch {
+            return [Self.unreachable(error)]
+        }
+    }
+
+    private func neededTokenizers() throws -> Set<TokenEncoding> {
+        let connection = try connected(patienceSeconds: Self.healthPatienceSeconds)
+        let now = Timestamp.now
+        let end = Timestamp(microseconds: now.microseconds + Self.readinessPeriod)
+        return try TokenCounter(connection, group.tokenizers).encodings(of: now...end)
+    }
+
+    private func tokenizerFault(_ encoding: TokenEncoding) -> HealthCheck? {
+        do {
+            try group.tokenizers.tokenizer(encoding)
+            return nil
+        } catch {
+            return HealthCheck(
+                name: "tokenizer",
+                fault: "The vocabulary of the tokenizer \(encoding.rawValue), which the price list "
+                    + "needs, is missing or damaged.",
+                cause: String(describing: error))
+        }
+    }
+}
