@@ -2,6 +2,7 @@ import Foundation
 import Postgres
 import TestSupport
 import Testing
+import UsageStore
 
 /// Records by plain SQL at a price that counts exact tokens: "hello world" is 2 tokens.
 @Suite(.timeLimit(.minutes(2))) struct `An estimate` {
@@ -148,19 +149,9 @@ import Testing
         #expect(try post(2).body.contains(#""credits_used":0.40"#))
         #expect(try columns() == "2|2|cl100k_base|40|3")
         // While an import runs, no price can be added.
-        let pipe = Pipe()
-        let running = try Program(
-            Repository.program("orbitalctl"), ["import", "-"],
-            environment: ["DATABASE_URL": database.url, "CONFIG_ENV": "test"],
-            input: pipe.fileHandleForReading)
-        let first = #"{"message_id":3,"timestamp":"2023-06-01T00:00:00Z","message_text":"x"}"#
-        try pipe.fileHandleForWriting.write(contentsOf: Data((first + "\n").utf8))
-        #expect(
-            try eventually {
-                try database.value(
-                    "SELECT count(*) FROM pg_locks WHERE relation = 'usage_record'::regclass AND mode = 'RowExclusiveLock' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
-                ) == "1"
-            })
+        let running = try MessageImport(
+            databaseURL: database.url, keepsCredits: false,
+            tokenizers: Tokenizers(directory: Repository.path(".run/tokenizers")))
         #expect(throws: PostgresError.self) {
             try database.run(
                 """
@@ -169,8 +160,6 @@ import Testing
                 VALUES ('2024-01-01Z', 'characters', 2000, 1)
                 """)
         }
-        try pipe.fileHandleForWriting.close()
-        try pipe.fileHandleForReading.close()
-        #expect(running.wait() == 0, "\(running.output)")
+        withExtendedLifetime(running) {}
     }
 }

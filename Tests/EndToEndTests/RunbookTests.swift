@@ -21,7 +21,7 @@ import Testing
         let alerts = try text("deploy/monitoring/orbital-alerts.yml")
             .matches(of: /- alert: (\w+)\n(?:  .*\n)*?\s+runbook_url: (.*)/)
         let names = alerts.map { String($0.1) }
-        #expect(names.count == 9)
+        #expect(names.count == 10)
         for alert in alerts {
             #expect(alert.2 == "deploy/RUNBOOK.md#\(alert.1.lowercased())")
         }

@@ -107,8 +107,10 @@ def before_call(context, case, kwargs):
 def filter_failure(context, failure, case, response):
     """Drops what is no failure, though it looks like one to whoever knows the schema only."""
     if isinstance(failure, RejectedPositiveData) and response.status_code in (400, 422):
-        # What is left of contradictions, such as bounds that a time zone reverses; and the future.
-        codes = {fault["code"] for fault in json.loads(response.content)["errors"]}
+        # What is left of contradictions, such as bounds that a time zone reverses; and times of
+        # messages that the schema cannot limit: before 2000, or in the future.
+        codes = {fault["code"] for fault in json.loads(response.content)["errors"]
+                 if (fault["name"], fault["code"]) != ("timestamp", "out_of_range")}
         return not codes <= {"reversed", "too_many_buckets", "in_the_future"}
     if isinstance(failure, RejectedPositiveData) and response.status_code == 414:
         # A hundred long report names are good each, but together longer than an address may be.
