@@ -57,7 +57,7 @@ let package = Package(
         module("HTTP"),
         module("Tokenizer"),
         module("Usage"),
-        module("Configuration"),
+        module("Configuration", ["Postgres"]),
         module("UsageStore", ["Postgres", "Tokenizer", "Usage"]),
         module("UsageAPI", ["APIKeys", "HTTP", "JSON", "Metrics", "Spool", "Usage", "UsageStore"]),
         program(

@@ -1,39 +1,93 @@
-/// A file of `KEY=value` lines that systemd, Docker and a shell read alike.
+/// A file of `KEY=value` lines, read as a shell reads them.
 public struct EnvironmentFile: Sendable {
+    /// A value, and the number of its line.
+    public struct Assignment: Sendable {
+        /// The value, without the quotes and the comment.
+        public let value: String
+        /// The number of the line, from 1.
+        public let line: Int
+    }
+
     /// The values by key; of a key that stands twice, the last.
-    public private(set) var values: [String: String] = [:]
+    public private(set) var assignments: [String: Assignment] = [:]
 
-    /// The lines that are no assignment.
-    public private(set) var faults: [String] = []
+    /// What is wrong with a line, by its number; never repeats the line.
+    public private(set) var faults: [(line: Int, text: String)] = []
 
-    /// Reads `text`: blank lines and lines that start with `#` count for nothing, and one pair of
-    /// quotes around a value is taken off.
+    /// Reads `text`.
+    ///
+    /// A byte order mark, blank lines, lines that start with `#`, and `export` before a key are
+    /// ignored. One pair of quotes around a value is taken off; a comment after it begins with a
+    /// blank and `#`.
     public init(_ text: String) {
-        for (index, line) in text.split(
-            omittingEmptySubsequences: false, whereSeparator: \.isNewline
-        ).enumerated() {
-            let line = trimmed(line)
+        let mark = text.unicodeScalars.prefix { $0 == "\u{feff}" }.count
+        let lines = Substring(text.unicodeScalars.dropFirst(mark)).split(
+            omittingEmptySubsequences: false, whereSeparator: \.isNewline)
+        for (index, line) in lines.enumerated() {
+            let line = line.drop(while: \.isWhitespace)
             if line.isEmpty || line.hasPrefix("#") { continue }
-            guard let equals = line.firstIndex(of: "="), equals > line.startIndex else {
-                faults.append("line \(index + 1) is not KEY=value")
+            guard let (key, rest) = keyAndRest(line) else {
+                faults.append((index + 1, "it is not KEY=value"))
                 continue
             }
-            let value = trimmed(line[line.index(after: equals)...])
-            values[String(line[..<equals])] = String(unquoted(value))
+            guard let value = value(rest) else {
+                faults.append((index + 1, "the quotes of \(key) are not closed at its end"))
+                continue
+            }
+            assignments[key] = Assignment(value: value, line: index + 1)
         }
     }
 }
 
-private func trimmed(_ text: Substring) -> Substring {
-    var text = text
-    while text.first?.isWhitespace == true { text.removeFirst() }
-    while text.last?.isWhitespace == true { text.removeLast() }
-    return text
+/// The key of an assignment, and what follows the `=`; nil for any other line.
+///
+/// A key is in capitals: what is not could be a part of a secret, and is not to be repeated.
+private func keyAndRest(_ line: Substring) -> (key: String, rest: Substring)? {
+    guard let equals = line.firstIndex(of: "=") else { return nil }
+    var key = withoutBlanks(line[..<equals])
+    if key.hasPrefix("export"), key.dropFirst(6).first?.isWhitespace == true {
+        key = withoutBlanks(key.dropFirst(6))
+    }
+    let isKey = key.utf8.allSatisfy { byte in
+        switch byte {
+        case UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "0")...UInt8(ascii: "9"),
+            UInt8(ascii: "_"):
+            true
+        default: false
+        }
+    }
+    return isKey && key.first?.isLetter == true
+        ? (String(key), line[line.index(after: equals)...]) : nil
 }
 
-private func unquoted(_ text: Substring) -> Substring {
-    guard text.count >= 2, let quote = text.first, quote == "\"" || quote == "'",
-        text.last == quote
-    else { return text }
-    return text.dropFirst().dropLast()
+/// The value at the start of `text`; nil when its quotes are not closed, or something but a comment
+/// follows them.
+private func value(_ text: Substring) -> String? {
+    let start = text.drop(while: \.isWhitespace)
+    guard let quote = start.first, quote == "\"" || quote == "'" else {
+        return String(withoutComment(text))
+    }
+    let inner = start.dropFirst()
+    guard let end = inner.firstIndex(of: quote),
+        withoutComment(inner[inner.index(after: end)...]).isEmpty
+    else { return nil }
+    return String(inner[..<end])
+}
+
+/// `text` without blanks around it, and without a comment: a `#` after a blank, and what follows.
+private func withoutComment(_ text: Substring) -> Substring {
+    var previous: Character?
+    for index in text.indices {
+        if text[index] == "#", previous?.isWhitespace == true {
+            return withoutBlanks(text[..<index])
+        }
+        previous = text[index]
+    }
+    return withoutBlanks(text)
+}
+
+private func withoutBlanks(_ text: Substring) -> Substring {
+    var text = text.drop(while: \.isWhitespace)
+    while text.last?.isWhitespace == true { text.removeLast() }
+    return text
 }

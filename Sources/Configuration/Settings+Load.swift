@@ -4,42 +4,59 @@ extension Settings {
     /// Reads the file that `CONFIG_ENV` picks, then the environment over it.
     ///
     /// It is the first that is there: in production `installed`, and else that of the repository in
-    /// which the program runs. None counts as empty. Throws every fault at once.
+    /// which the program runs. None counts as empty. An administrator who names neither a
+    /// configuration nor a database means the installed production, if there is one. `export` gets
+    /// the variables of libpq in the file that the environment does not have. Throws every fault at
+    /// once.
     public static func load(
         environment: (String) -> String? = processEnvironment,
+        forAdministrator: Bool = false, export: (String, String) -> Void = { _, _ in },
         repository: String = "deploy/config", installed: String = "/etc/orbital-usage"
     ) throws(SettingsError) -> Settings {
-        let name = environment("CONFIG_ENV") ?? "development"
+        // An empty variable is one that nobody has set.
+        func variable(_ name: String) -> String? { environment(name).flatMap(nilIfEmpty) }
+        let isProduction =
+            forAdministrator && variable("DATABASE_URL") == nil
+            && Glibc.access("\(installed)/production.env", F_OK) == 0
+        let name = variable("CONFIG_ENV") ?? (isProduction ? "production" : "development")
         guard ["development", "production", "test"].contains(name) else {
             throw SettingsError(faults: ["CONFIG_ENV must be development, production or test"])
         }
-        var faults: [String] = []
-        var values: [String: String] = [:]
         // An administrator may stand in anybody's directory.
         let directories =
             name == "production" ? [installed, repository] : [repository, installed]
-        for path in directories.map({ "\($0)/\(name).env" }) {
-            guard let text = try contents(of: path) else { continue }
-            let file = EnvironmentFile(text)
-            values = file.values
-            faults = file.faults.map { "\(path): \($0)" }
-            let known = Set(SettingsKey.all.map(\.name))
-            faults += values.keys.filter { !known.contains($0) }.sorted()
-                .map { "\(path): \($0) is no key of this service" }
-            break
-        }
         var settings = Settings()
+        settings.environmentName = name
         // A production without a file must not be open by mistake.
         if name == "production" { settings.access = "keyed" }
+        let file = try SettingsFile(first: directories.map { "\($0)/\(name).env" })
+        var faults = file?.faults ?? []
+        if isSet(LibpqVariables.ofServer, in: file, variable) {
+            // The default would hide the server that they name.
+            settings.databaseURL = "postgresql://"
+        }
         for key in SettingsKey.all {
-            guard let value = environment(key.name) ?? values[key.name] else { continue }
-            if let fault = key.store(value, &settings) { faults.append(fault) }
+            let value = environment(key.name).flatMap(key.isEmptyMeaningful ? { $0 } : nilIfEmpty)
+            if let value {
+                if let fault = key.store(value, &settings) { faults.append(fault) }
+            } else if let file, let (value, place) = file.value(key.name, key.isEmptyMeaningful) {
+                if let fault = key.store(value, &settings) { faults.append("\(place): \(fault)") }
+            }
         }
         if settings.reservedWorkers >= settings.workers, settings.workers > 1 {
             faults.append("RESERVED_WORKERS must be less than WORKERS")
         }
         guard faults.isEmpty else { throw SettingsError(faults: faults) }
+        for name in LibpqVariables.all where variable(name) == nil {
+            if let (value, _) = file?.value(name, false) { export(name, value) }
+        }
         return settings
+    }
+
+    private static func isSet(
+        _ names: [String], in file: SettingsFile?, _ variable: (String) -> String?
+    ) -> Bool {
+        names.contains { variable($0) != nil || file?.value($0, false) != nil }
     }
 }
 
@@ -57,22 +74,24 @@ public func processEnvironment(_ name: String) -> String? {
     getenv(name).map { String(cString: $0) }
 }
 
-/// The text of a file of less than 64 KiB; nil when there is none.
-private func contents(of path: String) throws(SettingsError) -> String? {
-    guard let file = fopen(path, "re") else {
-        if errno == ENOENT || isOutOfSight(path) { return nil }
-        throw SettingsError(faults: ["\(path): \(String(cString: strerror(errno)))"])
-    }
-    defer { fclose(file) }
-    var bytes = [UInt8](repeating: 0, count: 64 * 1024)
-    let count = fread(&bytes, 1, bytes.count, file)
-    guard ferror(file) == 0, count < bytes.count else {
-        throw SettingsError(faults: ["\(path): it is no text file of less than 64 KiB"])
-    }
-    return String(decoding: bytes.prefix(count), as: UTF8.self)
-}
+/// Sets a variable of the process's environment, which is only safe before there are threads.
+public func exportToProcess(_ name: String, _ value: String) { setenv(name, value, 1) }
 
-/// Whether `path` is below a current directory that may not be looked into, as after `sudo -u`.
-private func isOutOfSight(_ path: String) -> Bool {
-    !path.hasPrefix("/") && errno == EACCES && access(path, F_OK) != 0 && errno == EACCES
+private func nilIfEmpty(_ text: String) -> String? { text.isEmpty ? nil : text }
+
+/// The variables that libpq reads (https://www.postgresql.org/docs/current/libpq-envars.html).
+enum LibpqVariables {
+    /// Those that name a server or a database.
+    static let ofServer = ["PGHOST", "PGHOSTADDR", "PGSERVICE", "PGDATABASE"]
+
+    static let all =
+        ofServer + [
+            "PGPORT", "PGUSER", "PGPASSWORD", "PGPASSFILE", "PGREQUIREAUTH", "PGCHANNELBINDING",
+            "PGSERVICEFILE", "PGOPTIONS", "PGAPPNAME", "PGSSLMODE", "PGREQUIRESSL",
+            "PGSSLCOMPRESSION", "PGSSLCERT", "PGSSLKEY", "PGSSLCERTMODE", "PGSSLROOTCERT",
+            "PGSSLCRL", "PGSSLCRLDIR", "PGSSLSNI", "PGREQUIREPEER", "PGSSLMINPROTOCOLVERSION",
+            "PGSSLMAXPROTOCOLVERSION", "PGGSSENCMODE", "PGKRBSRVNAME", "PGGSSLIB",
+            "PGGSSDELEGATION", "PGCONNECT_TIMEOUT", "PGCLIENTENCODING", "PGTARGETSESSIONATTRS",
+            "PGLOADBALANCEHOSTS", "PGDATESTYLE", "PGTZ", "PGGEQO", "PGSYSCONFDIR", "PGLOCALEDIR",
+        ]
 }

@@ -1,6 +1,9 @@
 /// The configuration of the service, read once from file and environment.
 public struct Settings: Equatable, Sendable {
-    /// Where PostgreSQL is; a libpq URI or connection string.
+    /// The environment that the settings are for: development, production or test.
+    public var environmentName = "development"
+
+    /// Where PostgreSQL is: a connection string that was checked, as libpq reads it.
     public var databaseURL = "postgresql://user:pass@localhost/orbital"
 
     /// Who may read: everybody (`open`), or who has a key (`keyed`).

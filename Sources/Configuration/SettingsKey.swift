@@ -1,3 +1,5 @@
+import Postgres
+
 /// A key of the configuration: its name, its default, what it means, and how its value is read.
 public struct SettingsKey: Sendable {
     /// The name, the same in files and in the environment.
@@ -9,15 +11,26 @@ public struct SettingsKey: Sendable {
     /// What it means, with its limits.
     public let meaning: String
 
-    /// Stores a value, or returns what is wrong with it.
+    /// Whether an empty value is a value, and does not count as unset.
+    var isEmptyMeaningful: Bool { name == "SPOOL_DIRECTORY" }
+
+    /// Stores a value, or returns what is wrong with it, without repeating it.
     let store: @Sendable (String, inout Settings) -> String?
 
     /// Every key, in the order of the README's table.
     public static let all: [SettingsKey] = [
-        .text(
-            "DATABASE_URL", "PostgreSQL, as a libpq URI or connection string", \.databaseURL,
-            expected: "a connection string"
-        ) { !$0.isEmpty },
+        SettingsKey(
+            name: "DATABASE_URL", defaultValue: Settings().databaseURL,
+            meaning: "PostgreSQL: postgresql://USER:PASSWORD@HOST:PORT/DATABASE, with "
+                + "% @ / : # ? in user and password percent-encoded, or libpq's keywords"
+        ) { value, settings in
+            do throws(DatabaseURLFault) {
+                settings.databaseURL = try DatabaseURL(value).text
+                return nil
+            } catch {
+                return "DATABASE_URL \(error.description)"
+            }
+        },
         .text(
             "ACCESS",
             "who may read: everybody (open), or who has a key (keyed, the default in production)",

@@ -23,29 +23,24 @@ public final class Connection {
     ///
     /// Waits up to three seconds for each host, unless the string says otherwise; after that, up
     /// to `waitSeconds` whenever the server is silent. `session` is a script that sets it up, run
-    /// first; `meter` counts what it costs. Throws `PostgresError`, class 08 when there is no connection.
+    /// first; `meter` counts what it costs. Throws `PostgresError`: class 08 when there is no server,
+    /// the server's own state when it refuses.
     public init(
         url: String, applicationName: String, waitSeconds: Int, session: String = "",
         meter: WaitMeter = WaitMeter()
     ) throws {
         self.meter = meter
         self.waitSeconds = waitSeconds
-        let options = [
-            // Values that the string itself may override come first.
-            ("connect_timeout", "3"), ("fallback_application_name", applicationName),
-            ("dbname", url), ("client_encoding", "UTF8"),
-        ]
-        guard let handle = meter.timing({ connect(options) }) else {
+        let attempt: ConnectionAttempt
+        do throws(DatabaseURLFault) {
+            attempt = ConnectionAttempt(try DatabaseURL(url), applicationName)
+        } catch {
             throw PostgresError(
-                state: PostgresError.connectionFailure, message: "out of memory",
+                state: PostgresError.connectionFailure,
+                message: "the connection string \(error.description)",
                 constraint: nil, statement: "")
         }
-        self.handle = handle
-        guard PQstatus(handle) == CONNECTION_OK else {
-            throw PostgresError(
-                state: PostgresError.connectionFailure, message: connectionMessage,
-                constraint: nil, statement: "")
-        }
+        handle = try meter.timing { try attempt.connect() }
         // What the socket does not take at once is sent by `flush`, within the limits of a wait.
         PQsetnonblocking(handle, 1)
         // Notices such as "table does not exist, skipping" are no business of ours.
@@ -80,18 +75,6 @@ public final class Connection {
     private var endQueriesOnClose: String {
         let isSupported = PQserverVersion(handle) >= 140_000
         return isSupported ? "SET client_connection_check_interval = '500ms';" : ""
-    }
-
-    /// Whether `url` can be read as a connection string; the fault in libpq's words otherwise.
-    public static func fault(inURL url: String) -> String? {
-        var message: UnsafeMutablePointer<CChar>?
-        let options = PQconninfoParse(url, &message)
-        defer {
-            PQconninfoFree(options)
-            PQfreemem(message)
-        }
-        guard options == nil else { return nil }
-        return oneLine(message.map { String(cString: $0) } ?? "cannot be read")
     }
 
     /// Waits until the server has taken all that is to be sent.
@@ -141,15 +124,6 @@ public final class Connection {
     }
 
     private var connectionMessage: String { oneLine(String(cString: PQerrorMessage(handle))) }
-}
-
-private func connect(_ options: [(String, String)]) -> OpaquePointer? {
-    let names = options.map { strdup($0.0) }
-    let values = options.map { strdup($0.1) }
-    defer { (names + values).forEach { free($0) } }
-    let namePointers = names.map { UnsafePointer($0) } + [nil]
-    let valuePointers = values.map { UnsafePointer($0) } + [nil]
-    return PQconnectdbParams(namePointers, valuePointers, 1)
 }
 
 /// `text` with every run of blanks and line breaks as one blank: messages go into log lines.

@@ -31,10 +31,11 @@ public struct PostgresError: Error, CustomStringConvertible {
 
     /// Whether the fault lies with the server's availability, so that a later try may succeed.
     ///
-    /// Classes 08 (connection), 25006 (a standby), 53 (resources), 57P (shutdown), 58 (system), and
-    /// 28 and 3D, which a server gives while it is being set up.
+    /// Whatever prevents a connection, and classes 08 (connection), 25006 (a standby),
+    /// 53 (resources), 57P (shutdown), 58 (system).
     public var isUnavailability: Bool {
-        ["08", "25006", "28", "3D", "53", "57P", "58"].contains { state.hasPrefix($0) }
+        statement.isEmpty
+            || ["08", "25006", "28", "3D", "53", "57P", "58"].contains { state.hasPrefix($0) }
     }
 }
 
@@ -53,6 +54,9 @@ extension PostgresError {
 
     /// A number does not fit its type or its sequence: numeric_value_out_of_range.
     public static let numberOutOfRange = "22003"
+
+    /// The role lacks a privilege: insufficient_privilege.
+    public static let notPermitted = "42501"
 
     /// The table does not exist: undefined_table.
     public static let undefinedTable = "42P01"

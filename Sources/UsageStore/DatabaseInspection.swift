@@ -27,7 +27,7 @@ public struct RateInForce: Sendable {
 extension UsageStore {
     /// Asks the server about itself.
     public func inspection() throws -> DatabaseInspection {
-        let row = try connected().query(
+        let row = try reportingUnavailability { try connected() }.query(
             """
             SELECT split_part(current_setting('server_version'), ' ', 1),
                    current_setting('server_encoding') = 'UTF8', 

@@ -1,12 +1,20 @@
 import Postgres
 
-/// PostgreSQL cannot be asked now; the same request may succeed later.
+/// The database is unavailable; the same request may succeed later.
 public struct DatabaseUnavailable: Error, CustomStringConvertible {
     /// The cause, for operators.
     public let description: String
+
+    /// What an administrator can do about it, where that is known.
+    public let remedy: String?
+
+    init(description: String, remedy: String? = nil) {
+        self.description = description
+        self.remedy = remedy
+    }
 }
 
-/// Runs `body`; an error that says that the database is away or not set up becomes its own type.
+/// Runs `body`; an error that says that the database is unavailable or not set up becomes its own type.
 @discardableResult
 func reportingUnavailability<Answer>(_ body: () throws -> Answer) throws -> Answer {
     do {
@@ -19,7 +27,32 @@ func reportingUnavailability<Answer>(_ body: () throws -> Answer) throws -> Answ
             PostgresError.queryCanceled, PostgresError.lockNotAvailable,
         ].contains(error.state)
         guard error.isUnavailability || error.isStaleStatement || isMissing else { throw error }
-        throw DatabaseUnavailable(description: String(describing: error))
+        throw DatabaseUnavailable(
+            description: String(describing: error), remedy: error.connectionRemedy)
+    }
+}
+
+extension PostgresError {
+    /// What an administrator can do when there is no connection; nil for any other error.
+    fileprivate var connectionRemedy: String? {
+        guard statement.isEmpty else { return nil }
+        return switch state {
+        case "28P01":
+            "correct the password in DATABASE_URL (% @ / : # ? percent-encoded), or set it in "
+                + "PostgreSQL: ALTER ROLE … PASSWORD …"
+        case "28000":
+            "run this as the user whom PostgreSQL knows (sudo -u orbital-usage orbitalctl …), or "
+                + "create the role (createuser) and let it in (pg_hba.conf)"
+        case "3D000":
+            "correct the database's name in DATABASE_URL, or create it: "
+                + "sudo -u postgres createdb -O orbital-usage orbital"
+        case "42501": "as a superuser: GRANT CONNECT ON DATABASE … TO …"
+        case "53300":
+            "raise max_connections, or the role's or the database's CONNECTION LIMIT, in "
+                + "PostgreSQL, or lower WORKERS"
+        case "57P03": "wait until PostgreSQL has started or recovered"
+        default: "start PostgreSQL, and check host and port in DATABASE_URL"
+        }
     }
 }
 

@@ -29,16 +29,26 @@ public final class MigrationRunner {
         try connection.run("SET lock_timeout = '60s'; SET client_min_messages = warning")
         try connection.query("SELECT pg_advisory_lock(\(Self.lockKey))")
         try connection.run("SET lock_timeout = 0")
-        try connection.run(
-            """
-            CREATE TABLE IF NOT EXISTS schema_migrations (version varchar(128) PRIMARY KEY);
-            CREATE TABLE IF NOT EXISTS schema_migration_checksum (
-                version varchar(128) CONSTRAINT schema_migration_checksum_pkey PRIMARY KEY,
-                sha256 text NOT NULL,
-                applied_at timestamptz NOT NULL DEFAULT now()
-            )
-            """)
+        do {
+            try connection.run(Self.ownTables)
+        } catch let error as PostgresError where error.state == PostgresError.notPermitted {
+            throw MigrationFault("\(error.message) (\(error.state))\n\(Self.privilegesRemedy)")
+        }
     }
+
+    private static let ownTables = """
+        CREATE TABLE IF NOT EXISTS schema_migrations (version varchar(128) PRIMARY KEY);
+        CREATE TABLE IF NOT EXISTS schema_migration_checksum (
+            version varchar(128) CONSTRAINT schema_migration_checksum_pkey PRIMARY KEY,
+            sha256 text NOT NULL,
+            applied_at timestamptz NOT NULL DEFAULT now()
+        )
+        """
+
+    private static let privilegesRemedy =
+        "remedy: run this as the owner of the database and its tables (sudo -u orbital-usage "
+        + "orbitalctl migrate up), or as a superuser: ALTER DATABASE … OWNER TO …; "
+        + "GRANT CREATE ON SCHEMA public TO …"
 
     /// The state of each migration, in order.
     public func states(of migrations: [Migration]) throws -> [State] {
@@ -117,7 +127,10 @@ public final class MigrationRunner {
                 try recording()
             }
         } catch let error as PostgresError {
-            throw MigrationFault("\(migration.fileName): \(error.message) (\(error.state))")
+            let remedy =
+                error.state == PostgresError.notPermitted ? "\n\(Self.privilegesRemedy)" : ""
+            throw MigrationFault(
+                "\(migration.fileName): \(error.message) (\(error.state))\(remedy)")
         }
     }
 

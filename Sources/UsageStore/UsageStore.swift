@@ -43,11 +43,6 @@ public final class UsageStore {
         self.waitSeconds = waitSeconds
     }
 
-    /// What is wrong with `databaseURL`, in libpq's words; nil when it can be read.
-    public static func fault(inURL databaseURL: String) -> String? {
-        Connection.fault(inURL: databaseURL)
-    }
-
     /// The open connection, made anew when there is none or the server ended it.
     ///
     /// `patienceSeconds` replaces the store's own limit until the next call.

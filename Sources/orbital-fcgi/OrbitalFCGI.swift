@@ -26,10 +26,10 @@ enum OrbitalFCGI {
                     + "CGI server; see --help", code: EX_USAGE)
         }
         do {
-            if mode == .cgi { return runCGI(try Settings.load()) }
+            if mode == .cgi { return runCGI(try Settings.load(export: exportToProcess)) }
             // Before the first thread, and before anything that could start one.
             Signals.block()
-            return try runServer(mode, try Settings.load())
+            return try runServer(mode, try Settings.load(export: exportToProcess))
         } catch let error as SettingsError {
             // A web server shows a CGI program's last words to nobody; they go to its error log.
             fail(error.description, code: EX_CONFIG)

@@ -5,12 +5,6 @@ import UsageStore
 extension Check {
     /// Asks for the connection, the schema version and the price list.
     func checkDatabase(_ settings: Settings, _ report: inout Report) {
-        if let fault = UsageStore.fault(inURL: settings.databaseURL) {
-            report.fault(
-                "database", "DATABASE_URL: \(fault)",
-                remedy: "write it as postgresql://USER:PASSWORD@HOST:PORT/DATABASE")
-            return
-        }
         let store = UsageStore(
             databaseURL: settings.databaseURL, applicationName: "orbitalctl check", waitSeconds: 10)
         do {
@@ -29,9 +23,10 @@ extension Check {
             }
             try checkSchema(store, settings, &report)
         } catch {
+            let remedy = (error as? DatabaseUnavailable)?.remedy
             report.fault(
                 "database", String(describing: error),
-                remedy: "start PostgreSQL, and check host, user, password and name in DATABASE_URL")
+                remedy: remedy ?? "look into PostgreSQL's log, and check DATABASE_URL")
         }
     }
 

@@ -13,9 +13,9 @@ struct Check: ParsableCommand {
         try reporting {
             var report = Report()
             do throws(SettingsError) {
-                let settings = try Settings.load()
-                let name = processEnvironment("CONFIG_ENV") ?? "development"
-                report.well("configuration", "\(name), \(settings.workers) workers")
+                let settings = try Settings.administrators()
+                report.well(
+                    "configuration", "\(settings.environmentName), \(settings.workers) workers")
                 checkDatabase(settings, &report)
                 checkSocket(settings, &report)
                 checkSite(settings, &report)

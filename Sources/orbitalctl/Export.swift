@@ -19,7 +19,7 @@ struct Export: ParsableCommand {
 
     func run() throws {
         try reporting {
-            let settings = try Settings.load()
+            let settings = try Settings.administrators()
             let store = UsageStore(
                 databaseURL: settings.databaseURL, applicationName: "orbitalctl export",
                 waitSeconds: settings.databaseWaitSeconds)

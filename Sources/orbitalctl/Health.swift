@@ -19,7 +19,8 @@ struct Health: ParsableCommand {
     func run() throws {
         try reporting {
             let answer = try ResponderAnswer(
-                ready ? "/health/ready" : "/health/live", at: socket ?? Settings.load().socketPath)
+                ready ? "/health/ready" : "/health/live",
+                at: socket ?? Settings.administrators().socketPath)
             print(answer.body)
             if !answer.isOK { throw ExitCode.failure }
         }

@@ -32,7 +32,7 @@ struct Import: ParsableCommand {
 
     func run() throws {
         try reporting {
-            let settings = try Settings.load()
+            let settings = try Settings.administrators()
             let input = try Input(path: file)
             var source = try source(of: input)
             let messages = try MessageImport(

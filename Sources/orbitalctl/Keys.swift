@@ -99,9 +99,16 @@ extension Tokenizers {
     convenience init(of settings: Settings) { self.init(directory: settings.tokenizerDirectory) }
 }
 
+extension Settings {
+    /// The settings of an administrator's command: where nothing else is said, the installed service's.
+    static func administrators() throws(SettingsError) -> Settings {
+        try load(forAdministrator: true, export: exportToProcess)
+    }
+}
+
 /// The store of the configured database.
 func administratorsStore() throws -> UsageStore {
-    let settings = try Settings.load()
+    let settings = try Settings.administrators()
     return UsageStore(
         databaseURL: settings.databaseURL, applicationName: "orbitalctl",
         waitSeconds: settings.databaseWaitSeconds)

@@ -20,7 +20,8 @@ struct MigrationFiles: ParsableArguments {
     /// installed one; in production the other way round, as with the configuration.
     var path: String {
         var places = ["Migrations", "/usr/share/orbital-usage/migrations"]
-        if processEnvironment("CONFIG_ENV") == "production" { places.reverse() }
+        let settings = try? Settings.administrators()
+        if settings?.environmentName == "production" { places.reverse() }
         return directory ?? places.first(where: FileManager.default.fileExists) ?? places[1]
     }
 
@@ -54,7 +55,8 @@ extension Migrate {
         func run() throws {
             try reporting {
                 let migrations = try files.migrations()
-                let runner = try MigrationRunner(databaseURL: try Settings.load().databaseURL)
+                let runner = try MigrationRunner(
+                    databaseURL: try Settings.administrators().databaseURL)
                 let count = try runner.up(migrations) { print("applying \($0.fileName)") }
                 if count == 0 { print("the schema is up to date") }
             }
@@ -70,7 +72,8 @@ extension Migrate {
         func run() throws {
             try reporting {
                 let migrations = try files.migrations()
-                let runner = try MigrationRunner(databaseURL: try Settings.load().databaseURL)
+                let runner = try MigrationRunner(
+                    databaseURL: try Settings.administrators().databaseURL)
                 let undone = try runner.down(migrations)
                 print(undone.map { "took back \($0.fileName)" } ?? "no migration is applied")
             }
@@ -86,7 +89,8 @@ extension Migrate {
         func run() throws {
             try reporting {
                 let migrations = try files.migrations()
-                let runner = try MigrationRunner(databaseURL: try Settings.load().databaseURL)
+                let runner = try MigrationRunner(
+                    databaseURL: try Settings.administrators().databaseURL)
                 let states = try runner.states(of: migrations)
                 for state in states {
                     let word = state.isChanged ? "CHANGED" : state.isApplied ? "applied" : "pending"

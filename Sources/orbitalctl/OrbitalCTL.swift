@@ -11,12 +11,13 @@ struct OrbitalCTL: ParsableCommand {
         abstract: "Administers the Orbital Usage API.",
         discussion: """
             The database is DATABASE_URL, from the environment or from the file that CONFIG_ENV \
-            picks: deploy/config/NAME.env or /etc/orbital-usage/NAME.env.
+            names: deploy/config/NAME.env or /etc/orbital-usage/NAME.env. If neither is set, it is \
+            the installed service's: /etc/orbital-usage/production.env, if that exists.
 
-            Exit status: 0 when all was done, 1 when something was found wanting (a rejected line, \
-            a fault), 64 for a wrong command line, 65 for unreadable input, 66 for missing input or a missing \
-            vocabulary, 69 when the database \
-            cannot be asked, 74 when a file cannot be read or written, 78 for a wrong configuration.
+            Exit status: 0 success, 1 problems found (rejected lines, differences, faults), 64 wrong \
+            command line, 65 unreadable input, 66 missing input or \
+            vocabulary, 69 database unavailable, 74 a file cannot be read or \
+            written, 78 wrong configuration.
             """,
         version: version,
         subcommands: [
@@ -42,7 +43,8 @@ func reporting(_ body: () throws -> Void) throws {
     } catch let error as MigrationFault {
         try end(error.description, EX_DATAERR)
     } catch let error as DatabaseUnavailable {
-        try end("the database cannot be asked: \(error)", EX_UNAVAILABLE)
+        let remedy = error.remedy.map { "\nremedy: \($0)" } ?? ""
+        try end("the database is unavailable: \(error)\(remedy)", EX_UNAVAILABLE)
     } catch let error as TokenizerUnavailable {
         try end("\(error)\n\(error.remedy)", EX_NOINPUT)
     } catch let error as ExitCode {

@@ -53,7 +53,7 @@ struct Rates: ParsableCommand {
         /// recorded at it.
         func rate(from instant: Timestamp?) throws -> CreditRate {
             if let encoding = TokenEncoding(rawValue: tokenizer) {
-                try Tokenizers(of: try Settings.load()).tokenizer(encoding)
+                try Tokenizers(of: try Settings.administrators()).tokenizer(encoding)
             }
             return CreditRate(
                 effectiveFrom: instant, tokenizer: tokenizer,

@@ -21,7 +21,8 @@ struct Recount: ParsableCommand {
             let store = try administratorsStore()
             let progress = Progress(unit: "records", totalBytes: nil)
             defer { progress.end() }
-            let recount = try store.recount(try Tokenizers(of: .load()), isDryRun: dryRun) {
+            let recount = try store.recount(try Tokenizers(of: .administrators()), isDryRun: dryRun)
+            {
                 progress.show($0)
             }
             progress.end()

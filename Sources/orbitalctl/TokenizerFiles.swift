@@ -24,7 +24,7 @@ struct TokenizerFiles: ParsableCommand {
 
         func run() throws {
             try reporting {
-                let directory = try self.directory ?? Settings.load().tokenizerDirectory
+                let directory = try self.directory ?? Settings.administrators().tokenizerDirectory
                 let tokenizers = Tokenizers(directory: directory)
                 for encoding in TokenEncoding.allCases {
                     if try tokenizers.tokenizer(encoding).isPrepared { continue }

@@ -26,7 +26,7 @@ struct Top: ParsableCommand {
 
     func run() throws {
         try reporting {
-            let path = try socket ?? Settings.load().socketPath
+            let path = try socket ?? Settings.administrators().socketPath
             let isLive = !once && isatty(STDOUT_FILENO) == 1
             var before = try Self.look(path)
             if isLive { Self.show("\u{1b}[2J\u{1b}[Hlooking …") }

@@ -57,7 +57,7 @@ struct Verify: ParsableCommand {
         _ snapshot: Snapshot, _ progress: Progress, _ findings: inout Findings
     ) throws -> Sum {
         var sum = Sum()
-        try snapshot.forEachPrice(try Tokenizers(of: .load())) { record in
+        try snapshot.forEachPrice(try Tokenizers(of: .administrators())) { record in
             sum.add(record.credits, hasReport: record.hasReport)
             progress.show(sum.messages)
             for difference in record.differences { findings.add(difference) }

@@ -32,25 +32,28 @@ import Testing
     @Test func `come from the file, and from the environment over it`() throws {
         let settings = try load(
             ["WORKERS": "4"],
-            file: "# a comment\n\nWORKERS=16\nLOG_LEVEL=\"debug\"\nDATABASE_URL='a=b c'\n")
+            file:
+                "# a comment\n\nWORKERS=16\nLOG_LEVEL=\"debug\"\nDATABASE_URL='host=/tmp dbname=orbital'\n"
+        )
         #expect(settings.workers == 4)
         #expect(settings.logLevel == "debug")
-        #expect(settings.databaseURL == "a=b c")
+        #expect(settings.databaseURL == "host=/tmp dbname=orbital")
     }
 
     @Test func `name every fault at once`() {
         let file = "WORKERS 16\nWROKERS=3\n"
         let found = faults(
             [
-                "PORT": "0", "LOG_LEVEL": "loud", "DATABASE_URL": "", "LOG_FORMAT": "xml",
+                "PORT": "0", "LOG_LEVEL": "loud", "DATABASE_URL": "orbital", "LOG_FORMAT": "xml",
                 "SLOW_MILLISECONDS": "-1",
             ], file: file)
         #expect(found.count == 7)
-        #expect(found[0].hasSuffix("development.env: line 1 is not KEY=value"))
-        #expect(found[1].hasSuffix("development.env: WROKERS is no key of this service"))
+        #expect(found[0].hasSuffix("development.env line 1: it is not KEY=value"))
+        #expect(
+            found[1].hasSuffix("development.env line 2: WROKERS is not a setting of this service"))
         #expect(
             found.suffix(5) == [
-                "DATABASE_URL must be a connection string",
+                "DATABASE_URL must be postgresql://USER:PASSWORD@HOST:PORT/DATABASE, or libpq's keywords (host=HOST dbname=DATABASE user=USER)",
                 "LOG_LEVEL must be debug, info, warning or error",
                 "LOG_FORMAT must be text or json",
                 "SLOW_MILLISECONDS must be a number from 0 to 3600000",
@@ -58,7 +61,56 @@ import Testing
             ])
     }
 
-    @Test(arguments: ["0", "257", "-1", "8.0", "", "eight", "99999999999999999999"])
+    @Test(arguments: [
+        "\u{feff}DATABASE_URL=postgresql:///orbital\nWORKERS=8\n",
+        "DATABASE_URL=postgresql:///orbital # mine\nWORKERS=8 # threads\n",
+        "export DATABASE_URL=postgresql:///orbital\r\nexport WORKERS=8\r\n",
+        "DATABASE_URL = \"postgresql:///orbital\" # mine\nWORKERS='8'\nLOG_LEVEL=\n",
+    ])
+    func `are read from a file with a byte order mark, comments after values or export`(
+        file: String
+    ) throws {
+        let settings = try load(["WORKERS": ""], file: file)
+        #expect(settings.databaseURL == "postgresql:///orbital")
+        #expect(settings.workers == 8)
+        #expect(settings.logLevel == "info")
+    }
+
+    @Test func `hand libpq's own variables on, which the environment overrides`() throws {
+        let folder = TemporaryFolder.shared.file("config")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        try "PGHOST=/tmp\nPGPASSWORD=secret\nPGPORT=1\n".write(
+            to: folder.appendingPathComponent("development.env"), atomically: true, encoding: .utf8)
+        var exported: [String: String] = [:]
+        let settings = try Settings.load(
+            environment: { $0 == "PGPORT" ? "2" : nil }, export: { exported[$0] = $1 },
+            repository: folder.path, installed: folder.path)
+        #expect(exported == ["PGHOST": "/tmp", "PGPASSWORD": "secret"])
+        #expect(settings.databaseURL == "postgresql://")
+    }
+
+    @Test
+    func `are production's for an administrator where that is installed, and nothing is named`()
+        throws
+    {
+        let folder = TemporaryFolder.shared.file("config")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        try "DATABASE_URL=postgresql:///installed\n".write(
+            to: folder.appendingPathComponent("production.env"), atomically: true, encoding: .utf8)
+        func name(_ environment: [String: String], isAdministrator: Bool) throws -> String {
+            try Settings.load(
+                environment: { environment[$0] }, forAdministrator: isAdministrator,
+                repository: folder.path, installed: folder.path
+            ).environmentName
+        }
+        #expect(try name([:], isAdministrator: true) == "production")
+        #expect(try name([:], isAdministrator: false) == "development")
+        #expect(try name(["CONFIG_ENV": "test"], isAdministrator: true) == "test")
+        #expect(
+            try name(["DATABASE_URL": "postgresql:///x"], isAdministrator: true) == "development")
+    }
+
+    @Test(arguments: ["0", "257", "-1", "8.0", "eight", "99999999999999999999"])
     func `refuse a number out of range`(value: String) {
         #expect(faults(["WORKERS": value]) == ["WORKERS must be a number from 1 to 256"])
     }

@@ -49,7 +49,7 @@ import Testing
         let found = try run(database, "verify")
         #expect(found.status == 1)
         #expect(found.output.contains(/message 5: priced by entry 1, in force was entry \d/))
-        #expect(found.output.hasSuffix(": 2 differences; 1 record brought its own credits\n"))
+        #expect(found.output.hasSuffix(": 1 difference; 1 record brought its own credits\n"))
     }
 
     @Test func `refuse a price that begins before the newest record, five minutes ahead included`()

@@ -101,12 +101,4 @@ import Testing
         #expect(throws: QueryAbandoned.self) { try slow.run("SELECT pg_sleep(60)") }
         #expect(ContinuousClock.now - start < .seconds(5))
     }
-
-    @Test(arguments: [
-        ("postgresql://a@b/c", true), ("dbname=x", true), ("postgresql+asyncpg://a/b", false),
-        ("nonsense", false),
-    ])
-    func `knows a connection string when it sees one`(url: String, isValid: Bool) {
-        #expect((Connection.fault(inURL: url) == nil) == isValid)
-    }
 }

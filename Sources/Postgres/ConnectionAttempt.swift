@@ -1,0 +1,92 @@
+import CPostgres
+import Glibc
+
+/// One attempt to connect, and what may be said about its failure.
+struct ConnectionAttempt {
+    private let options: [(String, String)]
+
+    /// The values that no message may repeat: all that were given but host, port and database.
+    private let hidden: [String]
+
+    init(_ url: DatabaseURL, _ applicationName: String) {
+        // Values that the connection string may override come first.
+        options =
+            [("connect_timeout", "3"), ("fallback_application_name", applicationName)]
+            + url.parameters + [("client_encoding", "UTF8")]
+        let shown = ["host", "hostaddr", "port", "dbname"]
+        let shownValues = url.parameters.filter { shown.contains($0.keyword) }.map(\.value)
+        hidden = url.parameters.map(\.value).filter { !$0.isEmpty && !shownValues.contains($0) }
+    }
+
+    /// The open connection; throws `PostgresError` without any of the hidden values.
+    func connect() throws -> OpaquePointer {
+        guard let handle = start(PQconnectdbParams) else {
+            throw failure(PostgresError.connectionFailure, "out of memory")
+        }
+        if PQstatus(handle) == CONNECTION_OK { return handle }
+        let message = String(cString: PQerrorMessage(handle))
+        PQfinish(handle)
+        // Two blanks: what follows is the server's, which has a state that libpq does not pass on.
+        let state = message.contains(":  ") ? refusalState() : nil
+        throw failure(state ?? PostgresError.connectionFailure, hiding(hidden, in: message))
+    }
+
+    private func failure(_ state: String, _ message: String) -> PostgresError {
+        PostgresError(state: state, message: oneLine(message), constraint: nil, statement: "")
+    }
+
+    /// Asks a server that refuses once more, for its SQLSTATE; nil when it does not say.
+    private func refusalState() -> String? {
+        guard let handle = start(PQconnectStartParams) else { return nil }
+        defer { PQfinish(handle) }
+        guard PQstatus(handle) != CONNECTION_BAD else { return nil }
+        PQsetErrorVerbosity(handle, PQERRORS_SQLSTATE)
+        let deadline = ContinuousClock.now + .seconds(3)
+        var awaited = POLLOUT
+        while deadline > .now {
+            var event = pollfd(fd: PQsocket(handle), events: Int16(awaited), revents: 0)
+            guard poll(&event, 1, 100) >= 0 || errno == EINTR else { return nil }
+            if event.revents == 0 { continue }
+            switch PQconnectPoll(handle) {
+            case PGRES_POLLING_READING: awaited = POLLIN
+            case PGRES_POLLING_WRITING: awaited = POLLOUT
+            case PGRES_POLLING_FAILED:
+                let words = oneLine(String(cString: PQerrorMessage(handle))).split(separator: " ")
+                let isState = words.last?.utf8.count == 5 && words.last?.contains(".") == false
+                return isState ? words.last.map(String.init) : nil
+            default: return nil
+            }
+        }
+        return nil
+    }
+
+    private func start(
+        _ function: (
+            UnsafePointer<UnsafePointer<CChar>?>, UnsafePointer<UnsafePointer<CChar>?>, Int32
+        ) -> OpaquePointer?
+    ) -> OpaquePointer? {
+        let names = options.map { strdup($0.0) }
+        let values = options.map { strdup($0.1) }
+        defer { (names + values).forEach { free($0) } }
+        let namePointers = names.map { UnsafePointer($0) } + [nil]
+        let valuePointers = values.map { UnsafePointer($0) } + [nil]
+        // Without expansion: a database's name is a name, whatever it looks like.
+        return function(namePointers, valuePointers, 0)
+    }
+}
+
+/// `text` with every value that stands in it as a word of its own replaced by an ellipsis.
+func hiding(_ values: [String], in text: String) -> String {
+    var text = text
+    for value in values {
+        for range in text.ranges(of: value).reversed() {
+            let before = text[..<range.lowerBound].last
+            let after = text[range.upperBound...].first
+            if [before, after].contains(where: { $0?.isLetter == true || $0?.isNumber == true }) {
+                continue
+            }
+            text.replaceSubrange(range, with: "…")
+        }
+    }
+    return text
+}
