@@ -10,6 +10,7 @@ func summary(_ request: Request, _ service: Service) throws -> Response {
     }
     return try service.revalidated(request, query.key) { snapshot, wantsBody in
         try service.claimBulkSlot()
+        try snapshot.waitForLocks()
         let period = try SummaryPeriod(query, snapshot)
         guard wantsBody else {
             return Answer(contentType: "application/json", body: .stream { _ in })

@@ -12,7 +12,10 @@ func usage(_ request: Request, _ service: Service) throws -> Response {
     }
     return try service.revalidated(request, query.key) { snapshot, wantsBody in
         // A page is short; everything else may be long.
-        if query.limit == nil || query.hasTotals { try service.claimBulkSlot() }
+        if query.limit == nil || query.hasTotals {
+            try service.claimBulkSlot()
+            try snapshot.waitForLocks()
+        }
         var fields: [(name: String, value: String)] = []
         if query.hasTotals {
             let totals = try snapshot.totals(query.filter)

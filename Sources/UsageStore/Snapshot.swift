@@ -18,10 +18,14 @@ public final class Snapshot {
             """
             BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
             SET LOCAL plan_cache_mode = force_custom_plan;
-            SET LOCAL lock_timeout = 0;
             SELECT sum(changes)::bigint FROM usage_revision
             """)
         revision = try Self.revision(result[0, 0])
+    }
+
+    /// Waits for locks without limit from here on, as long responses may; else two seconds.
+    public func waitForLocks() throws {
+        try reportingUnavailability { _ = try connection.run("SET LOCAL lock_timeout = 0") }
     }
 
     fileprivate static func revision(_ text: String?) throws -> Int64 {

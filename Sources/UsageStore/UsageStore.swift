@@ -64,9 +64,9 @@ public final class UsageStore {
 
     /// What does not depend on the server's settings.
     ///
-    /// Compiling a query costs more than it saves here. Statements that record are planned once, and
-    /// wait two seconds for a lock; snapshots plan each query anew, and wait for locks without
-    /// limit. What is acknowledged is on disk, even where the server's default is not to wait.
+    /// Compiling a query costs more than it saves here. Statements that record are planned once;
+    /// every statement waits two seconds for a lock, but for those of long responses. Snapshots plan
+    /// each query anew. What is acknowledged is on disk, even where the server's default is not to wait.
     private static let session = """
         SET jit = off;
         SET plan_cache_mode = force_generic_plan;

@@ -24,6 +24,7 @@ struct Verify: ParsableCommand {
         try reporting {
             let store = try administratorsStore()
             let snapshot = try store.snapshot()
+            try snapshot.waitForLocks()
             let count = Int(try snapshot.totals(UsageFilter()).messages)
             let progress = Progress(unit: "records", totalBytes: 3 * count)
             var findings = Findings(limit: limit)
