@@ -39,7 +39,7 @@ import Testing
         try supervisor.reload()
         #expect(
             supervisor.notifications.last
-                == "READY=1 STATUS=serving with 16 workers, and the old configuration: WORKERS must be a number from 1 to 256; DRAIN_SECONDS must be a number from 1 to 3600"
+                == "READY=1 STATUS=serving with 16 workers, and the old configuration: deploy/config/test.env line 1: WORKERS must be a number from 1 to 256; deploy/config/test.env line 2: DRAIN_SECONDS must be a number from 1 to 3600"
         )
     }
 
