@@ -17,7 +17,7 @@ public final class Connection {
     public var watchedDescriptor: Int32?
 
     /// The longest that one wait for the server may take, in seconds, while set.
-    public var patienceSeconds: Int?
+    public var timeoutSeconds: Int?
 
     /// Connects to `url`, a libpq connection string or URI.
     ///
@@ -100,7 +100,7 @@ public final class Connection {
             // A hang-up is always reported; a peer that only has no more to say is none.
             events.append(pollfd(fd: watchedDescriptor, events: 0, revents: 0))
         }
-        let seconds = patienceSeconds ?? waitSeconds
+        let seconds = timeoutSeconds ?? waitSeconds
         let count = meter.timing { poll(&events, nfds_t(events.count), Int32(seconds) * 1000) }
         if count < 0 && errno == EINTR { return }
         if events.count == 2 && events[1].revents != 0 {

@@ -27,7 +27,7 @@ public struct HealthCheck: Equatable, Sendable {
 
 extension UsageStore {
     /// The longest that a health check waits for the database, in seconds.
-    static let healthPatienceSeconds = 2
+    static let healthTimeoutSeconds = 2
 
     /// Has the next health check ask the database, though the last one may be less than half a second
     /// old: a request has met an error of it.
@@ -47,12 +47,12 @@ extension UsageStore {
 
     static func unreachable(_ error: any Error) -> HealthCheck {
         HealthCheck(
-            name: "database", fault: "The database cannot be asked.",
+            name: "database", fault: "The database is unavailable.",
             cause: String(describing: error))
     }
 
     private func askForHealth() throws -> [HealthCheck] {
-        let connection = try connected(patienceSeconds: Self.healthPatienceSeconds)
+        let connection = try connected(timeoutSeconds: Self.healthTimeoutSeconds)
         let reader = try QueryReader(
             connection, "SELECT count(*) FROM schema_migrations WHERE version = $1::text",
             [Schema.version], isStreamed: false)

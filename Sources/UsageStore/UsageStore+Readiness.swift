@@ -24,7 +24,7 @@ extension UsageStore {
     }
 
     private func neededTokenizers() throws -> Set<TokenEncoding> {
-        let connection = try connected(patienceSeconds: Self.healthPatienceSeconds)
+        let connection = try connected(timeoutSeconds: Self.healthTimeoutSeconds)
         let now = Timestamp.now
         let end = Timestamp(microseconds: now.microseconds + Self.readinessPeriod)
         return try TokenCounter(connection, group.tokenizers).encodings(of: now...end)

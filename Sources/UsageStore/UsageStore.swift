@@ -45,8 +45,8 @@ public final class UsageStore {
 
     /// The open connection, made anew when there is none or the server ended it.
     ///
-    /// `patienceSeconds` replaces the store's own limit until the next call.
-    func connected(patienceSeconds: Int? = nil) throws -> Connection {
+    /// `timeoutSeconds` replaces the store's own limit until the next call.
+    func connected(timeoutSeconds: Int? = nil) throws -> Connection {
         let usable: Connection
         if let connection, connection.isOpen {
             usable = connection
@@ -58,7 +58,7 @@ public final class UsageStore {
             connection = usable
         }
         usable.watchedDescriptor = watchedDescriptor
-        usable.patienceSeconds = patienceSeconds
+        usable.timeoutSeconds = timeoutSeconds
         return usable
     }
 

@@ -46,7 +46,7 @@ extension ProcessMetrics {
             Double(waitMicroseconds.total) / 1_000_000)
         text.metric(
             "orbital_database_failures_total", .counter,
-            "Requests that found PostgreSQL away.", databaseFailures.total)
+            "Requests that failed because PostgreSQL was unavailable.", databaseFailures.total)
         text.metric(
             "orbital_tokenizer_failures_total", .counter,
             "Requests that failed because the vocabulary of a tokenizer could not be loaded.",
@@ -104,14 +104,14 @@ extension Exposition {
     mutating func database(_ store: UsageStore) {
         let checks = store.readinessChecks()
         begin("orbital_healthy", .gauge, "Whether GET /health/ready finds no fault in this.")
-        // A database that cannot be asked says nothing of its schema.
+        // An unreachable database says nothing about its schema.
         for check in checks { sample([("check", check.name)], check.fault == nil ? 1 : 0) }
         guard checks.allSatisfy({ $0.fault == nil || $0.name == "tokenizer" }),
             let revision = try? store.revision()
         else { return }
         metric(
             "orbital_revision", .gauge,
-            "Changes whenever a usage record or a price does; absent while it cannot be asked for.",
+            "Changes whenever a usage record or a price does; absent while it cannot be read.",
             Int(revision))
     }
 

@@ -72,7 +72,7 @@ struct Responder {
             metrics.databaseFailures.add()
             log.error("database unavailable", metadata: request.metadata(error))
             let problem = Problem.unavailable(
-                "The database cannot be asked.", retryAfterSeconds: 1)
+                "The database is unavailable.", retryAfterSeconds: 1)
             send(problem, to: request, over: exchange)
         } catch let error as TokenizerUnavailable {
             metrics.tokenizerFailures.add()

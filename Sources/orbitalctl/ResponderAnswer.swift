@@ -18,7 +18,7 @@ struct ResponderAnswer {
         do throws(FastCGIError) {
             text = String(decoding: try Client.answer(socket, request, seconds: 10), as: UTF8.self)
         } catch {
-            throw Self.unavailable("\(socket) cannot be asked: \(error)")
+            throw Self.unavailable("\(socket) is unreachable: \(error)")
         }
         guard let end = text.range(of: "\r\n\r\n"), text.hasPrefix("Status: ") else {
             throw Self.unavailable("\(socket) answers: \(text.prefix { $0 != "\r\n" })")

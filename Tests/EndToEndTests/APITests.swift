@@ -117,7 +117,7 @@ import Testing
         }
     }
 
-    @Test func `answers health/live at once while the revision cannot be asked`() throws {
+    @Test func `answers health/live at once while the revision cannot be read`() throws {
         let site = try Site()
         defer { site.stop() }
         for _ in 1...20 { #expect(try site.curl("/usage").status == 200) }

@@ -4,6 +4,15 @@ import TestSupport
 import Testing
 
 @Suite(.timeLimit(.minutes(5))) struct `POST /usage` {
+    private func record(_ body: String, at site: Site, _ key: String) throws -> Site.Answer {
+        try site.curl(
+            "/usage",
+            [
+                "-H", "Authorization: Bearer \(key)", "-H", "Content-Type: application/json",
+                "-d", body,
+            ])
+    }
+
     @Test func `names everything that is wrong with a body, and stores nothing of it`() throws {
         let site = try Site()
         defer { site.stop() }
@@ -120,14 +129,7 @@ import Testing
         let site = try Site()
         defer { site.stop() }
         let key = try site.database.key()
-        func post(_ body: String) throws -> Site.Answer {
-            try site.curl(
-                "/usage",
-                [
-                    "-H", "Authorization: Bearer \(key)", "-H", "Content-Type: application/json",
-                    "-d", body,
-                ])
-        }
+        func post(_ body: String) throws -> Site.Answer { try record(body, at: site, key) }
         for first in [1, 4_503_599_627_370_497, 9_007_199_250_000_000] {
             try site.database.run(
                 """
@@ -151,14 +153,7 @@ import Testing
         let site = try Site()
         defer { site.stop() }
         let key = try site.database.key()
-        func post(_ body: String) throws -> Site.Answer {
-            try site.curl(
-                "/usage",
-                [
-                    "-H", "Authorization: Bearer \(key)", "-H", "Content-Type: application/json",
-                    "-d", body,
-                ])
-        }
+        func post(_ body: String) throws -> Site.Answer { try record(body, at: site, key) }
         let clients = [1, 2, (1 << 53) - 1, 1 << 53, 1 << 60].map {
             #"{"message_id":\#($0),"timestamp":"2024-01-01T00:00:00Z","message_text":"x"}"#
         }

@@ -32,7 +32,7 @@ import Testing
         #expect(outcome.status == 69 && outcome.output.isEmpty)
         #expect(
             outcome.errors
-                == "orbitalctl: the responder at /nowhere/socket cannot be asked: "
+                == "orbitalctl: the responder at /nowhere/socket is unreachable: "
                 + "connect /nowhere/socket: No such file or directory\n")
     }
 }

@@ -75,7 +75,7 @@ extension UsageStore {
         let away = UsageStore(
             databaseURL: Cluster.shared.url("nowhere"), applicationName: "t", waitSeconds: 5)
         #expect(throws: DatabaseUnavailable.self) { try away.revision() }
-        #expect(away.healthChecks().map(\.fault) == ["The database cannot be asked."])
+        #expect(away.healthChecks().map(\.fault) == ["The database is unavailable."])
         #expect(throws: DatabaseUnavailable.self) {
             try Database(isMigrated: false).store().revision()
         }

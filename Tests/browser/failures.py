@@ -63,10 +63,10 @@ def test_no_database(site):
     with site.open(may_fail=True, has_clock=True) as page:
         with no_database():
             later(page)
-            expect(state(page)).to_contain_text("The database cannot be asked. Asking again in 3 s.")
+            expect(state(page)).to_contain_text("The database is unavailable. Asking again in 3 s.")
             is_still_shown(page)
             page.get_by_role("button", name="Try again").click()
-            expect(state(page)).to_contain_text("The database cannot be asked. Asking again in 6 s.")
+            expect(state(page)).to_contain_text("The database is unavailable. Asking again in 6 s.")
         page.get_by_role("button", name="Try again").click()
         wait_until_live(page)
         expect(page.get_by_role("button", name="Try again")).to_be_hidden()
