@@ -1,5 +1,5 @@
 # make run     the whole service on http://localhost:8000 (PORT=…), with its own PostgreSQL
-# make test    everything that is tested in a quarter of an hour; make check: everything that is linted
+# make test    all tests but the slowest; make check: everything that is linted
 # make help    all targets
 .DEFAULT_GOAL := help
 .PHONY: bench build capacity cgi-bundle check clean deb demo format help image install migrate packages \
@@ -21,11 +21,11 @@ build: packages ## build the release programs in .build/release/
 	@$(SWIFT_BUILD)
 
 test: test-packages build ## run all tests but those of test-full, against real PostgreSQL and nginx
-	@exec deploy/dev/test --skip InstallTests
+	@exec deploy/dev/test
 
-test-full: test ## and run those that take minutes: a bare Debian, containers, the runbook's faults and restores
+test-full: test ## and run those that take minutes: packages, machines, containers, restarts under load, the runbook
 	@deploy/dev/packages full
-	@exec deploy/dev/test --filter InstallTests
+	@exec deploy/dev/test install
 
 cgi-bundle: build ## pack a CGI program with all it needs: .build/orbital-usage-cgi.tar.gz
 	@exec deploy/dev/cgi-bundle .build/orbital-usage-cgi.tar.gz

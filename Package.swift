@@ -92,7 +92,11 @@ let package = Package(
             ["UsageAPI", "HTTP", "Spool", "UsageStore", "Postgres", "TestSupport"]),
         tests("OrbitalCTLTests", ["Postgres", "TestSupport"]),
         tests("EndToEndTests", ["FastCGI", "Postgres", "TestSupport", "Usage", "UsageStore"]),
-        tests("InstallTests", ["TestSupport"]),
+        // Alone on the machine, because they measure.
+        tests("SpeedTests", ["FastCGI", "Postgres", "TestSupport", "Usage", "UsageStore"]),
+        tests("BrowserTests", ["TestSupport"]),
+        // Those that `make test` leaves to `make test-full`.
+        tests("InstallTests", ["Postgres", "TestSupport"]),
     ],
     swiftLanguageModes: [.v6]
 )

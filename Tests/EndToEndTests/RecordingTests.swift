@@ -38,25 +38,6 @@ import Testing
         #expect(verified.output.hasSuffix(" credits: 0 differences\n"))
     }
 
-    @Test func `is as fast as promised, with every acknowledged message on disk`() throws {
-        // A server of its own: that of the other tests does not wait for the disk.
-        let folder = TemporaryFolder.shared.file("durable").path
-        let cluster = Repository.path("deploy/dev/cluster")
-        #expect(try Program.run(cluster, ["start", folder]).status == 0)
-        defer { _ = try? Program.run(cluster, ["stop", folder]) }
-        let address = try Program.run(cluster, ["url", folder]).output
-            .trimmingCharacters(in: .whitespacesAndNewlines)
-        let migrated = try Program.run(
-            Repository.program("orbitalctl"), ["migrate", "up"],
-            environment: ["DATABASE_URL": address])
-        #expect(migrated.status == 0, "\(migrated.errors)")
-        let site = try Site(database: Database(sharing: address))
-        defer { site.stop() }
-        let (url, nginx) = try Nginx.onPort(responderPath: site.responder.socketPath)
-        defer { nginx.stop() }
-        try check("ingest_speed", [site.nginx.socketPath, url, address, site.database.key()])
-    }
-
     @Test func `records the others while one message waits for a transaction elsewhere`() throws {
         let site = try Site()
         defer { site.stop() }
@@ -183,17 +164,6 @@ import Testing
                 "INSERT INTO usage_record (\"timestamp\", message_text) VALUES (now(), 'z')")
         }
         #expect(error?.state == "2200H")
-    }
-
-    @Test func `needs little memory and time for the worst bodies of 8 MiB`() throws {
-        let site = try Site()
-        defer { site.stop() }
-        try check(
-            "worst_bodies",
-            [
-                site.nginx.socketPath, site.database.key(),
-                String(site.responder.program.pid),
-            ])
     }
 
     @Test func `works under a CGI server, large bodies included`() throws {

@@ -2,13 +2,6 @@ import Foundation
 import TestSupport
 import Testing
 
-/// Whether this is root, and not in a container that forbids it.
-let mayMakeMachines =
-    (try? Program.run(
-        "/usr/bin/unshare",
-        ["--mount", "--pid", "--fork", "--net", "mount", "-t", "tmpfs", "tmpfs", "/mnt"]))?
-    .status == 0
-
 /// The files of `deploy/systemd`, as systemd's own tools see them.
 @Suite(.timeLimit(.minutes(6))) struct `The systemd units` {
     private let folder = TemporaryFolder.shared.file("units").path
@@ -65,18 +58,5 @@ let mayMakeMachines =
         // read, and the clock device that ProtectClock= lets be read.
         #expect(alone <= 0.2)
         #expect(overTCP <= 1.1)
-    }
-
-    /// The README's own lines on a copy of this machine; see the script.
-    @Test(.enabled(if: mayMakeMachines, "needs the rights to make namespaces and mounts"))
-    func `do on a machine what the README says`() throws {
-        let outcome = try Program.install("systemd")
-        #expect(outcome.status == 0, "\(outcome.errors)")
-    }
-
-    @Test(.enabled(if: mayMakeMachines, "needs the rights to make namespaces and mounts"))
-    func `do the same without the package, after make install`() throws {
-        let outcome = try Program.install("boot", ["/", "make-install-inside"])
-        #expect(outcome.status == 0, "\(outcome.errors)")
     }
 }

@@ -106,16 +106,4 @@ import Testing
                 == "|110\n2|20\n2|20")
         #expect(try orbitalctl("verify").status == 0)
     }
-
-    /// Loading a vocabulary from the published file takes each CGI process 50 ms.
-    @Test func `takes a CGI request hardly longer than a price by characters`() throws {
-        defer { site.stop() }
-        try add("o200k_base", from: "2022-01-01Z")
-        try check(
-            "counting_cgi",
-            [
-                "21", "6", site.database.url, Repository.program("orbital-fcgi"),
-                Repository.path(".run/tokenizers"),
-            ])
-    }
 }

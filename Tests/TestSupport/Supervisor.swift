@@ -1,10 +1,9 @@
-import Foundation
-import TestSupport
+public import Foundation
 
 /// Systemd's part for one responder: it holds the socket and hears the notifications.
-final class Supervisor {
+public final class Supervisor {
     /// The socket that the responder serves, and that outlives it.
-    let socketPath = TemporaryFolder.shared.file("held").path
+    public let socketPath = TemporaryFolder.shared.file("held").path
 
     private let program: Program
     private let commands = Pipe()
@@ -12,7 +11,7 @@ final class Supervisor {
     /// Starts a responder and waits until it says that it is ready.
     ///
     /// `isAbstract` gives it a notification socket without a file.
-    init(
+    public init(
         databaseURL: String, _ environment: [String: String] = [:], isAbstract: Bool = false,
         directory: URL = Repository.root
     ) throws {
@@ -32,45 +31,45 @@ final class Supervisor {
     }
 
     /// Everything that it and its responders said.
-    var output: String { program.output }
+    public var output: String { program.output }
 
     /// The responder's process id.
-    var responderPID: Int32 {
+    public var responderPID: Int32 {
         let line = output.split(separator: "\n").last { $0.hasPrefix("started ") } ?? ""
         return Int32(line.dropFirst("started ".count)) ?? 0
     }
 
     /// The notifications so far, without their sender.
-    var notifications: [String] {
+    public var notifications: [String] {
         output.split(separator: "\n").filter { $0.hasPrefix("notify ") }.map {
             $0.split(separator: " ", maxSplits: 2).last.map(String.init) ?? ""
         }
     }
 
     /// How many signs of life came so far.
-    var pingCount: Int { notifications.count { $0 == "WATCHDOG=1" } }
+    public var pingCount: Int { notifications.count { $0 == "WATCHDOG=1" } }
 
     /// `restart`, `reload` or `stop`.
-    func command(_ word: String) throws {
+    public func command(_ word: String) throws {
         try commands.fileHandleForWriting.write(contentsOf: Data("\(word)\n".utf8))
     }
 
     /// Restarts the responder; returns when the next one is ready.
-    func restart() throws {
+    public func restart() throws {
         let old = responderPID
         try command("restart")
         precondition(wait { $0.responderPID != old && $0.isReady }, output)
     }
 
     /// Reloads the responder; returns when that says that it is ready again.
-    func reload() throws {
+    public func reload() throws {
         let count = notifications.count { $0.hasPrefix("READY=1") }
         try command("reload")
         precondition(wait { $0.notifications.count { $0.hasPrefix("READY=1") } > count }, output)
     }
 
     /// Ends both.
-    func stop() {
+    public func stop() {
         try? command("stop")
         program.wait()
     }

@@ -1,21 +1,19 @@
 import Foundation
-import TestSupport
-import Testing
 
 extension FrontEnd {
     /// Holds the site against the contract; the options of Tests/api/contract.py say where the server
     /// falls short.
-    func holdContract(key: String? = nil, breaks: String, _ options: [String] = []) throws {
+    public func holdContract(key: String? = nil, breaks: String, _ options: [String] = []) throws {
         let outcome = try Program.run(
             Repository.path(".build/test-tools/bin/python"),
             ["-B", Repository.path("Tests/api/contract.py"), url, try key ?? database.key()]
                 + options + ["--breaks", breaks, database.url])
-        #expect(outcome.status == 0, "\(outcome.errors.suffix(4000))")
-        #expect(outcome.output.hasPrefix("contract: holds at http://127.0.0.1:"))
+        guard outcome.output.hasPrefix("contract: holds at http://127.0.0.1:"), outcome.status == 0
+        else { throw ScriptFailure("contract", outcome) }
     }
 
     /// A main configuration of Apache as Debian has it, in short.
-    func startApache(modules: [String], _ text: String) throws {
+    public func startApache(modules: [String], _ text: String) throws {
         let loaded = (["authz_core", "mime", "dir", "env", "alias"] + modules)
             .map { "LoadModule \($0)_module /usr/lib/apache2/modules/mod_\($0).so" }
         let owner = geteuid() == 0 ? "User \(user)\nGroup \(user)" : ""

@@ -2,7 +2,7 @@ import Foundation
 import TestSupport
 import Testing
 
-/// The page in Chromium; each script in `Tests/browser` is about one subject, and says what failed.
+/// The page in Chromium; each script in `Tests/browser` is about one subject.
 @MainActor @Suite(.timeLimit(.minutes(5))) struct `The dashboard` {
     /// Shared by all that leave it as it is; it ends with the tests' database server.
     ///
@@ -16,21 +16,7 @@ import Testing
     ) throws {
         let site = try environment.map { try Site($0) } ?? Self.shared.get()
         defer { if environment != nil { site.stop() } }
-        let (url, nginx) = try Nginx.onPort(
-            responderPath: site.responder.socketPath, optionalFiles: optionalFiles)
-        defer { nginx.stop() }
-        let outcome = try Program.run(
-            Repository.path(".build/test-tools/bin/python"),
-            ["-B", Repository.path("Tests/browser/\(script).py")],
-            environment: [
-                "SITE": url, "DATABASE_URL": site.database.url,
-                "RESPONDER": Repository.program("orbital-fcgi"),
-                "RESPONDER_PID": String(site.responder.program.pid),
-                "RESPONDER_SOCKET": site.responder.socketPath,
-                "ORBITALCTL": Repository.program("orbitalctl"),
-            ])
-        print(outcome.output, terminator: "")
-        #expect(outcome.status == 0, "\(outcome.errors.suffix(6000))")
+        try checkPage(script, of: site, optionalFiles: optionalFiles)
     }
 
     @Test func `shows sums, bars and reports that are those of the records`() throws {
@@ -76,13 +62,5 @@ import Testing
 
     @Test func `can be used by everybody`() throws {
         try run("accessibility")
-    }
-
-    @Test func `is quick with the records of the demo`() throws {
-        try run("speed")
-    }
-
-    @Test func `takes no more memory for a million records`() throws {
-        try run("million")
     }
 }

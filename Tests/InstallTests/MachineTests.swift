@@ -1,0 +1,24 @@
+import TestSupport
+import Testing
+
+/// Whether this is root, and not in a container that forbids it.
+let mayMakeMachines =
+    (try? Program.run(
+        "/usr/bin/unshare",
+        ["--mount", "--pid", "--fork", "--net", "mount", "-t", "tmpfs", "tmpfs", "/mnt"]))?
+    .status == 0
+
+@Suite(.timeLimit(.minutes(6))) struct `A machine with systemd` {
+    /// The README's own lines on a copy of this machine; see the script.
+    @Test(.enabled(if: mayMakeMachines, "needs the rights to make namespaces and mounts"))
+    func `does what the README says`() throws {
+        let outcome = try Program.install("systemd")
+        #expect(outcome.status == 0, "\(outcome.errors)")
+    }
+
+    @Test(.enabled(if: mayMakeMachines, "needs the rights to make namespaces and mounts"))
+    func `does the same without the package, after make install`() throws {
+        let outcome = try Program.install("boot", ["/", "make-install-inside"])
+        #expect(outcome.status == 0, "\(outcome.errors)")
+    }
+}
