@@ -108,6 +108,28 @@ def test_nothing_is_cut_off_from_a_phone_to_a_wide_screen(site):
         check_widths(page)
 
 
+def test_the_page_is_never_wider_than_a_window_that_has_just_become_narrower(site):
+    """Not even before the frame in which the chart is drawn anew: a scroll bar would flash up."""
+    with site.open() as page:
+        page.locator("#chart").focus()
+        page.keyboard.press("End")
+        expect(page.locator("#chart-tip")).to_be_visible()
+        page.evaluate("""() => {
+            window.widths = [];
+            addEventListener("resize", () => widths.push([innerWidth, document.documentElement.scrollWidth]));
+        }""")
+        for width in [1001, 768, 390, 320]:
+            page.set_viewport_size({"width": width, "height": 800})
+            eventually(page, lambda: page.evaluate("widths.at(-1)?.[0]") == width)
+            # The tip stays at its bar.
+            eventually(page, lambda: page.locator("#chart").evaluate("""chart => {
+                const [tip, band] = ["#chart-tip", ".band"].map(each => chart.querySelector(each).getBoundingClientRect());
+                return Math.abs(tip.right + 12 - (band.left + band.right) / 2) < 2;
+            }"""))
+        measured = page.evaluate("widths")
+        assert measured == [[width, width] for width, _ in measured], measured
+
+
 def test_the_longest_numbers_have_room(site):
     site.sql("""INSERT INTO usage_record (message_id, "timestamp", message_text, credit_hundredths)
         VALUES (0, '2024-04-01Z', 'x', 123456789012345)""")
