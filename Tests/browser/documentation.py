@@ -132,7 +132,7 @@ def check_ways(browser, url):
     for path, script in (("/docs", "swagger-ui-bundle.js"), ("/redoc", "redoc.standalone.js")):
         page.route(f"**/{script}", lambda route: route.abort())
         page.goto(url + path)
-        page.get_by_text(f"/assets/{script}, which shows the description, could not be loaded.").wait_for()
+        page.get_by_text(f"cannot be shown: /assets/{script} is missing.").wait_for()
     page.close()
 
 

@@ -1,6 +1,6 @@
 if (typeof SwaggerUIBundle === "undefined") {
   document.getElementById("description").textContent =
-    "/assets/swagger-ui-bundle.js, which shows the description, could not be loaded.";
+    "The API documentation cannot be shown: /assets/swagger-ui-bundle.js is missing.";
 }
 
 SwaggerUIBundle({
@@ -17,7 +17,7 @@ const follow = () => document.documentElement.classList.toggle("dark-mode", dark
 dark.addEventListener("change", follow);
 follow();
 
-const all = (selector, mend) => document.querySelectorAll(selector).forEach(mend);
+const all = (selector, action) => document.querySelectorAll(selector).forEach(action);
 const level = (selector, number) =>
   all(selector, (heading) => heading.setAttribute("aria-level", number));
 
@@ -38,8 +38,8 @@ function subject(element) {
   return [part ?? (element.id || "example"), place].filter(Boolean).join(", ");
 }
 
-/** Mends what keeps people out who use a keyboard or a screen reader. */
-function mend() {
+/** Fixes what is hard to use with a keyboard or a screen reader. */
+function fix() {
   introduce(".information-container", "region", () => "About this API");
   introduce(".scheme-container", "region", () => "Server and key");
   introduce(".modal-ux", "dialog", () => "Keys");
@@ -60,6 +60,6 @@ new MutationObserver(() => {
   isDue = true;
   requestAnimationFrame(() => {
     isDue = false;
-    mend();
+    fix();
   });
 }).observe(document.getElementById("description"), { childList: true, subtree: true });

@@ -25,7 +25,7 @@ new MutationObserver(() => {
 
 if (typeof Redoc === "undefined") {
   page.textContent =
-    "/assets/redoc.standalone.js, which shows the description, could not be loaded.";
+    "The API reference cannot be shown: /assets/redoc.standalone.js is missing.";
 }
 
 // Search would need a worker made of a blob, which the page's policy does not allow.
