@@ -23,6 +23,10 @@ import Testing
         try run("sums")
     }
 
+    @Test func `shows every digit of ids and sums`() throws {
+        try run("exact")
+    }
+
     @Test func `keeps the view in its address, and says what it does not understand`() throws {
         try run("addresses")
     }
@@ -37,6 +41,10 @@ import Testing
 
     @Test func `reads and zooms the chart by pointer and by keyboard`() throws {
         try run("chart")
+    }
+
+    @Test func `names enough bars under its axis, and none where nothing was used`() throws {
+        try run("axis")
     }
 
     @Test func `follows changes without moving what somebody looks at`() throws {

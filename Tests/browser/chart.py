@@ -1,6 +1,6 @@
 """The chart: what a pointer can read and choose, the keyboard can."""
 
-from dashboard import SITE, eventually, expect, query, run
+from dashboard import SITE, eventually, expect, query, run, wait_until_live
 
 DAY = """SELECT to_char(coalesce(sum(credit_hundredths), 0) / 100.0, 'FM999,990.00') || ' credits', count(*) || ' messages'
     FROM usage_record WHERE "timestamp" >= '{0}T00:00Z' AND "timestamp" < '{0}T00:00Z'::timestamptz + interval '1 day'"""
@@ -10,6 +10,11 @@ def middle(page, share):
     """A place over the bars; 0 is their left end, 1 the right one."""
     box = page.locator("#chart .u-over").bounding_box()
     return box["x"] + box["width"] * share, box["y"] + box["height"] * 0.5
+
+
+def frames(page):
+    """What is due at the next frames is done."""
+    page.evaluate("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done))))")
 
 
 def colours(page):
@@ -40,9 +45,9 @@ def test_the_pointer_reads_a_bar(site):
 
 
 def test_a_day_of_nothing_is_read_as_nothing(site):
-    with site.open("/?from=2024-04-20&to=2024-04-24") as page:
-        page.mouse.move(*middle(page, 0.4))
-        expect(page.locator("#chart-tip")).to_contain_text("Sun, 21 Apr 2024")
+    with site.open("/?from=2024-03-20&to=2024-04-20") as page:
+        page.mouse.move(*middle(page, 0.95))
+        expect(page.locator("#chart-tip")).to_contain_text("Thu, 18 Apr 2024")
         expect(page.locator("#chart-tip")).to_contain_text("0.00 credits")
 
 
@@ -108,7 +113,7 @@ def test_the_keyboard_zooms_into_days_and_their_hours(site):
         page.keyboard.press("Enter")
         expect(page.locator("#period")).to_have_text("31 Mar 2024 – 1 Apr 2024")
         expect(page.locator("#chart-title")).to_have_text("Credits per hour")
-        page.get_by_text("The same as a table").click()
+        page.get_by_text("Show as table").click()
         # The 31st had 23 hours in London.
         expect(page.locator(".twin tbody tr")).to_have_count(47)
         page.locator("#chart").focus()
@@ -124,7 +129,7 @@ def test_the_keyboard_zooms_into_days_and_their_hours(site):
 
 def test_bars_are_hours_days_weeks_or_months(site):
     with site.open("/?from=2024-03-20&to=2024-04-10") as page:
-        page.get_by_text("The same as a table").click()
+        page.get_by_text("Show as table").click()
         for name, number, first in [("Hour", 504, "Wed, 20 Mar 2024, 00:00"), ("Week", 4, "Week of 20 Mar 2024"),
                                     ("Month", 2, "March 2024"), ("Day", 21, "Wed, 20 Mar 2024")]:
             button = page.get_by_role("button", name=name)
@@ -151,15 +156,56 @@ def test_bars_are_as_high_as_their_credits_and_have_the_colours_of_the_scheme(si
         assert "61,91,217" not in colours(page), "nothing was used, so there is no bar"
 
 
-def test_the_axis_has_exact_numbers(site):
-    """Its steps are 1, 2, 2.5 and 5, times ten as often as need be."""
-    with site.open() as page:
-        numbers = [0, 0.25, 7.5, 125, 250, 1250, 1750, 12_500, 1_250_000, 2_500_000_000]
-        texts = page.evaluate("""async numbers => {
-            const { compact } = await import('/js/format.js');
-            return numbers.map(compact);
-        }""", numbers)
-        assert texts == ["0", "0.25", "7.5", "125", "250", "1.25k", "1.75k", "12.5k", "1.25m", "2.5bn"]
+def test_no_tip_of_a_bar_stays_after_a_zoom(site):
+    """Only a pointer that moves, or a key, reads a bar."""
+    with site.open("/?from=2024-03-20&to=2024-03-30") as page:
+        tip, period = page.locator("#chart-tip"), page.locator("#period")
+        page.mouse.move(*middle(page, 0.25))
+        page.mouse.down()
+        page.mouse.move(*middle(page, 0.55), steps=4)
+        page.route("**/usage/summary*", lambda route: None)
+        page.mouse.up()
+        # While the bars of the zoom are on their way, those that are there are not read.
+        page.mouse.move(*middle(page, 0.56))
+        page.mouse.move(*middle(page, 0.57))
+        expect(tip).to_be_hidden()
+        page.unroute("**/usage/summary*")
+        expect(period).to_have_text("22 Mar 2024 – 25 Mar 2024", timeout=15_000)
+        wait_until_live(page)
+        frames(page)
+        expect(tip).to_be_hidden()
+        page.mouse.move(*middle(page, 0.6))
+        expect(tip).to_be_visible()
+        page.go_back()
+        expect(period).to_have_text("20 Mar 2024 – 29 Mar 2024")
+        wait_until_live(page)
+        frames(page)
+        expect(tip).to_be_hidden()
+        # By keyboard, while the pointer rests over the bars.
+        page.mouse.move(*middle(page, 0.3))
+        expect(tip).to_be_visible()
+        page.locator("#chart").focus()
+        for key in ["Home", "Shift+ArrowRight", "Enter"]:
+            page.keyboard.press(key)
+        expect(period).to_have_text("20 Mar 2024 – 21 Mar 2024")
+        wait_until_live(page)
+        frames(page)
+        expect(tip).to_be_hidden()
+        expect(page.locator("#chart-readout")).to_have_text("")
+
+
+def test_a_tip_that_a_finger_has_opened_closes_with_its_bars(site):
+    with site.open("/", viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True) as page:
+        tip = page.locator("#chart-tip")
+        for place in [20, 150, 270]:
+            page.locator("#chart .u-over").tap(position={"x": place, "y": 100})
+            expect(tip).to_be_visible()
+            assert page.evaluate("document.documentElement.scrollWidth") == 390, "it is on the page"
+        page.locator("#from").fill("2024-03-25")
+        expect(page.locator("#period")).to_have_text("25 Mar 2024 – 5 Jun 2024")
+        wait_until_live(page)
+        frames(page)
+        expect(tip).to_be_hidden()
 
 
 def test_without_its_library_the_page_says_so_and_shows_all_the_rest(site):
@@ -168,7 +214,7 @@ def test_without_its_library_the_page_says_so_and_shows_all_the_rest(site):
         page.goto(SITE)
         expect(page.locator("#chart")).to_contain_text("/assets/uplot.js is missing")
         expect(page.locator("#messages")).to_have_text("3,000")
-        page.get_by_text("The same as a table").click()
+        page.get_by_text("Show as table").click()
         expect(page.locator(".twin tbody tr")).to_have_count(78)
         expect(page.locator("#state")).to_have_attribute("data-kind", "live")
 

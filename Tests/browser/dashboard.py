@@ -16,6 +16,9 @@ from orbital import psql  # noqa: E402
 SITE = os.environ.get("SITE", "")
 DATABASE = os.environ.get("DATABASE_URL", "")
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
+# A document that loads nothing, for tests that only import one of the page's scripts; Chromium may ask for
+# /favicon.ico, which there is not.
+SCRIPTS = "/favicon.svg"
 # Nobody looks: a frame need not wait for a screen.
 UNLIMITED = ["--disable-frame-rate-limit", "--disable-gpu-vsync"]
 DESKTOP = {"viewport": {"width": 1280, "height": 900}, "timezone_id": "America/New_York"}

@@ -33,8 +33,8 @@ def test_too_many_requests(site):
                 return page.locator("#state[data-kind=limited]").count() == 1
             eventually(page, is_limited)
             state = page.locator("#state")
-            expect(state).to_contain_text("Too many requests; wait a moment. Asking again in")
-            expect(state).to_contain_text("What is shown is of")
+            expect(state).to_contain_text("Too many requests; wait a moment. Retrying in")
+            expect(state).to_contain_text("Showing data from")
             assert page.locator("#messages").inner_text() == "3,000"
         def is_live():
             later(page, 60)

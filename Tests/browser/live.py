@@ -147,7 +147,7 @@ def test_what_is_chosen_in_the_chart_stays_and_is_told_anew(site):
 def test_the_first_record_of_all_appears_by_itself(site):
     site.sql("TRUNCATE usage_record")
     with site.open(has_clock=True) as page:
-        expect(page.locator("#chart-empty")).to_contain_text("No message has been recorded yet")
+        expect(page.locator("#chart-empty")).to_contain_text("No messages recorded yet.")
         expect(page.locator("#period")).to_have_text("No records yet")
         assert page.locator(".cards dd").all_inner_texts() == ["0.00", "0", "0", "–"]
         add(site)

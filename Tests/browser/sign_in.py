@@ -51,7 +51,7 @@ def test_nothing_is_shown_without_a_key_and_all_with_one(site):
 def test_a_key_that_is_wrong_or_may_not_read_is_refused_with_the_reason(site):
     with site.open(may_fail=True, is_live=False) as page:
         reason = page.locator("#sign-in-reason")
-        for key, words in [("orb_nonsense", "The API key is not valid."), ("ключ", "This is no API key."),
+        for key, words in [("orb_nonsense", "The API key is not valid."), ("ключ", "This is not an API key. A key starts with orb_ and has no spaces."),
                            (new_key("usage:write"), "The API key does not have the scope usage:read.")]:
             page.get_by_label("API key").fill(key)
             page.get_by_role("button", name="Sign in").click()
@@ -82,7 +82,7 @@ def test_signing_out_leaves_nothing_on_the_page_even_where_nothing_answers(site)
         page.route("**/usage*", lambda route: route.abort())
         page.route("**/usage/**", lambda route: route.abort())
         page.get_by_role("button", name="Sign out").click()
-        expect(page.locator("#state")).to_contain_text("The service cannot be reached.")
+        expect(page.locator("#state")).to_contain_text("The service is unreachable.")
         expect(page.get_by_role("button", name="Sign out")).to_be_hidden()
         assert page.locator("#records tbody tr[data-index]").count() == 0
         assert "59,9" not in page.content(), "the sum of the credits"
@@ -104,7 +104,7 @@ def test_a_download_carries_the_key(site):
         page.route("**/usage?*", lambda route: route.abort())
         page.get_by_role("link", name="Download as CSV").click()
         state = page.locator("#download-state")
-        expect(state).to_have_text("No file: The service cannot be reached.")
+        expect(state).to_have_text("Download failed: The service is unreachable.")
         page.unroute("**/usage?*")
         page.get_by_role("button", name="Show all reports").click()
         expect(state).to_have_text("")

@@ -1,10 +1,12 @@
 """Cards, bars and reports: the numbers on the page are those in the database."""
 
+import re
+
 from dashboard import expect, query, run
 
 SUMS = """
     SELECT to_char(sum(credit_hundredths) / 100.0, 'FM999,999,990.00'), to_char(count(*), 'FM999,999'),
-        to_char(count(report_name), 'FM999,999'), to_char(round(avg(credit_hundredths)) / 100, 'FM990.00')
+        to_char(count(DISTINCT report_name), 'FM999,999'), to_char(round(avg(credit_hundredths)) / 100, 'FM990.00')
     FROM usage_record WHERE {}"""
 
 
@@ -26,6 +28,25 @@ def test_cards_show_the_sums_of_the_range_and_the_report(site):
         assert page.locator("#period").inner_text() == "31 Mar 2024 – 1 Apr 2024"
 
 
+def test_the_card_of_reports_counts_reports_and_not_their_messages(site):
+    reports, messages = site.sql(
+        "SELECT count(DISTINCT report_name), to_char(count(report_name), 'FM9,999') FROM usage_record").split("|")
+    with site.open() as page:
+        assert page.locator("#reports").inner_text() == reports == "5"
+        card = page.locator(".cards div", has=page.locator("#reports"))
+        assert card.locator("dt").inner_text() == f"Reports in {messages} messages"
+        # A bucket's sum has no number of reports: what it counts is called what it is.
+        page.locator("#chart").focus()
+        page.keyboard.press("Home")
+        first = site.sql("""SELECT count(*), count(report_name) FROM usage_record
+            WHERE "timestamp" < '2024-03-21Z'""").split("|")
+        text = f"{first[0]} messages, {first[1]} with a report"
+        assert page.locator("#chart-tip .more").inner_text() == text
+        assert page.locator("#chart-readout").inner_text().endswith(text)
+        page.locator("#twin summary").click()
+        assert page.locator(".twin thead th").all_inner_texts() == ["When", "Credits", "Messages", "With a report"]
+
+
 def test_the_twin_of_the_chart_has_every_day_of_the_zone_also_those_of_nothing(site):
     expected = site.sql("""
         SELECT to_char(day, 'Dy, FMDD Mon YYYY') || '|' || to_char(coalesce(sum(credit_hundredths), 0) / 100.0,
@@ -34,7 +55,7 @@ def test_the_twin_of_the_chart_has_every_day_of_the_zone_also_those_of_nothing(s
         LEFT JOIN usage_record ON ("timestamp" AT TIME ZONE 'America/New_York')::date = day::date
         GROUP BY day ORDER BY day""").replace(", ", " ").splitlines()
     with site.open("/?tz=America/New_York") as page:
-        page.get_by_text("The same as a table").click()
+        page.get_by_text("Show as table").click()
         expect(page.locator(".twin tbody tr")).to_have_count(len(expected))
         shown = page.locator(".twin tbody tr").evaluate_all(
             "rows => rows.map(row => [...row.cells].map(cell => cell.textContent).join('|'))")
@@ -43,8 +64,9 @@ def test_the_twin_of_the_chart_has_every_day_of_the_zone_also_those_of_nothing(s
 
 
 def test_an_hour_that_comes_twice_has_its_offset(site):
+    site.sql("INSERT INTO usage_record VALUES (0, '2024-10-27T05:00Z', NULL, 'x')")
     with site.open("/?from=2024-10-27&to=2024-10-28&tz=Europe/London") as page:
-        page.get_by_text("The same as a table").click()
+        page.get_by_text("Show as table").click()
         hours = page.locator(".twin tbody th").all_inner_texts()
         assert hours[:4] == [f"Sun, 27 Oct 2024, {hour}" for hour in [
             "00:00", "01:00 (UTC+01:00)", "01:00 (UTC+00:00)", "02:00"]]
@@ -54,6 +76,7 @@ def test_an_hour_that_comes_twice_has_its_offset(site):
         page.keyboard.press("ArrowRight")
         expect(page.locator("#chart-tip")).to_contain_text("01:00 (UTC+01:00)")
         assert "01:00 (UTC+01:00): 0.00" in page.locator("#chart-readout").inner_text()
+    site.sql("DELETE FROM usage_record WHERE message_id = 0")
 
 
 def test_what_has_no_records_says_so_without_a_period_that_never_was(site):
@@ -61,7 +84,7 @@ def test_what_has_no_records_says_so_without_a_period_that_never_was(site):
                             ("/?from=2024-04-02&to=2024-04-02&tz=Asia/Tokyo", "2 Apr 2024, 00:00")]:
         with site.open(address) as page:
             assert page.locator("#period").inner_text() == period
-            expect(page.locator("#records-empty")).to_contain_text("No message matches.")
+            expect(page.locator("#records-empty")).to_contain_text("No messages in this range.")
 
 
 def test_reports_are_bars_by_credits_and_filter(site):
@@ -103,7 +126,37 @@ def test_a_report_is_found_by_a_part_of_its_name(site):
         expect(names).to_have_count(2)
         assert sorted(names.all_inner_texts()) == ["Lease Abstract", "Short Lease Report"]
         page.get_by_label("Find a report").fill("nothing like it")
-        expect(page.locator("#report-note")).to_have_text("No report has that in its name.")
+        expect(page.locator("#report-note")).to_have_text("No report name contains this text.")
+        page.get_by_role("button", name="Reset").click()
+        assert page.get_by_label("Find a report").input_value() == ""
+        expect(names).to_have_count(6)
+
+
+def test_a_list_of_reports_that_is_cut_says_how_many_there_are(site):
+    site.sql("""INSERT INTO usage_record ("timestamp", report_name, message_text)
+        SELECT '2025-01-01Z'::timestamptz, 'Report ' || n, repeat('x', 400 - n) FROM generate_series(1, 34) AS n
+        UNION ALL SELECT '2026-01-01Z', 'Report ' || n, 'x' FROM generate_series(1, 400) AS n""")
+    with site.open("/?from=2025-01-01&to=2025-01-02") as page:
+        note, box = page.locator("#report-note"), page.locator("#report-list")
+        seen = page.locator("#report-list li").evaluate_all("""items => {
+            const list = document.querySelector('#report-list').getBoundingClientRect();
+            return items.filter(item => {
+                const { top, height } = item.getBoundingClientRect();
+                return top + height / 2 > list.top && top + height / 2 < list.bottom;
+            }).length;
+        }""")
+        assert 5 <= seen <= 12
+        expect(note).to_have_text(f"Showing 1–{seen} of 34 rows")
+        box.evaluate("list => { list.scrollTop = list.scrollHeight; }")
+        expect(note).to_have_text(f"Showing {35 - seen}–34 of 34 rows")
+        page.get_by_label("Find a report").fill("Report 34")
+        expect(note).to_have_text("Showing 1–1 of 1 row")
+    with site.open("/?from=2026-01-01") as page:
+        expect(note := page.locator("#report-note")).to_contain_text(" of 100 rows; 400 in total, search for more")
+        page.get_by_label("Find a report").fill("Report 39")
+        expect(note).to_have_text(re.compile(r"Showing 1–\d+ of 11 rows"))
+        assert page.locator("#report option:disabled").inner_text() == "Showing 300 of 400; search for more below"
+    site.sql("""DELETE FROM usage_record WHERE "timestamp" >= '2025-01-01Z'""")
 
 
 run(globals())

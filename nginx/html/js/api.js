@@ -1,10 +1,11 @@
-// Questions to the service, and what can go wrong with them.
+// Requests to the service, and what can go wrong with them.
 
+import { parseExactly } from "./exact.js";
 import { storedKey } from "./sign-in.js";
 
 const WAIT_SECONDS = 30;
 
-/** Why there is no answer; `kind` is what the page has a state for. */
+/** Why a request failed; `kind` is what the page has a state for. */
 export class Failure extends Error {
   constructor(kind, message, { retryAfter = null, errors = [] } = {}) {
     super(message);
@@ -22,19 +23,19 @@ async function failureOf(response) {
   const kind = KINDS[response.status] ?? (response.status >= 500 ? "unavailable" : "failed");
   const problem = await response.json().catch(() => ({}));
   const message = problem.errors?.map((each) => each.message).join(" ") || problem.detail
-    || `The service answered with status ${response.status}.`;
+    || `The service returned status ${response.status}.`;
   const seconds = Number(response.headers.get("Retry-After") ?? NaN);
   return new Failure(kind, message, {
     retryAfter: Number.isFinite(seconds) ? seconds : null, errors: problem.errors ?? [],
   });
 }
 
-/** Aborted by the page itself: nobody waits for this answer any more. */
+/** Aborted by the page itself: nobody waits for this response any more. */
 export const isAbort = (error) => error.name === "AbortError";
 
 /**
- * An answer with status 200 or 304; throws a `Failure` for anything else, and for one whose body is
- * not there in `seconds`.
+ * A response with status 200 or 304; throws a `Failure` for anything else, and if its body has not
+ * arrived within `seconds`.
  */
 export async function ask(
   address, { method = "GET", etag = null, signal = null, seconds = WAIT_SECONDS } = {},
@@ -52,54 +53,55 @@ export async function ask(
   } catch (error) {
     if (isAbort(error)) throw error;
     if (error.name === "TimeoutError") {
-      throw new Failure("slow", `The service has not answered for ${seconds} seconds.`);
+      throw new Failure("slow", `The service did not respond within ${seconds} seconds.`);
     }
-    throw new Failure("offline", "The service cannot be reached.");
+    throw new Failure("offline", "The service is unreachable.");
   }
   if (!response.ok && response.status !== 304) throw await failureOf(response);
   return response;
 }
 
-/** The body's text; one that breaks off is no answer. */
+/** The body's text; a body that is cut off is a failure. */
 async function textOf(response) {
   try {
     return await response.text();
   } catch (error) {
     if (isAbort(error)) throw error;
-    if (error.name === "TimeoutError") throw new Failure("slow", "The answer takes too long.");
-    throw new Failure("unavailable", "The answer broke off before its end.");
+    if (error.name === "TimeoutError") throw new Failure("slow", "The response took too long.");
+    throw new Failure("unavailable", "The response was cut off.");
   }
 }
 
-/** What the body says, as `read` finds it in the text. */
-export async function contentOf(response, read = JSON.parse) {
+/** The content of a JSON body, with every digit of its numbers. */
+export async function contentOf(response) {
   const text = await textOf(response);
   try {
-    return read(text);
+    return parseExactly(text);
   } catch {
-    throw new Failure("failed", "The answer is not the service's.");
+    throw new Failure(
+      "failed", "The response is not JSON: a proxy or a sign-in page may be in the way.");
   }
 }
 
-/** Answers that are asked for again only with their tag: the same object means no change. */
-export class Answers {
-  #kept = new Map();
+/** Responses that are revalidated by their ETag: the same object means no change. */
+export class ResponseCache {
+  #cached = new Map();
   #limit = 8;
 
   async get(address, signal) {
-    const before = this.#kept.get(address);
+    const before = this.#cached.get(address);
     const response = await ask(address, { etag: before?.etag, signal });
-    const answer = response.status === 304
+    const entry = response.status === 304
       ? before
       : { etag: response.headers.get("ETag"), body: await contentOf(response) };
-    this.#kept.delete(address);
-    this.#kept.set(address, answer);
-    if (this.#kept.size > this.#limit) this.#kept.delete(this.#kept.keys().next().value);
-    return answer.body;
+    this.#cached.delete(address);
+    this.#cached.set(address, entry);
+    if (this.#cached.size > this.#limit) this.#cached.delete(this.#cached.keys().next().value);
+    return entry.body;
   }
 
-  /** What another key may have seen is nothing for the next one. */
+  /** What one key has read must not be shown to the next one. */
   clear() {
-    this.#kept.clear();
+    this.#cached.clear();
   }
 }

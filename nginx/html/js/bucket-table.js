@@ -1,8 +1,8 @@
-// The chart's twin: the same numbers as a table, made only where somebody opens it.
+// The chart's numbers as a table, made only where somebody opens it.
 
 import { bucketText, count, credits } from "./format.js";
 
-const HEADS = ["When", "Credits", "Messages", "Reports"];
+const HEADS = ["When", "Credits", "Messages", "With a report"];
 
 function tableOf({ buckets, granularity }) {
   const table = document.createElement("table");

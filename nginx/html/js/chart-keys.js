@@ -2,7 +2,7 @@
 
 import { sentence } from "./tip.js";
 
-/** Listens in `element` for `chart`; calling what comes back lets go of what was chosen. */
+/** Listens in `element` for `chart`; returns a function that ends reading and selecting. */
 export function startKeys(element, chart) {
   const readout = document.getElementById("chart-readout");
   let index = null;
@@ -10,6 +10,7 @@ export function startKeys(element, chart) {
 
   const letGo = () => {
     index = anchor = null;
+    readout.textContent = "";
     chart.point(null);
     chart.deselect();
   };

@@ -45,18 +45,28 @@ export class Chart {
     }).observe(element);
   }
 
-  show({ buckets, granularity }) {
+  show({ totals, buckets: all, granularity }) {
     if (!globalThis.uPlot) return this.#apologise();
+    // Without messages there is nothing to measure, and so no axis.
+    const buckets = totals.messages > 0 ? all : [];
     const areOthers = granularity !== this.granularity || buckets.length !== this.buckets.length
       || buckets[0]?.start !== this.buckets[0]?.start;
     this.buckets = buckets;
     this.granularity = granularity;
-    const data = [buckets.map((_, index) => index), buckets.map((each) => each.credits_used)];
+    const data = [
+      buckets.map((_, index) => index), buckets.map((each) => Number(each.credits_used)),
+    ];
     if (this.#plot) this.#plot.setData(data);
     else this.#plot = new uPlot(this.#options(), data, this.#element);
     this.#plot.root.hidden = buckets.length === 0;
-    if (areOthers) this.#letGo();
+    if (areOthers) this.#forget();
     else this.#tip.refresh(this.#plot);
+  }
+
+  /** Reads no bar and selects none, until the pointer moves or a key is pressed. */
+  #forget() {
+    this.#letGo();
+    this.#plot.setCursor({ left: -10, top: -10 });
   }
 
   /** deploy/dev/assets fetches the library; an installation may have forgotten to. */
@@ -101,7 +111,8 @@ export class Chart {
     return {
       width: this.#element.clientWidth,
       height: HEIGHT,
-      padding: [8, 8, 0, 0],
+      // On the right, room for half of the last label.
+      padding: [8, 24, 0, 0],
       legend: { show: false },
       cursor: {
         y: false, x: false, points: { show: false },
@@ -121,7 +132,7 @@ export class Chart {
           values: (plot) => ticksOf(this, plot.width).map((tick) => tick.text),
         },
         {
-          ...axis, size: 56, gap: 8, values: (_, numbers) => numbers.map(compact),
+          ...axis, size: 56, gap: 8, values: (plot, numbers) => this.#amounts(plot, numbers),
           grid: { stroke: paint("--line"), width: 1 },
         },
       ],
@@ -130,6 +141,12 @@ export class Chart {
         setSelect: [(plot) => this.#dragged(plot)],
       },
     };
+  }
+
+  /** The names of the lines; where nothing was used, only zero has one. */
+  #amounts({ data }, numbers) {
+    const isUsed = data[1].some((value) => value > 0);
+    return numbers.map((number) => (isUsed || number === 0 ? compact(number) : ""));
   }
 
   #dragged({ select, posToVal }) {

@@ -1,5 +1,6 @@
 // The fields above the cards: they show the view, and a change of theirs is a new view.
 
+import { count } from "./format.js";
 import { addDays, dateIn, daysOf, PRESETS, presetOf } from "./range.js";
 import { NO_REPORT } from "./reports.js";
 import { zoneOptions } from "./zones.js";
@@ -7,7 +8,7 @@ import { zoneOptions } from "./zones.js";
 const element = (id) => document.getElementById(id);
 const CUSTOM = "custom";
 /** Choices of the report field that are no report's name; names come after "=". */
-const ANY = "any", WITH = "with", WITHOUT = "without", SEVERAL = "several";
+const ANY = "any", WITH = "with", WITHOUT = "without", SEVERAL = "several", MORE = "more";
 const NAMES_SHOWN = 300;
 
 /** `onChange` hears what has changed of the view, and in which list it was chosen. */
@@ -34,8 +35,8 @@ export function startControls(onChange) {
 }
 
 /**
- * Calls `action` when there is another date. Chromium tells of a change after each digit: what is
- * typed is a date once Enter or the way out of the field says so. One from the calendar is at once.
+ * Calls `action` when there is another date. Chromium reports a change after each digit: what is
+ * typed counts after Enter or when the field loses the focus, a choice in the calendar at once.
  */
 function onDate(field, action) {
   let isTyping = false;
@@ -97,7 +98,7 @@ export function showControls(view) {
   const isListed = [...zone.options].some((option) => option.value === view.tz);
   if (!isListed) zone.append(new Option(view.tz));
   zone.value = view.tz;
-  element("zone-name").textContent = `(${view.tz})`;
+  element("zone-name").textContent = element("zone-name").title = `(${view.tz})`;
   showReports(view, null);
 }
 
@@ -105,18 +106,28 @@ function setDate(id, value) {
   if (element(id).value !== value) element(id).value = value;
 }
 
+function moreOption(shown, all) {
+  const text = `Showing ${count(shown)} of ${count(all)}; search for more below`;
+  const option = new Option(text, MORE);
+  option.disabled = true;
+  return option;
+}
+
 /** Fills the report field with `reports`, or with those that it has; chooses what the view says. */
 export function showReports(view, reports) {
   const field = element("report");
   if (reports) {
-    const names = reports.flatMap(({ report_name: name }) => name ?? [])
-      .slice(0, NAMES_SHOWN).toSorted((one, other) => one.localeCompare(other, "en"));
+    const all = reports.flatMap(({ report_name: name }) => name ?? []);
+    const names = all.slice(0, NAMES_SHOWN)
+      .toSorted((one, other) => one.localeCompare(other, "en"));
     const options = [
       new Option("All messages", ANY), new Option("With a report", WITH),
       new Option(NO_REPORT, WITHOUT), ...names.map((name) => new Option(name, `=${name}`)),
     ];
+    if (all.length > names.length) options.push(moreOption(names.length, all.length));
     const isSame = options.length === field.options.length
-      && options.every((option, index) => option.value === field.options[index].value);
+      && options.every((option, index) => option.value === field.options[index].value
+        && option.text === field.options[index].text);
     // An open list would close.
     if (!isSame) field.replaceChildren(...options);
   }

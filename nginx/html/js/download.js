@@ -30,7 +30,7 @@ async function save(link) {
     setTimeout(() => URL.revokeObjectURL(file.href), 60_000);
     say("");
   } catch (error) {
-    say(`No file: ${error.message}`);
+    say(`Download failed: ${error.message}`);
   }
 }
 

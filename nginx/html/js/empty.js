@@ -6,8 +6,8 @@ const element = (id) => document.getElementById(id);
 
 export function showEmpty({ totals }, view) {
   const text = isEverything(view)
-    ? "No message has been recorded yet. This page shows the first one as soon as it is there."
-    : "No message matches. Another range or another report may.";
+    ? "No messages recorded yet. The first one will appear here by itself."
+    : "No messages in this range. Try a wider range or another report.";
   for (const id of ["chart-empty", "records-empty"]) {
     element(id).hidden = totals.messages > 0;
     element(id).textContent = text;

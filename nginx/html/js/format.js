@@ -1,5 +1,7 @@
 // Numbers and times as people read them.
 
+import { hundredths } from "./exact.js";
+
 const LOCALE = "en-GB";
 const whole = new Intl.NumberFormat(LOCALE);
 const twoDecimals = new Intl.NumberFormat(LOCALE, {
@@ -7,16 +9,26 @@ const twoDecimals = new Intl.NumberFormat(LOCALE, {
 });
 const short = new Intl.NumberFormat(LOCALE, { notation: "compact", maximumFractionDigits: 2 });
 
+/** A rate may have more decimals than credits have. */
+const allDecimals = new Intl.NumberFormat(LOCALE, {
+  minimumFractionDigits: 2, maximumFractionDigits: 10,
+});
+
+// Each takes a number or, where a number would lose digits, its text.
 export const count = (number) => whole.format(number);
 export const credits = (number) => twoDecimals.format(number);
+export const rate = (number) => allDecimals.format(number);
 export const compact = (number) => short.format(number);
 
 /** "1 message", "2 messages". */
 export const counted = (number, noun) => `${count(number)} ${noun}${number === 1 ? "" : "s"}`;
 
-/** Credits for one message; in hundredths, for a quotient of two doubles could be a hair less. */
+/** Credits per message; half a hundredth is rounded away from zero, as the database rounds. */
 export function average({ credits_used: sum, messages }) {
-  return messages === 0 ? "–" : credits(Math.round(Math.round(sum * 100) / messages) / 100);
+  if (messages === 0) return "–";
+  const [total, number] = [hundredths(sum), BigInt(messages)];
+  const half = total < 0n ? -number : number;
+  return credits(`${(2n * total + half) / (2n * number)}E-2`);
 }
 
 function formatter(zone, options) {
@@ -27,7 +39,7 @@ function formatter(zone, options) {
 
 const clock = { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" };
 
-/** A function that tells a record's time in a zone, to the second. */
+/** A function that writes a record's time in a zone, to the second. */
 export function timesIn(zone) {
   const times = formatter(zone, clock);
   return (timestamp) => times.format(new Date(timestamp));
@@ -75,10 +87,15 @@ const tickDates = new Intl.DateTimeFormat(LOCALE, {
 });
 const tickMonths = new Intl.DateTimeFormat(LOCALE, { timeZone: "UTC", month: "short" });
 
-/** A bucket's short name under the axis; the year stands where it is not that of `before`. */
+/**
+ * A bucket's short name under the axis. The year follows where it is not that of `before`; an hour
+ * that is not midnight has its time, and its date where that is not the one of `before`.
+ */
 export function tickText(bucket, granularity, before) {
   const date = new Date(`${bucket.date}T00:00:00Z`);
-  if (granularity === "hour" && before?.date === bucket.date) return bucket.start.slice(11, 16);
+  const time = bucket.start.slice(11, 16);
+  if (granularity === "hour" && before?.date === bucket.date) return time;
+  if (granularity === "hour" && time !== "00:00") return `${time}\n${tickDates.format(date)}`;
   const text = (granularity === "month" ? tickMonths : tickDates).format(date);
   return before?.date.slice(0, 4) === bucket.date.slice(0, 4)
     ? text : `${text}\n${bucket.date.slice(0, 4)}`;

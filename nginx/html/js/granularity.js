@@ -25,7 +25,7 @@ export function showGranularity(granularity, length) {
     const isInUse = button.value === granularity;
     button.ariaPressed = isInUse;
     button.disabled = !isInUse && !fits(button.value, length);
-    button.title = button.disabled ? "The range is too long for this" : "";
+    button.title = button.disabled ? `Choose a shorter range to show each ${button.value}` : "";
   }
   title.textContent = granularity === "total" ? "Credits" : `Credits per ${granularity}`;
 }

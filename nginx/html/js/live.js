@@ -1,11 +1,11 @@
-// Asks again and again while somebody looks, and less often while nothing answers.
+// Polls while the page is visible, and less often while requests fail.
 
 import { isAbort } from "./api.js";
 import { onRetry, showFailure, showFresh, showWaiting } from "./status.js";
 
 const INTERVAL_SECONDS = 3;
 const LONGEST_SECONDS = 60;
-/** Asking again does not help: the address, or who asks, must change first. */
+/** Retrying does not help: the address or the key must change first. */
 const HOPELESS = ["invalid", "unauthorised", "forbidden", "missing"];
 
 /**
@@ -49,7 +49,7 @@ export class Live {
     }
   }
 
-  /** Says what failed, here or elsewhere on the page, and asks again later. */
+  /** Says what failed, here or elsewhere on the page, and retries later. */
   failed(failure) {
     clearTimeout(this.#timer);
     this.#failures += 1;

@@ -14,7 +14,7 @@ import { RecordsTable } from "./records.js";
 import { ReportList } from "./reports.js";
 import { askForKey, showSignedIn, startSignIn } from "./sign-in.js";
 import { cycled, makeSortable, showSort } from "./sort.js";
-import { forgetAnswers, summariesOf } from "./summaries.js";
+import { forgetResponses, summariesOf } from "./summaries.js";
 import { emptyView, readView, recordsOf, searchOf } from "./view.js";
 import { withReport, zoomed } from "./view-changes.js";
 
@@ -23,7 +23,7 @@ const PASSING_MILLISECONDS = 1000;
 
 let address = location.search;
 let { view, faults } = readView(address);
-/** What is on the screen: the rows of which parameters, and the sums of which answer. */
+/** What is on the screen: the rows of which parameters, and the sums of which response. */
 const shown = { rows: null, summary: null, reports: null };
 
 /** The field that the address was changed with last, and when. */
@@ -47,7 +47,7 @@ async function load(signal) {
   const wanted = view;
   const parameters = recordsOf(wanted).toString();
   const rows = shown.rows === parameters ? null : table.show(wanted);
-  // Until they have come, nobody knows whose are there.
+  // Until these arrive, the rows on the screen may be of either view.
   if (rows) shown.rows = null;
   // It is awaited below; until then its failure is nobody's.
   rows?.catch(() => {});
@@ -81,7 +81,7 @@ function showSums({ summary, reports: all, length, notice }) {
   }
 }
 
-/** Shows everything of a view that needs no answer. */
+/** Shows everything of a view that needs no response. */
 function showView() {
   if (shown.summary) element("main").dataset.shows = "other";
   showNotices(faults);
@@ -121,11 +121,12 @@ addEventListener("popstate", () => {
 });
 
 startControls(change);
+element("reset").addEventListener("click", () => reports.reset());
 startDownloads();
 element("all-reports").addEventListener("click", () => change({ reports: [], hasReport: null }));
 startGranularity((granularity) => change({ granularity }));
 startSignIn(() => {
-  forgetAnswers();
+  forgetResponses();
   shown.rows = shown.summary = shown.reports = null;
   live.now();
 });

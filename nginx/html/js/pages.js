@@ -1,5 +1,5 @@
 // Records by page. The service gives the cursor of the next page with each; of the pages
-// themselves only a few are kept, so that a million records take no more memory than a thousand.
+// themselves only a few are cached, so that a million records take no more memory than a thousand.
 
 import { ask, contentOf } from "./api.js";
 import { queryText } from "./view.js";
@@ -8,11 +8,6 @@ export const PAGE = 1000;
 const KEPT = 6;
 
 export const samePage = (one, other) => Math.floor(one / PAGE) === Math.floor(other / PAGE);
-
-/** Ids beyond 2^53 would lose digits as numbers; text in JSON has its quotes escaped. */
-function parse(text) {
-  return JSON.parse(text.replace(/"message_id":(\d{16,})/g, '"message_id":"$1"'));
-}
 
 function cursorOf(response) {
   const address = response.headers.get("Link")?.match(/<([^>]*)>; rel="next"/)?.[1];
@@ -82,7 +77,7 @@ export class Pages {
       onStep();
     }
     const response = await ask(this.#page(number), { signal });
-    const { usage } = await contentOf(response, parse);
+    const { usage } = await contentOf(response);
     const revision = Number(response.headers.get("X-Usage-Revision"));
     return () => this.#keep(number, usage, revision, cursorOf(response));
   }

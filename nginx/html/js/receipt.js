@@ -1,7 +1,7 @@
-// How the credits of one message came about.
+// How the credits of one message were calculated.
 
 import { ask, contentOf, isAbort } from "./api.js";
-import { count, credits, preciseTime } from "./format.js";
+import { count, credits, preciseTime, rate } from "./format.js";
 
 const dialog = document.getElementById("receipt");
 const body = document.getElementById("receipt-body");
@@ -10,7 +10,7 @@ let asking = null;
 function counting({ tokenizer, characters, tokens }) {
   return tokenizer === "characters"
     ? `${count(characters)} characters ÷ 4 = ${credits(tokens)} tokens`
-    : `${count(tokens)} tokens, counted by ${tokenizer}`;
+    : `${count(tokens)} tokens, counted with ${tokenizer}`;
 }
 
 /** The lines of a receipt: what, and how much. */
@@ -22,16 +22,16 @@ function linesOf(record, zone) {
     ["Characters", count(receipt.characters)],
   ];
   if (receipt.priced_by === "writer") {
-    lines.push(["Tokens", credits(receipt.tokens)], ["Price", "Set by the program that wrote it"]);
+    lines.push(["Tokens", credits(receipt.tokens)], ["Price", "Set by its sender"]);
   } else {
     lines.push(
       ["Tokens", counting(receipt)],
-      ["Rate", `${credits(receipt.credits_per_100_tokens)} credits for 100 tokens`],
-      ["Rate in force", receipt.rate_effective_from
-        ? `since ${preciseTime(receipt.rate_effective_from, zone)}` : "from the start"],
+      ["Rate", `${rate(receipt.credits_per_100_tokens)} credits per 100 tokens`],
+      ["Rate since", receipt.rate_effective_from
+        ? preciseTime(receipt.rate_effective_from, zone) : "initial rate"],
       ["Calculated", `${credits(receipt.tokens)} ÷ 100 × `
-        + `${credits(receipt.credits_per_100_tokens)} = ${credits(receipt.calculated)}`],
-      ["Minimum", credits(receipt.minimum) + (receipt.minimum_applied ? ", which applies" : "")],
+        + `${rate(receipt.credits_per_100_tokens)} = ${rate(receipt.calculated)}`],
+      ["Minimum", credits(receipt.minimum) + (receipt.minimum_applied ? " (applied)" : "")],
     );
   }
   return lines;
@@ -58,7 +58,7 @@ function note(text) {
 /** Opens the receipt of a message; the focus returns to `opener`. */
 export async function showReceipt(id, opener, zone) {
   document.getElementById("receipt-title").textContent = `Message ${id}`;
-  body.replaceChildren(note("Reading …"));
+  body.replaceChildren(note("Loading …"));
   dialog.addEventListener("close", () => {
     asking?.abort();
     // The row may have been taken away by scrolling or by a change.

@@ -21,20 +21,38 @@ function newItem() {
   return item;
 }
 
+/** "Showing 1–7 of 35 rows": a row counts if half of it is in sight. */
+function positionText(top, height, whole, rows, found) {
+  const place = (pixels) => Math.round(pixels * rows / whole);
+  const [first, last] = [place(top) + 1, Math.min(rows, place(top + height))];
+  const more = found > rows ? `; ${count(found)} in total, search for more` : "";
+  return `Showing ${first}–${Math.max(first, last)} of ${counted(rows, "row")}${more}`;
+}
+
 export class ReportList {
   #list = element("report-list");
   #search = element("find-report");
   #reports = [];
   #view = null;
+  /** How many reports there are to show, also those that the list has no room for. */
+  #found = 0;
   #items = new Map();
 
   /** `onToggle` hears a report's name, or null for the messages without one. */
   constructor(onToggle) {
     this.#search.addEventListener("input", () => this.#render());
+    this.#list.addEventListener("scroll", () => this.#showPosition(), { passive: true });
+    new ResizeObserver(() => this.#showPosition()).observe(this.#list);
     this.#list.addEventListener("click", (event) => {
       const item = event.target.closest("li");
       if (item) onToggle(item.report.report_name ?? null);
     });
+  }
+
+  /** Lists all reports again. */
+  reset() {
+    this.#search.value = "";
+    this.#render();
   }
 
   show(reports, view) {
@@ -72,9 +90,17 @@ export class ReportList {
       if (items.some((item) => item.contains(focused))) focused.focus({ preventScroll: true });
     }
     if (this.#items.size > 4 * SHOWN) this.#items = new Map();
-    element("report-note").textContent = found.length > shown.length
-      ? `The first ${SHOWN} of ${count(found.length)}; find the others by name.`
-      : found.length === 0 && wanted ? "No report has that in its name." : "\u00a0";
+    this.#found = found.length;
+    this.#showPosition();
+  }
+
+  /** Says which rows are in sight, of how many: not every browser shows that a list scrolls. */
+  #showPosition() {
+    const { scrollTop, clientHeight, scrollHeight, children: { length: rows } } = this.#list;
+    this.#list.classList.toggle("has-more", scrollTop + clientHeight < scrollHeight - 1);
+    element("report-note").textContent = rows > 0
+      ? positionText(scrollTop, clientHeight, scrollHeight, rows, this.#found)
+      : this.#search.value.trim() ? "No report name contains this text." : "\u00a0";
   }
 
   #fill(item, report, most) {

@@ -2,6 +2,9 @@
 
 import { count, credits } from "./format.js";
 
+/** More characters than fit into one line of normal size. */
+const LONG = 9;
+
 /** A row without content, for the record at `index`. */
 export function newRow(index) {
   const row = document.createElement("tr");
@@ -16,6 +19,12 @@ export function newRow(index) {
   return row;
 }
 
+/** Writes an id or credits, every digit of which must be seen: long ones are small, and wrap. */
+function show(cell, place, text) {
+  place.textContent = text;
+  cell.classList.toggle("long", text.length > LONG);
+}
+
 /** Shows a record in a row; without one, that it is still to come. */
 export function fillRow(row, record, timeText) {
   const button = row.cells[0].firstChild;
@@ -23,21 +32,21 @@ export function fillRow(row, record, timeText) {
   row.record = record;
   row.classList.toggle("pending", !record);
   button.disabled = !record;
-  button.textContent = record ? record.message_id : "";
+  show(row.cells[0], button, record ? String(record.message_id) : "");
   button.ariaLabel = record ? `Message ${record.message_id}, receipt` : "";
   row.cells[1].textContent = record ? timeText(record.timestamp) : "";
   row.cells[2].textContent = record?.report_name ?? "";
   row.cells[2].title = record?.report_name ?? "";
-  row.cells[3].textContent = record ? credits(record.credits_used) : "";
+  show(row.cells[3], row.cells[3], record ? credits(record.credits_used) : "");
 }
 
 /** "1–20 of 1,000,000". */
 export function positionText(first, last, total, isKnown) {
   if (total === 0) return "None";
-  return `${count(first + 1)}–${count(last)} of ${count(total)}${isKnown ? "" : " and more"}`;
+  return `${count(first + 1)}–${count(last)} of ${count(total)}${isKnown ? "" : " or more"}`;
 }
 
-/** What is said on the way to a row whose cursor is not known yet. */
+/** The progress towards a row of which the cursor is not known yet. */
 export function findingText(index, done, all) {
   return `Finding record ${count(index + 1)}: page ${count(done)} of ${count(all)}`;
 }

@@ -1,4 +1,4 @@
-// The one line that says how fresh the page is, and what is in the way.
+// The line that says how fresh the page is, and what failed.
 
 import { show } from "./focus.js";
 
@@ -23,13 +23,13 @@ let seen = null;
 function stale() {
   if (!seen) return "";
   return element("main").dataset.shows === "other"
-    ? " What is shown is the view before." : ` What is shown is of ${seen}.`;
+    ? " Still showing the previous view." : ` Showing data from ${seen}.`;
 }
 
-/** Says that an answer takes long, once it does; the others call this off. */
+/** Says that a response takes long, once it does; the functions below cancel this. */
 export function showWaiting(isFirst) {
   clearTimeout(slowness);
-  if (isFirst) say("busy", "Reading …");
+  if (isFirst) say("busy", "Loading …");
   slowness = setTimeout(() => {
     say("slow", `The service is slow; still waiting.${stale()}`, true);
   }, SLOW_AFTER);
@@ -41,14 +41,14 @@ export function showFresh() {
   const state = element("state");
   // Every few seconds the same: read out once, not again and again.
   if (state.dataset.kind !== "live") say("live", "Live");
-  state.title = `Last asked at ${seen}`;
+  state.title = `Last checked at ${seen}`;
 }
 
-/** Says what failed and when it is tried again; without `seconds`, that it takes a person. */
+/** Says what failed, and when it is retried; without `seconds` it is not. */
 export function showFailure(failure, seconds) {
   clearTimeout(slowness);
-  const way = seconds === null ? "" : ` Asking again in ${Math.ceil(seconds)} s.`;
-  // Where a key is asked for, that is the way on.
+  const way = seconds === null ? "" : ` Retrying in ${Math.ceil(seconds)} s.`;
+  // The sign-in form is shown instead.
   const canRetry = !["unauthorised", "forbidden"].includes(failure.kind);
   say(failure.kind, `${failure.message}${way}${stale()}`, canRetry);
 }

@@ -1,6 +1,6 @@
 // Sums of a view: for the cards, the chart and the list of reports.
 
-import { Answers } from "./api.js";
+import { ResponseCache } from "./api.js";
 import { filterOf, GRANULARITIES, isFiltered, queryText } from "./view.js";
 
 const HOUR = 3_600_000;
@@ -9,9 +9,9 @@ const SIZES = { hour: HOUR, day: 24 * HOUR, week: 168 * HOUR, month: 30.4 * 24 *
 const LIMITS = { hour: 744, day: 366, week: 260, month: 120 };
 const ORDER = [...GRANULARITIES, "total"];
 
-const answers = new Answers();
+const responses = new ResponseCache();
 
-export const forgetAnswers = () => answers.clear();
+export const forgetResponses = () => responses.clear();
 
 function address(view, granularity) {
   const parameters = filterOf(view);
@@ -25,7 +25,7 @@ export function fits(granularity, milliseconds) {
     || Math.floor(milliseconds / SIZES[granularity]) <= LIMITS[granularity];
 }
 
-/** Days, or what is nearest to them and still can be read. */
+/** Days, or the next granularity that has few enough buckets. */
 function suited(milliseconds) {
   if (milliseconds > 0 && milliseconds <= 3 * SIZES.day) return "hour";
   return ORDER.slice(1).find((granularity) => fits(granularity, milliseconds));
@@ -33,11 +33,11 @@ function suited(milliseconds) {
 
 function unfit(wanted, used, milliseconds) {
   const number = Math.ceil(milliseconds / SIZES[wanted]).toLocaleString("en-GB");
-  return `granularity=${wanted} would be ${number} bars, more than ${LIMITS[wanted]}: `
-    + `here is one for each ${used === "total" ? "whole range" : used}.`;
+  return `${number} bars are too many to show each ${wanted} (at most ${LIMITS[wanted]}). `
+    + `Showing ${used === "total" ? "one total" : `${used}s`}.`;
 }
 
-/** The filter that was asked about last, and the length of its range. */
+/** The filter of the last request, and the length of its range. */
 let last = { filter: null, length: 0 };
 
 const lengthOf = ({ from, to }) => (from ? new Date(to) - new Date(from) : 0);
@@ -46,12 +46,12 @@ const lengthOf = ({ from, to }) => (from ? new Date(to) - new Date(from) : 0);
 async function findLength(view, signal) {
   if (view.from && view.to) return lengthOf(view);
   if (last.filter === filterOf(view).toString()) return last.length;
-  return lengthOf(await answers.get(address(view, "total"), signal));
+  return lengthOf(await responses.get(address(view, "total"), signal));
 }
 
 /**
  * The summary of a view and, where it is filtered by report, that of all reports in its range.
- * `notice` says that another granularity was taken than the view names.
+ * `notice` says that another granularity is used than the view names.
  */
 export async function summariesOf(view, signal) {
   const length = await findLength(view, signal);
@@ -61,14 +61,14 @@ export async function summariesOf(view, signal) {
   for (;;) {
     try {
       const [summary, all] = await Promise.all([
-        answers.get(address(view, granularity), signal),
-        isFiltered(view) ? answers.get(address(everyReport, "total"), signal) : null,
+        responses.get(address(view, granularity), signal),
+        isFiltered(view) ? responses.get(address(everyReport, "total"), signal) : null,
       ]);
       last = { filter: filterOf(view).toString(), length: lengthOf(summary) };
       const notice = wanted && granularity !== wanted ? unfit(wanted, granularity, length) : null;
       return { summary, reports: (all ?? summary).by_report, length, notice };
     } catch (error) {
-      // Days of 23 hours, or a record that has just come: the service counts exactly.
+      // Days of 23 hours, or a record that has just arrived: the service counts exactly.
       if (!error.errors?.some((each) => each.code === "too_many_buckets")) throw error;
       granularity = ORDER[ORDER.indexOf(granularity) + 1];
     }

@@ -4,28 +4,40 @@ import { tickText } from "./format.js";
 
 const WIDTH = 68;
 const STEPS = {
-  hour: [1, 2, 3, 6, 12, 24, 48, 72, 168],
+  hour: [1, 2, 3, 6, 12],
   day: [1, 2, 7, 14],
   week: [1, 2, 4, 8, 13, 26, 52],
   month: [1, 2, 3, 6, 12, 24],
   total: [1],
 };
 
-/** The indices that may have one; months begin on many dates, so days count from their first. */
-function candidates(buckets, granularity, room) {
+/** The bars at round hours, dates or months; none where regular steps are better. */
+function roundOnes(buckets, granularity, step) {
   const all = buckets.map((_, index) => index);
-  if (granularity === "day" && buckets.length / room > 7) {
-    return all.filter((index) => buckets[index].date.endsWith("-01"));
+  if (granularity === "hour") {
+    const clock = (index) => buckets[index].start.slice(11, 16);
+    if (!step) return all.filter((index) => buckets[index - 1]?.date !== buckets[index].date
+      && (index > 0 || clock(index) === "00:00"));
+    return all.filter((index) => parseInt(clock(index)) % step === 0
+      && clock(index).endsWith(":00"));
   }
-  const step = STEPS[granularity].find((each) => buckets.length / each <= room)
-    ?? Math.ceil(buckets.length / room);
-  return all.filter((index) => index % step === 0);
+  if (granularity === "day" && !step) {
+    const firsts = all.filter((index) => buckets[index].date.endsWith("-01"));
+    return firsts.length > 2 ? firsts : [];
+  }
+  return [];
 }
 
-/** The ticks of a chart that is `width` wide: which bar, and its text. */
+/** The ticks of a chart that is `width` wide, at least two of them: which bar, and its text. */
 export function ticksOf({ buckets, granularity }, width) {
   const room = Math.max(2, Math.floor((width - 64) / WIDTH));
-  const indices = candidates(buckets, granularity, room);
+  const step = STEPS[granularity]
+    .find((each) => buckets.length / each <= room && buckets.length > each);
+  let indices = roundOnes(buckets, granularity, step);
+  if (indices.length < 2) {
+    const every = step ?? Math.ceil(buckets.length / room);
+    indices = buckets.map((_, index) => index).filter((index) => index % every === 0);
+  }
   const every = Math.ceil(indices.length / room);
   const chosen = indices.filter((_, place) => place % every === 0);
   return chosen.map((index, place) => ({

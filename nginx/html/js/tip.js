@@ -1,6 +1,6 @@
 // What the bar under the pointer, or under the keyboard, stands for.
 
-import { bucketText, counted, credits } from "./format.js";
+import { bucketText, count, counted, credits } from "./format.js";
 
 function line(text, name) {
   const element = document.createElement("span");
@@ -9,11 +9,15 @@ function line(text, name) {
   return element;
 }
 
-/** A bucket in one sentence, for those who hear it. */
+/** A bucket's messages: how many reports these have is not known for a bucket. */
+const messagesText = ({ messages, reports }) =>
+  `${counted(messages, "message")}, ${count(reports)} with a report`;
+
+/** A bucket in one sentence, for screen readers. */
 export function sentence(buckets, index, granularity) {
   const bucket = buckets[index];
   return `${bucketText(buckets, index, granularity)}: ${credits(bucket.credits_used)} credits, `
-    + `${counted(bucket.messages, "message")}, ${counted(bucket.reports, "report")}`;
+    + messagesText(bucket);
 }
 
 export class Tip {
@@ -46,11 +50,13 @@ export class Tip {
     this.#tip.replaceChildren(
       line(bucketText(buckets, index, granularity), "when"),
       line(`${credits(bucket.credits_used)} credits`, "what"),
-      line(`${counted(bucket.messages, "message")}, ${counted(bucket.reports, "report")}`, "more"),
+      line(messagesText(bucket), "more"),
     );
     const middle = plot.over.offsetLeft + (left + right) / 2;
     const isRight = middle > plot.width / 2;
-    const place = isRight ? middle - this.#tip.offsetWidth - 12 : middle + 12;
-    this.#tip.style.transform = `translate(${Math.round(Math.max(0, place))}px, 8px)`;
+    const width = this.#tip.offsetWidth;
+    const place = isRight ? middle - width - 12 : middle + 12;
+    const inside = Math.max(0, Math.min(plot.width - width, place));
+    this.#tip.style.transform = `translate(${Math.round(inside)}px, 8px)`;
   }
 }

@@ -22,11 +22,14 @@ export const isFiltered = ({ reports, hasReport }) => reports.length > 0 || hasR
 /** Whether a view leaves no record out. */
 export const isEverything = (view) => !view.from && !view.to && !isFiltered(view);
 
-/** A zone by its name, as the service writes it: small or capital letters are all the same here. */
-function zoneNamed(name) {
+/** What browsers and systems call a zone that they could not find out. */
+const NO_ZONES = ["Etc/Unknown", "Factory"];
+
+/** A zone by its name in any case, as the service writes it; null if there is no such zone. */
+export function zoneNamed(name) {
   try {
     const { timeZone } = new Intl.DateTimeFormat("en", { timeZone: name }).resolvedOptions();
-    if (!/^[A-Za-z]/.test(name)) return null;
+    if (!/^[A-Za-z]/.test(name) || NO_ZONES.includes(timeZone)) return null;
     return timeZone.toLowerCase() === name.toLowerCase() ? timeZone : name;
   } catch {
     return null;
@@ -42,17 +45,17 @@ function isTime(text) {
 
 const repeated = (text) => (text.length > REPEATED ? `${text.slice(0, REPEATED)}…` : text);
 
-/** The terms that are understood; `fault` is called for each of the others. */
+/** The valid terms; `fault` is called for each of the others. */
 function readSort(text, fault) {
   const terms = [];
   for (const part of text.split(",")) {
     const [column, direction = "asc", ...rest] = part.split(":");
     const isKnown = COLUMNS.includes(column) && ["asc", "desc"].includes(direction);
     if (!isKnown || rest.length > 0) {
-      fault(`sort=${repeated(part)} is not understood: ${COLUMNS.join(" and ")} can be sorted, `
-        + "asc or desc.");
+      fault(`“${repeated(part)}” is not a valid sort `
+        + `(use ${COLUMNS.join(" or ")}, then :asc or :desc). Ignored.`);
     } else if (terms.some((term) => term.column === column)) {
-      fault(`sort names ${column} twice; the first counts.`);
+      fault(`The sort names ${column} twice. The first counts.`);
     } else {
       terms.push({ column, direction });
     }
@@ -60,7 +63,7 @@ function readSort(text, fault) {
   return terms;
 }
 
-/** The view that an address means, and a sentence for each thing in it that means nothing. */
+/** The view that an address means, and a sentence for each invalid part of it. */
 export function readView(search) {
   const parameters = new URLSearchParams(search);
   const view = emptyView();
@@ -69,37 +72,40 @@ export function readView(search) {
 
   for (const name of new Set(parameters.keys())) {
     if (name !== "report_name" && !SINGLE.includes(name)) {
-      fault(`“${repeated(name)}” in the address is unknown; it has no effect.`);
+      fault(`Unknown parameter “${repeated(name)}” in the address. Ignored.`);
     } else if (SINGLE.includes(name) && parameters.getAll(name).length > 1) {
-      fault(`“${name}” is in the address more than once; the first counts.`);
+      fault(`The address has “${name}” more than once. The first counts.`);
     }
   }
-  const take = (name, isRight, expected, assign) => {
+  const take = (name, isRight, assign, what, instead) => {
     const text = parameters.get(name);
     if (text === null) return;
     if (isRight(text)) assign(text);
-    else fault(`${name}=${repeated(text)} is not understood: ${expected}`);
+    else fault(`“${repeated(text)}” is not a ${what}. Showing ${instead}.`);
   };
 
-  const range = "a date such as 2024-01-31, or a time with its offset, is.";
-  take("from", isTime, range, (text) => { view.from = text; });
-  take("to", isTime, range, (text) => { view.to = text; });
-  // When a date begins is the service's to say; beside a time it cannot be compared here.
+  take("from", isTime, (text) => { view.from = text; },
+    "valid start date (use 2024-01-31)", "from the first record");
+  take("to", isTime, (text) => { view.to = text; },
+    "valid end date (use 2024-01-31)", "up to the last record");
+  // Only the service knows when a date begins, so a date and a time are not compared here.
   const areAlike = view.from && view.to && DATE.test(view.from) === DATE.test(view.to);
   if (areAlike && new Date(view.from) > new Date(view.to)) {
-    fault(`from=${view.from} is after to=${view.to}; all time is shown.`);
+    fault(`The start ${view.from} is after the end ${view.to}. Showing all time.`);
     view.from = view.to = null;
   }
-  take("tz", zoneNamed, "a zone such as Europe/London is.",
-    (text) => { view.tz = zoneNamed(text); });
-  take("has_report", (text) => ["true", "false"].includes(text), "true or false is.",
-    (text) => { view.hasReport = text === "true"; });
-  take("granularity", (text) => GRANULARITIES.includes(text), `${GRANULARITIES.join(", ")} are.`,
-    (text) => { view.granularity = text; });
+  take("tz", zoneNamed, (text) => { view.tz = zoneNamed(text); },
+    "known time zone (use Europe/London)", "UTC");
+  take("has_report", (text) => ["true", "false"].includes(text),
+    (text) => { view.hasReport = text === "true"; },
+    "valid has_report (use true or false)", "all messages");
+  take("granularity", (text) => GRANULARITIES.includes(text),
+    (text) => { view.granularity = text; },
+    "valid granularity (use hour, day, week or month)", "the one that fits");
   const sort = parameters.get("sort");
   if (sort !== null) view.sort = readSort(sort, fault);
   view.reports = [...new Set(parameters.getAll("report_name"))].filter((name) => {
-    if (name === "") fault("report_name is empty; it has no effect.");
+    if (name === "") fault("The address has an empty report_name. Ignored.");
     return name !== "";
   });
   return { view, faults };

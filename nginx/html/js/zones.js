@@ -1,5 +1,7 @@
 // The time zones that can be chosen: UTC and the reader's own before all others.
 
+import { zoneNamed } from "./view.js";
+
 function group(label, zones) {
   const element = document.createElement("optgroup");
   element.label = label;
@@ -8,8 +10,9 @@ function group(label, zones) {
 }
 
 export function zoneOptions() {
-  const own = Intl.DateTimeFormat().resolvedOptions().timeZone;
-  const all = Intl.supportedValuesOf("timeZone").filter((zone) => zone !== "UTC");
+  // A computer without a valid zone has one that the service does not know.
+  const own = zoneNamed(Intl.DateTimeFormat().resolvedOptions().timeZone ?? "");
+  const all = Intl.supportedValuesOf("timeZone").filter((zone) => zoneNamed(zone));
   const near = own && own !== "UTC" ? ["UTC", own] : ["UTC"];
-  return [group("Near", near), group("All", all.filter((zone) => !near.includes(zone)))];
+  return [group("Suggested", near), group("All", all.filter((zone) => !near.includes(zone)))];
 }
