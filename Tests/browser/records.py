@@ -110,6 +110,24 @@ def test_a_minimum_that_applies_is_said(site):
         expect(page.get_by_role("dialog")).to_contain_text("1.00 (applied)")
 
 
+def test_a_receipt_whose_tokens_are_estimated_says_so(site):
+    """SQL has left out the count of a rate that counts exactly, so characters stand in for it."""
+    site.sql("""
+        INSERT INTO credit_rate (effective_from, tokenizer, hundredths_per_100_tokens, minimum_hundredths)
+        VALUES ('2024-07-01Z', 'o200k_base', 4000, 100);
+        INSERT INTO usage_record (message_id, "timestamp", message_text) VALUES (0, '2024-07-02Z', 'What is the rent?')""")
+    try:
+        with site.open("/?from=2024-07-01") as page:
+            page.get_by_role("button", name="Message 0, receipt").click()
+            expect(page.get_by_role("dialog")).to_contain_text("17 characters ÷ 4 = 4.25 tokens (estimated)")
+    finally:
+        site.sql("""
+            DELETE FROM usage_record WHERE message_id = 0;
+            ALTER TABLE credit_rate DISABLE TRIGGER credit_rate_append_only;
+            DELETE FROM credit_rate WHERE effective_from = '2024-07-01Z';
+            ALTER TABLE credit_rate ENABLE TRIGGER credit_rate_append_only;""")
+
+
 def test_the_keyboard_walks_through_the_rows(site):
     last = site.sql(f"SELECT message_id FROM usage_record {ORDER} OFFSET 2999")
     with site.open() as page:

@@ -7,9 +7,10 @@ const dialog = document.getElementById("receipt");
 const body = document.getElementById("receipt-body");
 let asking = null;
 
-function counting({ tokenizer, characters, tokens }) {
+function counting({ tokenizer, characters, tokens, estimated }) {
   return tokenizer === "characters"
     ? `${count(characters)} characters ÷ 4 = ${credits(tokens)} tokens`
+      + (estimated ? " (estimated)" : "")
     : `${count(tokens)} tokens, counted with ${tokenizer}`;
 }
 

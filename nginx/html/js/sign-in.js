@@ -14,7 +14,7 @@ export function startSignIn(onKey) {
     const key = element("key").value.trim();
     // A header cannot carry anything else, and a key is nothing else.
     if (!/^[\x21-\x7e]+$/.test(key)) {
-      element("sign-in-reason").textContent = 
+      element("sign-in-reason").textContent =
         "This is not an API key. A key starts with orb_ and has no spaces.";
       return;
     }
