@@ -98,8 +98,56 @@ import Testing
             })
         let last = try startAndWait()
         #expect(try count() == "258147\n")
-        last.signal(SIGTERM)
-        last.wait()
+        kill(try #require(try child("nginx", of: last)), SIGTERM)
+        #expect(last.wait() == 70)
+        #expect(last.output.contains("\nnginx has ended by itself; everything else stops\n"))
+        #expect(try processes() == "")
+    }
+
+    private func curl(_ url: String) throws -> Program.Outcome {
+        try Program.run(
+            "/usr/bin/curl", ["-sS", "--max-time", "20", "--noproxy", "*", "http://\(url)"])
+    }
+
+    /// The process id of the only child of `program` that runs `name`.
+    private func child(_ name: String, of program: Program) throws -> Int32? {
+        let found = try Program.run("/usr/bin/pgrep", ["-P", "\(program.pid)", "-x", name]).output
+        return Int32(found.trimmingCharacters(in: .newlines))
+    }
+
+    /// Every address of the site answers with its metrics, IPv6 included where there is one.
+    private func checkAddresses() throws {
+        for host in ["localhost", "127.0.0.1", "[::1]"] {
+            let metrics = try curl("\(host):\(port)/metrics")
+            #expect(metrics.output.contains("orbital_workers 16\n"), "\(host): \(metrics.errors)")
+            #expect(try curl("\(host):\(port)/health").output.contains("healthy"))
+        }
+    }
+
+    @Test
+    func `listens on ::1, starts a responder again that died, and stops when PostgreSQL dies`()
+        throws
+    {
+        let program = try startAndWait()
+        try checkAddresses()
+        let example = try #require(
+            program.output.split(separator: "\n").first { $0.hasPrefix("  curl ") })
+        for status in ["created", "duplicate"] {
+            let recorded = try Program.run(
+                "/bin/sh", ["-c", "\(example) -sS --noproxy '*'"])
+            #expect(recorded.output.contains("credits_used\":1.70"), "\(recorded)")
+            #expect(recorded.output.contains("duplicate") == (status == "duplicate"))
+        }
+        kill(try #require(try child("orbital-fcgi", of: program)), SIGKILL)
+        let words = "the responder has ended with status 137; it starts again in 1 s"
+        #expect(eventually { program.output.contains(words) }, "\(program.output)")
+        #expect(try eventually { try count() == "1\n" }, "\(program.output)")
+        let file = "\(folder)/postgres/data/postmaster.pid"
+        let number = try String(contentsOfFile: file, encoding: .utf8).prefix { $0 != "\n" }
+        kill(try #require(Int32(number)), SIGQUIT)
+        #expect(program.wait() == 70)
+        #expect(
+            program.output.contains("\nPostgreSQL has ended by itself; everything else stops\n"))
         #expect(try processes() == "")
     }
 
@@ -118,6 +166,17 @@ import Testing
             taken.output.hasPrefix(
                 "port \(port) is taken: choose another one, such as `make run PORT="))
         holder.stop()
+        let holderOfIPv6 = try Program(
+            "/usr/bin/env",
+            [
+                "python3", "-c",
+                "import socket,time; s=socket.socket(socket.AF_INET6); s.bind(('::1', \(port))); s.listen(); print('listens', flush=True); time.sleep(60)",
+            ])
+        #expect(eventually { holderOfIPv6.output.contains("listens") })
+        let takenOnIPv6 = try start()
+        #expect(takenOnIPv6.wait() == 73)
+        #expect(takenOnIPv6.output.hasPrefix("port \(port) is taken: "), "\(takenOnIPv6.output)")
+        holderOfIPv6.stop()
         let demo = try Program.run(
             Repository.path("deploy/dev/with-service"), ["true"], environment: ["RUN_DIR": folder])
         #expect(demo.status == 69)
