@@ -47,7 +47,8 @@ let package = Package(
         .target(name: "CRapidJSON"),
         .systemLibrary(
             name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
-        module("Threads"),
+        .systemLibrary(name: "CThreads"),
+        module("Threads", ["CThreads"]),
         module("Metrics"),
         module("Spool"),
         module("FastCGI", ["CFastCGI", "Threads"]),

@@ -1,3 +1,4 @@
+import CThreads
 import Glibc
 
 /// A place where one thread waits for what another one gives it, once.
@@ -29,11 +30,9 @@ public final class Handoff<Value: Sendable>: @unchecked Sendable {
     }
 
     /// As `wait`; nil when `duration` passed first, after which it may be called again.
-    ///
-    /// It is longer when the system's clock is set back meanwhile.
     public func wait(for duration: Duration) -> Value? {
-        var deadline = timespec(CLOCK_REALTIME, after: duration)
-        while sem_timedwait(semaphore, &deadline) != 0 {
+        var deadline = timespec(CLOCK_MONOTONIC, after: duration)
+        while sem_clockwait(semaphore, CLOCK_MONOTONIC, &deadline) != 0 {
             if errno == ETIMEDOUT { return nil }
         }
         return taken()

@@ -42,9 +42,10 @@ extension Service {
         else { return nil }
         // All ask this together, and while PostgreSQL is silent only so many wait for it.
         _ = try store.revision()
-        let now = Timestamp.now
-        let stored = try keys.key(key.keyID, at: now) { try store.key(key.keyID) }
-        guard key.matches(stored?.digest), let stored, stored.isValid(at: now) else { return nil }
+        let stored = try keys.key(key.keyID) { try store.key(key.keyID) }
+        guard key.matches(stored?.digest), let stored, stored.isValid(at: Timestamp.now) else {
+            return nil
+        }
         return stored
     }
 
