@@ -20,6 +20,12 @@ final class Acceptor: Sendable {
     /// The longest that a drain accepts and dispatches what had been connected before it.
     private static let drainSeconds = 3
 
+    /// The number of connections that are accepted before events of the others are handled again.
+    ///
+    /// Under overload, new connections wait in the backlog and do not delay requests that have
+    /// arrived.
+    private static let acceptLimit = 64
+
     init(
         listener: Listener, queue: BoundedQueue<Work>, refusals: BoundedQueue<Work>,
         limits: ServerLimits, pulse: Pulse?
@@ -79,7 +85,7 @@ final class Acceptor: Sendable {
             _ = dispatch(timeoutMilliseconds: 10)
         }
         if !listener.isInherited {
-            while !acceptAll(), ContinuousClock.now < deadline {
+            while !accept(upTo: .max), ContinuousClock.now < deadline {
                 _ = dispatch(timeoutMilliseconds: 10)
             }
         }
@@ -120,35 +126,45 @@ final class Acceptor: Sendable {
         }
         // Last: a new connection may get the number of one that is closed to make room, and must
         // not be taken for it by an event further down the list.
-        if hasNew { _ = acceptAll() }
+        if hasNew { _ = accept(upTo: Self.acceptLimit) }
         return (count, isStopped)
     }
 
-    /// Accepts until nobody waits; false when descriptors ran out before.
-    private func acceptAll() -> Bool {
-        while true {
-            let connection = accept(listener.descriptor, nil, nil)
+    /// Accepts up to `limit` connections; true when the backlog is empty.
+    private func accept(upTo limit: Int) -> Bool {
+        for _ in 0..<limit {
+            guard refusals.occupancy.queued < limits.connections else {
+                pause()
+                return false
+            }
+            let connection = Glibc.accept(listener.descriptor, nil, nil)
             guard connection >= 0 else {
                 if errno == EINTR || errno == ECONNABORTED { continue }
                 guard errno == EMFILE || errno == ENFILE else { return true }
-                waitForDescriptors()
+                if !closeOldestKept() { pause() }
                 return false
             }
             prepare(connection)
-            if connections.count >= limits.connections && !connections.closeOldestKept() {
+            if connections.count >= limits.connections && !closeOldestKept() {
                 connectionRefusals.add(1, ordering: .relaxed)
                 refuse(connection)
             } else {
                 connections.add(connection)
             }
         }
+        return false
     }
 
-    /// Out of descriptors the listening socket stays readable: do not spin on it.
-    private func waitForDescriptors() {
-        if connections.closeOldestKept() { return }
+    /// Closes a kept connection that the web server seems not to need.
+    private func closeOldestKept() -> Bool {
+        connections.closeOldestKept(since: .now - .milliseconds(limits.quietMilliseconds))
+    }
+
+    /// Lets other threads run while nothing can be accepted: epoll would report the listening
+    /// socket again at once.
+    private func pause() {
         var wake = pollfd(fd: wakeUp, events: Int16(POLLIN), revents: 0)
-        poll(&wake, 1, 100)
+        poll(&wake, 1, 1)
     }
 
     private func prepare(_ connection: Int32) {
@@ -164,7 +180,7 @@ final class Acceptor: Sendable {
         over connection: Int32, _ events: UInt32, _ now: ContinuousClock.Instant
     ) {
         guard connections.claim(connection) else { return }
-        if events & EPOLLRDHUP.rawValue != 0 && isAtEnd(connection) {
+        if events & EPOLLRDHUP.rawValue != 0 && Connections.isAtEnd(connection) {
             close(connection)
         } else if !queue.offer(.request(ReadyConnection(descriptor: connection, since: now))) {
             queueRefusals.add(1, ordering: .relaxed)
@@ -172,14 +188,10 @@ final class Acceptor: Sendable {
         }
     }
 
-    private func isAtEnd(_ connection: Int32) -> Bool {
-        var byte: UInt8 = 0
-        return recv(connection, &byte, 1, Int32(MSG_PEEK | MSG_DONTWAIT)) <= 0
-    }
-
     /// Has the request answered in the workers' stead; a full backlog would be nginx's 502.
     private func refuse(_ connection: Int32) {
         let ready = ReadyConnection(descriptor: connection, since: .now)
+        // Fails only when it is closed: `accept` bounds its length.
         if !refusals.offer(.request(ready)) { close(connection) }
     }
 }

@@ -5,21 +5,20 @@ import Synchronization
 /// The connections that no worker holds: new ones, and kept ones between two requests.
 ///
 /// Each is in epoll for one event. Whoever gets the event owns the connection until `park`.
+/// A connection with unread bytes is never closed but by `breakOff`: they are a request.
 final class Connections: Sendable {
-    private struct Parked {
-        let since: ContinuousClock.Instant
-        /// Whether a request was already answered on it, so that closing it loses none.
-        let isKept: Bool
-    }
-
     private struct State {
-        var parked: [Int32: Parked] = [:]
-        var acceptsKept = true
-        var acceptsNews = true
+        var parked = ParkedConnections()
+        /// Whether a kept connection is closed as soon as a worker returns it.
+        var closesKept = false
+        var isBrokenOff = false
     }
 
     private let epoll: Int32
     private let state = Mutex(State())
+
+    /// The number of kept connections that are examined to find one that can be closed.
+    private static let searchLimit = 16
 
     init(epoll: Int32) { self.epoll = epoll }
 
@@ -32,18 +31,17 @@ final class Connections: Sendable {
     private func register(_ connection: Int32, _ operation: Int32, isKept: Bool) {
         // One critical section: the event may be taken before epoll_ctl returns.
         state.withLock { state in
-            guard
-                state.acceptsKept || !isKept || state.acceptsNews && Self.hasNews(connection)
-            else {
+            let isClosed = isKept && state.closesKept && !Self.hasUnreadBytes(connection)
+            guard !isClosed, !state.isBrokenOff else {
                 close(connection)
                 return
             }
-            state.parked[connection] = Parked(since: .now, isKept: isKept)
+            state.parked.add(connection, since: .now, isKept: isKept)
             var event = epoll_event()
             event.events = EPOLLIN.rawValue | EPOLLRDHUP.rawValue | EPOLLONESHOT.rawValue
             event.data.fd = connection
             if epoll_ctl(epoll, operation, connection, &event) != 0 {
-                state.parked[connection] = nil
+                _ = state.parked.remove(connection)
                 close(connection)
             }
         }
@@ -51,67 +49,94 @@ final class Connections: Sendable {
 
     /// Takes a connection that has an event; false when it was closed meanwhile.
     func claim(_ connection: Int32) -> Bool {
-        state.withLock { $0.parked.removeValue(forKey: connection) != nil }
+        state.withLock { $0.parked.remove(connection) }
     }
 
     var count: Int { state.withLock { $0.parked.count } }
 
-    /// Closes those that have been silent since before `instant`; one that waits to be read is not.
+    /// Closes the connections that have been silent since before `instant`.
     func closeSilent(since instant: ContinuousClock.Instant) {
-        closeAll { $0.since < instant }
+        state.withLock { state in
+            Self.closeIdle(in: &state.parked, false, before: instant)
+            Self.closeIdle(in: &state.parked, true, before: instant)
+        }
     }
 
-    /// Closes the kept connection that has been silent longest; false when none is parked.
-    func closeOldestKept() -> Bool {
+    /// Closes one kept connection that has been silent since before `instant`, or that the peer
+    /// has closed; false when the oldest ones are neither.
+    func closeOldestKept(since instant: ContinuousClock.Instant) -> Bool {
         state.withLock { state in
-            var kept = state.parked.filter { $0.value.isKept }
-            while let oldest = kept.min(by: { $0.value.since < $1.value.since })?.key {
-                kept[oldest] = nil
-                if Self.hasNews(oldest) { continue }
-                state.parked[oldest] = nil
-                close(oldest)
-                return true
+            var candidate = state.parked.oldest(isKept: true)
+            for _ in 1...Self.searchLimit {
+                guard let connection = candidate, let entry = state.parked[connection] else {
+                    return false
+                }
+                let isSilent = entry.since < instant && !Self.hasUnreadBytes(connection)
+                if isSilent || Self.isAtEnd(connection) {
+                    _ = state.parked.remove(connection)
+                    close(connection)
+                    return true
+                }
+                candidate = state.parked.next(after: connection)
             }
             return false
         }
     }
 
-    /// Closes the kept connections that have been silent since before `instant`; how many are left,
-    /// those that wait to be read among them.
+    /// Closes the kept connections that have been silent since before `instant`; returns how many
+    /// are left.
     func closeKept(since instant: ContinuousClock.Instant) -> Int {
-        closeAll { $0.isKept && $0.since < instant }
-        return state.withLock { $0.parked.count { $0.value.isKept } }
-    }
-
-    /// Closes kept connections, now and whenever a worker returns one; not those that wait to be
-    /// read.
-    func closeKept() {
-        state.withLock { $0.acceptsKept = false }
-        closeAll { $0.isKept }
-    }
-
-    /// Closes all, and with them what nobody has read.
-    func breakOff() {
         state.withLock { state in
-            state.acceptsNews = false
-            for connection in state.parked.keys { close(connection) }
-            state.parked = [:]
+            Self.closeIdle(in: &state.parked, true, before: instant)
+            return state.parked.keptCount
         }
     }
 
-    private func closeAll(where isDoomed: (Parked) -> Bool) {
+    /// Closes the kept connections, now and whenever a worker returns one.
+    func closeKept() {
         state.withLock { state in
-            for (connection, parked) in state.parked
-            where isDoomed(parked) && !Self.hasNews(connection) {
-                state.parked[connection] = nil
-                close(connection)
+            state.closesKept = true
+            Self.closeIdle(in: &state.parked, true, before: nil)
+        }
+    }
+
+    /// Closes all connections, those with unread bytes too.
+    func breakOff() {
+        state.withLock { state in
+            state.isBrokenOff = true
+            for isKept in [false, true] {
+                while let connection = state.parked.oldest(isKept: isKept) {
+                    _ = state.parked.remove(connection)
+                    close(connection)
+                }
             }
         }
     }
 
-    /// Whether bytes have come whose event was not taken yet: closing would lose a request.
-    private static func hasNews(_ connection: Int32) -> Bool {
+    /// Closes those of one list that were parked before `instant` and have no unread bytes.
+    private static func closeIdle(
+        in parked: inout ParkedConnections, _ isKept: Bool, before instant: ContinuousClock.Instant?
+    ) {
+        var next = parked.oldest(isKept: isKept)
+        while let connection = next, let entry = parked[connection] {
+            if let instant, entry.since >= instant { return }
+            next = parked.next(after: connection)
+            if hasUnreadBytes(connection) { continue }
+            _ = parked.remove(connection)
+            close(connection)
+        }
+    }
+
+    private static func hasUnreadBytes(_ connection: Int32) -> Bool { peek(connection) > 0 }
+
+    /// Whether the peer has closed the connection and everything was read.
+    static func isAtEnd(_ connection: Int32) -> Bool {
+        let count = peek(connection)
+        return count == 0 || count < 0 && errno != EAGAIN && errno != EINTR
+    }
+
+    private static func peek(_ connection: Int32) -> Int {
         var byte: UInt8 = 0
-        return recv(connection, &byte, 1, Int32(MSG_PEEK | MSG_DONTWAIT)) > 0
+        return recv(connection, &byte, 1, Int32(MSG_PEEK | MSG_DONTWAIT))
     }
 }

@@ -5,15 +5,17 @@ public struct Listener: Sendable {
     /// The non-blocking, close-on-exec descriptor.
     let descriptor: Int32
 
-    /// The path to remove when serving ends; nil when the socket is not ours.
     private let ownedPath: String?
+
+    /// As long as in `orbital-usage.socket`; nginx sends a 502 when it is full.
+    private static let backlog: Int32 = 4096
 
     /// Binds `path` with mode 0660, replacing the socket that a killed process left.
     ///
     /// The socket is made here and not by `FCGX_OpenSocket`, which unlinks whatever it finds and
     /// calls `exit` when it cannot bind. Throws `EADDRINUSE` when a living process listens there,
     /// `EEXIST` when the path is no socket, `ENAMETOOLONG` above 107 bytes (unix(7)).
-    public init(path: String, backlog: Int32 = 1024) throws(FastCGIError) {
+    public init(path: String) throws(FastCGIError) {
         try Self.removeStale(path)
         let descriptor = try Self.makeSocket()
         do throws(FastCGIError) {
@@ -23,7 +25,9 @@ public struct Listener: Sendable {
                 throw FastCGIError("bind \(path)")
             }
             guard chmod(path, 0o660) == 0 else { throw FastCGIError("chmod \(path)") }
-            guard listen(descriptor, backlog) == 0 else { throw FastCGIError("listen \(path)") }
+            guard listen(descriptor, Self.backlog) == 0 else {
+                throw FastCGIError("listen \(path)")
+            }
         } catch {
             close(descriptor)
             throw error

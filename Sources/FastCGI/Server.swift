@@ -30,7 +30,8 @@ public final class Server: Sendable {
         mallopt(M_MMAP_THRESHOLD, 256 * 1024)
         self.limits = limits
         queue = BoundedQueue(limit: limits.queued)
-        refusals = BoundedQueue(limit: limits.connections)
+        // A connection that did not fit would be reset; the acceptor bounds the length.
+        refusals = BoundedQueue(limit: .max)
         self.refusal = refusal
         pulse = selfTest.map(Pulse.init)
         acceptor = try Acceptor(

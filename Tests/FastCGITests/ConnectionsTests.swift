@@ -50,7 +50,7 @@ import Testing
             { _ = $0.closeKept(since: .now) },
             { $0.closeKept() },
             { $0.closeSilent(since: .now) },
-            { _ = $0.closeOldestKept() },
+            { _ = $0.closeOldestKept(since: .now) },
         ]
         for closeSome in closings {
             let connections = Connections(epoll: epoll_create1(Int32(EPOLL_CLOEXEC)))
@@ -65,5 +65,21 @@ import Testing
             #expect(connections.claim(asking.ours))
             for end in [asking.ours, asking.nginx, silent.nginx] { close(end) }
         }
+    }
+
+    @Test func `is closed to make room only when it was silent for a while, or nginx closed it`()
+        throws
+    {
+        let connections = Connections(epoll: epoll_create1(Int32(EPOLL_CLOEXEC)))
+        let start = ContinuousClock.now
+        let first = try kept(in: connections)
+        let second = try kept(in: connections)
+        #expect(!connections.closeOldestKept(since: start))
+        close(second.nginx)
+        #expect(connections.closeOldestKept(since: start))
+        #expect(read(first.nginx) == -1 && connections.count == 1)
+        #expect(connections.closeOldestKept(since: .now))
+        #expect(read(first.nginx) == 0 && connections.count == 0)
+        close(first.nginx)
     }
 }
