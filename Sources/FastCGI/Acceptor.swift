@@ -16,9 +16,14 @@ final class Acceptor: Sendable {
     private let wakeUp: Int32
     private let queueRefusals = Atomic(0)
     private let connectionRefusals = Atomic(0)
+    private let hasLostFile = Atomic(false)
+    private let onFileLoss: @Sendable (FastCGIError?) -> Void
 
     /// The longest that a drain accepts and dispatches what had been connected before it.
     private static let drainSeconds = 3
+
+    /// How often the socket's file is checked: its loss must be noticed within a second.
+    private static let fileCheckInterval = Duration.milliseconds(500)
 
     /// The number of connections that are accepted before events of the others are handled again.
     ///
@@ -28,13 +33,15 @@ final class Acceptor: Sendable {
 
     init(
         listener: Listener, queue: BoundedQueue<Work>, refusals: BoundedQueue<Work>,
-        limits: ServerLimits, pulse: Pulse?
+        limits: ServerLimits, pulse: Pulse?,
+        onFileLoss: @escaping @Sendable (FastCGIError?) -> Void
     ) throws(FastCGIError) {
         self.listener = listener
         self.queue = queue
         self.refusals = refusals
         self.limits = limits
         self.pulse = pulse
+        self.onFileLoss = onFileLoss
         epoll = epoll_create1(Int32(EPOLL_CLOEXEC))
         wakeUp = eventfd(0, Int32(EFD_CLOEXEC | EFD_NONBLOCK))
         guard epoll >= 0, wakeUp >= 0 else { throw FastCGIError("epoll_create1") }
@@ -57,19 +64,41 @@ final class Acceptor: Sendable {
         )
     }
 
+    /// Whether nobody can connect any more because the socket's file is lost.
+    var isUnreachable: Bool { hasLostFile.load(ordering: .acquiring) }
+
     /// Asks the loop to end; safe from any thread.
     func stop() { eventfd_write(wakeUp, 1) }
 
     /// Accepts and dispatches until `stop`, then dispatches what had been accepted.
     func run() {
-        while !dispatch(timeoutMilliseconds: min(1000, pulse?.sleepMilliseconds ?? 1000)).isStopped
-        {
+        var lastCheck = ContinuousClock.now
+        while !dispatch(timeoutMilliseconds: min(500, pulse?.sleepMilliseconds ?? 500)).isStopped {
             pulse?.beat(into: queue)
-            connections.closeSilent(since: .now - .seconds(limits.idleSeconds))
+            let now = ContinuousClock.now
+            connections.closeSilent(since: now - .seconds(limits.idleSeconds))
+            if now - lastCheck >= Self.fileCheckInterval {
+                lastCheck = now
+                checkFile()
+            }
         }
         drain()
         queue.close()
         refusals.close()
+    }
+
+    private func checkFile() {
+        guard !isUnreachable else { return }
+        let deadline = ContinuousClock.now + .seconds(Self.drainSeconds)
+        do throws(FastCGIError) {
+            guard try listener.recreateFile({ acceptAll(until: deadline) }) else { return }
+            // With its last descriptor, the old socket has left epoll.
+            try watch(listener.descriptor)
+            onFileLoss(nil)
+        } catch {
+            hasLostFile.store(true, ordering: .releasing)
+            onFileLoss(error)
+        }
     }
 
     /// Without the path nobody new can connect, so the backlog can be emptied for good; that of an
@@ -85,9 +114,7 @@ final class Acceptor: Sendable {
             _ = dispatch(timeoutMilliseconds: 10)
         }
         if !listener.isInherited {
-            while !accept(upTo: .max), ContinuousClock.now < deadline {
-                _ = dispatch(timeoutMilliseconds: 10)
-            }
+            acceptAll(until: deadline)
         }
         epoll_ctl(epoll, EPOLL_CTL_DEL, listener.descriptor, nil)
         close(listener.descriptor)
@@ -128,6 +155,12 @@ final class Acceptor: Sendable {
         // not be taken for it by an event further down the list.
         if hasNew { _ = accept(upTo: Self.acceptLimit) }
         return (count, isStopped)
+    }
+
+    private func acceptAll(until deadline: ContinuousClock.Instant) {
+        while !accept(upTo: .max), ContinuousClock.now < deadline {
+            _ = dispatch(timeoutMilliseconds: 10)
+        }
     }
 
     /// Accepts up to `limit` connections; true when the backlog is empty.

@@ -5,7 +5,8 @@ public struct Listener: Sendable {
     /// The non-blocking, close-on-exec descriptor.
     let descriptor: Int32
 
-    private let ownedPath: String?
+    /// The socket's file; nil when a supervisor made the socket.
+    private let file: SocketFile?
 
     /// As long as in `orbital-usage.socket`; nginx sends a 502 when it is full.
     private static let backlog: Int32 = 4096
@@ -16,8 +17,13 @@ public struct Listener: Sendable {
     /// calls `exit` when it cannot bind. Throws `EADDRINUSE` when a living process listens there,
     /// `EEXIST` when the path is no socket, `ENAMETOOLONG` above 107 bytes (unix(7)).
     public init(path: String) throws(FastCGIError) {
-        try Self.removeStale(path)
-        let descriptor = try Self.makeSocket()
+        descriptor = try Self.listeningSocket(path)
+        file = try SocketFile(path: path)
+    }
+
+    private static func listeningSocket(_ path: String) throws(FastCGIError) -> Int32 {
+        try removeStale(path)
+        let descriptor = try makeSocket()
         do throws(FastCGIError) {
             // The inode takes the socket's mode, so that it is never wider than this.
             guard fchmod(descriptor, 0o660) == 0 else { throw FastCGIError("chmod \(path)") }
@@ -25,15 +31,12 @@ public struct Listener: Sendable {
                 throw FastCGIError("bind \(path)")
             }
             guard chmod(path, 0o660) == 0 else { throw FastCGIError("chmod \(path)") }
-            guard listen(descriptor, Self.backlog) == 0 else {
-                throw FastCGIError("listen \(path)")
-            }
+            guard listen(descriptor, backlog) == 0 else { throw FastCGIError("listen \(path)") }
         } catch {
             close(descriptor)
             throw error
         }
-        self.descriptor = descriptor
-        ownedPath = path
+        return descriptor
     }
 
     /// Serves a socket that a supervisor opened and will hand to the next process too.
@@ -44,15 +47,31 @@ public struct Listener: Sendable {
         _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
         _ = fcntl(descriptor, F_SETFL, fcntl(descriptor, F_GETFL) | O_NONBLOCK)
         self.descriptor = descriptor
-        ownedPath = nil
+        file = nil
     }
 
     /// Whether other processes may accept from this socket after us.
-    var isInherited: Bool { ownedPath == nil }
+    var isInherited: Bool { file == nil }
 
     /// Makes new connections fail with "no such file"; those in the backlog stay.
     func removePath() {
-        if let ownedPath { unlink(ownedPath) }
+        if let file, file.isOurs() { unlink(file.path) }
+    }
+
+    /// Creates the socket's file again if it was removed or replaced; false when it was not.
+    ///
+    /// Then the descriptor is that of a new socket. `acceptAll` is called before the old one is
+    /// closed, which resets what is in its backlog. Throws `EADDRINUSE` when another process
+    /// listens at the path.
+    func recreateFile(_ acceptAll: () -> Void) throws(FastCGIError) -> Bool {
+        guard let file, !file.isOurs() else { return false }
+        let new = try Self.listeningSocket(file.path)
+        defer { close(new) }
+        try file.adopt()
+        acceptAll()
+        guard dup2(new, descriptor) >= 0 else { throw FastCGIError("dup2") }
+        _ = fcntl(descriptor, F_SETFD, FD_CLOEXEC)
+        return true
     }
 
     /// Connects to `path` and hangs up; throws why that cannot be done.

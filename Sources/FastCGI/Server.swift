@@ -15,9 +15,12 @@ public final class Server: Sendable {
 
     /// Makes ready to serve `listener`.
     ///
-    /// `refusal` is the CGI response for a request that finds the queue full.
+    /// `refusal` is the CGI response for a request that finds the queue full. `onFileLoss` is
+    /// called in the acceptor's thread when the socket's file was removed or replaced: with nil
+    /// after it was created again, else with the reason why nobody can connect any more.
     public init(
-        listener: Listener, limits: ServerLimits, refusal: [UInt8], selfTest: SelfTest? = nil
+        listener: Listener, limits: ServerLimits, refusal: [UInt8], selfTest: SelfTest? = nil,
+        onFileLoss: @escaping @Sendable (FastCGIError?) -> Void = { _ in }
     ) throws(FastCGIError) {
         guard FCGX_Init() == 0 else { throw FastCGIError("FCGX_Init") }
         // It has put handlers without SA_RESTART on these, in place of SIG_IGN even.
@@ -35,11 +38,15 @@ public final class Server: Sendable {
         self.refusal = refusal
         pulse = selfTest.map(Pulse.init)
         acceptor = try Acceptor(
-            listener: listener, queue: queue, refusals: refusals, limits: limits, pulse: pulse)
+            listener: listener, queue: queue, refusals: refusals, limits: limits, pulse: pulse,
+            onFileLoss: onFileLoss)
     }
 
     /// Whether `drain` was called.
     public var isDraining: Bool { drains.load(ordering: .relaxed) }
+
+    /// Whether nobody can connect any more because the socket's file is lost.
+    public var isUnreachable: Bool { acceptor.isUnreachable }
 
     /// How busy it is.
     public var load: ServerLoad {

@@ -35,6 +35,9 @@ public enum Signals {
         }
     }
 
+    /// Makes `next` return a request to drain.
+    public static func requestDrain() { kill(getpid(), SIGTERM) }
+
     private static func handledSet() -> sigset_t {
         var set = sigset_t()
         sigemptyset(&set)

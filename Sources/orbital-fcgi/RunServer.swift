@@ -20,7 +20,7 @@ func runServer(_ mode: StartMode, _ settings: Settings) throws -> Int32 {
     let manager = ServiceManager(processEnvironment)
     let server = try Server(
         listener: listener, limits: ServerLimits(settings), refusal: refusal.wholeAnswer,
-        selfTest: selfTest(for: manager))
+        selfTest: selfTest(for: manager), onFileLoss: { reportFileLoss($0, mode, log) })
     let slots = BulkSlots(settings.bulkWorkers)
     let metrics = ProcessMetrics()
     try server.start {
@@ -39,7 +39,21 @@ func runServer(_ mode: StartMode, _ settings: Settings) throws -> Int32 {
         return 1
     }
     log.info("stopped")
-    return 0
+    return server.isUnreachable ? 1 : 0
+}
+
+/// Logs that the socket's file was removed, and shuts down if it could not be created again.
+private func reportFileLoss(_ error: FastCGIError?, _ mode: StartMode, _ log: Logger) {
+    guard let error else {
+        log.warning(
+            "the socket file was removed or replaced; created it again",
+            metadata: ["mode": "\(mode)"])
+        return
+    }
+    log.error(
+        "the socket file was removed or replaced and could not be created again; shutting down",
+        metadata: ["mode": "\(mode)", "error": "\(error)"])
+    Signals.requestDrain()
 }
 
 /// What proves to a manager that watches that workers answer; PostgreSQL has no part in it.
