@@ -2,15 +2,10 @@
 
 import re
 
-from axe_playwright_python.sync_playwright import Axe
+from barriers import barriers
 from dashboard import eventually, expect, later, run, wait_until_live
 
 WIDTHS = [320, 390, 768, 1280, 2560]
-
-
-def violations(page):
-    found = Axe().run(page).response["violations"]
-    return [(one["id"], [node["html"][:200] for node in one["nodes"]]) for one in found]
 
 
 def both_schemes(page):
@@ -27,12 +22,12 @@ def test_axe_finds_nothing_in_light_and_dark(site):
         page.keyboard.press("ArrowRight")
         page.keyboard.press("Shift+ArrowRight")
         for scheme in both_schemes(page):
-            found = violations(page)
+            found = barriers(page)
             assert found == [], (scheme, found)
         page.locator("#records tbody button").first.click()
         expect(page.get_by_role("dialog").locator("dl")).to_be_visible()
         for scheme in both_schemes(page):
-            found = violations(page)
+            found = barriers(page)
             assert found == [], (scheme, found)
 
 
@@ -40,14 +35,14 @@ def test_axe_finds_nothing_when_empty_narrow_or_failing(site):
     with site.open("/?from=2030-01-01", viewport={"width": 390, "height": 844}, reduced_motion="reduce",
                    may_fail=True, has_clock=True) as page:
         for scheme in both_schemes(page):
-            found = violations(page)
+            found = barriers(page)
             assert found == [], (scheme, found)
         page.route("**/usage/summary*", lambda route: route.fulfill(
             status=401, content_type="application/problem+json", body='{"detail":"An API key is needed."}'))
         later(page)
         expect(page.get_by_label("API key")).to_be_visible()
         for scheme in both_schemes(page):
-            found = violations(page)
+            found = barriers(page)
             assert found == [], (scheme, found)
 
 
