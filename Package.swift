@@ -48,11 +48,14 @@ let package = Package(
         .systemLibrary(
             name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
         .systemLibrary(name: "CThreads"),
+        .systemLibrary(
+            name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         module("Threads", ["CThreads"]),
         module("Metrics"),
         module("Spool"),
         module("FastCGI", ["CFastCGI", "Threads"]),
         module("JSON", ["CRapidJSON"]),
+        module("MessageReader", ["JSON", "Usage"]),
         module("APIKeys", ["CCrypto", "Usage"]),
         module("Postgres", ["CPostgres", "Threads"]),
         module("HTTP"),
@@ -60,15 +63,20 @@ let package = Package(
         module("Usage"),
         module("Configuration", ["Postgres"]),
         module("UsageStore", ["Postgres", "Tokenizer", "Usage"]),
-        module("UsageAPI", ["APIKeys", "HTTP", "JSON", "Metrics", "Spool", "Usage", "UsageStore"]),
+        module(
+            "UsageAPI",
+            [
+                "APIKeys", "HTTP", "JSON", "MessageReader", "Metrics", "Spool", "Usage",
+                "UsageStore",
+            ]),
         program(
             "orbital-fcgi",
             ["Configuration", "FastCGI", "HTTP", "Metrics", "Spool", "UsageAPI", "UsageStore", log]),
         program(
             "orbitalctl",
             [
-                "Configuration", "APIKeys", "FastCGI", "HTTP", "Tokenizer", "Usage", "UsageStore",
-                arguments,
+                "APIKeys", "CZlib", "Configuration", "FastCGI", "HTTP", "JSON", "MessageReader",
+                "Tokenizer", "Usage", "UsageStore", arguments,
             ]),
         .target(
             name: "TestSupport", dependencies: ["FastCGI", "Postgres", "UsageStore"],
@@ -76,12 +84,15 @@ let package = Package(
         // No product: Tests/Benchmarks/instructions.py runs it under callgrind.
         .executableTarget(
             name: "instruction-counts",
-            dependencies: ["HTTP", "Postgres", "Tokenizer", "Usage", "UsageAPI", "UsageStore"],
+            dependencies: [
+                "HTTP", "MessageReader", "Postgres", "Tokenizer", "Usage", "UsageAPI", "UsageStore",
+            ],
             path: "Tests/InstructionCounts", swiftSettings: settings),
         tests("FastCGITests", ["FastCGI", "TestSupport"]),
         tests("PostgresTests", ["Postgres", "TestSupport"]),
         tests("SpoolTests", ["Spool", "TestSupport"]),
         tests("JSONTests", ["JSON"]),
+        tests("MessageReaderTests", ["JSON", "MessageReader", "Usage"]),
         tests("HTTPTests", ["HTTP"]),
         tests("MetricsTests", ["Metrics"]),
         tests("TokenizerTests", ["Tokenizer", "TestSupport"]),

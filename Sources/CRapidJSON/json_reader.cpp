@@ -8,7 +8,9 @@
 
 #include "include/json_reader.h"
 
+#include <algorithm>
 #include <cstring>
+#include <vector>
 
 #include <rapidjson/error/en.h>
 #include <rapidjson/reader.h>
@@ -17,52 +19,51 @@ namespace {
 
 using namespace rapidjson;
 
+// A byte that UTF-8 does not have: it stands for half a surrogate pair.
+constexpr char halfPair = '\xff';
+
 // Takes what the reader meets: the members of the outermost object, and nothing inside them.
 struct Handler : BaseReaderHandler<UTF8<>, Handler> {
     json_value &result;
     int depth = 0;
+    bool isObject[JSON_DEPTH_LIMIT];  // of each open level
 
     explicit Handler(json_value &result) : result(result) {}
 
-    // Whether the text is UTF-8: the reader lets an escaped second half of a surrogate pair through.
-    bool isWhole(const char *text, size_t length) {
-        const char *end = text + length;
-        while ((text = static_cast<const char *>(memchr(text, 0xed, end - text)))) {
-            if (end - text > 1 && static_cast<unsigned char>(text[1]) >= 0xa0) {
-                result.error = "The surrogate pair in string is invalid.";
-                return false;
-            }
-            text++;
-        }
-        return true;
-    }
-
-    bool take(json_kind kind, const char *value = nullptr, size_t length = 0) {
+    void take(json_kind kind, const char *value = nullptr, size_t length = 0) {
         if (depth == 0) result.kind = kind;
-        if (depth != 1 || result.kind != JSON_OBJECT) return true;
+        if (depth != 1 || result.kind != JSON_OBJECT) return;
         size_t index = result.member_count - 1;
-        if (index >= JSON_MEMBER_LIMIT) return true;
+        if (index >= JSON_MEMBER_LIMIT) return;
         json_member &member = result.members[index];
         member.kind = kind;
         member.value = value;
         member.value_length = length;
+    }
+
+    bool open(json_kind kind) {
+        take(kind);
+        if (depth == JSON_DEPTH_LIMIT) return false;
+        isObject[depth++] = kind == JSON_OBJECT;
         return true;
     }
 
-    bool Null() { return take(JSON_NULL); }
-    bool Bool(bool value) { return take(value ? JSON_TRUE : JSON_FALSE); }
-    bool RawNumber(const char *digits, SizeType length, bool) { return take(JSON_NUMBER, digits, length); }
+    bool Null() { return take(JSON_NULL), true; }
+    bool Bool(bool value) { return take(value ? JSON_TRUE : JSON_FALSE), true; }
+    bool RawNumber(const char *digits, SizeType length, bool) { return take(JSON_NUMBER, digits, length), true; }
     bool String(const char *text, SizeType length, bool) {
-        return isWhole(text, length) && take(JSON_STRING, text, length);
+        bool isBroken = depth == 1 && memchr(text, halfPair, length);
+        return take(isBroken ? JSON_BROKEN_STRING : JSON_STRING, text, length), true;
     }
-    bool StartObject() { return take(JSON_OBJECT) && ++depth <= JSON_DEPTH_LIMIT; }
-    bool StartArray() { return take(JSON_ARRAY) && ++depth <= JSON_DEPTH_LIMIT; }
+    bool StartObject() { return open(JSON_OBJECT); }
+    bool StartArray() { return open(JSON_ARRAY); }
     bool EndObject(SizeType) { return --depth, true; }
     bool EndArray(SizeType) { return --depth, true; }
 
     bool Key(const char *name, SizeType length, bool) {
-        if (!isWhole(name, length)) return false;
         if (depth != 1) return true;
+        // The name of a member that there is not, whatever stands there.
+        std::replace(const_cast<char *>(name), const_cast<char *>(name) + length, halfPair, '?');
         if (result.member_count < JSON_MEMBER_LIMIT) {
             json_member &member = result.members[result.member_count];
             member.name = name;
@@ -73,13 +74,78 @@ struct Handler : BaseReaderHandler<UTF8<>, Handler> {
     }
 };
 
+// Goes past the rest of a value in which `open` are the brackets, true being those of objects.
+bool skipRest(const char *&next, std::vector<bool> &open) {
+    while (!open.empty()) {
+        char byte = *next++;
+        switch (byte) {
+        case '"':
+            for (; *next != '"'; next++) {
+                if (*next == '\\') next++;
+                if (static_cast<unsigned char>(*next) < 0x20) return false;
+            }
+            next++;
+            break;
+        case '{': case '[': open.push_back(byte == '{'); break;
+        case '}': case ']':
+            if (open.back() != (byte == '}')) return false;
+            open.pop_back();
+            break;
+        case '\0': return next--, false;
+        }
+    }
+    return true;
+}
+
+// Whether the value can be left after an error without reading the rest of it.
+bool isSkipped(ParseErrorCode code, Handler &handler, const char *&next) {
+    if (code == kParseErrorNumberTooBig) {
+        size_t length = strspn(next, "+-.0123456789eE");
+        handler.take(JSON_NUMBER, next, length);
+        next += length;
+    } else if (code != kParseErrorTermination) {
+        return false;
+    }
+    std::vector<bool> open(handler.isObject, handler.isObject + handler.depth);
+    // A bracket that is one too many is the next byte.
+    return skipRest(next, open);
+}
+
+// The half of a surrogate pair that an escape stands for; 0 for anything else.
+unsigned halfPairAt(const char *text, const char *end) {
+    if (end - text < 6 || text[0] != '\\' || text[1] != 'u' || (text[2] | 0x20) != 'd') return 0;
+    unsigned unit = 0xd;
+    for (int index = 3; index < 6; index++) {
+        char digit = text[index] | 0x20;
+        if (digit >= 'a' && digit <= 'f') unit = unit << 4 | (digit - 'a' + 10);
+        else if (text[index] >= '0' && text[index] <= '9') unit = unit << 4 | (text[index] - '0');
+        else return 0;
+    }
+    return unit >= 0xd800 ? unit : 0;
+}
+
 }  // namespace
+
+void json_mark_half_pairs(char *text, size_t offset, size_t end) {
+    char *next = text + offset, *last = text + end;
+    while (next < last && (next = static_cast<char *>(memchr(next, '\\', last - next)))) {
+        unsigned unit = halfPairAt(next, last);
+        if (!unit) {
+            next += 2;
+        } else if (unit < 0xdc00 && halfPairAt(next + 6, last) >= 0xdc00) {
+            next += 12;
+        } else {
+            next = std::fill_n(next, 6, halfPair);
+        }
+    }
+}
 
 void json_read(char *text, size_t offset, json_value *value) {
     constexpr unsigned flags = kParseInsituFlag | kParseStopWhenDoneFlag | kParseIterativeFlag |
                                kParseNumbersAsStringsFlag;
     value->member_count = 0;
     value->error = nullptr;
+    value->is_cut = false;
     Handler handler(*value);
     InsituStringStream stream(text + offset);
     Reader reader;
@@ -88,8 +154,11 @@ void json_read(char *text, size_t offset, json_value *value) {
         value->end = offset + stream.Tell();
         return;
     }
-    value->end = offset + parsed.Offset();
-    if (value->error) return;
-    value->error = parsed.Code() == kParseErrorTermination ? "It has too many levels."
-                                                           : GetParseError_En(parsed.Code());
+    const char *next = text + offset + parsed.Offset();
+    value->is_cut = isSkipped(parsed.Code(), handler, next);
+    value->end = next - text;
+    if (value->is_cut) return;
+    value->error = parsed.Code() == kParseErrorTermination || parsed.Code() == kParseErrorNumberTooBig
+                       ? "Its brackets and quotes do not match."
+                       : GetParseError_En(parsed.Code());
 }

@@ -32,7 +32,7 @@ public enum JSONItems<Item> {
 
     /// Reads a text with one value a line; empty lines count for nothing.
     ///
-    /// A line that is no JSON is an item like any other. Throws `TooManyItems` above `limit` lines.
+    /// A line that is not JSON is an item like any other. Throws `TooManyItems` above `limit` lines.
     public init(
         lines text: consuming [UInt8], limit: Int, _ item: (JSONItem) -> Item
     ) throws {
@@ -47,7 +47,8 @@ public enum JSONItems<Item> {
 }
 
 extension JSONParser {
-    fileprivate mutating func line() -> JSONItem {
+    /// The one value of the text or line.
+    mutating func line() -> JSONItem {
         do throws(JSONFault) {
             try validate()
             let item = try item()
@@ -88,7 +89,7 @@ extension JSONParser {
     }
 }
 
-/// Why a body is no JSON, and in which of its items.
+/// Why a body is not JSON, and in which of its items.
 public struct JSONBodyFault: Error, Equatable {
     /// The item, from 0; nil when the body has none.
     public let index: Int?

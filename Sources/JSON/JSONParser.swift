@@ -3,8 +3,9 @@ import CRapidJSON
 /// Reads one JSON value after another from a text, or from one line of it after another, with
 /// RapidJSON, which takes RFC 8259 nearly at its word.
 ///
-/// Refuses text that is not UTF-8, lone surrogates, and more than 2,048 levels. Nothing is kept of a
-/// value but the members of an object, so that no text takes more memory than it has bytes itself.
+/// Refuses text that is not UTF-8. What is wrong inside a value and leaves its end visible, such as
+/// half of a surrogate pair or too many levels, is told of the value. Nothing is kept of a value but
+/// the members of an object, so that no text takes more memory than it has bytes itself.
 struct JSONParser {
     /// The text, with a NUL after it and after every line; what was read is overwritten.
     private var text: [UInt8]
@@ -19,10 +20,15 @@ struct JSONParser {
 
     private var nextLine = 0
 
+    /// A byte order mark at the front is not part of the text.
     init(_ text: consuming [UInt8]) {
         end = text.count
         self.text = text
         self.text.append(0)
+        if self.text.starts(with: [0xef, 0xbb, 0xbf]) {
+            offset = 3
+            nextLine = 3
+        }
     }
 
     /// Makes the next line that is not blank the text; false when there is none.
@@ -39,8 +45,18 @@ struct JSONParser {
         return false
     }
 
-    /// Throws unless what was not read is UTF-8, without control characters that RapidJSON misses.
+    /// Throws unless what was not read is UTF-8, without control characters that RapidJSON misses;
+    /// must come before the first item is read.
     mutating func validate() throws(JSONFault) {
+        try check()
+        let range = offset..<end
+        text.withUnsafeMutableBytes { bytes in
+            let text = bytes.baseAddress?.assumingMemoryBound(to: CChar.self)
+            json_mark_half_pairs(text, range.lowerBound, range.upperBound)
+        }
+    }
+
+    private func check() throws(JSONFault) {
         let rest = text.span.extracting(offset..<end)
         do throws(UTF8.ValidationError) {
             _ = try UTF8Span(validating: rest)
@@ -85,7 +101,8 @@ struct JSONParser {
 
     /// The members of the object that was read; their bytes are in `text`.
     private mutating func members() -> JSONMembers {
-        var members = JSONMembers(count: value.member_count)
+        let isCut = value.is_cut || value.member_count > JSON_MEMBER_LIMIT
+        var members = JSONMembers(isCut: isCut)
         withUnsafeBytes(of: &value.members) { bytes in
             let all = bytes.assumingMemoryBound(to: json_member.self)
             for member in all.prefix(value.member_count) {
@@ -117,7 +134,8 @@ struct JSONParser {
     private static func value(_ member: json_member) -> JSONValue {
         switch member.kind {
         case JSON_STRING: return .string(string(member.value, member.value_length))
-        case JSON_NUMBER: return number(string(member.value, member.value_length))
+        case JSON_NUMBER: return number(member)
+        case JSON_BROKEN_STRING: return .brokenString
         case JSON_TRUE: return .bool(true)
         case JSON_FALSE: return .bool(false)
         case JSON_ARRAY: return .array
@@ -126,10 +144,10 @@ struct JSONParser {
         }
     }
 
-    private static func number(_ digits: String) -> JSONValue {
-        guard digits.utf8.allSatisfy({ (0x30...0x39).contains($0) || $0 == UInt8(ascii: "-") })
-        else { return .fraction }
-        return Int64(digits).map { .integer($0) } ?? .hugeInteger
+    private static func number(_ member: json_member) -> JSONValue {
+        let digits = UnsafeRawBufferPointer(start: member.value, count: member.value_length)
+        // What is nil here is too large, and its end was not looked at.
+        return .number(JSONNumber(bytes: digits) ?? .huge)
     }
 }
 

@@ -4,14 +4,12 @@ public enum JSONValue: Equatable, Sendable {
     case null
     /// `true` or `false`.
     case bool(Bool)
-    /// A number without fraction and exponent.
-    case integer(Int64)
-    /// Such a number that 64 bits cannot hold.
-    case hugeInteger
-    /// A number with a fraction or an exponent.
-    case fraction
+    /// A number.
+    case number(JSONNumber)
     /// A string, which may hold NUL.
     case string(String)
+    /// A string with half of a surrogate pair, which no UTF-8 can hold.
+    case brokenString
     /// An array.
     case array
     /// An object.
@@ -22,37 +20,53 @@ public enum JSONValue: Equatable, Sendable {
 public struct JSONMembers: Sendable {
     private var members: [(name: String, value: JSONValue)] = []
 
-    /// How many members the object has; more than `names` has when there are more than 64.
-    public let count: Int
+    /// Whether there are members of which nothing is known: beyond the first 64, or behind a number
+    /// that is too large or too many levels.
+    public private(set) var isCut = false
 
-    /// Whether there are members of which nothing is known.
-    public var isCut: Bool { count > members.count }
+    /// Makes the members of an object that something else than JSON describes.
+    public init(_ members: [(name: String, value: JSONValue)]) { self.members = members }
 
-    init(count: Int) { self.count = count }
+    init(isCut: Bool) { self.isCut = isCut }
 
     mutating func append(_ name: String, _ value: JSONValue) { members.append((name, value)) }
+
+    /// How many members are known.
+    public var count: Int { members.count }
 
     /// The names of the first 64 members; of a long name the beginning, with an ellipsis.
     public var names: [String] { members.map(\.name) }
 
-    /// The value of the first member of that name.
+    /// Whether there is a member of that name.
+    public func holds(_ name: String) -> Bool { members.contains { $0.name == name } }
+
+    /// The value of the first member of that name; nil also for `null`, which says no more.
     public subscript(_ name: String) -> JSONValue? {
-        for member in members where member.name == name { return member.value }
+        for member in members where member.name == name {
+            if case .null = member.value { return nil }
+            return member.value
+        }
         return nil
     }
 }
 
 /// One item of a body that can hold many.
 public enum JSONItem: Sendable {
+    /// Reads a text that is one value, a byte order mark before it aside.
+    public init(_ text: consuming [UInt8]) {
+        var parser = JSONParser(text)
+        self = parser.line()
+    }
+
     /// An object's members.
     case object(JSONMembers)
-    /// Something else than an object.
+    /// Another value than an object.
     case other
-    /// A line that is no JSON, with the reason; only where one line cannot spoil the next.
+    /// A line that is not JSON, with the reason; only where one line cannot spoil the next.
     case malformed(String)
 }
 
-/// Why a text is no JSON, and where.
+/// Why a text is not JSON, and where.
 public struct JSONFault: Error, Equatable {
     /// What is wrong, in the parser's words.
     public let reason: String

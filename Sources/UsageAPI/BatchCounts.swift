@@ -1,3 +1,4 @@
+import MessageReader
 import UsageStore
 
 /// What became of the messages of one request, in numbers.

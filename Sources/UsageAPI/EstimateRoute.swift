@@ -1,4 +1,5 @@
 import HTTP
+import MessageReader
 import Usage
 import UsageStore
 
@@ -57,6 +58,6 @@ extension JSONWriter {
 extension MessageItem {
     /// What is wrong with a message that has no price.
     fileprivate func faults(_ estimate: UsageStore.Estimate?) -> [Problem.Fault] {
-        faults.isEmpty ? [(estimate?.refusal ?? .unpriced).fault] : faults
+        faults.isEmpty ? [(estimate?.refusal ?? .unpriced).fault] : problemFaults
     }
 }

@@ -76,7 +76,7 @@ struct FilterParameters {
         let distinct = Set(given.map { Array($0.utf8) })
         let names = distinct.sorted { $0.lexicographicallyPrecedes($1) }
             .map { String(decoding: $0, as: UTF8.self) }
-        let lengths = 1...Message.reportNameLimit
+        let lengths = 1...NewMessage.reportNameLimit
         if names.contains(where: { !lengths.contains($0.unicodeScalars.count) }) {
             parameters.fault("report_name", .malformed, "A report name has 1 to 500 characters.")
         }

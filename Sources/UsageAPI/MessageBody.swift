@@ -1,5 +1,6 @@
 package import HTTP
 import JSON
+package import MessageReader
 import Usage
 
 /// The messages of a request body, in the form that it has.
@@ -16,7 +17,7 @@ package struct MessageBody {
     package init(_ request: Request) throws {
         let isLines = try Self.isLines(request)
         let content = try Self.items(try request.body(), isLines: isLines) { item in
-            MessageItem(item)
+            MessageItem(item, .request)
         }
         switch content {
         case .single(let item):
@@ -34,8 +35,16 @@ package struct MessageBody {
             throw unsupported("Content-Encoding", "The body must not be compressed.")
         }
         let type = request.contentType ?? "application/json"
-        let mediaType = type.prefix { $0 != ";" }.filter { !$0.isWhitespace }.lowercased()
-        switch mediaType {
+        let parts = type.lowercased().split(separator: ";", omittingEmptySubsequences: false)
+            .map { part in String(part.filter { !$0.isWhitespace && $0 != "\"" }) }
+        for part in parts.dropFirst() where part.hasPrefix("charset=") {
+            guard ["charset=utf-8", "charset=utf8", "charset=us-ascii"].contains(part) else {
+                throw unsupported(
+                    "Content-Type",
+                    "The body must be UTF-8: leave charset out, or send charset=utf-8.")
+            }
+        }
+        switch parts.first {
         case "application/json": return false
         case "application/x-ndjson": return true
         default:
@@ -61,7 +70,7 @@ package struct MessageBody {
         } catch let fault as JSONBodyFault {
             let name = fault.index.map { "[\($0)]" } ?? ""
             throw Problem(
-                .badRequest, "The body is no JSON.",
+                .badRequest, "The body is not JSON.",
                 faults: [
                     Problem.Fault(
                         in: "body", name: name, code: .malformed,
@@ -70,7 +79,7 @@ package struct MessageBody {
         } catch is TooManyItems {
             throw Problem(
                 .contentTooLarge,
-                "A body may have at most \(itemLimit) messages, and no more values than they need.")
+                "A body may have at most \(itemLimit) messages.")
         }
     }
 }

@@ -1,4 +1,5 @@
 import HTTP
+import MessageReader
 import Usage
 import UsageStore
 
@@ -42,7 +43,7 @@ private func single(
             .unprocessableContent, "The message cannot be recorded.", faults: [refusal.fault])
     case nil:
         throw Problem(
-            .unprocessableContent, "The message cannot be recorded.", faults: item.faults)
+            .unprocessableContent, "The message cannot be recorded.", faults: item.problemFaults)
     }
 }
 
@@ -60,6 +61,33 @@ extension MessageRefusal {
             case .inTheFuture: (.inTheFuture, reason + ".")
             }
         return Problem.Fault(in: "body", name: "timestamp", code: code, message: message)
+    }
+}
+
+extension MessageItem {
+    /// What is wrong, in the words of the API.
+    var problemFaults: [Problem.Fault] { faults.map(Problem.Fault.init) }
+}
+
+extension Problem.Fault {
+    fileprivate init(_ fault: MessageFault) {
+        self.init(
+            in: "body", name: fault.name, code: Problem.Code(fault.code), message: fault.message)
+    }
+}
+
+extension Problem.Code {
+    fileprivate init(_ code: MessageFault.Code) {
+        self =
+            switch code {
+            case .duplicateMember: .duplicateMember
+            case .malformed: .malformed
+            case .missing: .missing
+            case .notAnObject: .notAnObject
+            case .outOfRange: .outOfRange
+            case .unknown: .unknown
+            case .wrongType: .wrongType
+            }
     }
 }
 
@@ -116,7 +144,7 @@ extension JSONWriter {
             member("status", "conflict")
             errors([conflictFault])
         case .refused(let refusal): invalid(item, [refusal.fault])
-        case nil: invalid(item, item.faults)
+        case nil: invalid(item, item.problemFaults)
         }
     }
 

@@ -78,7 +78,7 @@ public final class MessageImport {
             staging.append(text: message.text)
             staging.append(integer: count?.tokens)
             staging.append(text: count?.encoding)
-            staging.append(integer: message.creditsUsed?.hundredths)
+            staging.append(integer: message.account.creditsUsed?.hundredths)
             stagedCount += 1
         }
     }
@@ -102,7 +102,7 @@ public final class MessageImport {
                 } else {
                     outcome.conflicts += 1
                 }
-                try reject(Int(rows.integer(0)), try rows.message(), rejection)
+                try reject(Int(rows.integer(0)), rows.message(), rejection)
             }
             outcome.duplicates =
                 stagedCount - outcome.created - outcome.conflicts - outcome.invalid
@@ -126,11 +126,11 @@ public final class MessageImport {
 
 extension CopyReader {
     /// The message in a row of `ImportStatements.rejected`.
-    fileprivate func message() throws -> Message {
-        try Message(
+    fileprivate func message() -> Message {
+        Message(
             messageID: integer(1), timestamp: Timestamp(postgresMicroseconds: integer(2)),
             reportName: string(3), text: string(4) ?? "",
-            creditsUsed: string(5).flatMap { Credits($0) })
+            account: ExportedAccount(creditsUsed: string(5).flatMap { Credits($0) }))
     }
 
     fileprivate func rejection() -> MessageImport.Rejection {

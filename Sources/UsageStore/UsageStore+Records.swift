@@ -36,10 +36,11 @@ private func readMessages(
         """, columns: 5)
     while try rows.next() {
         let credits = Credits(hundredths: rows.integer(4))
-        let message = try Message(
+        let message = Message(
             messageID: rows.integer(0),
             timestamp: Timestamp(postgresMicroseconds: rows.integer(1)),
-            reportName: rows.string(2), text: rows.string(3) ?? "", creditsUsed: credits)
+            reportName: rows.string(2), text: rows.string(3) ?? "",
+            account: ExportedAccount(creditsUsed: credits))
         try body(message, credits)
     }
 }

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Configuration
 import Foundation
+import MessageReader
 import Usage
 import UsageStore
 
@@ -14,6 +15,9 @@ struct Import: ParsableCommand {
             --keep-credits is given. The \
             whole import is one transaction: when it fails or is stopped, nothing is recorded.
 
+            The file is UTF-8, or UTF-16 with a byte order mark, and may be packed with gzip. A CSV \
+            file has a header; its fields are separated by commas, semicolons or tabs.
+
             Messages that cannot be recorded are written to a file with their line and the reason, \
             and the exit status is 1; the others are recorded.
             """)
@@ -21,6 +25,8 @@ struct Import: ParsableCommand {
     @Argument(help: "The file; - is standard input.") var file: String
     @Option(help: "ndjson, json (an array) or csv; found out from the content when not given.")
     var format: Format?
+    @Option(help: "What separates CSV fields; found out from the header when not given.")
+    var delimiter: CSVDelimiter?
     @Option(help: "Where rejected messages go. (default: beside the file, .rejected.ndjson)")
     var rejects: String?
     @Flag(help: "Record credits_used as the file has it, also where the price list says otherwise.")
@@ -44,11 +50,11 @@ struct Import: ParsableCommand {
             var count = 0
             var invalid = 0
             while let item = try source.next() {
-                switch item.content {
-                case .success(let message): try messages.stage(message, line: item.line)
-                case .failure(let fault):
+                if let message = item.content.recordedMessage {
+                    try messages.stage(message, line: item.line)
+                } else {
                     invalid += 1
-                    try rejections.add(item, fault)
+                    try rejections.add(item)
                 }
                 count += 1
                 progress.show(count, bytes: input.position)
@@ -85,7 +91,7 @@ struct Import: ParsableCommand {
         switch try format ?? Format(sniffing: input) {
         case .ndjson: return NDJSONSource(input)
         case .json: return try JSONArraySource(input)
-        case .csv: return try CSVSource(input)
+        case .csv: return try CSVSource(input, delimiter: delimiter)
         }
     }
 

@@ -1,11 +1,14 @@
+import CZlib
 import Foundation
 
-/// The bytes of a file or of standard input, read in pieces.
+/// The bytes of a file or of standard input as UTF-8, read in pieces: unpacked when gzip packed them,
+/// converted when they are UTF-16 with a byte order mark.
 final class Input {
-    private let handle: FileHandle
+    private let path: String
+    private let file: gzFile
     private var piece: [UInt8] = []
     private var index = 0
-    private var consumed = 0
+    private var utf16: UTF16Converter?
 
     /// The line of the next byte, from 1.
     private(set) var line = 1
@@ -17,38 +20,31 @@ final class Input {
 
     /// Opens `path`, `-` being standard input.
     init(path: String) throws {
-        if path == "-" {
-            handle = .standardInput
-            size = nil
-        } else {
-            guard let handle = FileHandle(forReadingAtPath: path) else {
-                throw Failure(message: "cannot read \(path)", status: EX_NOINPUT)
-            }
-            self.handle = handle
-            let attributes = try FileManager.default.attributesOfItem(atPath: path)
-            size =
-                (attributes[.type] as? FileAttributeType) == .typeRegular
-                ? attributes[.size] as? Int : nil
+        self.path = path == "-" ? "the input" : path
+        let descriptor = path == "-" ? dup(STDIN_FILENO) : open(path, O_RDONLY | O_CLOEXEC)
+        // Reads what is not packed as it is.
+        guard descriptor >= 0, let file = gzdopen(descriptor, "rb") else {
+            throw Failure(
+                message: "cannot read \(self.path): \(String(cString: strerror(errno)))",
+                status: EX_NOINPUT)
         }
+        self.file = file
+        gzbuffer(file, UInt32(Self.pieceBytes))
+        var status = stat()
+        size =
+            fstat(descriptor, &status) == 0 && status.st_mode & S_IFMT == S_IFREG
+            ? Int(status.st_size) : nil
         try skipByteOrderMark()
     }
 
-    /// How many bytes have been taken.
-    var position: Int { consumed + index }
+    deinit { gzclose_r(file) }
+
+    /// How many bytes of the file have been read.
+    var position: Int { Int(gzoffset(file)) }
 
     /// The next byte without taking it; nil at the end.
     func peek() throws -> UInt8? {
-        if index == piece.count {
-            consumed += piece.count
-            index = 0
-            do {
-                piece = [UInt8](try handle.read(upToCount: Self.pieceBytes) ?? Data())
-            } catch {
-                throw Failure(
-                    message: "cannot read the input: \(String(cString: strerror(errno)))",
-                    status: EX_IOERR)
-            }
-        }
+        if index == piece.count { try fill() }
         return index < piece.count ? piece[index] : nil
     }
 
@@ -60,16 +56,113 @@ final class Input {
         return byte
     }
 
+    /// Takes all bytes before one of which `isEnd` is true, or the end, and hands them to `take` in
+    /// pieces.
+    @inline(__always)
+    func read(
+        until isEnd: (UInt8) -> Bool, _ take: (ArraySlice<UInt8>) -> Void
+    ) throws {
+        while try peek() != nil {
+            var end = index
+            while end < piece.count, !isEnd(piece[end]) {
+                if piece[end] == UInt8(ascii: "\n") { line += 1 }
+                end += 1
+            }
+            if end > index { take(piece[index..<end]) }
+            index = end
+            if end < piece.count { return }
+        }
+    }
+
     /// Skips blanks and line breaks; the byte after them, not taken.
     func peekAfterBlanks() throws -> UInt8? {
-        while let byte = try peek(), [0x20, 0x09, 0x0a, 0x0d].contains(byte) { _ = try next() }
+        try read(until: { ![0x20, 0x09, 0x0a, 0x0d].contains($0) }, { _ in })
         return try peek()
     }
 
-    private func skipByteOrderMark() throws {
-        guard try peek() == 0xef, piece.count >= 3, piece[1] == 0xbb, piece[2] == 0xbf else {
-            return
+    /// The first line, as far as it is in the first piece, not taken.
+    func peekLine() throws -> ArraySlice<UInt8> {
+        _ = try peek()
+        return piece[index...].prefix { $0 != UInt8(ascii: "\n") }
+    }
+
+    /// Reads another piece; there is none at the end.
+    private func fill() throws {
+        index = 0
+        repeat {
+            piece = try readPiece()
+            guard !piece.isEmpty || utf16 == nil else { return }
+            utf16?.convert(&piece)
+        } while piece.isEmpty && utf16 != nil
+    }
+
+    private func readPiece() throws -> [UInt8] {
+        var bytes = [UInt8](repeating: 0, count: Self.pieceBytes)
+        let count = gzread(file, &bytes, UInt32(bytes.count))
+        var code: Int32 = 0
+        let words = gzerror(file, &code).map { String(cString: $0) } ?? ""
+        // A file that is cut off is read up to there without an error.
+        guard count >= 0, code == Z_OK else {
+            throw Failure(
+                message: "cannot read \(path): "
+                    + (code == Z_ERRNO ? String(cString: strerror(errno)) : words),
+                status: code == Z_ERRNO ? EX_IOERR : EX_DATAERR)
         }
-        index = 3
+        bytes.removeLast(bytes.count - Int(count))
+        return bytes
+    }
+
+    private func skipByteOrderMark() throws {
+        try fill()
+        if piece.starts(with: [0xef, 0xbb, 0xbf]) {
+            index = 3
+        } else if piece.starts(with: [0xff, 0xfe]) || piece.starts(with: [0xfe, 0xff]) {
+            var converter = UTF16Converter(isBigEndian: piece[0] == 0xfe)
+            piece.removeFirst(2)
+            converter.convert(&piece)
+            utf16 = converter
+        }
+    }
+}
+
+/// Turns UTF-16 into UTF-8, piece by piece; half of a surrogate pair becomes what UTF-8 does not have.
+struct UTF16Converter {
+    private let isBigEndian: Bool
+
+    /// A byte or a first half of a pair whose rest is in the next piece.
+    private var rest: [UInt8] = []
+
+    init(isBigEndian: Bool) { self.isBigEndian = isBigEndian }
+
+    /// Converts `piece`; what it ends with too early waits for the next one, or is lost at the end.
+    mutating func convert(_ piece: inout [UInt8]) {
+        let bytes = rest + piece
+        piece = []
+        piece.reserveCapacity(bytes.count * 3 / 2)
+        var index = 0
+        while index + 1 < bytes.count {
+            let first = unit(bytes, index)
+            let isPair = UTF16.isLeadSurrogate(first)
+            if isPair, index + 3 >= bytes.count { break }
+            if isPair, UTF16.isTrailSurrogate(unit(bytes, index + 2)) {
+                let second = unit(bytes, index + 2)
+                append(0x10000 + (UInt32(first) & 0x3ff) << 10 + UInt32(second) & 0x3ff, &piece)
+                index += 4
+            } else {
+                append(UInt32(first), &piece)
+                index += 2
+            }
+        }
+        rest = Array(bytes[index...])
+    }
+
+    private func unit(_ bytes: [UInt8], _ index: Int) -> UInt16 {
+        let (first, second) = (UInt16(bytes[index]), UInt16(bytes[index + 1]))
+        return isBigEndian ? first << 8 | second : second << 8 | first
+    }
+
+    private func append(_ code: UInt32, _ piece: inout [UInt8]) {
+        guard let scalar = Unicode.Scalar(code) else { return piece.append(0xff) }
+        piece += UTF8.encode(scalar) ?? UTF8.encodedReplacementCharacter
     }
 }

@@ -1,10 +1,8 @@
 import Foundation
-import Usage
 
 /// The objects of one JSON array, found by their braces and decoded one at a time.
 struct JSONArraySource: MessageSource {
     private let input: Input
-    private let decoder = MessageDecoder()
     private var isFirst = true
     private var isAtEnd = false
 
@@ -41,44 +39,44 @@ struct JSONArraySource: MessageSource {
     /// Takes one element up to the comma or bracket that follows it.
     private mutating func element() throws -> SourceItem {
         let line = input.line
-        var element: [UInt8] = []
-        var length = 0
+        var element = LimitedBytes()
         var depth = 0
-        var isInString = false
-        var isEscaped = false
-        while let byte = try input.peek() {
-            if isInString {
-                if isEscaped {
-                    isEscaped = false
-                } else if byte == UInt8(ascii: "\\") {
-                    isEscaped = true
-                } else if byte == UInt8(ascii: "\"") {
-                    isInString = false
-                }
-            } else if depth == 0, byte == UInt8(ascii: ",") || byte == UInt8(ascii: "]") {
-                return item(element, length: length, line: line)
-            } else {
-                switch byte {
-                case UInt8(ascii: "\""): isInString = true
-                case UInt8(ascii: "{"), UInt8(ascii: "["): depth += 1
-                case UInt8(ascii: "}"), UInt8(ascii: "]"): depth -= 1
-                default: break
-                }
+        while true {
+            try input.read(until: Self.isStructure, { element.append($0) })
+            guard let byte = try input.peek() else { throw unfinished }
+            if depth == 0, byte == UInt8(ascii: ",") || byte == UInt8(ascii: "]") {
+                return SourceItem(line: line, json: element)
             }
-            length += 1
-            if length <= SourceItem.limitBytes { element.append(byte) }
             _ = try input.next()
+            element.append(byte)
+            switch byte {
+            case UInt8(ascii: "\""): try string(&element)
+            case UInt8(ascii: "{"), UInt8(ascii: "["): depth += 1
+            case UInt8(ascii: "}"), UInt8(ascii: "]"): depth -= 1
+            default: break
+            }
         }
-        throw unfinished
     }
 
-    private func item(_ element: [UInt8], length: Int, line: Int) -> SourceItem {
-        guard length <= SourceItem.limitBytes else {
-            return SourceItem(
-                line: line, raw: Array(element.prefix(SourceItem.shownBytes)),
-                content: .failure(SourceItem.tooLong))
+    /// Takes the rest of a string.
+    private mutating func string(_ element: inout LimitedBytes) throws {
+        let isEnd = { (byte: UInt8) in byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") }
+        while true {
+            try input.read(until: isEnd, { element.append($0) })
+            guard let byte = try input.next() else { throw unfinished }
+            element.append(byte)
+            if byte == UInt8(ascii: "\"") { return }
+            if let escaped = try input.next() { element.append(escaped) }
         }
-        return SourceItem(line: line, raw: element, content: decoder.message(from: element))
+    }
+
+    private static func isStructure(_ byte: UInt8) -> Bool {
+        switch byte {
+        case UInt8(ascii: "\""), UInt8(ascii: "{"), UInt8(ascii: "["), UInt8(ascii: "}"),
+            UInt8(ascii: "]"), UInt8(ascii: ","):
+            true
+        default: false
+        }
     }
 
     private var unfinished: Failure {

@@ -1,3 +1,5 @@
+import JSON
+import MessageReader
 import Usage
 
 /// A file of messages, read one at a time.
@@ -6,21 +8,51 @@ protocol MessageSource {
     mutating func next() throws -> SourceItem?
 }
 
-/// One item of a file: a message, or why it is none.
+/// One item of a file: a message, or what is wrong with it.
 struct SourceItem {
     /// The line that it begins at, from 1.
     let line: Int
 
-    /// Its text as it stands in the file; cut at the limit.
+    /// Its text as it is in the file; cut at the limit.
     let raw: [UInt8]
 
-    let content: Result<Message, MessageFault>
+    let content: MessageItem
 
     /// The most bytes that one item may have: the longest text with every byte escaped.
     static let limitBytes = 64 << 20
 
     /// The most bytes of a longer one that are kept, to show it by.
     static let shownBytes = 1024
+}
 
-    static let tooLong = MessageFault("the message is longer than 64 MiB")
+extension SourceItem {
+    /// An item that is JSON.
+    init(line: Int, json: LimitedBytes) {
+        self.line = line
+        raw = json.bytes
+        content =
+            json.isTooLong
+            ? MessageItem(Self.tooLong) : MessageItem(JSONItem(json.bytes), .file)
+    }
+
+    static let tooLong = MessageFault(
+        "", .outOfRange, "The message is longer than 64 MiB.")
+}
+
+/// The bytes of an item, and no more than an item may have.
+struct LimitedBytes {
+    private(set) var bytes: [UInt8] = []
+
+    /// Whether there were more; then only the first are left, to show it by.
+    private(set) var isTooLong = false
+
+    mutating func append(_ piece: ArraySlice<UInt8>) {
+        guard !isTooLong else { return }
+        bytes += piece
+        guard bytes.count > SourceItem.limitBytes else { return }
+        isTooLong = true
+        bytes = Array(bytes.prefix(SourceItem.shownBytes))
+    }
+
+    mutating func append(_ byte: UInt8) { append([byte]) }
 }

@@ -1,5 +1,6 @@
 import Foundation
 import HTTP
+import MessageReader
 import Usage
 import UsageStore
 
@@ -13,9 +14,10 @@ final class Rejections {
 
     init(path: String) { self.path = path }
 
-    /// Adds an item that is no message, with its text.
-    func add(_ item: SourceItem, _ fault: MessageFault) throws {
-        try add(line: item.line, reason: fault.description) {
+    /// Adds an item that is not a valid message, with its text.
+    func add(_ item: SourceItem) throws {
+        let reason = item.content.faults.map(\.message).joined(separator: " ")
+        try add(line: item.line, reason: reason) {
             $0.member("input", String(decoding: item.raw, as: UTF8.self))
         }
     }
@@ -28,11 +30,11 @@ final class Rejections {
         case .conflict: reason = "message_id \(message.messageID) is recorded with other content"
         case .otherCredits(let price):
             reason =
-                "credits_used is \(message.creditsUsed?.description ?? ""), the price list says \(price)"
+                "credits_used is \(message.account.creditsUsed?.description ?? ""), the price list says \(price)"
         }
         try add(line: line, reason: reason) {
             $0.name("message")
-            $0.object { $0.members(of: message, credits: message.creditsUsed) }
+            $0.object { $0.members(of: message, credits: message.account.creditsUsed) }
         }
     }
 

@@ -46,7 +46,8 @@ import Testing
         let outcome = try packages()
         #expect(outcome.status == 0)
         #expect(
-            outcome.errors.contains("libfcgi-dev libpq-dev rapidjson-dev libssl-dev pkg-config"))
+            outcome.errors.contains(
+                "libfcgi-dev libpq-dev rapidjson-dev libssl-dev zlib1g-dev pkg-config"))
         try FileManager.default.removeItem(atPath: "\(path)/swift")
         #expect(try packages().status == 69)
     }

@@ -1,4 +1,5 @@
 import HTTP
+import MessageReader
 import Postgres
 import Tokenizer
 import Usage

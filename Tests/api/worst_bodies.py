@@ -1,4 +1,4 @@
-"""Sends POST /usage/estimate and /usage the dearest bodies of 8 MiB, and bounds what each takes of the responder."""
+"""Sends POST /usage/estimate and /usage the most expensive bodies of 8 MiB, and bounds what each takes of the responder."""
 
 import os
 import string
@@ -58,7 +58,10 @@ def bodies():
     yield "huge text without end", JSON, filled(b"a", b'{"message_text":"'), 400
     yield "huge report name", JSON, filled(b"a", b'{"message_text":"","report_name":"', b'"}'), 422
     yield "huge time", JSON, filled(b"2", b'{"message_text":"","timestamp":"', b'"}'), 422
-    yield "huge id", JSON, filled(b"2", b'{"message_text":"","message_id":', b"}"), 400
+    yield "huge id", JSON, filled(b"2", b'{"message_text":"","message_id":', b"}"), 422
+    yield "millions of levels", JSON, b"[" * (SIZE // 2) + b"]" * (SIZE // 2), 200
+    yield "millions of levels in a member", JSON, b'{"a":' + b"[" * (SIZE // 2 - 4) + b"]" * (SIZE // 2 - 4) + b"}", 422
+    yield "halves of pairs", JSON, filled(rb"\ud83d", b'{"message_text":"', b'"}'), 422
     yield "huge name", JSON, filled(b"a", b'{"', b'":0}'), 422
     yield "huge name, escaped", JSON, filled(rb"\u0001", b'{"', b'":0}'), 422
     yield "marks on one letter of a name", JSON, filled(MARKS, b'{"a', b'":0}'), 422

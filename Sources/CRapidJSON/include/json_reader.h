@@ -8,7 +8,10 @@
 extern "C" {
 #endif
 
-enum json_kind { JSON_NULL, JSON_FALSE, JSON_TRUE, JSON_NUMBER, JSON_STRING, JSON_ARRAY, JSON_OBJECT };
+enum json_kind {
+    JSON_NULL, JSON_FALSE, JSON_TRUE, JSON_NUMBER, JSON_STRING, JSON_ARRAY, JSON_OBJECT,
+    JSON_BROKEN_STRING  // it has half of a surrogate pair
+};
 
 // A member of the object that was read; the bytes lie in the text.
 struct json_member {
@@ -26,12 +29,21 @@ struct json_value {
     enum json_kind kind;
     size_t member_count;  // may be more than there is room for
     struct json_member members[JSON_MEMBER_LIMIT];
+    bool is_cut;          // whether what follows some member was not looked at
     size_t end;           // the offset after it
     const char *error;    // what is wrong, or NULL
 };
 
+// Overwrites each escape of half a surrogate pair with bytes that UTF-8 does not have, which
+// json_read recognises. The text from offset to end must be UTF-8, and must not have been read.
+void json_mark_half_pairs(char *text, size_t offset, size_t end);
+
 // Reads the value that begins at text + offset, and writes the characters of its strings over
-// themselves. The text must be UTF-8 and end with NUL. After an error, end is where it was noticed.
+// themselves. The text must be UTF-8 but for marked half pairs, and end with NUL. After an error,
+// end is where it was noticed.
+//
+// Behind a number that is too large, and below JSON_DEPTH_LIMIT levels, only strings and brackets
+// are looked at: the value is cut.
 void json_read(char *text, size_t offset, struct json_value *value);
 
 #ifdef __cplusplus

@@ -1,0 +1,39 @@
+/// Where a message comes from, which decides what it must have and may have.
+public enum MessageForm: Sendable {
+    /// A request.
+    case request
+    /// A file to be imported, which an export may have written.
+    case file
+
+    private static let members = ["message_id", "timestamp", "report_name", "message_text"]
+
+    /// What an export adds.
+    private static let accountMembers = [
+        "credits_used", "token_count", "tokenizer", "estimated", "rate",
+    ]
+
+    /// The members that a file's message must have, so that importing it again records nothing twice.
+    public static let requiredInFile = ["message_id", "timestamp", "message_text"]
+
+    /// The members that a file's message may have.
+    public static let allowedInFile = members + accountMembers
+
+    /// The members that a message may have.
+    var allowed: [String] {
+        switch self {
+        case .request: Self.members
+        case .file: Self.allowedInFile
+        }
+    }
+
+    /// The same as a list in a sentence.
+    var allowedList: String {
+        switch self {
+        case .request: Self.requestList
+        case .file: Self.fileList
+        }
+    }
+
+    private static let requestList = members.joined(separator: ", ")
+    private static let fileList = allowedInFile.joined(separator: ", ")
+}

@@ -1,0 +1,36 @@
+/// One thing that is wrong with a message, in words for its sender.
+public struct MessageFault: Error, Equatable, Sendable {
+    /// A word for programs; the HTTP API has the same ones.
+    public enum Code: String, CaseIterable, Sendable {
+        /// A member stands in the message twice.
+        case duplicateMember = "duplicate_member"
+        /// Not in the form that is expected.
+        case malformed
+        /// Needed, but absent.
+        case missing
+        /// Another JSON value than an object.
+        case notAnObject = "not_an_object"
+        /// Too small, too large or too long.
+        case outOfRange = "out_of_range"
+        /// A member that a message does not have.
+        case unknown
+        /// A JSON value of another type.
+        case wrongType = "wrong_type"
+    }
+
+    /// The member; empty for the message as a whole.
+    public let name: String
+
+    /// What kind of fault it is.
+    public let code: Code
+
+    /// A sentence.
+    public let message: String
+
+    /// Makes a fault.
+    public init(_ name: String, _ code: Code, _ message: String) {
+        self.name = name
+        self.code = code
+        self.message = message
+    }
+}
