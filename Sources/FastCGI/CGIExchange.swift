@@ -38,7 +38,7 @@ public final class CGIExchange: Exchange {
     public func readBody(upTo limit: Int) throws(FastCGIError) -> [UInt8]? {
         guard unreadCount <= limit else { return nil }
         var body: [UInt8] = []
-        body.reserveCapacity(unreadCount)
+        body.reserveCapacity(unreadCount + 1)
         readRest { body += $0 }
         guard unreadCount == 0 else { throw FastCGIError("read", EPIPE) }
         return body

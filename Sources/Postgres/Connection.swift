@@ -13,6 +13,10 @@ public final class Connection {
     /// Whether a prepared statement has become useless, so that the connection is of no more use.
     var isStale = false
 
+    /// Whether libpq has made its buffers large for a long message: it keeps them as long as the
+    /// connection is open.
+    public internal(set) var hasGrown = false
+
     /// A descriptor whose hang-up ends the wait for a query, such as the client's connection.
     public var watchedDescriptor: Int32?
 

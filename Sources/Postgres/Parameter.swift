@@ -7,6 +7,18 @@ public enum Parameter: Sendable {
     /// NULL.
     case null
 
+    var isBinary: Bool {
+        if case .binary = self { true } else { false }
+    }
+
+    var byteCount: Int {
+        switch self {
+        case .text(let text): text.utf8.count
+        case .binary(let bytes): bytes.count
+        case .null: 0
+        }
+    }
+
     /// An `int8[]`; nil stands for NULL.
     public static func array(_ values: [Int64?]) -> Parameter {
         array(values, elementType: 20, byteCount: 8 * values.count) { value, bytes in

@@ -110,37 +110,46 @@ extension Connection {
 }
 
 extension Connection {
+    /// From how many bytes on a message makes libpq's buffers larger than they should stay.
+    private static let largeBytes = 1 << 20
+
     /// Sends a prepared statement for execution, its rows to come in binary; 1 when it was sent.
     fileprivate func send(_ name: String, _ parameters: [Parameter]) -> Int32 {
-        var copies: [UnsafeMutablePointer<CChar>?] = []
-        var lengths: [Int32] = []
-        var formats: [Int32] = []
-        for parameter in parameters {
-            switch parameter {
-            case .text(let text):
-                copies.append(strdup(text))
-                lengths.append(0)
-                formats.append(0)
-            case .null:
-                copies.append(nil)
-                lengths.append(0)
-                formats.append(0)
-            case .binary(let bytes):
-                let copy = UnsafeMutablePointer<CChar>.allocate(capacity: max(1, bytes.count))
-                bytes.withUnsafeBytes {
-                    UnsafeMutableRawPointer(copy).copyMemory(
-                        from: $0.baseAddress ?? UnsafeRawPointer(copy), byteCount: bytes.count)
-                }
-                copies.append(copy)
-                lengths.append(Int32(bytes.count))
-                formats.append(1)
+        var values: [UnsafePointer<CChar>?] = []
+        values.reserveCapacity(parameters.count)
+        if parameters.reduce(0, { $0 + $1.byteCount }) > Self.largeBytes { hasGrown = true }
+        meter.commandCount += 1
+        return lend(parameters[...], &values) { values in
+            PQsendQueryPrepared(
+                handle, name, Int32(values.count), values,
+                parameters.map { $0.isBinary ? Int32($0.byteCount) : 0 },
+                parameters.map { $0.isBinary ? 1 : 0 }, 1)
+        }
+    }
+
+    /// Lends the bytes of `parameters`, after those that `values` has; texts may have 8 MiB, which
+    /// are not copied.
+    private func lend(
+        _ parameters: ArraySlice<Parameter>, _ values: inout [UnsafePointer<CChar>?],
+        _ body: ([UnsafePointer<CChar>?]) -> Int32
+    ) -> Int32 {
+        guard let parameter = parameters.first else { return body(values) }
+        let rest = parameters.dropFirst()
+        switch parameter {
+        case .null:
+            values.append(nil)
+            return lend(rest, &values, body)
+        case .text(let text):
+            return text.withCString { text in
+                values.append(text)
+                return lend(rest, &values, body)
+            }
+        case .binary(let bytes):
+            return bytes.withUnsafeBytes { bytes in
+                values.append(bytes.assumingMemoryBound(to: CChar.self).baseAddress)
+                return lend(rest, &values, body)
             }
         }
-        defer { copies.forEach { free($0) } }
-        let values = copies.map { UnsafePointer($0) }
-        meter.commandCount += 1
-        return PQsendQueryPrepared(
-            handle, name, Int32(values.count), values, lengths, formats, 1)
     }
 }
 

@@ -88,12 +88,12 @@ public final class UsageStore {
     /// Forgets the client and ends the snapshot, if there is one.
     ///
     /// A query that was not read to the end is ended with its connection, and with that its
-    /// snapshot and its locks.
+    /// snapshot and its locks. So is a connection that a long message has made large.
     public func release() {
         watchedDescriptor = nil
         requestArrival = nil
         guard let connection else { return }
         if connection.isInTransaction { _ = try? connection.run("ROLLBACK") }
-        if !connection.isIdle { self.connection = nil }
+        if !connection.isIdle || connection.hasGrown { self.connection = nil }
     }
 }

@@ -8,6 +8,7 @@ import UsageStore
 
 /// Serves until a signal asks for the end; the exit status.
 func runServer(_ mode: StartMode, _ settings: Settings) throws -> Int32 {
+    returnLargeMemory()
     let spool = Result { try makeSpool(settings) }
     let current = CurrentSettings(settings, (try? spool.get()) ?? nil)
     let log = makeLog { current.logOptions }
