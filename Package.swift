@@ -71,7 +71,10 @@ let package = Package(
             ]),
         program(
             "orbital-fcgi",
-            ["Configuration", "FastCGI", "HTTP", "Metrics", "Spool", "UsageAPI", "UsageStore", log]),
+            [
+                "Configuration", "FastCGI", "HTTP", "Metrics", "Spool", "Threads", "UsageAPI",
+                "UsageStore", log,
+            ]),
         program(
             "orbitalctl",
             [

@@ -1,5 +1,3 @@
-import CFastCGI
-import Glibc
 import Threads
 
 /// Threads that are started together and waited for together.
@@ -14,20 +12,11 @@ final class ThreadGroup: @unchecked Sendable {
         stackBytes: Int = 512 * 1024, _ body: @escaping @Sendable () -> Void
     ) throws(FastCGIError) {
         lock.whileLocked { running += 1 }
-        let task = Unmanaged.passRetained(
-            ThreadBody { [self] in
-                body()
-                ended()
-            })
-        var attributes = pthread_attr_t()
-        pthread_attr_init(&attributes)
-        defer { pthread_attr_destroy(&attributes) }
-        pthread_attr_setstacksize(&attributes, stackBytes)
-        pthread_attr_setdetachstate(&attributes, Int32(PTHREAD_CREATE_DETACHED))
-        var thread = pthread_t()
-        let code = pthread_create(&thread, &attributes, runThread, task.toOpaque())
+        let code = startThread(stackBytes: stackBytes) { [self] in
+            body()
+            ended()
+        }
         guard code == 0 else {
-            task.release()
             ended()
             throw FastCGIError("pthread_create", code)
         }
@@ -50,16 +39,4 @@ final class ThreadGroup: @unchecked Sendable {
             lock.wakeAll()
         }
     }
-}
-
-private final class ThreadBody: Sendable {
-    let run: @Sendable () -> Void
-
-    init(_ run: @escaping @Sendable () -> Void) { self.run = run }
-}
-
-private func runThread(_ argument: UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? {
-    guard let argument else { return nil }
-    Unmanaged<ThreadBody>.fromOpaque(argument).takeRetainedValue().run()
-    return nil
 }

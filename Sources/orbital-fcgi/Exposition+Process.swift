@@ -51,6 +51,10 @@ extension ProcessMetrics {
             "orbital_tokenizer_failures_total", .counter,
             "Requests that failed because the vocabulary of a tokenizer could not be loaded.",
             tokenizerFailures.total)
+        text.metric(
+            "orbital_dropped_log_lines_total", .counter,
+            "Log lines that were dropped because standard error was not read in time.",
+            droppedLogLines.total)
         return text
     }
 }

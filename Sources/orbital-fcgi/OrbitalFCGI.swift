@@ -42,7 +42,8 @@ enum OrbitalFCGI {
 /// Writes one line to standard error and exits.
 func fail(_ message: String, code: Int32) -> Never {
     let line = message.split(separator: "\n").map { "orbital-fcgi: \($0)\n" }.joined()
-    let bytes = Array(line.utf8)
-    _ = write(STDERR_FILENO, bytes, bytes.count)
+    let output = LogOutput { LogOptions(level: .error, isJSON: false) }
+    output.add(Array(line.utf8))
+    output.finish(within: .seconds(1))
     exit(code)
 }

@@ -15,6 +15,9 @@ final class ProcessMetrics: Sendable {
     /// Requests that needed a tokenizer that could not be loaded.
     let tokenizerFailures = Counter()
 
+    /// Log lines that standard error did not take.
+    let droppedLogLines: Counter
+
     /// Answers that were broken off because the client had gone.
     let brokenByClients = Counter()
 
@@ -33,7 +36,8 @@ final class ProcessMetrics: Sendable {
     /// When the process began, or so.
     let startSeconds = time(nil)
 
-    init() {
+    init(droppedLogLines: Counter) {
+        self.droppedLogLines = droppedLogLines
         self.routes =
             UsageAPI.routes.map { route in
                 RouteMetrics(route: route.path, methods: route.methods.map(\.rawValue))

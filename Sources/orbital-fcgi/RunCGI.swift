@@ -9,10 +9,14 @@ func runCGI(_ settings: Settings) -> Int32 {
     // One answer, then the end: there is nobody to remember it for.
     settings.cacheMegabytes = 0
     let options = settings.logOptions
+    let output = LogOutput { options }
+    // A web server that does not read standard error must not keep the program.
+    defer { output.finish(within: .seconds(1)) }
     let exchange = CGIExchange()
     let responder = Responder(
         Generation(settings, nil), isDraining: { false }, bulkSlots: BulkSlots(1),
-        metrics: ProcessMetrics(), load: { nil }, log: makeLog { options })
+        metrics: ProcessMetrics(droppedLogLines: output.dropped), load: { nil },
+        log: makeLog(output))
     responder.answer(exchange)
     return exchange.isAborted ? 1 : 0
 }

@@ -11,7 +11,9 @@ func runServer(_ mode: StartMode, _ settings: Settings) throws -> Int32 {
     returnLargeMemory()
     let spool = Result { try makeSpool(settings) }
     let current = CurrentSettings(settings, (try? spool.get()) ?? nil)
-    let log = makeLog { current.logOptions }
+    let output = LogOutput { current.logOptions }
+    defer { output.finish(within: .seconds(1)) }
+    let log = makeLog(output)
     if case .failure(let error) = spool {
         log.error("answers are not kept in files", metadata: ["error": "\(error)"])
     }
@@ -23,7 +25,7 @@ func runServer(_ mode: StartMode, _ settings: Settings) throws -> Int32 {
         listener: listener, limits: ServerLimits(settings), refusal: refusal.wholeAnswer,
         selfTest: selfTest(for: manager), onFileLoss: { reportFileLoss($0, mode, log) })
     let slots = BulkSlots(settings.bulkWorkers)
-    let metrics = ProcessMetrics()
+    let metrics = ProcessMetrics(droppedLogLines: output.dropped)
     try server.start {
         var worker = Worker(
             current: current, server: server, slots: slots, metrics: metrics, log: log)

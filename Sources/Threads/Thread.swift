@@ -1,0 +1,31 @@
+import Glibc
+
+/// Starts a detached thread; 0, or `EAGAIN` at the system's limit of threads.
+///
+/// Signals stay blocked in it as they are in the caller.
+public func startThread(
+    stackBytes: Int = 512 * 1024, _ body: @escaping @Sendable () -> Void
+) -> Int32 {
+    let task = Unmanaged.passRetained(ThreadBody(body))
+    var attributes = pthread_attr_t()
+    pthread_attr_init(&attributes)
+    defer { pthread_attr_destroy(&attributes) }
+    pthread_attr_setstacksize(&attributes, stackBytes)
+    pthread_attr_setdetachstate(&attributes, Int32(PTHREAD_CREATE_DETACHED))
+    var thread = pthread_t()
+    let code = pthread_create(&thread, &attributes, runThread, task.toOpaque())
+    if code != 0 { task.release() }
+    return code
+}
+
+private final class ThreadBody: Sendable {
+    let run: @Sendable () -> Void
+
+    init(_ run: @escaping @Sendable () -> Void) { self.run = run }
+}
+
+private func runThread(_ argument: UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? {
+    guard let argument else { return nil }
+    Unmanaged<ThreadBody>.fromOpaque(argument).takeRetainedValue().run()
+    return nil
+}

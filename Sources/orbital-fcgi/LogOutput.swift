@@ -1,0 +1,133 @@
+import Glibc
+import Logging
+import Metrics
+import Threads
+
+/// Standard error, written by a thread of its own: whoever logs never waits for its reader.
+final class LogOutput: @unchecked Sendable {
+    /// Lines that were dropped because standard error did not take them.
+    let dropped = Counter()
+
+    private let options: @Sendable () -> LogOptions
+    private let lock = Lock()
+    private var queue = LogQueue()
+    private var isStarted = false
+    private var isWriting = false
+    private var isFinishing = false
+
+    /// The options hold for each line at its moment.
+    init(_ options: @escaping @Sendable () -> LogOptions) { self.options = options }
+
+    /// The least severe level.
+    var level: Logger.Level { options().level }
+
+    /// Takes the line of an event, unless the same error has had its lines of this second.
+    func add(_ event: LogEvent) {
+        let isJSON = options().isJSON
+        let form: LogQueue.Form = { repeated in
+            var event = event
+            if let repeated {
+                let all = event.metadata ?? [:]
+                // Which request it was is no longer true.
+                event.metadata = all.filter { ["error", "cause"].contains($0.key) }
+                event.metadata?["repeated"] = .stringConvertible(repeated)
+            }
+            return isJSON ? event.jsonLine : event.textLine
+        }
+        if let error = event.repeatedError {
+            let isAdmitted = lock.whileLocked {
+                start()
+                return queue.admits(error, at: .now, form)
+            }
+            guard isAdmitted else { return }
+        }
+        add(form(nil))
+    }
+
+    /// Takes a whole line.
+    func add(_ line: [UInt8]) {
+        lock.whileLocked {
+            start()
+            if !queue.add(line) { dropped.add() }
+            lock.wakeAll()
+        }
+    }
+
+    /// Waits until all is written, `duration` at the most.
+    func finish(within duration: Duration) {
+        let deadline = ContinuousClock.now + duration
+        lock.whileLocked {
+            guard isStarted else { return }
+            isFinishing = true
+            isWriting = true
+            lock.wakeAll()
+            while isWriting, lock.wait(for: deadline - .now) {}
+        }
+    }
+
+    /// Starts the thread with the first line; a system at its limit of threads tries with the next.
+    private func start() {
+        guard !isStarted else { return }
+        isStarted = startThread { [self] in while true { write(nextBatch()) } } == 0
+    }
+
+    private func nextBatch() -> LogQueue.Batch {
+        lock.whileLocked {
+            while true {
+                let now = ContinuousClock.now
+                let batch = queue.take(at: now, isLast: isFinishing)
+                isWriting = !batch.lines.isEmpty
+                if isWriting { return batch }
+                lock.wakeAll()
+                if let end = queue.secondEnds { _ = lock.wait(for: end - now) } else { lock.wait() }
+            }
+        }
+    }
+
+    private func write(_ batch: LogQueue.Batch) {
+        var lines = batch.lines[...]
+        while let line = lines.first, writeWhole(line) { lines.removeFirst() }
+        dropped.add(lines.count)
+        var unreported = batch.dropped + lines.count
+        if unreported > 0, lines.isEmpty, writeWhole(line(dropped: unreported)) { unreported = 0 }
+        lock.whileLocked { queue.lose(unreported) }
+    }
+
+    private func line(dropped count: Int) -> [UInt8] {
+        let event = LogEvent(
+            level: .warning, message: "log lines dropped: standard error was not read in time",
+            metadata: ["lines": .stringConvertible(count)], source: nil, file: #fileID,
+            function: #function, line: #line)
+        return options().isJSON ? event.jsonLine : event.textLine
+    }
+}
+
+/// Writes a line however long standard error takes; false when it cannot be written.
+///
+/// One call for one line, so that lines of several processes do not mix.
+private func writeWhole(_ line: [UInt8]) -> Bool {
+    var rest = line
+    while !rest.isEmpty {
+        let count = write(STDERR_FILENO, rest, rest.count)
+        if count >= 0 {
+            rest.removeFirst(count)
+        } else if errno == EAGAIN {
+            // Another process that has it, too, made it non-blocking.
+            var wait = pollfd(fd: STDERR_FILENO, events: Int16(POLLOUT), revents: 0)
+            poll(&wait, 1, -1)
+        } else if errno != EINTR {
+            return false
+        }
+    }
+    return true
+}
+
+extension LogEvent {
+    /// What makes it the same as another error; nil for what is no error.
+    fileprivate var repeatedError: String? {
+        guard level >= .warning, let cause = metadata?["error"] ?? metadata?["cause"] else {
+            return nil
+        }
+        return "\(message) \(cause)"
+    }
+}
