@@ -1,3 +1,4 @@
+import CThreads
 import Glibc
 
 /// Starts a detached thread; 0, or `EAGAIN` at the system's limit of threads.
