@@ -15,8 +15,16 @@ public enum MessageForm: Sendable {
     /// The members that a file's message must have, so that importing it again records nothing twice.
     public static let requiredInFile = ["message_id", "timestamp", "message_text"]
 
-    /// The members that a file's message may have.
+    /// The members that a file's message may have, in the order of exports.
     public static let allowedInFile = members + accountMembers
+
+    /// The members that a message must have.
+    var required: [String] {
+        switch self {
+        case .request: Self.requiredInRequest
+        case .file: Self.requiredInFile
+        }
+    }
 
     /// The members that a message may have.
     var allowed: [String] {
@@ -34,6 +42,7 @@ public enum MessageForm: Sendable {
         }
     }
 
+    private static let requiredInRequest = ["message_text"]
     private static let requestList = members.joined(separator: ", ")
     private static let fileList = allowedInFile.joined(separator: ", ")
 }

@@ -3,10 +3,24 @@ struct ImportStatements {
     /// Whether credits that a message brings count even where the price list differs.
     let keepsCredits: Bool
 
+    /// Creates the table for the staged messages; what has no value there is NULL, and 1 is true.
+    static let createStaging = """
+        CREATE TEMPORARY TABLE staged_message (
+            line bigint, message_id bigint, "timestamp" timestamptz, report_name text,
+            message_text text, token_count bigint, token_encoding text, credit_hundredths bigint,
+            exported_rate_id bigint, is_estimate bigint, has_own_credits bigint
+        ) ON COMMIT DROP
+        """
+
     /// The staged messages with the price list entry in force and the credits by it, if any.
     private static let priced = """
         SELECT staged.*, rate.credit_rate_id, \(Pricing.tokens("staged")) AS tokens,
-               \(Pricing.price("staged")) AS price, \(MessageRefusal.column("staged")) AS refusal
+               CASE WHEN is_estimate = 1
+                   THEN usage_credits(char_length(staged.message_text), NULL, rate.tokenizer,
+                       rate.hundredths_per_100_tokens, rate.minimum_hundredths)
+                   ELSE \(Pricing.price("staged")) END AS price,
+               coalesce(\(MessageRefusal.column("staged")),
+                   CASE WHEN exported_rate_id <> rate.credit_rate_id THEN 'rate' END) AS refusal
         FROM staged_message AS staged
         LEFT JOIN \(creditRatePeriods) AS rate ON staged."timestamp" >= effective_from AND staged."timestamp" < until
         """
@@ -27,7 +41,8 @@ struct ImportStatements {
         SELECT DISTINCT ON (message_id)
             message_id, "timestamp", report_name, message_text,
             tokens, CASE WHEN tokens IS NOT NULL THEN token_encoding END,
-            CASE WHEN coalesce(credit_hundredths, price) = price THEN credit_rate_id END,
+            CASE WHEN coalesce(credit_hundredths, price) = price AND has_own_credits IS NULL
+                THEN credit_rate_id END,
             coalesce(credit_hundredths, price)
         FROM (\(Self.priced)) AS priced
         WHERE \(acceptable)

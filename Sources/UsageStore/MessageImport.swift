@@ -1,4 +1,5 @@
 import Postgres
+import Tokenizer
 public import Usage
 
 /// An import of many messages: staged through COPY, priced and recorded in one transaction.
@@ -6,6 +7,8 @@ public final class MessageImport {
     private let connection: Connection
     private let staging: CopyWriter
     private let counter: TokenCounter
+    private let prices: PriceList
+    private let rateCount: Int
     private let statements: ImportStatements
     private var stagedCount = 0
 
@@ -27,6 +30,8 @@ public final class MessageImport {
         case conflict
         /// Its source gives other credits than the price list, which gives these.
         case otherCredits(Credits)
+        /// It has the number of another rate than the one in force at its time.
+        case otherRate
         /// It cannot be recorded as it is.
         case refused(MessageRefusal)
     }
@@ -34,15 +39,20 @@ public final class MessageImport {
     /// Begins an import; nothing is recorded before `commit` returns.
     ///
     /// With `keepsCredits`, credits that a message brings are recorded even where the price list
-    /// says other ones. Throws `DatabaseUnavailable` or `PostgresError`, as all calls do.
-    public init(databaseURL: String, keepsCredits: Bool, tokenizers: Tokenizers) throws {
+    /// says other ones. `rates` are those of an export, which an installation without records takes
+    /// over; throws `CreditRateRefused` where it cannot. Throws `DatabaseUnavailable` or
+    /// `PostgresError`, as all calls do.
+    public init(
+        databaseURL: String, keepsCredits: Bool, tokenizers: Tokenizers, rates: [CreditRate] = []
+    ) throws {
         statements = ImportStatements(keepsCredits: keepsCredits)
+        rateCount = rates.count
         connection = try reportingUnavailability {
             try Connection(
                 url: databaseURL, applicationName: "orbitalctl import", waitSeconds: 3600)
         }
         let connection = connection
-        (counter, staging) = try reportingUnavailability {
+        (prices, counter, staging) = try reportingUnavailability {
             // Isolation is a matter of the statements below, not of the server's settings. Until the
             // end the price list stays as it is, because what was counted by it is recorded by it.
             try connection.run(
@@ -50,27 +60,32 @@ public final class MessageImport {
                 BEGIN ISOLATION LEVEL READ COMMITTED;
                 LOCK TABLE usage_record IN ROW EXCLUSIVE MODE
                 """)
+            let prices = try PriceList(connection, takingOver: rates)
             let counter = try TokenCounter(connection, tokenizers)
-            try connection.run(
-                """
-                CREATE TEMPORARY TABLE staged_message (
-                    line bigint, message_id bigint, "timestamp" timestamptz, report_name text,
-                    message_text text, token_count bigint, token_encoding text,
-                    credit_hundredths bigint
-                ) ON COMMIT DROP
-                """)
+            try connection.run(ImportStatements.createStaging)
             return (
-                counter,
+                prices, counter,
                 try CopyWriter(connection, "COPY staged_message FROM STDIN (FORMAT binary)")
             )
         }
     }
 
-    /// Sends `message`, which stands at `line` of its source, to the staging table.
-    public func stage(_ message: Message, line: Int) throws {
+    /// Sends `message`, which stands at `line` of its source, to the staging table; returns what is
+    /// wrong with it instead, if its account contradicts its text or the rates of its file.
+    public func stage(_ message: Message, line: Int) throws -> MessageFault? {
         try reportingUnavailability {
-            let count = try counter.count(message.text, at: message.timestamp)
-            try staging.beginRow(columns: 8)
+            let account = message.account
+            if let rate = account.rate, rateCount > 0, !(1...Int64(rateCount)).contains(rate) {
+                return MessageFault(
+                    "rate", .outOfRange, "rate is \(rate), but the file has \(rateCount) rates.")
+            }
+            let count: TokenCount?
+            do {
+                count = try self.count(message)
+            } catch let fault as MessageFault {
+                return fault
+            }
+            try staging.beginRow(columns: 11)
             staging.append(integer: Int64(line))
             staging.append(integer: message.messageID)
             staging.append(integer: message.timestamp.postgresMicroseconds)
@@ -78,9 +93,47 @@ public final class MessageImport {
             staging.append(text: message.text)
             staging.append(integer: count?.tokens)
             staging.append(text: count?.encoding)
-            staging.append(integer: message.account.creditsUsed?.hundredths)
+            staging.append(integer: account.creditsUsed?.hundredths)
+            staging.append(integer: rateCount > 0 ? account.rate.flatMap(prices.id) : nil)
+            staging.append(integer: account.isEstimated ? 1 : nil)
+            staging.append(integer: hasOwnCredits(account) ? 1 : nil)
             stagedCount += 1
+            return nil
         }
+    }
+
+    /// The exact tokens of a message whose rate counts them; throws a `MessageFault` when the file
+    /// says otherwise.
+    ///
+    /// Without the vocabulary, only an export that has brought its rates is believed.
+    private func count(_ message: Message) throws -> TokenCount? {
+        let account = message.account
+        guard let encoding = counter.encoding(at: message.timestamp) else { return nil }
+        if account.isEstimated || hasOwnCredits(account) && account.tokenCount == nil { return nil }
+        let exported = account.tokenizer == encoding.rawValue ? account.tokenCount : nil
+        do {
+            let count = try counter.count(message.text, at: message.timestamp)
+            guard exported == nil || exported == count?.tokens else {
+                throw MessageFault(
+                    "token_count", .malformed,
+                    "token_count is not what \(encoding.rawValue) counts: \(count?.tokens ?? 0).")
+            }
+            return count
+        } catch let error as TokenizerUnavailable {
+            guard rateCount > 0, let exported else { throw error }
+            guard (0...Int64(message.text.utf8.count)).contains(exported) else {
+                throw MessageFault(
+                    "token_count", .outOfRange,
+                    "token_count must be from 0 to the number of bytes of the text.")
+            }
+            return TokenCount(tokens: exported, encoding: encoding.rawValue)
+        }
+    }
+
+    /// Whether an export says that no rate has priced the message, and that is to stay so.
+    private func hasOwnCredits(_ account: ExportedAccount) -> Bool {
+        statements.keepsCredits && rateCount > 0 && account.rate == nil
+            && account.creditsUsed != nil
     }
 
     /// Records the staged messages, reporting each one that is refused.
@@ -136,6 +189,7 @@ extension CopyReader {
     fileprivate func rejection() -> MessageImport.Rejection {
         let reason = string(6) ?? ""
         if let refusal = MessageRefusal(rawValue: reason) { return .refused(refusal) }
+        if reason == "rate" { return .otherRate }
         guard reason == "credits" else { return .conflict }
         return .otherCredits(string(7).flatMap { Credits($0) } ?? Credits(hundredths: 0))
     }

@@ -43,16 +43,20 @@ struct TokenCounter: Sendable {
 
     /// What was counted in a text of that time; nil where characters are the measure.
     func count(_ text: String, at time: Timestamp) throws -> TokenCount? {
-        let entry = entries.first { entry in entry.from.map { $0 <= time } ?? true }
-        guard let encoding = entry?.encoding else { return nil }
+        guard let encoding = encoding(at: time) else { return nil }
         return TokenCount(
             tokens: try tokenizers.count(text, by: encoding), encoding: encoding.rawValue)
+    }
+
+    /// The tokenizer that the price list needs for a time; nil where characters are the measure.
+    func encoding(at time: Timestamp) -> TokenEncoding? {
+        entries.first { entry in entry.from.map { $0 <= time } ?? true }?.encoding
     }
 
     /// The tokenizers that the price list needs for some time of a range.
     func encodings(of range: ClosedRange<Timestamp>) -> Set<TokenEncoding> {
         let later = entries.filter { entry in entry.from.map { range.contains($0) } ?? false }
-        let first = entries.first { entry in entry.from.map { $0 <= range.lowerBound } ?? true }
-        return Set((later + [first].compactMap(\.self)).compactMap(\.encoding))
+        return Set(
+            later.compactMap(\.encoding) + [encoding(at: range.lowerBound)].compactMap(\.self))
     }
 }

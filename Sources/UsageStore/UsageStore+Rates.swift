@@ -1,39 +1,6 @@
 import Postgres
 public import Usage
 
-/// An entry of the price list.
-public struct CreditRate: Sendable {
-    /// From when on it applies; nil for the first one, which covers all of the past.
-    public let effectiveFrom: Timestamp?
-    /// How tokens are counted.
-    public let tokenizer: String
-    /// The price of 100 tokens.
-    public let creditsPer100Tokens: Credits
-    /// The least that a message costs.
-    public let minimum: Credits
-    /// How many records were priced by it.
-    public let recordCount: Int64
-
-    /// Makes an entry that is to be added, or without `effectiveFrom` one to replace the first.
-    public init(
-        effectiveFrom: Timestamp?, tokenizer: String, creditsPer100Tokens: Credits,
-        minimum: Credits
-    ) {
-        self.init(effectiveFrom, tokenizer, creditsPer100Tokens, minimum, recordCount: 0)
-    }
-
-    fileprivate init(
-        _ effectiveFrom: Timestamp?, _ tokenizer: String, _ price: Credits, _ minimum: Credits,
-        recordCount: Int64
-    ) {
-        self.effectiveFrom = effectiveFrom
-        self.tokenizer = tokenizer
-        creditsPer100Tokens = price
-        self.minimum = minimum
-        self.recordCount = recordCount
-    }
-}
-
 /// Why an entry cannot be added to the price list, in words for whoever adds it.
 public struct CreditRateRefused: Error {
     /// A sentence without a full stop.
@@ -59,11 +26,7 @@ extension UsageStore {
             var rates: [CreditRate] = []
             while try reader.next() {
                 rates.append(
-                    CreditRate(
-                        reader.isNull(0)
-                            ? nil : Timestamp(postgresMicroseconds: reader.integer(0)),
-                        reader.string(1) ?? "", Credits(hundredths: reader.integer(2)),
-                        Credits(hundredths: reader.integer(3)), recordCount: reader.integer(4)))
+                    CreditRate(reader, at: 0, recordCount: reader.integer(4)))
             }
             return rates
         }
@@ -74,17 +37,7 @@ extension UsageStore {
     public func add(_ rate: CreditRate) throws {
         try reportingUnavailability {
             do {
-                var bindings = Bindings()
-                let from = rate.effectiveFrom ?? Timestamp.representable.lowerBound
-                _ = try QueryReader(
-                    try connected(),
-                    """
-                    INSERT INTO credit_rate
-                        (effective_from, tokenizer, hundredths_per_100_tokens, minimum_hundredths)
-                    SELECT \(bindings.bind(from)), \(bindings.bind(rate.tokenizer, as: "text")),
-                        \(bindings.bind(rate.creditsPer100Tokens.hundredths)),
-                        \(bindings.bind(rate.minimum.hundredths))
-                    """, bindings.values, isStreamed: false)
+                try connected().insert(rate)
             } catch let error as PostgresError where error.state.hasPrefix("23") {
                 throw CreditRateRefused(reason: error.message)
             }
@@ -95,16 +48,7 @@ extension UsageStore {
     public func replaceFirstRate(_ rate: CreditRate) throws {
         try reportingUnavailability {
             do {
-                var bindings = Bindings()
-                _ = try QueryReader(
-                    try connected(),
-                    """
-                    UPDATE credit_rate SET tokenizer = \(bindings.bind(rate.tokenizer, as: "text")),
-                        hundredths_per_100_tokens =
-                            \(bindings.bind(rate.creditsPer100Tokens.hundredths)),
-                        minimum_hundredths = \(bindings.bind(rate.minimum.hundredths))
-                    WHERE effective_from = '-infinity'
-                    """, bindings.values, isStreamed: false)
+                try connected().replace(rate)
             } catch let error as PostgresError where error.state.hasPrefix("23") {
                 throw CreditRateRefused(
                     reason: "messages are recorded already, so the first rate cannot be replaced; "

@@ -2,11 +2,6 @@ import Postgres
 public import Usage
 
 extension UsageStore {
-    /// Reads all messages with their texts and the credits they used, in the same order.
-    public func forEachMessage(_ body: (Message, Credits) throws -> Void) throws {
-        try reportingUnavailability { try readMessages(try connected(), body) }
-    }
-
     /// How many usage records there are.
     public func recordCount() throws -> Int {
         try reportingUnavailability {
@@ -16,31 +11,47 @@ extension UsageStore {
 }
 
 extension Snapshot {
-    /// As the store's, of this state.
+    /// The price list, the oldest entry first; its first one has the number 1 in `forEachMessage`.
+    public func creditRates() throws -> [CreditRate] {
+        try reportingUnavailability { try PriceList(connection).rates }
+    }
+
+    /// Reads all messages with their texts, the credits they used, and how these come about.
     public func forEachMessage(_ body: (Message, Credits) throws -> Void) throws {
-        try reportingUnavailability { try readMessages(connection, body) }
+        try reportingUnavailability {
+            let prices = try PriceList(connection)
+            let rows = try CopyReader(
+                connection,
+                """
+                COPY (
+                    SELECT message_id, "timestamp", report_name, message_text, credit_hundredths,
+                        token_count::bigint, token_encoding, credit_rate_id::bigint
+                    FROM usage_record
+                    ORDER BY "timestamp", message_id
+                ) TO STDOUT (FORMAT binary)
+                """, columns: 8)
+            while try rows.next() {
+                let account = rows.account(prices)
+                let message = Message(
+                    messageID: rows.integer(0),
+                    timestamp: Timestamp(postgresMicroseconds: rows.integer(1)),
+                    reportName: rows.string(2), text: rows.string(3) ?? "", account: account)
+                try body(message, account.creditsUsed ?? Credits(hundredths: 0))
+            }
+        }
     }
 }
 
-private func readMessages(
-    _ connection: Connection, _ body: (Message, Credits) throws -> Void
-) throws {
-    let rows = try CopyReader(
-        connection,
-        """
-        COPY (
-            SELECT message_id, "timestamp", report_name, message_text, credit_hundredths
-            FROM usage_record
-            ORDER BY "timestamp", message_id
-        ) TO STDOUT (FORMAT binary)
-        """, columns: 5)
-    while try rows.next() {
-        let credits = Credits(hundredths: rows.integer(4))
-        let message = Message(
-            messageID: rows.integer(0),
-            timestamp: Timestamp(postgresMicroseconds: rows.integer(1)),
-            reportName: rows.string(2), text: rows.string(3) ?? "",
-            account: ExportedAccount(creditsUsed: credits))
-        try body(message, credits)
+extension CopyReader {
+    /// How the credits of a row of `forEachMessage` come about.
+    fileprivate func account(_ prices: PriceList) -> ExportedAccount {
+        var account = ExportedAccount(creditsUsed: Credits(hundredths: integer(4)))
+        account.tokenCount = isNull(5) ? nil : integer(5)
+        account.tokenizer = string(6)
+        account.rate = isNull(7) ? nil : prices.number(ofID: integer(7))
+        if account.tokenCount == nil, let rate = account.rate {
+            account.isEstimated = prices.rates[Int(rate) - 1].tokenizer != "characters"
+        }
+        return account
     }
 }

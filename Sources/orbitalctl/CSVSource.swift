@@ -6,37 +6,58 @@ import Usage
 /// The rows of a CSV file (RFC 4180) whose header names the columns, in any order.
 struct CSVSource: MessageSource {
     private let reader: CSVReader
+    private let kind: Kind
     private var columns: [String] = []
 
+    /// What a row is.
+    enum Kind {
+        case messages, rates
+
+        var allowed: [String] {
+            switch self {
+            case .messages: MessageForm.allowedInFile
+            case .rates: RateItem.members
+            }
+        }
+
+        var required: [String] {
+            switch self {
+            case .messages: MessageForm.requiredInFile
+            case .rates: RateItem.members
+            }
+        }
+    }
+
     /// Finds the delimiter in the header unless it is given, or a first line such as `sep=;` has it.
-    init(_ input: Input, delimiter: CSVDelimiter?) throws {
+    init(_ input: Input, delimiter: CSVDelimiter?, _ kind: Kind = .messages) throws {
+        self.kind = kind
         var delimiter = delimiter
         if let named = try Self.takeSeparatorLine(input) { delimiter = delimiter ?? named }
-        let found = try delimiter ?? Self.delimiter(of: input.peekLine())
+        let found = try delimiter ?? Self.delimiter(of: input.peekLine(), kind.allowed)
         reader = CSVReader(input, delimiter: found)
         guard let header = try reader.row() else { return }
         columns = header.fields.map { String($0.trimmingCharacters(in: .whitespaces)) }
-        let unknown = columns.filter { !MessageForm.allowedInFile.contains($0) }
-        let missing = MessageForm.requiredInFile.filter { !columns.contains($0) }
+        let unknown = columns.filter { !kind.allowed.contains($0) }
+        let missing = kind.required.filter { !columns.contains($0) }
         guard unknown.isEmpty, missing.isEmpty else {
-            throw Self.refusal(
+            throw refusal(
                 "has the columns \(columns.map { "\"\($0)\"" }.joined(separator: ", ")), "
                     + "separated by \(found.words)"
                     + (missing.isEmpty ? "" : "; missing: \(missing.joined(separator: ", "))")
                     + (unknown.isEmpty ? "" : "; unknown: \(unknown.joined(separator: ", "))"))
         }
         guard Set(columns).count == columns.count else {
-            throw Self.refusal("names a column twice")
+            throw refusal("names a column twice")
         }
     }
 
-    private static func refusal(_ what: String) -> Failure {
-        Failure(
+    private func refusal(_ what: String) -> Failure {
+        let optional = kind.allowed.filter { !kind.required.contains($0) }
+        return Failure(
             message: "the CSV header \(what). Expected are the columns "
-                + MessageForm.requiredInFile.joined(separator: ", ")
-                + ", and optionally "
-                + MessageForm.allowedInFile.filter { !MessageForm.requiredInFile.contains($0) }
-                .joined(separator: ", ") + ", separated by a comma, semicolon or tab (--delimiter)",
+                + kind.required.joined(separator: ", ")
+                + (optional.isEmpty ? "" : ", and optionally " + optional.joined(separator: ", "))
+                + ", separated by a comma, semicolon or tab (--delimiter)",
             status: EX_DATAERR)
     }
 
@@ -46,37 +67,39 @@ struct CSVSource: MessageSource {
             guard let row = try reader.row() else { return nil }
             // Spreadsheets leave such rows behind the last one.
             if row.isEmpty { continue }
-            return SourceItem(line: line, raw: row.raw.bytes, content: message(row))
+            return SourceItem(line: line, raw: row.raw.bytes, content: content(row))
         }
     }
 
-    private func message(_ row: CSVReader.Row) -> MessageItem {
-        guard !row.raw.isTooLong else { return MessageItem(SourceItem.tooLong) }
-        if row.isMisquoted {
-            return MessageItem(
-                MessageFault("", .malformed, "Text follows a closing quote."))
-        }
-        guard row.isUTF8 else {
-            return MessageItem(MessageFault("", .malformed, "The row is not UTF-8."))
-        }
-        guard row.fields.count == columns.count else {
-            return MessageItem(
-                MessageFault(
-                    "", .malformed,
-                    "The row must have the \(columns.count) fields of the header."))
-        }
+    private func content(_ row: CSVReader.Row) -> SourceItem.Content {
+        if let fault = fault(row) { return .message(MessageItem(fault)) }
         let members = zip(columns, row.fields).map { ($0, Self.value($1, of: $0)) }
-        return MessageItem(.object(JSONMembers(members)), .file)
+        let item = JSONItem.object(JSONMembers(members))
+        switch kind {
+        case .messages: return .message(MessageItem(item, .file))
+        case .rates: return .rate(RateItem(item))
+        }
+    }
+
+    private func fault(_ row: CSVReader.Row) -> MessageFault? {
+        if row.raw.isTooLong { return SourceItem.tooLong }
+        if row.isMisquoted { return MessageFault("", .malformed, "Text follows a closing quote.") }
+        if !row.isUTF8 { return MessageFault("", .malformed, "The row is not UTF-8.") }
+        if row.fields.count == columns.count { return nil }
+        return MessageFault(
+            "", .malformed, "The row must have the \(columns.count) fields of the header.")
     }
 
     /// A cell as JSON; an empty one is absent, but for the text, which may be empty.
     private static func value(_ cell: String, of column: String) -> JSONValue {
         if cell.isEmpty { return column == "message_text" ? .string("") : .null }
         switch column {
-        case "message_id", "credits_used", "token_count", "rate":
+        case "message_id", "credits_used", "token_count", "rate", "credits_per_100_tokens",
+            "minimum":
             return JSONNumber(cell).map { .number($0) } ?? .string(cell)
         case "estimated":
-            return cell == "true" ? .bool(true) : cell == "false" ? .bool(false) : .string(cell)
+            // Spreadsheets write them in capitals.
+            return Bool(cell.lowercased()).map { .bool($0) } ?? .string(cell)
         default: return .string(cell)
         }
     }
@@ -93,12 +116,14 @@ struct CSVSource: MessageSource {
     }
 
     /// The delimiter that makes known names of a header.
-    private static func delimiter(of header: ArraySlice<UInt8>) -> CSVDelimiter {
+    private static func delimiter(
+        of header: ArraySlice<UInt8>, _ names: [String]
+    ) -> CSVDelimiter {
         let marks: [UInt8] = [0x20, 0x0d, UInt8(ascii: "\"")]
         func knownCount(_ delimiter: CSVDelimiter) -> Int {
             header.split(separator: delimiter.byte).count { cell in
                 let name = String(decoding: cell.filter { !marks.contains($0) }, as: UTF8.self)
-                return MessageForm.allowedInFile.contains(name)
+                return names.contains(name)
             }
         }
         // The first of those that are alike, which is the comma.

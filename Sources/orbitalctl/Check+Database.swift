@@ -1,5 +1,6 @@
 import Configuration
 import Tokenizer
+import Usage
 import UsageStore
 
 extension Check {

@@ -2,20 +2,29 @@ import ArgumentParser
 import Configuration
 import Foundation
 import HTTP
+import MessageReader
 import Usage
 import UsageStore
 
-/// Writes all messages with their credits.
+/// Writes all messages with their credits, and the rates that these come from.
 struct Export: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Writes all messages with their credits, ordered by time; import reads it back.",
         discussion: """
-            Values are exact: no cell is changed for the sake of spreadsheets. A file appears under \
-            its name only when it is complete.
+            The rates come first, so that import makes an equal copy of them where nothing is recorded \
+            yet; as CSV, they are in a second file, NAME.rates.csv. Values are exact: no cell is \
+            changed for the sake of spreadsheets. A file appears under its name only when it is \
+            complete.
             """)
 
     @Option(help: "ndjson, json (an array) or csv.") var format: Format = .ndjson
     @Option(name: .shortAndLong, help: "The file. (default: standard output)") var output: String?
+    @Flag(help: "Begin CSV with a byte order mark, by which Excel recognises UTF-8.")
+    var bom = false
+
+    func validate() throws {
+        guard !bom || format == .csv else { throw ValidationError("--bom is for CSV only.") }
+    }
 
     func run() throws {
         try reporting {
@@ -27,50 +36,101 @@ struct Export: ParsableCommand {
                 unit: "messages", totalBytes: try store.recordCount(),
                 isShown: isatty(STDERR_FILENO) == 1 && (output != nil || isatty(STDOUT_FILENO) == 0)
             )
+            let snapshot = try store.snapshot()
+            try snapshot.waitForLocks()
             let file = try OutputFile(path: output)
+            let rates = try ratesFile()
+            var items = ItemWriter(format: format, bom: bom)
+            for (index, rate) in try snapshot.creditRates().enumerated() {
+                let bytes = items.encoded(rate, number: index + 1)
+                try (format == .csv ? rates : file)?.write(bytes)
+            }
+            if format == .csv { try file.write(items.csvHeader(MessageForm.allowedInFile)) }
             var count = 0
-            try file.write(opening)
-            try store.forEachMessage { message, credits in
-                try file.write(encoded(message, credits, isFirst: count == 0))
+            try snapshot.forEachMessage { message, _ in
+                try file.write(items.encoded(message))
                 count += 1
                 progress.show(count)
             }
-            try file.write(closing)
+            try file.write(items.closing)
+            // The rates first: without them, the messages are no equal copy.
+            try rates?.close()
             try file.close()
             progress.end()
             note("exported \(count) messages")
+            guard format == .csv, output == nil else { return }
+            note("orbitalctl: the rates are left out; with --output they are in a second file")
         }
     }
 
-    private static let columns = [
-        "message_id", "timestamp", "report_name", "message_text", "credits_used",
-    ]
+    /// The file for the rates, where the format has no place for them.
+    private func ratesFile() throws -> OutputFile? {
+        guard format == .csv, let output else { return nil }
+        let file = try OutputFile(path: ratesPath(beside: output))
+        try file.write(ItemWriter(format: format, bom: bom).csvHeader(RateItem.members))
+        return file
+    }
+}
 
-    private var opening: [UInt8] {
-        switch format {
-        case .ndjson: return []
-        case .json: return [UInt8(ascii: "[")]
-        case .csv:
-            var csv = CSVWriter()
-            csv.row(Self.columns)
-            return csv.bytes
-        }
+/// Writes the rates and messages of an export.
+private struct ItemWriter {
+    let format: Format
+    let bom: Bool
+    private var isFirst = true
+
+    init(format: Format, bom: Bool) {
+        self.format = format
+        self.bom = bom
     }
 
-    private var closing: [UInt8] { format == .json ? Array("]\n".utf8) : [] }
+    func csvHeader(_ columns: [String]) -> [UInt8] {
+        var csv = CSVWriter()
+        csv.row(columns)
+        return (bom ? [0xef, 0xbb, 0xbf] : []) + csv.bytes
+    }
 
-    private func encoded(_ message: Message, _ credits: Credits, isFirst: Bool) -> [UInt8] {
+    mutating func encoded(_ rate: CreditRate, number: Int) -> [UInt8] {
+        let from = rate.effectiveFrom?.description
         if format == .csv {
             var csv = CSVWriter()
             csv.row([
-                String(message.messageID), message.timestamp.description, message.reportName,
-                message.text, credits.description,
+                String(number), from, rate.tokenizer, rate.creditsPer100Tokens.description,
+                rate.minimum.description,
             ])
             return csv.bytes
         }
+        return element { json in
+            json.member("rate", literal: String(number))
+            if let from { json.member("effective_from", from) }
+            json.member("tokenizer", rate.tokenizer)
+            json.member("credits_per_100_tokens", literal: rate.creditsPer100Tokens.description)
+            json.member("minimum", literal: rate.minimum.description)
+        }
+    }
+
+    mutating func encoded(_ message: Message) -> [UInt8] {
+        guard format == .csv else { return element { $0.members(of: message) } }
+        let account = message.account
+        var csv = CSVWriter()
+        csv.row([
+            String(message.messageID), message.timestamp.description, message.reportName,
+            message.text, account.creditsUsed?.description, account.tokenCount.map(String.init),
+            account.tokenizer, account.isEstimated ? "true" : nil, account.rate.map(String.init),
+        ])
+        return csv.bytes
+    }
+
+    /// What ends the file.
+    var closing: [UInt8] {
+        guard format == .json else { return [] }
+        return Array((isFirst ? "[]\n" : "]\n").utf8)
+    }
+
+    private mutating func element(_ body: (inout JSONWriter) -> Void) -> [UInt8] {
         var json = JSONWriter()
-        json.object { $0.members(of: message, credits: credits) }
+        json.object(body)
+        defer { isFirst = false }
         if format == .ndjson { return json.bytes + [0x0a] }
-        return isFirst ? json.bytes : [UInt8(ascii: ","), 0x0a] + json.bytes
+        return (isFirst ? [UInt8(ascii: "[")] : [UInt8(ascii: ","), 0x0a]) + json.bytes
     }
 }

@@ -15,6 +15,10 @@ struct Import: ParsableCommand {
             --keep-credits is given. The \
             whole import is one transaction: when it fails or is stopped, nothing is recorded.
 
+            An export has its rates before the messages (as CSV: beside it, in NAME.rates.csv). Where \
+            nothing is recorded yet, they become the price list, and the copy equals the original; \
+            elsewhere they must be those in force.
+
             The file is UTF-8, or UTF-16 with a byte order mark, and may be packed with gzip. A CSV \
             file has a header; its fields are separated by commas, semicolons or tabs.
 
@@ -40,25 +44,22 @@ struct Import: ParsableCommand {
         try reporting {
             let settings = try Settings.administrators()
             let input = try Input(path: file)
-            var source = try source(of: input)
-            let messages = try MessageImport(
-                databaseURL: settings.databaseURL, keepsCredits: keepCredits,
-                tokenizers: Tokenizers(of: settings))
+            var items = try RatedSource(try source(of: input), path: file, delimiter: delimiter)
+            let messages = try refusing {
+                try MessageImport(
+                    databaseURL: settings.databaseURL, keepsCredits: keepCredits,
+                    tokenizers: Tokenizers(of: settings), rates: items.rates)
+            }
             let rejections = Rejections(path: rejects ?? defaultRejectsPath)
             let progress = Progress(unit: "messages", totalBytes: input.size)
             defer { progress.end() }
             var count = 0
-            var invalid = 0
-            while let item = try source.next() {
-                if let message = item.content.recordedMessage {
-                    try messages.stage(message, line: item.line)
-                } else {
-                    invalid += 1
-                    try rejections.add(item)
-                }
+            while let item = try items.next() {
+                if let faults = try stage(item, messages) { try rejections.add(item, faults) }
                 count += 1
                 progress.show(count, bytes: input.position)
             }
+            let invalid = rejections.count
             progress.show("recording …")
             let outcome = try messages.record { line, message, rejection in
                 try rejections.add(line: line, message, rejection)
@@ -76,6 +77,15 @@ struct Import: ParsableCommand {
                 throw ExitCode.failure
             }
         }
+    }
+
+    /// Stages an item; what is wrong with it, if anything.
+    private func stage(_ item: SourceItem, _ messages: MessageImport) throws -> [MessageFault]? {
+        guard case .message(let content) = item.content else {
+            return [MessageFault("", .malformed, "A rate must be before the first message.")]
+        }
+        guard let message = content.recordedMessage else { return content.faults }
+        return try messages.stage(message, line: item.line).map { [$0] }
     }
 
     /// The records are safe by now: that this cannot be done is worth a word, no more.

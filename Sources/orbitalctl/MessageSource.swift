@@ -8,7 +8,7 @@ protocol MessageSource {
     mutating func next() throws -> SourceItem?
 }
 
-/// One item of a file: a message, or what is wrong with it.
+/// One item of a file.
 struct SourceItem {
     /// The line that it begins at, from 1.
     let line: Int
@@ -16,7 +16,15 @@ struct SourceItem {
     /// Its text as it is in the file; cut at the limit.
     let raw: [UInt8]
 
-    let content: MessageItem
+    let content: Content
+
+    /// What an item is.
+    enum Content {
+        /// A message, or what is wrong with it.
+        case message(MessageItem)
+        /// A rate, which stands before the messages of an export.
+        case rate(RateItem)
+    }
 
     /// The most bytes that one item may have: the longest text with every byte escaped.
     static let limitBytes = 64 << 20
@@ -30,9 +38,13 @@ extension SourceItem {
     init(line: Int, json: LimitedBytes) {
         self.line = line
         raw = json.bytes
+        if json.isTooLong {
+            content = .message(MessageItem(Self.tooLong))
+            return
+        }
+        let item = JSONItem(json.bytes)
         content =
-            json.isTooLong
-            ? MessageItem(Self.tooLong) : MessageItem(JSONItem(json.bytes), .file)
+            RateItem.isRate(item) ? .rate(RateItem(item)) : .message(MessageItem(item, .file))
     }
 
     static let tooLong = MessageFault(

@@ -19,11 +19,7 @@ struct Rates: ParsableCommand {
         func run() throws {
             try reporting {
                 for rate in try administratorsStore().creditRates() {
-                    let from = rate.effectiveFrom.map { "from \($0)" } ?? "from the beginning"
-                    print(
-                        "\(from): \(rate.creditsPer100Tokens) credits for 100 tokens, at least "
-                            + "\(rate.minimum), tokens by \(rate.tokenizer); "
-                            + "\(rate.recordCount) records")
+                    print("\(rate); \(rate.recordCount) records")
                 }
             }
         }
@@ -70,9 +66,7 @@ struct Rates: ParsableCommand {
         }
 
         private func price(_ text: String) -> Credits? {
-            guard let credits = Credits(text), (0...1_000_000_000).contains(credits.hundredths)
-            else { return nil }
-            return credits
+            Credits(text).flatMap { CreditRate.creditsRange.contains($0) ? $0 : nil }
         }
     }
 
@@ -130,9 +124,9 @@ struct Rates: ParsableCommand {
 }
 
 /// Runs `body`; a refusal by the price list becomes a failure of the command.
-private func refusing(_ body: () throws -> Void) throws {
+func refusing<Result>(_ body: () throws -> Result) throws -> Result {
     do {
-        try body()
+        return try body()
     } catch let refusal as CreditRateRefused {
         throw Failure(message: refusal.reason, status: EX_DATAERR)
     }

@@ -15,8 +15,8 @@ final class Rejections {
     init(path: String) { self.path = path }
 
     /// Adds an item that is not a valid message, with its text.
-    func add(_ item: SourceItem) throws {
-        let reason = item.content.faults.map(\.message).joined(separator: " ")
+    func add(_ item: SourceItem, _ faults: [MessageFault]) throws {
+        let reason = faults.map(\.message).joined(separator: " ")
         try add(line: item.line, reason: reason) {
             $0.member("input", String(decoding: item.raw, as: UTF8.self))
         }
@@ -27,6 +27,7 @@ final class Rejections {
         let reason: String
         switch rejection {
         case .refused(let refusal): reason = refusal.reason
+        case .otherRate: reason = "its rate is not the one in force at its timestamp"
         case .conflict: reason = "message_id \(message.messageID) is recorded with other content"
         case .otherCredits(let price):
             reason =
@@ -34,7 +35,7 @@ final class Rejections {
         }
         try add(line: line, reason: reason) {
             $0.name("message")
-            $0.object { $0.members(of: message, credits: message.account.creditsUsed) }
+            $0.object { $0.members(of: message) }
         }
     }
 
@@ -64,11 +65,18 @@ final class Rejections {
 
 extension JSONWriter {
     /// Writes the members of a message in the order of the exports.
-    mutating func members(of message: Message, credits: Credits?) {
+    mutating func members(of message: Message) {
         member("message_id", literal: String(message.messageID))
         member("timestamp", message.timestamp.description)
         if let name = message.reportName { member("report_name", name) }
         member("message_text", message.text)
-        if let credits { member("credits_used", literal: credits.description) }
+        let account = message.account
+        if let credits = account.creditsUsed {
+            member("credits_used", literal: credits.description)
+        }
+        if let tokens = account.tokenCount { member("token_count", literal: String(tokens)) }
+        if let tokenizer = account.tokenizer { member("tokenizer", tokenizer) }
+        if account.isEstimated { member("estimated", literal: "true") }
+        if let rate = account.rate { member("rate", literal: String(rate)) }
     }
 }

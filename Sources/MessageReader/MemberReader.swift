@@ -1,0 +1,114 @@
+import JSON
+import Usage
+
+/// Reads the members of an object, and gathers what is wrong with them.
+///
+/// `null` is the same as an absent member.
+struct MemberReader {
+    private let members: JSONMembers
+
+    /// What is wrong.
+    private(set) var faults: [MessageFault] = []
+
+    /// The most unknown members that are named.
+    private static let unknownLimit = 10
+
+    init(_ members: JSONMembers) { self.members = members }
+
+    mutating func fault(_ name: String, _ code: MessageFault.Code, _ message: String) {
+        faults.append(MessageFault(name, code, message))
+    }
+
+    mutating func add(_ more: [MessageFault]) { faults += more }
+
+    /// Names members that are in the object twice, or are not among the allowed ones; `list` are
+    /// these in a sentence.
+    mutating func refuseNames(allowed: [String], _ list: String) {
+        let known = allowed.count { members.holds($0) }
+        guard members.count != known else { return }
+        let names = members.names
+        for name in allowed where names.count(where: { $0 == name }) > 1 {
+            fault(name, .duplicateMember, "\(name) is in the message more than once.")
+        }
+        for name in Set(names).subtracting(allowed).sorted().prefix(Self.unknownLimit) {
+            fault(name, .unknown, "Unknown field \"\(name)\"; allowed: \(list).")
+        }
+    }
+
+    /// Names those of `required` that are missing; where not all members were looked at, that.
+    mutating func require(_ required: [String]) {
+        if members.isCut {
+            guard faults.isEmpty else { return }
+            return fault(
+                "", .malformed, "A message must not have such long numbers or so many levels.")
+        }
+        for name in required where members[name] == nil {
+            fault(name, .missing, "\(name) is missing.")
+        }
+    }
+
+    /// The integer of that name, which may be absent.
+    mutating func integer(_ name: String) -> Int64? {
+        guard let value = members[name] else { return nil }
+        if case .number(let number) = value {
+            switch number.integer() {
+            case .exact(let integer): return integer
+            case .outOfRange:
+                fault(name, .outOfRange, "\(name) must fit into 64 bits.")
+                return nil
+            case .fraction: break
+            }
+        }
+        fault(name, .wrongType, "\(name) must be an integer.")
+        return nil
+    }
+
+    /// The string of that name, which may be absent; `expected` says what it must be.
+    mutating func string(_ name: String, _ expected: String = "a string") -> String? {
+        switch members[name] {
+        case nil: return nil
+        case .string(let text): return text
+        case .brokenString:
+            fault(
+                name, .malformed,
+                "\(name) has half of a surrogate pair, such as \\ud83d alone; send both halves.")
+        default: fault(name, .wrongType, "\(name) must be \(expected).")
+        }
+        return nil
+    }
+
+    /// The time of that name, which may be absent.
+    mutating func timestamp(_ name: String) -> Timestamp? {
+        guard let text = string(name, "a string: RFC 3339 with an offset") else { return nil }
+        if let timestamp = Timestamp(text) { return timestamp }
+        fault(
+            name, .malformed,
+            "\(name) must be RFC 3339 with an offset, such as 2024-01-15T14:30:00Z.")
+        return nil
+    }
+
+    /// The credits of that name, which may be absent.
+    mutating func credits(_ name: String) -> Credits? {
+        guard let value = members[name] else { return nil }
+        if case .number(let number) = value,
+            case .exact(let hundredths) = number.integer(decimals: 2), hundredths >= 0
+        {
+            return Credits(hundredths: hundredths)
+        }
+        fault(
+            name, .wrongType,
+            "\(name) must be a number from 0 on with at most two decimals, such as 15.60.")
+        return nil
+    }
+
+    /// Whether the member of that name is `true`; false when it is absent.
+    mutating func flag(_ name: String) -> Bool {
+        switch members[name] {
+        case nil, .bool(false): return false
+        case .bool(true): return true
+        default:
+            fault(name, .wrongType, "\(name) must be true or false.")
+            return false
+        }
+    }
+}

@@ -1,0 +1,114 @@
+import Postgres
+import Usage
+
+/// The price list, whose entries have in an export the numbers 1, 2 and so on, the oldest first.
+struct PriceList {
+    let rates: [CreditRate]
+
+    /// The ids of the rates in the database.
+    private let ids: [Int64]
+
+    init(_ connection: Connection) throws {
+        let reader = try QueryReader(
+            connection,
+            """
+            SELECT CASE WHEN isfinite(effective_from) THEN effective_from END, tokenizer,
+                hundredths_per_100_tokens, minimum_hundredths, credit_rate_id::bigint
+            FROM credit_rate ORDER BY effective_from
+            """, [String](), isStreamed: false)
+        var rates: [CreditRate] = []
+        var ids: [Int64] = []
+        while try reader.next() {
+            rates.append(CreditRate(reader, at: 0))
+            ids.append(reader.integer(4))
+        }
+        self.rates = rates
+        self.ids = ids
+    }
+
+    /// The number of a rate by its id.
+    func number(ofID id: Int64) -> Int64? { ids.firstIndex(of: id).map { Int64($0) + 1 } }
+
+    /// The id of a rate by its number; nil when there is none.
+    func id(ofNumber number: Int64) -> Int64? {
+        (1...Int64(ids.count)).contains(number) ? ids[Int(number) - 1] : nil
+    }
+}
+
+extension PriceList {
+    /// The price list with the rates of an export, which `connection`'s transaction takes over where
+    /// no record depends on what is there; throws `CreditRateRefused` where one does.
+    ///
+    /// The transaction must hold a lock on `usage_record` under which no rate can be added.
+    init(_ connection: Connection, takingOver rates: [CreditRate]) throws {
+        let list = try PriceList(connection)
+        let isKnown = zip(list.rates, rates).allSatisfy { $0.hasTerms(of: $1) }
+        guard !isKnown || rates.count > list.rates.count else {
+            self = list
+            return
+        }
+        try connection.run("LOCK TABLE usage_record IN SHARE ROW EXCLUSIVE MODE")
+        let isEmpty = try connection.query("SELECT FROM usage_record LIMIT 1").count == 0
+        for (index, rate) in rates.enumerated() {
+            let old = index < list.rates.count ? list.rates[index] : nil
+            if let old, old.hasTerms(of: rate) { continue }
+            if let old, !isEmpty || old.effectiveFrom != rate.effectiveFrom {
+                throw CreditRateRefused(
+                    reason: "rate \(index + 1) of the file is \(rate); in the database it is "
+                        + "\(old). An export can be imported where nothing is recorded, or where "
+                        + "its rates are those in force")
+            }
+            do {
+                try old == nil ? connection.insert(rate) : connection.replace(rate)
+            } catch let error as PostgresError where error.state.hasPrefix("23") {
+                throw CreditRateRefused(
+                    reason: "rate \(index + 1) of the file, \(rate), is refused: \(error.message)")
+            }
+        }
+        try self.init(connection)
+    }
+}
+
+extension CreditRate {
+    /// Reads four columns from `column` on: beginning or NULL, tokenizer, price, minimum.
+    init(_ reader: QueryReader, at column: Int, recordCount: Int64 = 0) {
+        self.init(
+            effectiveFrom: reader.isNull(column)
+                ? nil : Timestamp(postgresMicroseconds: reader.integer(column)),
+            tokenizer: reader.string(column + 1) ?? "",
+            creditsPer100Tokens: Credits(hundredths: reader.integer(column + 2)),
+            minimum: Credits(hundredths: reader.integer(column + 3)), recordCount: recordCount)
+    }
+}
+
+extension Connection {
+    /// Adds an entry to the price list.
+    func insert(_ rate: CreditRate) throws {
+        var bindings = Bindings()
+        let from = rate.effectiveFrom ?? Timestamp.representable.lowerBound
+        _ = try QueryReader(
+            self,
+            """
+            INSERT INTO credit_rate
+                (effective_from, tokenizer, hundredths_per_100_tokens, minimum_hundredths)
+            SELECT \(bindings.bind(from)), \(bindings.bind(rate.tokenizer, as: "text")),
+                \(bindings.bind(rate.creditsPer100Tokens.hundredths)),
+                \(bindings.bind(rate.minimum.hundredths))
+            """, bindings.values, isStreamed: false)
+    }
+
+    /// Replaces the entry that begins when `rate` does.
+    func replace(_ rate: CreditRate) throws {
+        var bindings = Bindings()
+        let from = rate.effectiveFrom.map { bindings.bind($0) } ?? "'-infinity'"
+        _ = try QueryReader(
+            self,
+            """
+            UPDATE credit_rate SET tokenizer = \(bindings.bind(rate.tokenizer, as: "text")),
+                hundredths_per_100_tokens =
+                    \(bindings.bind(rate.creditsPer100Tokens.hundredths)),
+                minimum_hundredths = \(bindings.bind(rate.minimum.hundredths))
+            WHERE effective_from = \(from)
+            """, bindings.values, isStreamed: false)
+    }
+}

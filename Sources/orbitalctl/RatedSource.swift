@@ -1,0 +1,81 @@
+import Foundation
+import MessageReader
+import Usage
+
+/// The items of a file, and before them the rates that an export has written.
+struct RatedSource: MessageSource {
+    /// The rates; none for a file that brings none.
+    private(set) var rates: [CreditRate] = []
+
+    private var source: any MessageSource
+    private var first: SourceItem?
+
+    /// Reads the rates of `source`, the file at `path`: those before its first message, or for CSV
+    /// those of the file beside it.
+    init(_ source: any MessageSource, path: String, delimiter: CSVDelimiter?) throws {
+        var rated = source
+        var item: SourceItem?
+        if !(source is CSVSource) {
+            (rates, item) = try Self.takeRates(&rated)
+        } else if path != "-", FileManager.default.fileExists(atPath: ratesPath(beside: path)) {
+            var rows: any MessageSource = try CSVSource(
+                Input(path: ratesPath(beside: path)), delimiter: delimiter, .rates)
+            let (rates, rest) = try Self.takeRates(&rows)
+            if let rest { throw Self.failure(rest, "The row is broken.") }
+            self.rates = rates
+        }
+        self.source = rated
+        first = item
+    }
+
+    mutating func next() throws -> SourceItem? {
+        if let item = first {
+            first = nil
+            return item
+        }
+        return try source.next()
+    }
+
+    /// Takes the rates; and the item after them.
+    private static func takeRates(
+        _ source: inout any MessageSource
+    ) throws -> ([CreditRate], SourceItem?) {
+        var rates: [CreditRate] = []
+        while let item = try source.next() {
+            guard case .rate(let content) = item.content else { return (rates, item) }
+            guard let rate = content.rate else {
+                throw failure(item, content.faults.map(\.message).joined(separator: " "))
+            }
+            guard content.number == Int64(rates.count) + 1, isLater(rate, than: rates.last) else {
+                throw failure(
+                    item,
+                    "The rates must be numbered from 1, the first without effective_from, each of "
+                        + "the others later than the one before it.")
+            }
+            rates.append(rate)
+        }
+        return (rates, nil)
+    }
+
+    /// Whether `rate` may follow `last`.
+    private static func isLater(_ rate: CreditRate, than last: CreditRate?) -> Bool {
+        guard let last else { return rate.effectiveFrom == nil }
+        guard let from = rate.effectiveFrom else { return false }
+        return last.effectiveFrom.map { $0 < from } ?? true
+    }
+
+    private static func failure(_ item: SourceItem, _ reason: String) -> Failure {
+        Failure(
+            message: "line \(item.line): this rate of the export cannot be read: \(reason)",
+            status: EX_DATAERR)
+    }
+}
+
+/// Where the rates of a CSV export are: `usage.rates.csv` beside `usage.csv`.
+func ratesPath(beside path: String) -> String {
+    var name = path[...]
+    for ending in [".gz", ".csv"] where name.hasSuffix(ending) {
+        name = name.dropLast(ending.count)
+    }
+    return name + ".rates.csv"
+}
