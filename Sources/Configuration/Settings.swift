@@ -15,7 +15,7 @@ public struct Settings: Equatable, Sendable {
     /// The Unix socket that nginx connects to.
     public var socketPath = "/run/orbital-usage/orbital.sock"
 
-    /// Threads that answer requests, each with its own database connection.
+    /// Threads that answer requests; each borrows a database connection when it needs one.
     public var workers = 16
 
     /// Workers that full reads leave free for short requests.

@@ -43,7 +43,9 @@ public struct SettingsKey: Sendable {
             "SOCKET_PATH", "Unix socket of the responder, up to 107 bytes", \.socketPath,
             expected: "an absolute path of at most 107 bytes"
         ) { (2...107).contains($0.utf8.count) && $0.hasPrefix("/") },
-        .number("WORKERS", "threads, each with a database connection", 1...256, \.workers),
+        .number(
+            "WORKERS", "threads; each borrows a database connection when it needs one", 1...256,
+            \.workers),
         .number(
             "RESERVED_WORKERS", "workers that long answers leave free for short ones",
             0...255, \.reservedWorkers),

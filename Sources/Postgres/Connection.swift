@@ -5,7 +5,9 @@ import Glibc
 public final class Connection {
     let handle: OpaquePointer
     private let waitSeconds: Int
-    let meter: WaitMeter
+
+    /// Counts what it costs whoever uses it.
+    public var meter: WaitMeter
 
     /// The names of the statements that are prepared, by their texts.
     var preparedNames: [String: String] = [:]

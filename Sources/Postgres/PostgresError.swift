@@ -55,6 +55,9 @@ extension PostgresError {
     /// A number does not fit its type or its sequence: numeric_value_out_of_range.
     public static let numberOutOfRange = "22003"
 
+    /// The server, the database or the role has as many connections as it may: too_many_connections.
+    public static let tooManyConnections = "53300"
+
     /// The role lacks a privilege: insufficient_privilege.
     public static let notPermitted = "42501"
 

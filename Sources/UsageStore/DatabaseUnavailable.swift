@@ -32,6 +32,13 @@ func reportingUnavailability<Answer>(_ body: () throws -> Answer) throws -> Answ
     }
 }
 
+extension UsageStore {
+    /// What an administrator can do when PostgreSQL grants too few connections.
+    public static let connectionRemedy =
+        "raise max_connections, or the role's or the database's CONNECTION LIMIT, in PostgreSQL, "
+        + "or lower WORKERS"
+}
+
 extension PostgresError {
     /// What an administrator can do when there is no connection; nil for any other error.
     fileprivate var connectionRemedy: String? {
@@ -47,9 +54,8 @@ extension PostgresError {
             "correct the database's name in DATABASE_URL, or create it: "
                 + "sudo -u postgres createdb -O orbital-usage orbital"
         case "42501": "as a superuser: GRANT CONNECT ON DATABASE … TO …"
-        case "53300":
-            "raise max_connections, or the role's or the database's CONNECTION LIMIT, in "
-                + "PostgreSQL, or lower WORKERS"
+        case PostgresError.tooManyConnections:
+            UsageStore.connectionRemedy
         case "57P03": "wait until PostgreSQL has started or recovered"
         default: "start PostgreSQL, and check host and port in DATABASE_URL"
         }

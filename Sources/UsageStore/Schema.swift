@@ -36,6 +36,7 @@ extension UsageStore {
     /// Whether the database answers and has the expected schema; asked every half second at most,
     /// and after each `noteFailure`.
     public func healthChecks() -> [HealthCheck] {
+        lendConnection()
         do {
             return try meter.timing { try group.healthChecks(askForHealth) }
         } catch let error as PostgresError where error.state == PostgresError.undefinedTable {

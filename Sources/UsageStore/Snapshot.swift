@@ -81,7 +81,8 @@ public final class Snapshot {
 extension UsageStore {
     /// The revision: a number that changes with every change of a usage record or a credit rate.
     public func revision() throws -> Int64 {
-        try meter.timing {
+        lendConnection()
+        return try meter.timing {
             try group.revision(since: requestArrival ?? .now, askForRevision)
         }
     }

@@ -14,6 +14,8 @@ public final class StoreGroup: Sendable {
 
     let tokenizers: Tokenizers
 
+    let connections = ConnectionPool()
+
     private let zones = Mutex<Set<String>?>(nil)
 
     private let health: SharedAnswer<[HealthCheck]>
@@ -74,6 +76,9 @@ public final class StoreGroup: Sendable {
     var zoneNames: Set<String>? { zones.withLock { $0 } }
 
     func remember(zoneNames: Set<String>) { zones.withLock { $0 = zoneNames } }
+
+    /// Ends the connections that nobody uses, and the others after their use.
+    public func close() { connections.close() }
 
     /// Has the next health check ask the database, which has just failed.
     func noteFailure() { lastHealth.withLock { $0.failedAt = .now } }

@@ -21,10 +21,11 @@ extension UsageStore {
     /// when one of them cannot be counted.
     public func record(_ messages: [NewMessage]) throws -> [RecordingOutcome] {
         if messages.count == 1, let message = messages.first,
-            message.text.utf8.count <= Self.groupedTextLimit,
-            let outcome = try meter.timing({ try group.outcome(of: message, recordTogether) })
+            message.text.utf8.count <= Self.groupedTextLimit
         {
-            return [outcome]
+            lendConnection()
+            let outcome = try meter.timing { try group.outcome(of: message, recordTogether) }
+            if let outcome { return [outcome] }
         }
         return try recordAlone(messages)
     }
@@ -56,11 +57,7 @@ extension UsageStore {
 
     /// The connection, without an eye on the client: a statement that is broken off may have been
     /// carried out, and that of several clients is not one's own to break off.
-    private func writing() throws -> Connection {
-        let connection = try connected()
-        connection.watchedDescriptor = nil
-        return connection
-    }
+    private func writing() throws -> Connection { try connected(isWatching: false) }
 
     private func recordAlone(_ messages: [NewMessage]) throws -> [RecordingOutcome] {
         try reportingUnavailability {

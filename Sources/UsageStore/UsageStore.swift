@@ -1,6 +1,7 @@
 import Postgres
 
-/// The usage records in PostgreSQL, seen through one connection that is opened when needed.
+/// The usage records in PostgreSQL, seen through one connection that is borrowed from the group when
+/// needed.
 ///
 /// Belongs to one thread. Every call throws `DatabaseUnavailable` when the database is away,
 /// `QueryAbandoned` when the client went, and `PostgresError` otherwise.
@@ -20,6 +21,12 @@ public final class UsageStore {
     ///
     /// What other threads have read since then is new enough for it.
     public var requestArrival: ContinuousClock.Instant?
+
+    /// How many connections PostgreSQL grants, if this request was the first one to learn it.
+    public private(set) var learnedGrant: Int?
+
+    /// How many connections PostgreSQL grants, while it is known to refuse one more.
+    public var grantedConnections: Int? { group.connections.granted }
 
     let meter = WaitMeter()
 
@@ -43,23 +50,51 @@ public final class UsageStore {
         self.waitSeconds = waitSeconds
     }
 
-    /// The open connection, made anew when there is none or the server ended it.
+    /// The connection of this thread; another one when there is none or the server ended it.
     ///
-    /// `timeoutSeconds` replaces the store's own limit until the next call.
-    func connected(timeoutSeconds: Int? = nil) throws -> Connection {
+    /// `timeoutSeconds` replaces the store's own limit until the next call; with `isWatching` false
+    /// the client may hang up.
+    func connected(
+        timeoutSeconds: Int? = nil, isWatching: Bool = true
+    ) throws -> Connection {
+        let client = isWatching ? watchedDescriptor : nil
         let usable: Connection
         if let connection, connection.isOpen {
             usable = connection
         } else {
-            connection = nil
-            usable = try Connection(
-                url: databaseURL, applicationName: applicationName, waitSeconds: waitSeconds,
-                session: Self.session, meter: meter)
+            giveConnectionBack()
+            usable = try meter.timing {
+                try group.connections.borrow(
+                    seconds: timeoutSeconds ?? waitSeconds, watching: client,
+                    refused: { learnedGrant = $0 },
+                    {
+                        try Connection(
+                            url: databaseURL, applicationName: applicationName,
+                            waitSeconds: waitSeconds, session: Self.session, meter: meter)
+                    })
+            }
+            usable.meter = meter
             connection = usable
         }
-        usable.watchedDescriptor = watchedDescriptor
+        usable.watchedDescriptor = client
         usable.timeoutSeconds = timeoutSeconds
         return usable
+    }
+
+    /// Lends the connection to others, unless a transaction is open; so it must be before a wait for
+    /// another thread, which may need one.
+    func lendConnection() {
+        if let connection, connection.isIdle { giveConnectionBack() }
+    }
+
+    private func giveConnectionBack() {
+        guard let connection else { return }
+        self.connection = nil
+        if connection.isOpen && !connection.hasGrown {
+            group.connections.giveBack(connection)
+        } else {
+            group.connections.giveUp()
+        }
     }
 
     /// What does not depend on the server's settings.
@@ -82,10 +117,11 @@ public final class UsageStore {
     ) {
         watchedDescriptor = descriptor
         requestArrival = arrival
+        learnedGrant = nil
         meter.reset()
     }
 
-    /// Forgets the client and ends the snapshot, if there is one.
+    /// Forgets the client, ends the snapshot, if there is one, and gives the connection back.
     ///
     /// A query that was not read to the end is ended with its connection, and with that its
     /// snapshot and its locks. So is a connection that a long message has made large.
@@ -94,6 +130,6 @@ public final class UsageStore {
         requestArrival = nil
         guard let connection else { return }
         if connection.isInTransaction { _ = try? connection.run("ROLLBACK") }
-        if !connection.isIdle || connection.hasGrown { self.connection = nil }
+        giveConnectionBack()
     }
 }

@@ -20,10 +20,10 @@ final class BulkSlots: Sendable {
     /// How many are taken.
     var takenCount: Int { count - free.load(ordering: .relaxed) }
 
-    /// Takes a slot; false when none is free.
-    func take() -> Bool {
+    /// Takes a slot; false when none is free, or `limit` are taken.
+    func take(upTo limit: Int) -> Bool {
         var current = free.load(ordering: .relaxed)
-        while current > 0 {
+        while current > max(0, count - limit) {
             let (isTaken, found) = free.weakCompareExchange(
                 expected: current, desired: current - 1, ordering: .acquiring)
             if isTaken { return true }
@@ -42,10 +42,10 @@ final class BulkSlot {
 
     init(of slots: BulkSlots) { self.slots = slots }
 
-    /// Takes the slot; throws a 503 when none is free.
-    func claim() throws(Problem) {
+    /// Takes the slot; throws a 503 when none is free, or `limit` workers have one.
+    func claim(upTo limit: Int) throws(Problem) {
         guard !isTaken else { return }
-        guard slots.take() else {
+        guard slots.take(upTo: limit) else {
             slots.refusals.add()
             throw Problem.unavailable(
                 "All workers for long answers are busy.", retryAfterSeconds: 1)

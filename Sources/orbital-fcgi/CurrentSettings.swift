@@ -54,9 +54,10 @@ final class CurrentSettings: Sendable {
             defer { state.generation = generation }
             return state.generation
         }
-        // A worker without requests holds the old one, and would hold its memory and its files.
+        // A worker without requests holds the old one, and would hold its memory, files and connections.
         old.cache.empty()
         old.spooled?.empty()
+        old.stores.close()
     }
 
     func switchDebug() { state.withLock { $0.isDebugSwitched.toggle() } }

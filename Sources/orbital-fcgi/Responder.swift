@@ -15,6 +15,7 @@ struct Responder {
     private let metrics: ProcessMetrics
     private let account = Account()
     private let slowMilliseconds: Int
+    private let workerCount: Int
 
     /// `load` tells how busy the server is, where there is one.
     init(
@@ -30,7 +31,12 @@ struct Responder {
             store: store, cache: generation.cache, spooled: generation.spooled,
             cacheSeconds: settings.cacheSeconds,
             isKeyed: settings.access == "keyed",
-            claimBulkSlot: { try bulkSlot.claim() }, isDraining: isDraining,
+            claimBulkSlot: {
+                // Where connections are fewer than workers, long answers leave as many of them free.
+                let granted = store.grantedConnections ?? .max
+                try bulkSlot.claim(upTo: max(1, granted - settings.reservedWorkers))
+            },
+            isDraining: isDraining,
             metrics: metrics.service,
             exposition: {
                 var exposition = metrics.exposition(isDraining: isDraining())
@@ -45,6 +51,7 @@ struct Responder {
         self.bulkSlot = bulkSlot
         self.metrics = metrics
         slowMilliseconds = settings.slowMilliseconds
+        workerCount = settings.workers
         self.log = log
     }
 
@@ -56,6 +63,14 @@ struct Responder {
         request.queueWait = account.queueWait
         defer {
             service.store.release()
+            if let granted = service.store.learnedGrant {
+                log.warning(
+                    "PostgreSQL grants fewer connections than workers; requests wait for them",
+                    metadata: [
+                        "granted": "\(granted)", "workers": "\(workerCount)",
+                        "remedy": "\(UsageStore.connectionRemedy)",
+                    ])
+            }
             bulkSlot.release()
             account.close()
             metrics.add(account, method: request.method, service.store)
