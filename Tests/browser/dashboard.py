@@ -89,9 +89,8 @@ class Site:
 
 
 def wait_until_live(page):
-    expect(page.locator("#state[data-kind=live]")).to_be_visible(timeout=15_000)
-    # It stays live while another view is read.
-    expect(page.locator("main[data-shows=this]")).to_be_visible(timeout=15_000)
+    # It stays live while another view is read. A locator looks more often than an expectation does.
+    page.locator("body:has(#state[data-kind=live]) main[data-shows=this]").wait_for(timeout=15_000)
 
 
 def later(page, seconds=3.1):
