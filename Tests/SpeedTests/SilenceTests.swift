@@ -120,7 +120,7 @@ import Testing
 }
 
 /// A PostgreSQL of one test's own, all of whose processes can be stopped and let go on.
-private final class FreezableCluster {
+final class FreezableCluster {
     let url: String
     private let folder = TemporaryFolder.shared.file("silent").path
     private static let script = Repository.path("deploy/dev/cluster")
