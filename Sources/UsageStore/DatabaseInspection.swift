@@ -10,6 +10,12 @@ public struct DatabaseInspection: Sendable {
 
     /// Whether nothing can be recorded: the server is a standby, or set to be read only.
     public let isReadOnly: Bool
+
+    /// Settings that are off, without which a crash damages what was acknowledged.
+    public let unsafeSettings: [String]
+
+    /// The fewest connections that a limit leaves to this role, and that limit.
+    public let connectionLimit: (count: Int, place: String)
 }
 
 /// The price list entry in force.
@@ -31,10 +37,50 @@ extension UsageStore {
             """
             SELECT split_part(current_setting('server_version'), ' ', 1),
                    current_setting('server_encoding') = 'UTF8', 
-                   pg_is_in_recovery() OR current_setting('transaction_read_only')::boolean
+                   pg_is_in_recovery() OR current_setting('transaction_read_only')::boolean,
+                   (SELECT string_agg(name, ' ' ORDER BY name) FROM pg_settings
+                    WHERE name IN ('fsync', 'full_page_writes') AND setting = 'off'),
+                   least_limit.count, least_limit.place
+            FROM (
+                SELECT count, place FROM pg_roles, pg_database, LATERAL (VALUES
+                    (current_setting('max_connections')::integer
+                        - CASE WHEN rolsuper THEN 0 ELSE
+                            current_setting('superuser_reserved_connections')::integer
+                            + coalesce(current_setting('reserved_connections', true)::integer, 0)
+                        END, 'max_connections'),
+                    (CASE WHEN rolsuper THEN -1 ELSE rolconnlimit END,
+                        'the CONNECTION LIMIT of the role ' || rolname),
+                    (CASE WHEN rolsuper THEN -1 ELSE datconnlimit END,
+                        'the CONNECTION LIMIT of the database ' || datname)
+                ) AS limits(count, place)
+                WHERE rolname = session_user AND datname = current_database() AND count >= 0
+                ORDER BY count LIMIT 1
+            ) AS least_limit
             """)
         return DatabaseInspection(
-            serverVersion: row[0, 0] ?? "", isUTF8: row[0, 1] == "t", isReadOnly: row[0, 2] == "t")
+            serverVersion: row[0, 0] ?? "", isUTF8: row[0, 1] == "t", isReadOnly: row[0, 2] == "t",
+            unsafeSettings: (row[0, 3] ?? "").split(separator: " ").map(String.init),
+            connectionLimit: (row[0, 4].flatMap(Int.init) ?? 0, row[0, 5] ?? ""))
+    }
+
+    /// What writes into our tables past their triggers, or loses them in a crash, which no trigger
+    /// can prevent: subscriptions of logical replication and unlogged tables, in sentences.
+    public func tableFaults() throws -> [String] {
+        let result = try connected().query(
+            """
+            SELECT CASE WHEN subname IS NULL
+                THEN 'the table ' || name || ' is unlogged: a crash empties it'
+                ELSE 'the subscription ' || subname || ' writes into ' || name
+                    || ' without the triggers of statements, which raise the revision'
+                END
+            FROM unnest(ARRAY['usage_record', 'credit_rate', 'usage_revision', 'api_key']) AS name
+            JOIN pg_class ON pg_class.oid = to_regclass(name)
+            LEFT JOIN (pg_subscription_rel JOIN pg_subscription ON srsubid = pg_subscription.oid)
+                ON srrelid = pg_class.oid
+            WHERE subname IS NOT NULL OR relpersistence = 'u'
+            ORDER BY 1
+            """)
+        return (0..<result.count).compactMap { result[$0, 0] }
     }
 
     /// The names of our triggers that are missing or disabled, without which prices, revisions or

@@ -22,12 +22,44 @@ extension Check {
                     remedy: "add target_session_attrs=read-write and the primary to DATABASE_URL, "
                         + "or set default_transaction_read_only off")
             }
+            checkServer(database, settings, &report)
             try checkSchema(store, settings, &report)
         } catch {
             let remedy = (error as? DatabaseUnavailable)?.remedy
             report.fault(
                 "database", String(describing: error),
                 remedy: remedy ?? "look into PostgreSQL's log, and check DATABASE_URL")
+        }
+    }
+
+    /// Reports what the server is set to do, or to refuse.
+    private func checkServer(
+        _ database: DatabaseInspection, _ settings: Settings, _ report: inout Report
+    ) {
+        for name in database.unsafeSettings {
+            report.fault(
+                "database", "\(name) is off: a crash of the machine damages the database",
+                remedy: "as a superuser: ALTER SYSTEM SET \(name) = on; SELECT pg_reload_conf()")
+        }
+        let limit = database.connectionLimit
+        if limit.count < settings.workers {
+            report.fault(
+                "database",
+                "\(limit.place) allows \(counted(limit.count, "connection")), fewer than the "
+                    + "\(counted(settings.workers, "worker")), so requests wait for one another",
+                remedy: UsageStore.connectionRemedy)
+        }
+    }
+
+    /// Reports API keys that expire soon, while somebody can still replace them.
+    private func checkKeys(_ keys: [StoredKey], _ report: inout Report) {
+        let fortnight: Int64 = 14 * 86_400 * 1_000_000
+        let end = Timestamp(microseconds: Timestamp.now.microseconds + fortnight)
+        for key in keys where key.isValid(at: .now) && !key.isValid(at: end) {
+            report.fault(
+                "keys", "the key \(key.keyID) (\(key.name)) expires at \(key.expiresAt ?? end)",
+                remedy: "make another one: orbitalctl keys create NAME --scope …; give it to the "
+                    + "program, and revoke this one: orbitalctl keys revoke \(key.keyID)")
         }
     }
 
@@ -48,6 +80,13 @@ extension Check {
                 "these triggers are missing or disabled: \(missing.joined(separator: ", "))",
                 remedy: "ALTER TABLE … ENABLE TRIGGER, or make them anew as in Migrations/")
         }
+        for fault in try store.tableFaults() {
+            report.fault(
+                "schema", fault,
+                remedy: "DROP SUBSCRIPTION …, then orbitalctl revision advance; or ALTER TABLE … "
+                    + "SET LOGGED")
+        }
+        checkKeys(try store.keys(), &report)
         guard let rate = try store.rateInForce() else {
             report.fault(
                 "rates", "no price list entry is in force, so nothing can be recorded",

@@ -18,14 +18,14 @@ extension Check {
     }
 
     /// Asks the website for the responder's sign of life.
-    func checkSite(_ settings: Settings, _ report: inout Report) {
+    func checkSite(_ settings: Settings, _ report: inout Report, tls: String) {
         let programs = ["/usr/sbin/nginx", "/usr/local/sbin/nginx", "/usr/local/nginx/sbin/nginx"]
         guard programs.contains(where: FileManager.default.isExecutableFile) else {
             return report.fault(
                 "nginx", "it is not installed", remedy: "apt-get install nginx, or serve as CGI")
         }
         // A site that wants TLS sends on to it, or is nowhere else.
-        let places = ["http://127.0.0.1:\(settings.port)", "https://127.0.0.1"]
+        let places = ["http://127.0.0.1:\(settings.port)", tls]
         let asked = places.map { (url: "\($0)/health/live", code: status(of: "\($0)/health/live")) }
         let (url, code) = asked.first { $0.code == "200" } ?? asked[0]
         switch code {
@@ -48,15 +48,36 @@ extension Check {
         }
     }
 
+    /// Reports the end of nginx's certificate; nothing where it has none.
+    func checkCertificate(_ url: String, _ report: inout Report, at now: Date = Date()) {
+        guard let text = curl(["-sk", "-m", "5", "-o", "/dev/null", "-w", "%{certs}", url]),
+            let line = text.split(separator: "\n").first(where: { $0.hasPrefix("Expire date:") })
+        else { return }
+        let format = DateFormatter()
+        format.locale = Locale(identifier: "en_US_POSIX")
+        format.timeZone = .gmt
+        format.dateFormat = "MMM d HH:mm:ss yyyy zzz"
+        let words = line.dropFirst("Expire date:".count).split(separator: " ")
+        guard let end = format.date(from: words.joined(separator: " ")) else { return }
+        let day = end.formatted(.iso8601.year().month().day())
+        if end > now + 14 * 86_400 { return report.well("certificate", "valid until \(day)") }
+        report.fault(
+            "certificate", "\(end > now ? "it expires" : "it expired") on \(day)",
+            remedy: "renew it, then: sudo systemctl reload nginx.service")
+    }
+
     /// The status of a GET by curl, `000` when nobody answers; nil without curl.
     ///
     /// The certificate is for the site's name, and here it is asked by its address.
     private func status(of url: String) -> String? {
+        curl(["-skL", "-m", "5", "-o", "/dev/null", "-w", "%{http_code}", url])
+    }
+
+    /// What curl prints; nil without curl.
+    private func curl(_ arguments: [String]) -> String? {
         let curl = Process()
         curl.executableURL = URL(fileURLWithPath: "/usr/bin/curl")
-        curl.arguments = [
-            "-skL", "-m", "5", "-o", "/dev/null", "-w", "%{http_code}", url,
-        ]
+        curl.arguments = arguments
         let output = Pipe()
         curl.standardOutput = output
         guard (try? curl.run()) != nil else { return nil }

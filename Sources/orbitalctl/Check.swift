@@ -3,11 +3,15 @@ import Configuration
 import Foundation
 import UsageStore
 
-/// The doctor: asks everything that the service needs, and says how to mend what is wrong.
+/// Checks everything that the service needs, and says how to fix each fault.
 struct Check: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Checks configuration, database, schema, rates, socket and nginx.",
+        abstract:
+            "Checks configuration, database, schema, keys, rates, socket, nginx and certificate.",
         discussion: "Exit status 1 when something is wrong; each fault comes with its remedy.")
+
+    @Option(help: "Where the site has TLS, whose certificate is looked at.")
+    var tls = "https://127.0.0.1"
 
     func run() throws {
         try reporting {
@@ -18,7 +22,8 @@ struct Check: ParsableCommand {
                     "configuration", "\(settings.environmentName), \(settings.workers) workers")
                 checkDatabase(settings, &report)
                 checkSocket(settings, &report)
-                checkSite(settings, &report)
+                checkSite(settings, &report, tls: tls)
+                checkCertificate("\(tls)/health/live", &report)
             } catch {
                 for fault in error.faults {
                     report.fault(

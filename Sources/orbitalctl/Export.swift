@@ -57,7 +57,7 @@ struct Export: ParsableCommand {
             try rates?.close()
             try file.close()
             progress.end()
-            note("exported \(count) messages")
+            note("exported \(counted(count, "message"))")
             guard format == .csv, output == nil else { return }
             note("orbitalctl: the rates are left out; with --output they are in a second file")
         }

@@ -57,7 +57,7 @@ struct Findings {
             sum.hundredths == rows.hundredths
         else {
             return add(
-                "\(what): \(sum.messages) messages, \(sum.reports) with a report name, \(sum.credits) "
+                "\(what): \(counted(sum.messages, "message")), \(sum.reports) with a report name, \(sum.credits) "
                     + "credits; the rows are \(rows.messages), \(rows.reports), \(rows.credits)")
         }
     }

@@ -19,7 +19,7 @@ struct Rates: ParsableCommand {
         func run() throws {
             try reporting {
                 for rate in try administratorsStore().creditRates() {
-                    print("\(rate); \(rate.recordCount) records")
+                    print("\(rate); \(counted(Int(rate.recordCount), "record"))")
                 }
             }
         }

@@ -104,6 +104,75 @@ import Testing
         )
     }
 
+    @Test func `reports what no trigger can prevent, and limits that are too low`() throws {
+        let database = try Database()
+        let origin = try Database()
+        let role = "few_\(UInt64.random(in: 0 ... .max))"
+        try origin.run("CREATE PUBLICATION all_records FOR TABLE usage_record")
+        try database.run(
+            """
+            CREATE ROLE \(role) LOGIN CONNECTION LIMIT 1 IN ROLE pg_read_all_data;
+            CREATE SUBSCRIPTION copies CONNECTION '\(origin.url)' PUBLICATION all_records
+                WITH (create_slot = false, slot_name = NONE, enabled = false);
+            ALTER TABLE api_key SET UNLOGGED;
+            INSERT INTO api_key (key_id, name, secret_sha256, scopes, expires_at)
+            SELECT repeat(name, 12), 'the job', sha256(name::bytea), '{usage:read}',
+                now() + days * interval '1 day'
+            FROM (VALUES ('a', 13), ('b', 15), ('c', -1)) AS keys(name, days)
+            """)
+        defer { try? database.run("DROP SUBSCRIPTION copies") }
+        try database.run("ALTER SYSTEM SET full_page_writes = off")
+        try database.run("SELECT pg_reload_conf()")
+        defer {
+            try? database.run("ALTER SYSTEM RESET full_page_writes")
+            try? database.run("SELECT pg_reload_conf()")
+        }
+        #expect(try eventually { try database.value("SHOW full_page_writes") == "off" })
+        let url = database.url.replacing("orbital@", with: "\(role)@")
+        let check = try run(["check"], ["DATABASE_URL": url])
+        for fault in [
+            "database: fsync is off: a crash of the machine damages the database",
+            "database: full_page_writes is off: a crash of the machine damages the database",
+            "database: the CONNECTION LIMIT of the role \(role) allows 1 connection, fewer than the "
+                + "16 workers, so requests wait for one another",
+            "schema: the subscription copies writes into usage_record without the triggers of "
+                + "statements, which raise the revision",
+            "schema: the table api_key is unlogged: a crash empties it",
+            "keys: the key aaaaaaaaaaaa (the job) expires at 20",
+        ] {
+            #expect(check.output.contains("FAULT  \(fault)"), "\(fault):\n\(check.output)")
+        }
+        #expect(!check.output.contains("key bbb") && !check.output.contains("key ccc"))
+        #expect(check.status == 1)
+    }
+
+    @Test(arguments: [
+        (13, "FAULT  certificate: it expires on 20"), (15, "ok     certificate: valid until 20"),
+    ])
+    func `reports a certificate that expires within two weeks`(days: Int, expected: String) throws {
+        let folder = TemporaryFolder.shared.file("tls")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        let made = try Program.run(
+            "/usr/bin/openssl",
+            [
+                "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "\(days)", "-subj",
+                "/CN=localhost", "-keyout", "key.pem", "-out", "cert.pem",
+            ], directory: folder)
+        #expect(made.status == 0, "\(made.errors)")
+        let port = try freePort()
+        let server = try Program(
+            "/usr/bin/openssl",
+            [
+                "s_server", "-accept", "127.0.0.1:\(port)", "-cert", "cert.pem", "-key", "key.pem",
+                "-www",
+            ], directory: folder)
+        defer { server.stop() }
+        #expect(eventually { server.output.contains("ACCEPT") })
+        let check = try run(
+            ["check", "--tls", "https://127.0.0.1:\(port)"], ["DATABASE_URL": "host=/nowhere"])
+        #expect(check.output.contains(expected), "\(check.output)")
+    }
+
     @Test func `ends with the status that its help promises`() throws {
         #expect(try run(["--help"]).status == 0)
         #expect(try run(["--version"]).output == "0.1.0\n")
