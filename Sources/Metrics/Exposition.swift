@@ -51,6 +51,13 @@ public struct Exposition {
         line("", labels, "\(value)")
     }
 
+    /// Writes a metric with one sample of `hundredths`, exact with two decimals.
+    public mutating func metric(_ name: String, _ kind: Kind, _ help: String, hundredths: Int) {
+        begin(name, kind, help)
+        let rest = hundredths % 100
+        line("", [], "\(hundredths / 100).\(rest < 10 ? "0" : "")\(rest)")
+    }
+
     /// Writes the requests on `routes`: by method and status, durations, and bytes.
     public mutating func requests(_ routes: [RouteMetrics]) {
         begin("orbital_requests_total", .counter, "Requests that a worker has answered.")

@@ -1,9 +1,11 @@
 import MessageReader
+import Usage
 import UsageStore
 
 /// What became of the messages of one request, in numbers.
 struct BatchCounts {
     private(set) var created = 0
+    private(set) var createdHundredths = 0
     private(set) var duplicates = 0
     private(set) var conflicts = 0
     private(set) var invalid = 0
@@ -13,7 +15,9 @@ struct BatchCounts {
         invalid = items.count { $0.message == nil }
         for outcome in outcomes {
             switch outcome {
-            case .created: created += 1
+            case .created(_, _, let credits):
+                created += 1
+                createdHundredths += Int(credits.hundredths)
             case .duplicate: duplicates += 1
             case .conflict: conflicts += 1
             case .refused: invalid += 1

@@ -16,6 +16,8 @@ public final class ServiceMetrics: Sendable {
 
     /// Messages that were recorded.
     public let created = Counter()
+    /// What they cost, in hundredths of a credit.
+    public let createdHundredths = Counter()
     /// Messages that were recorded before.
     public let duplicates = Counter()
     /// Messages whose id another one has.
@@ -29,6 +31,7 @@ public final class ServiceMetrics: Sendable {
     /// Counts what became of messages.
     func add(_ counts: BatchCounts) {
         created.add(counts.created)
+        createdHundredths.add(counts.createdHundredths)
         duplicates.add(counts.duplicates)
         conflicts.add(counts.conflicts)
         invalid.add(counts.invalid)

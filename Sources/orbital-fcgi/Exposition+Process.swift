@@ -38,6 +38,10 @@ extension ProcessMetrics {
         text.sample([("outcome", "conflict")], service.conflicts.total)
         text.sample([("outcome", "invalid")], service.invalid.total)
         text.metric(
+            "orbital_credits_recorded_total", .counter,
+            "Credits of the messages that were created.",
+            hundredths: service.createdHundredths.total)
+        text.metric(
             "orbital_database_commands_total", .counter, "Commands sent to PostgreSQL.",
             commands.total)
         text.metric(
@@ -117,6 +121,19 @@ extension Exposition {
             "orbital_revision", .gauge,
             "Changes whenever a usage record or a price does; absent while it cannot be read.",
             Int(revision))
+        guard let operations = try? store.operations() else { return }
+        if let expiry = operations.nextKeyExpirySeconds {
+            metric(
+                "orbital_key_expires_timestamp_seconds", .gauge,
+                "When the next valid API key expires, in Unix time; absent when none does.",
+                expiry)
+        }
+        if let isFailing = operations.isArchiveFailing {
+            metric(
+                "orbital_archive_failing", .gauge,
+                "Whether PostgreSQL's last attempt to archive its log failed; absent without archiving.",
+                isFailing ? 1 : 0)
+        }
     }
 
     /// The answers that are kept.

@@ -48,6 +48,7 @@ import Testing
         let site = try Site(["QUEUE_LIMIT": "7"])
         defer { site.stop() }
         let key = try site.database.key()
+        try site.database.run("UPDATE api_key SET expires_at = '2100-01-01Z'")
         try site.database.addContractRecords()
         let tag = try #require(site.curl("/usage").fields["etag"])
         _ = try site.curl("/usage")
@@ -84,6 +85,10 @@ import Testing
         #expect(samples[#"orbital_query_answers_total{source="file"}"#] == 0)
         #expect(samples[#"orbital_query_answers_total{source="database"}"#] == 2)
         #expect(samples[#"orbital_messages_total{outcome="created"}"#] == 2)
+        #expect(text.contains("\norbital_credits_recorded_total 2.00\n"))
+        let expiry = samples["orbital_key_expires_timestamp_seconds"]
+        #expect(expiry == 4_102_444_800)
+        #expect(samples["orbital_archive_failing"] == nil)
         #expect(samples[#"orbital_messages_total{outcome="conflict"}"#] == 2)
         #expect(samples[#"orbital_messages_total{outcome="duplicate"}"#] == 0)
         #expect(samples[#"orbital_messages_total{outcome="invalid"}"#] == 2)

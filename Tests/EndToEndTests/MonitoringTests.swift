@@ -17,7 +17,7 @@ import Testing
 
     @Test(arguments: [
         ["check", "rules", "orbital-alerts.yml"], ["check", "config", "prometheus.yml"],
-        ["test", "rules", "orbital-alerts-test.yml"],
+        ["test", "rules", "orbital-alerts-test.yml", "orbital-alerts-week-test.yml"],
     ])
     func `are what Prometheus reads, and the alerts come when they should`(
         arguments: [String]
@@ -28,7 +28,7 @@ import Testing
 
     @Test func `say of each alert what it means and what to do`() throws {
         let alerts = try text("orbital-alerts.yml").components(separatedBy: "- alert: ").dropFirst()
-        #expect(alerts.count == 10)
+        #expect(alerts.count == 14)
         for alert in alerts {
             for name in ["summary", "action", "runbook_url"] {
                 #expect(alert.contains("          \(name): "))
