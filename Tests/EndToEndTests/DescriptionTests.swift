@@ -28,4 +28,19 @@ import Testing
         try check("fuzz", [url, access, site.database.key(), "100"])
         #expect(!site.responder.program.output.contains(" error "))
     }
+
+    @Test func `has the version of the programs, whose one home is Version.swift`() throws {
+        let source = try String(
+            contentsOfFile: Repository.path("Sources/Configuration/Version.swift"), encoding: .utf8)
+        let version = try #require(source.firstMatch(of: /let version = "([0-9.]+)"/)).1
+        let page = try String(
+            contentsOfFile: Repository.path("nginx/html/openapi.json"), encoding: .utf8)
+        #expect(page.firstMatch(of: /"version": "([^"]*)"/)?.1 == version)
+        for (program, output) in [
+            ("orbitalctl", "\(version)\n"), ("orbital-fcgi", "orbital-fcgi \(version)\n"),
+        ] {
+            #expect(
+                try Program.run(Repository.program(program), ["--version"]).output == output)
+        }
+    }
 }
