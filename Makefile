@@ -25,7 +25,7 @@ test: test-packages build ## run all tests but those of test-full, against real 
 
 test-full: test ## and run those that take minutes: packages, machines, containers, restarts under load, the runbook
 	@deploy/dev/packages full
-	@exec deploy/dev/test install
+	@exec deploy/dev/test full
 
 cgi-bundle: build ## pack a CGI program with all it needs: .build/orbital-usage-cgi.tar.gz
 	@exec deploy/dev/cgi-bundle .build/orbital-usage-cgi.tar.gz

@@ -14,7 +14,7 @@ def test_an_empty_chart_has_no_axis(site):
         page.keyboard.press("ArrowRight")
         expect(page.locator("#chart-tip")).to_be_hidden()
         page.get_by_text("Show as table").click()
-        assert page.locator(".twin tbody tr").count() == 4
+        expect(page.locator(".twin tbody tr")).to_have_count(4)
         page.locator("#from").fill("2024-03-20")
         expect(page.locator("#chart canvas")).to_be_visible()
         expect(page.locator("#chart-empty")).to_be_hidden()
