@@ -1,5 +1,5 @@
 # make run     the whole service on http://localhost:8000 (PORT=…), with its own PostgreSQL
-# make test    all tests but the slowest; make check: everything that is linted
+# make test    all tests but the slowest; make check: all linters
 # make help    all targets
 .DEFAULT_GOAL := help
 .PHONY: bench build capacity cgi-bundle check clean deb demo format help image install migrate packages \
@@ -23,7 +23,7 @@ build: packages ## build the release programs in .build/release/
 test: test-packages build ## run all tests but those of test-full, against real PostgreSQL and nginx
 	@exec deploy/dev/test
 
-test-full: test ## and run those that take minutes: packages, machines, containers, restarts under load, the runbook
+test-full: test ## also run the tests that take minutes: packages, machines, containers, restarts under load, the runbook
 	@deploy/dev/packages full
 	@exec deploy/dev/test full
 

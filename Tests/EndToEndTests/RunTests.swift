@@ -39,7 +39,7 @@ import Testing
         try Program.run("/usr/bin/pgrep", ["-af", folder]).output
     }
 
-    /// What each line of the README's quickstart prints here, but for `make run`, which runs already.
+    /// The output of each line of the README's quickstart, except `make run`, which already runs.
     private func quickstart(_ examples: [ReadmeExample]) throws -> [String] {
         let mark = "end-of-a-line"
         let script = examples.dropFirst().map { "\($0.command)\necho \(mark)\n" }.joined()
@@ -62,7 +62,7 @@ import Testing
         #expect(
             first.first?.hasSuffix("created 258145, duplicates 0, conflicts 0, invalid 0") == true)
         #expect(Array(first.dropFirst()) == Array(expected.dropFirst()))
-        // Each line can be repeated: it charges nothing twice.
+        // Each line can be repeated without charging twice.
         let again = try quickstart(examples)
         #expect(
             again.first?.hasSuffix("created 0, duplicates 258145, conflicts 0, invalid 0") == true)
@@ -100,7 +100,7 @@ import Testing
         #expect(try count() == "258147\n")
         kill(try #require(try child("nginx", of: last)), SIGTERM)
         #expect(last.wait() == 70)
-        #expect(last.output.contains("\nnginx has ended by itself; everything else stops\n"))
+        #expect(last.output.contains("\nnginx has ended unexpectedly; stopping the rest\n"))
         #expect(try processes() == "")
     }
 
@@ -115,7 +115,7 @@ import Testing
         return Int32(found.trimmingCharacters(in: .newlines))
     }
 
-    /// Every address of the site answers with its metrics, IPv6 included where there is one.
+    /// The site serves its metrics at every address, including IPv6 if there is one.
     private func checkAddresses() throws {
         for host in ["localhost", "127.0.0.1", "[::1]"] {
             let metrics = try curl("\(host):\(port)/metrics")
@@ -139,7 +139,7 @@ import Testing
             #expect(recorded.output.contains("duplicate") == (status == "duplicate"))
         }
         kill(try #require(try child("orbital-fcgi", of: program)), SIGKILL)
-        let words = "the responder has ended with status 137; it starts again in 1 s"
+        let words = "the responder has ended with status 137; restarting in 1 s"
         #expect(eventually { program.output.contains(words) }, "\(program.output)")
         #expect(try eventually { try count() == "1\n" }, "\(program.output)")
         let file = "\(folder)/postgres/data/postmaster.pid"
@@ -147,7 +147,7 @@ import Testing
         kill(try #require(Int32(number)), SIGQUIT)
         #expect(program.wait() == 70)
         #expect(
-            program.output.contains("\nPostgreSQL has ended by itself; everything else stops\n"))
+            program.output.contains("\nPostgreSQL has ended unexpectedly; stopping the rest\n"))
         #expect(try processes() == "")
     }
 
