@@ -38,7 +38,7 @@ function subject(element) {
   return [part ?? (element.id || "example"), place].filter(Boolean).join(", ");
 }
 
-/** Fixes what is hard to use with a keyboard or a screen reader. */
+/** Fixes parts of Swagger UI that are hard to use with a keyboard or a screen reader. */
 function fix() {
   introduce(".information-container", "region", () => "About this API");
   introduce(".scheme-container", "region", () => "Server and key");

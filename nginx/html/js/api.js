@@ -5,7 +5,7 @@ import { storedKey } from "./sign-in.js";
 
 const WAIT_SECONDS = 30;
 
-/** Why a request failed; `kind` is what the page has a state for. */
+/** Why a request failed; the page has one state for each `kind`. */
 export class Failure extends Error {
   constructor(kind, message, { retryAfter = null, errors = [] } = {}) {
     super(message);
@@ -30,12 +30,12 @@ async function failureOf(response) {
   });
 }
 
-/** Aborted by the page itself: nobody waits for this response any more. */
+/** Whether the page itself aborted the request, because it no longer needs the response. */
 export const isAbort = (error) => error.name === "AbortError";
 
 /**
- * A response with status 200 or 304; throws a `Failure` for anything else, and if its body has not
- * arrived within `seconds`.
+ * A response with status 200 or 304; throws a `Failure` for any other status, or if the body has
+ * not arrived within `seconds`.
  */
 export async function ask(
   address, { method = "GET", etag = null, signal = null, seconds = WAIT_SECONDS } = {},
@@ -72,7 +72,7 @@ async function textOf(response) {
   }
 }
 
-/** The content of a JSON body, with every digit of its numbers. */
+/** The content of a JSON body; its numbers keep every digit. */
 export async function contentOf(response) {
   const text = await textOf(response);
   try {
@@ -83,7 +83,7 @@ export async function contentOf(response) {
   }
 }
 
-/** Responses that are revalidated by their ETag: the same object means no change. */
+/** Responses that are revalidated by their ETag; an unchanged response is the same object. */
 export class ResponseCache {
   #cached = new Map();
   #limit = 8;
@@ -100,7 +100,7 @@ export class ResponseCache {
     return entry.body;
   }
 
-  /** What one key has read must not be shown to the next one. */
+  /** Responses read with one key must not be shown with another. */
   clear() {
     this.#cached.clear();
   }

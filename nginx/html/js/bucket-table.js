@@ -1,4 +1,4 @@
-// The chart's numbers as a table, made only where somebody opens it.
+// The chart's numbers as a table, built only when a reader opens it.
 
 import { bucketText, count, credits } from "./format.js";
 

@@ -63,7 +63,7 @@ export class Chart {
     else this.#tip.refresh(this.#plot);
   }
 
-  /** Reads no bar and selects none, until the pointer moves or a key is pressed. */
+  /** Clears the tip and the selection until the pointer moves or a key is pressed. */
   #forget() {
     this.#letGo();
     this.#plot.setCursor({ left: -10, top: -10 });
@@ -143,7 +143,7 @@ export class Chart {
     };
   }
 
-  /** The names of the lines; where nothing was used, only zero has one. */
+  /** The labels of the grid lines; if no credits were used, only zero has one. */
   #amounts({ data }, numbers) {
     const isUsed = data[1].some((value) => value > 0);
     return numbers.map((number) => (isUsed || number === 0 ? compact(number) : ""));

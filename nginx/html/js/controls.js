@@ -35,8 +35,8 @@ export function startControls(onChange) {
 }
 
 /**
- * Calls `action` when there is another date. Chromium reports a change after each digit: what is
- * typed counts after Enter or when the field loses the focus, a choice in the calendar at once.
+ * Calls `action` when the date changes. Chromium reports a change after each digit, so a typed date
+ * takes effect after Enter or when the field loses the focus, one from the calendar at once.
  */
 function onDate(field, action) {
   let isTyping = false;

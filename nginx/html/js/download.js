@@ -12,7 +12,7 @@ const say = (text) => { element("download-state").textContent = text; };
 function address(view, format) {
   const parameters = recordsOf(view);
   parameters.set("format", format);
-  // Excel takes CSV without it for another encoding.
+  // Without a byte order mark, Excel does not read CSV as UTF-8.
   if (format === "csv") parameters.set("bom", "true");
   return `/usage${queryText(parameters)}`;
 }

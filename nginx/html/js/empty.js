@@ -6,7 +6,7 @@ const element = (id) => document.getElementById(id);
 
 export function showEmpty({ totals }, view) {
   const text = isEverything(view)
-    ? "No messages recorded yet. The first one will appear here by itself."
+    ? "No messages recorded yet. The first one will appear here automatically."
     : "No messages in this range. Try a wider range or another report.";
   for (const id of ["chart-empty", "records-empty"]) {
     element(id).hidden = totals.messages > 0;

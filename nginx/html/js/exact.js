@@ -1,8 +1,8 @@
-// Numbers that have more digits than JavaScript's: large ids, and sums of many credits.
+// Numbers with more digits than a JavaScript number holds: large ids, and large sums of credits.
 
-/** As `JSON.parse`, but a number of 16 or more characters is its text, so no digit is lost. */
+/** `JSON.parse`, but numbers of 16 or more characters become strings, so no digit is lost. */
 export function parseExactly(text) {
-  // A quote after a word character ends a member's name; inside a string it would be escaped.
+  // `":` after a word character ends a member's name: inside a string, the quote is escaped.
   return JSON.parse(text.replace(/(\w":)(-?\d[\d.]{15,})/g, '$1"$2"'));
 }
 

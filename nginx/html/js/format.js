@@ -14,7 +14,7 @@ const allDecimals = new Intl.NumberFormat(LOCALE, {
   minimumFractionDigits: 2, maximumFractionDigits: 10,
 });
 
-// Each takes a number or, where a number would lose digits, its text.
+// Each takes a number or, if a number would lose digits, a string.
 export const count = (number) => whole.format(number);
 export const credits = (number) => twoDecimals.format(number);
 export const rate = (number) => allDecimals.format(number);
@@ -88,8 +88,8 @@ const tickDates = new Intl.DateTimeFormat(LOCALE, {
 const tickMonths = new Intl.DateTimeFormat(LOCALE, { timeZone: "UTC", month: "short" });
 
 /**
- * A bucket's short name under the axis. The year follows where it is not that of `before`; an hour
- * that is not midnight has its time, and its date where that is not the one of `before`.
+ * A bucket's short name under the axis. The year follows if it differs from that of `before`. An
+ * hour other than midnight has its time, and its date if that differs from that of `before`.
  */
 export function tickText(bucket, granularity, before) {
   const date = new Date(`${bucket.date}T00:00:00Z`);

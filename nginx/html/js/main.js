@@ -23,7 +23,7 @@ const PASSING_MILLISECONDS = 1000;
 
 let address = location.search;
 let { view, faults } = readView(address);
-/** What is on the screen: the rows of which parameters, and the sums of which response. */
+/** What is on the screen: the parameters of the rows, and the response with the sums. */
 const shown = { rows: null, summary: null, reports: null };
 
 /** The field that the address was changed with last, and when. */
@@ -49,7 +49,7 @@ async function load(signal) {
   const rows = shown.rows === parameters ? null : table.show(wanted);
   // Until these arrive, the rows on the screen may be of either view.
   if (rows) shown.rows = null;
-  // It is awaited below; until then its failure is nobody's.
+  // It is awaited below; until then, this prevents an unhandled rejection.
   rows?.catch(() => {});
   const sums = await summariesOf(wanted, signal);
   if (signal.aborted) return;
@@ -81,7 +81,7 @@ function showSums({ summary, reports: all, length, notice }) {
   }
 }
 
-/** Shows everything of a view that needs no response. */
+/** Shows the parts of a view that need no response. */
 function showView() {
   if (shown.summary) element("main").dataset.shows = "other";
   showNotices(faults);

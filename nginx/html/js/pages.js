@@ -1,5 +1,5 @@
-// Records by page. The service gives the cursor of the next page with each; of the pages
-// themselves only a few are cached, so that a million records take no more memory than a thousand.
+// Paginated records. Each page has the cursor of the next one; only a few pages are cached, so
+// that a million records take no more memory than a thousand.
 
 import { ask, contentOf } from "./api.js";
 import { queryText } from "./view.js";

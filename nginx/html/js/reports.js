@@ -21,7 +21,7 @@ function newItem() {
   return item;
 }
 
-/** "Showing 1–7 of 35 rows": a row counts if half of it is in sight. */
+/** "Showing 1–7 of 35 rows": a row counts if half of it is visible. */
 function positionText(top, height, whole, rows, found) {
   const place = (pixels) => Math.round(pixels * rows / whole);
   const [first, last] = [place(top) + 1, Math.min(rows, place(top + height))];
@@ -34,7 +34,7 @@ export class ReportList {
   #search = element("find-report");
   #reports = [];
   #view = null;
-  /** How many reports there are to show, also those that the list has no room for. */
+  /** How many reports match, including those beyond the list's row limit. */
   #found = 0;
   #items = new Map();
 
@@ -94,7 +94,7 @@ export class ReportList {
     this.#showPosition();
   }
 
-  /** Says which rows are in sight, of how many: not every browser shows that a list scrolls. */
+  /** Says which of how many rows are visible: not every browser shows that a list scrolls. */
   #showPosition() {
     const { scrollTop, clientHeight, scrollHeight, children: { length: rows } } = this.#list;
     this.#list.classList.toggle("has-more", scrollTop + clientHeight < scrollHeight - 1);

@@ -19,7 +19,7 @@ export function newRow(index) {
   return row;
 }
 
-/** Writes an id or credits, every digit of which must be seen: long ones are small, and wrap. */
+/** Writes an id or credits with every digit visible: long ones are small, and wrap. */
 function show(cell, place, text) {
   place.textContent = text;
   cell.classList.toggle("long", text.length > LONG);
@@ -46,7 +46,7 @@ export function positionText(first, last, total, isKnown) {
   return `${count(first + 1)}–${count(last)} of ${count(total)}${isKnown ? "" : " or more"}`;
 }
 
-/** The progress towards a row of which the cursor is not known yet. */
+/** The progress towards a row whose cursor is not known yet. */
 export function findingText(index, done, all) {
   return `Finding record ${count(index + 1)}: page ${count(done)} of ${count(all)}`;
 }

@@ -26,7 +26,7 @@ function stale() {
     ? " Still showing the previous view." : ` Showing data from ${seen}.`;
 }
 
-/** Says that a response takes long, once it does; the functions below cancel this. */
+/** Says that a response is slow, after a delay; the functions below cancel this. */
 export function showWaiting(isFirst) {
   clearTimeout(slowness);
   if (isFirst) say("busy", "Loading …");
@@ -39,7 +39,7 @@ export function showFresh() {
   clearTimeout(slowness);
   seen = new Date().toLocaleTimeString("en-GB");
   const state = element("state");
-  // Every few seconds the same: read out once, not again and again.
+  // The same every few seconds: a screen reader must read it out only once.
   if (state.dataset.kind !== "live") say("live", "Live");
   state.title = `Last checked at ${seen}`;
 }

@@ -25,7 +25,7 @@ export function fits(granularity, milliseconds) {
     || Math.floor(milliseconds / SIZES[granularity]) <= LIMITS[granularity];
 }
 
-/** Days, or the next granularity that has few enough buckets. */
+/** Hours up to three days, else days or the next granularity with few enough buckets. */
 function suited(milliseconds) {
   if (milliseconds > 0 && milliseconds <= 3 * SIZES.day) return "hour";
   return ORDER.slice(1).find((granularity) => fits(granularity, milliseconds));
@@ -51,7 +51,7 @@ async function findLength(view, signal) {
 
 /**
  * The summary of a view and, where it is filtered by report, that of all reports in its range.
- * `notice` says that another granularity is used than the view names.
+ * `notice` is set if another granularity is used than the one that the view names.
  */
 export async function summariesOf(view, signal) {
   const length = await findLength(view, signal);
@@ -68,7 +68,7 @@ export async function summariesOf(view, signal) {
       const notice = wanted && granularity !== wanted ? unfit(wanted, granularity, length) : null;
       return { summary, reports: (all ?? summary).by_report, length, notice };
     } catch (error) {
-      // Days of 23 hours, or a record that has just arrived: the service counts exactly.
+      // The length is an estimate: a day may have 23 hours, or a record has just arrived.
       if (!error.errors?.some((each) => each.code === "too_many_buckets")) throw error;
       granularity = ORDER[ORDER.indexOf(granularity) + 1];
     }

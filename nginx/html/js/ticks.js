@@ -11,7 +11,7 @@ const STEPS = {
   total: [1],
 };
 
-/** The bars at round hours, dates or months; none where regular steps are better. */
+/** The bars at round hours or at the first of a month; none if regular steps are better. */
 function roundOnes(buckets, granularity, step) {
   const all = buckets.map((_, index) => index);
   if (granularity === "hour") {
@@ -28,7 +28,7 @@ function roundOnes(buckets, granularity, step) {
   return [];
 }
 
-/** The ticks of a chart that is `width` wide, at least two of them: which bar, and its text. */
+/** The ticks of a chart of `width` pixels, at least two if it has two bars: bar and text. */
 export function ticksOf({ buckets, granularity }, width) {
   const room = Math.max(2, Math.floor((width - 64) / WIDTH));
   const step = STEPS[granularity]

@@ -9,7 +9,7 @@ function line(text, name) {
   return element;
 }
 
-/** A bucket's messages: how many reports these have is not known for a bucket. */
+/** A bucket's messages; `reports` is the number of messages that have a report. */
 const messagesText = ({ messages, reports }) =>
   `${counted(messages, "message")}, ${count(reports)} with a report`;
 
@@ -32,7 +32,7 @@ export class Tip {
     this.#band.className = "band";
   }
 
-  /** The bars are the same, and their numbers may not be. */
+  /** The bars are the same, but their numbers may have changed. */
   refresh(plot) { this.show(plot, this.#index); }
 
   /** Shows the bucket at `index` beside its bar; null shows none. */

@@ -22,10 +22,10 @@ export const isFiltered = ({ reports, hasReport }) => reports.length > 0 || hasR
 /** Whether a view leaves no record out. */
 export const isEverything = (view) => !view.from && !view.to && !isFiltered(view);
 
-/** What browsers and systems call a zone that they could not find out. */
+/** What browsers and systems report if they could not detect the time zone. */
 const NO_ZONES = ["Etc/Unknown", "Factory"];
 
-/** A zone by its name in any case, as the service writes it; null if there is no such zone. */
+/** The service's spelling of a zone's name, in any case; null if there is no such zone. */
 export function zoneNamed(name) {
   try {
     const { timeZone } = new Intl.DateTimeFormat("en", { timeZone: name }).resolvedOptions();
@@ -55,7 +55,7 @@ function readSort(text, fault) {
       fault(`“${repeated(part)}” is not a valid sort `
         + `(use ${COLUMNS.join(" or ")}, then :asc or :desc). Ignored.`);
     } else if (terms.some((term) => term.column === column)) {
-      fault(`The sort names ${column} twice. The first counts.`);
+      fault(`The sort names ${column} twice. Using the first.`);
     } else {
       terms.push({ column, direction });
     }
@@ -63,7 +63,7 @@ function readSort(text, fault) {
   return terms;
 }
 
-/** The view that an address means, and a sentence for each invalid part of it. */
+/** The view that an address describes, and a sentence for each invalid part of it. */
 export function readView(search) {
   const parameters = new URLSearchParams(search);
   const view = emptyView();
@@ -74,7 +74,7 @@ export function readView(search) {
     if (name !== "report_name" && !SINGLE.includes(name)) {
       fault(`Unknown parameter “${repeated(name)}” in the address. Ignored.`);
     } else if (SINGLE.includes(name) && parameters.getAll(name).length > 1) {
-      fault(`The address has “${name}” more than once. The first counts.`);
+      fault(`The address has “${name}” more than once. Using the first.`);
     }
   }
   const take = (name, isRight, assign, what, instead) => {

@@ -10,7 +10,7 @@ function group(label, zones) {
 }
 
 export function zoneOptions() {
-  // A computer without a valid zone has one that the service does not know.
+  // A computer without a valid time zone reports one that the service does not know.
   const own = zoneNamed(Intl.DateTimeFormat().resolvedOptions().timeZone ?? "");
   const all = Intl.supportedValuesOf("timeZone").filter((zone) => zoneNamed(zone));
   const near = own && own !== "UTC" ? ["UTC", own] : ["UTC"];
