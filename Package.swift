@@ -107,10 +107,10 @@ let package = Package(
             ["UsageAPI", "HTTP", "Spool", "UsageStore", "Postgres", "TestSupport"]),
         tests("OrbitalCTLTests", ["Postgres", "TestSupport"]),
         tests("EndToEndTests", ["FastCGI", "Postgres", "TestSupport", "Usage", "UsageStore"]),
-        // Alone on the machine, because they measure.
+        // These measure, so they run alone on the machine.
         tests("SpeedTests", ["FastCGI", "Postgres", "TestSupport", "Usage", "UsageStore"]),
         tests("BrowserTests", ["TestSupport"]),
-        // Those that `make test` leaves to `make test-full`.
+        // `make test` skips these; `make test-full` runs them.
         tests("InstallTests", ["Postgres", "TestSupport"]),
     ],
     swiftLanguageModes: [.v6]

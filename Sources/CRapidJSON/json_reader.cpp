@@ -19,7 +19,7 @@ namespace {
 
 using namespace rapidjson;
 
-// A byte that UTF-8 does not have: it stands for half a surrogate pair.
+// A byte that is invalid in UTF-8: it marks half of a surrogate pair.
 constexpr char halfPair = '\xff';
 
 // Takes what the reader meets: the members of the outermost object, and nothing inside them.
@@ -62,7 +62,7 @@ struct Handler : BaseReaderHandler<UTF8<>, Handler> {
 
     bool Key(const char *name, SizeType length, bool) {
         if (depth != 1) return true;
-        // The name of a member that there is not, whatever stands there.
+        // A member's name that is missing, whatever is there instead.
         std::replace(const_cast<char *>(name), const_cast<char *>(name) + length, halfPair, '?');
         if (result.member_count < JSON_MEMBER_LIMIT) {
             json_member &member = result.members[result.member_count];
@@ -74,7 +74,7 @@ struct Handler : BaseReaderHandler<UTF8<>, Handler> {
     }
 };
 
-// Goes past the rest of a value in which `open` are the brackets, true being those of objects.
+// Skips the rest of a value; `open` has its open brackets, true for those of objects.
 bool skipRest(const char *&next, std::vector<bool> &open) {
     while (!open.empty()) {
         char byte = *next++;
@@ -97,7 +97,7 @@ bool skipRest(const char *&next, std::vector<bool> &open) {
     return true;
 }
 
-// Whether the value can be left after an error without reading the rest of it.
+// Whether the rest of the value can be skipped after an error.
 bool isSkipped(ParseErrorCode code, Handler &handler, const char *&next) {
     if (code == kParseErrorNumberTooBig) {
         size_t length = strspn(next, "+-.0123456789eE");
@@ -107,11 +107,11 @@ bool isSkipped(ParseErrorCode code, Handler &handler, const char *&next) {
         return false;
     }
     std::vector<bool> open(handler.isObject, handler.isObject + handler.depth);
-    // A bracket that is one too many is the next byte.
+    // The next byte is one bracket too many.
     return skipRest(next, open);
 }
 
-// The half of a surrogate pair that an escape stands for; 0 for anything else.
+// The surrogate that an escape encodes; 0 for anything else.
 unsigned halfPairAt(const char *text, const char *end) {
     if (end - text < 6 || text[0] != '\\' || text[1] != 'u' || (text[2] | 0x20) != 'd') return 0;
     unsigned unit = 0xd;

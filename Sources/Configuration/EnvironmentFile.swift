@@ -11,14 +11,14 @@ public struct EnvironmentFile: Sendable {
     /// The values by key; of a key that stands twice, the last.
     public private(set) var assignments: [String: Assignment] = [:]
 
-    /// What is wrong with a line, by its number; never repeats the line.
+    /// The faults, with line numbers; they never repeat a line.
     public private(set) var faults: [(line: Int, text: String)] = []
 
     /// Reads `text`.
     ///
     /// A byte order mark, blank lines, lines that start with `#`, and `export` before a key are
-    /// ignored. One pair of quotes around a value is taken off; a comment after it begins with a
-    /// blank and `#`.
+    /// ignored. One pair of quotes around a value is removed; a comment after the value starts with
+    /// whitespace and `#`.
     public init(_ text: String) {
         let mark = text.unicodeScalars.prefix { $0 == "\u{feff}" }.count
         let lines = Substring(text.unicodeScalars.dropFirst(mark)).split(
@@ -41,7 +41,7 @@ public struct EnvironmentFile: Sendable {
 
 /// The key of an assignment, and what follows the `=`; nil for any other line.
 ///
-/// A key is in capitals: what is not could be a part of a secret, and is not to be repeated.
+/// A key is in capitals: other text could be part of a secret, and must not be repeated.
 private func keyAndRest(_ line: Substring) -> (key: String, rest: Substring)? {
     guard let equals = line.firstIndex(of: "=") else { return nil }
     var key = withoutBlanks(line[..<equals])
@@ -60,8 +60,8 @@ private func keyAndRest(_ line: Substring) -> (key: String, rest: Substring)? {
         ? (String(key), line[line.index(after: equals)...]) : nil
 }
 
-/// The value at the start of `text`; nil when its quotes are not closed, or something but a comment
-/// follows them.
+/// The value at the start of `text`; nil if its quotes are not closed, or are followed by anything
+/// except a comment.
 private func value(_ text: Substring) -> String? {
     let start = text.drop(while: \.isWhitespace)
     guard let quote = start.first, quote == "\"" || quote == "'" else {
@@ -74,7 +74,7 @@ private func value(_ text: Substring) -> String? {
     return String(inner[..<end])
 }
 
-/// `text` without blanks around it, and without a comment: a `#` after a blank, and what follows.
+/// `text` without surrounding blanks, and without a comment, which starts with a blank and `#`.
 private func withoutComment(_ text: Substring) -> Substring {
     var previous: Character?
     for index in text.indices {

@@ -3,17 +3,17 @@ import Glibc
 extension Settings {
     /// Reads the file that `CONFIG_ENV` picks, then the environment over it.
     ///
-    /// It is the first that is there: in production `installed`, and else that of the repository in
-    /// which the program runs. None counts as empty. An administrator who names neither a
-    /// configuration nor a database means the installed production, if there is one. `export` gets
-    /// the variables of libpq in the file that the environment does not have. Throws every fault at
+    /// In production, a file in `installed` comes first; otherwise, one of the repository in which
+    /// the program runs. A missing file counts as empty. An administrator's command without
+    /// `CONFIG_ENV` and `DATABASE_URL` uses the installed production, if there is one. `export`
+    /// gets libpq's variables that are in the file but not in the environment. Throws all faults at
     /// once.
     public static func load(
         environment: (String) -> String? = processEnvironment,
         forAdministrator: Bool = false, export: (String, String) -> Void = { _, _ in },
         repository: String = "deploy/config", installed: String = "/etc/orbital-usage"
     ) throws(SettingsError) -> Settings {
-        // An empty variable is one that nobody has set.
+        // An empty variable counts as unset.
         func variable(_ name: String) -> String? { environment(name).flatMap(nilIfEmpty) }
         let isProduction =
             forAdministrator && variable("DATABASE_URL") == nil
@@ -32,7 +32,7 @@ extension Settings {
         let file = try SettingsFile(first: directories.map { "\($0)/\(name).env" })
         var faults = file?.faults ?? []
         if isSet(LibpqVariables.ofServer, in: file, variable) {
-            // The default would hide the server that they name.
+            // The default URL would override the server that they name.
             settings.databaseURL = "postgresql://"
         }
         for key in SettingsKey.all {

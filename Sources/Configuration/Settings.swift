@@ -3,7 +3,7 @@ public struct Settings: Equatable, Sendable {
     /// The environment that the settings are for: development, production or test.
     public var environmentName = "development"
 
-    /// Where PostgreSQL is: a connection string that was checked, as libpq reads it.
+    /// Where PostgreSQL is: a validated connection string, in a form that libpq accepts.
     public var databaseURL = "postgresql://user:pass@localhost/orbital"
 
     /// Who may read: everybody (`open`), or who has a key (`keyed`).
@@ -15,7 +15,7 @@ public struct Settings: Equatable, Sendable {
     /// The Unix socket that nginx connects to.
     public var socketPath = "/run/orbital-usage/orbital.sock"
 
-    /// Threads that answer requests; each borrows a database connection when it needs one.
+    /// Threads that handle requests; each borrows a database connection when it needs one.
     public var workers = 16
 
     /// Workers that full reads leave free for short requests.

@@ -1,11 +1,11 @@
 import Glibc
 
-/// A settings file that is there.
+/// A settings file that exists.
 struct SettingsFile {
     private let path: String
     private let file: EnvironmentFile
 
-    /// Reads the first of `paths` that is there; nil when none is.
+    /// Reads the first of `paths` that exists; nil when none does.
     init?(first paths: [String]) throws(SettingsError) {
         for path in paths {
             guard let text = try contents(of: path) else { continue }
@@ -16,7 +16,7 @@ struct SettingsFile {
         return nil
     }
 
-    /// What is wrong with its lines and its keys, with file and line.
+    /// The faults of its lines and keys, with file and line.
     var faults: [String] {
         let known = Set(SettingsKey.all.map(\.name) + LibpqVariables.all)
         let unknown = file.assignments.filter { !known.contains($0.key) }.map { key, assignment in
@@ -53,7 +53,7 @@ private func contents(of path: String) throws(SettingsError) -> String? {
     return String(decoding: bytes.prefix(count), as: UTF8.self)
 }
 
-/// Whether `path` is below a current directory that may not be looked into, as after `sudo -u`.
+/// Whether `path` is relative to a current directory without search permission, as after `sudo -u`.
 private func isOutOfSight(_ path: String) -> Bool {
     !path.hasPrefix("/") && errno == EACCES && access(path, F_OK) != 0 && errno == EACCES
 }

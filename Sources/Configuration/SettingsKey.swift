@@ -11,7 +11,7 @@ public struct SettingsKey: Sendable {
     /// What it means, with its limits.
     public let meaning: String
 
-    /// Whether an empty value is a value, and does not count as unset.
+    /// Whether an empty value is valid and does not count as unset.
     var isEmptyMeaningful: Bool { name == "SPOOL_DIRECTORY" }
 
     /// Stores a value, or returns what is wrong with it, without repeating it.

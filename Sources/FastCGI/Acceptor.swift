@@ -22,13 +22,13 @@ final class Acceptor: Sendable {
     /// The longest that a drain accepts and dispatches what had been connected before it.
     private static let drainSeconds = 3
 
-    /// How often the socket's file is checked: its loss must be noticed within a second.
+    /// How often the socket's file is checked: its loss must be detected within a second.
     private static let fileCheckInterval = Duration.milliseconds(500)
 
-    /// The number of connections that are accepted before events of the others are handled again.
+    /// The most connections that are accepted before events of other connections are handled.
     ///
     /// Under overload, new connections wait in the backlog and do not delay requests that have
-    /// arrived.
+    /// already arrived.
     private static let acceptLimit = 64
 
     init(
@@ -64,7 +64,7 @@ final class Acceptor: Sendable {
         )
     }
 
-    /// Whether nobody can connect any more because the socket's file is lost.
+    /// Whether new connections are impossible because the socket's file is lost.
     var isUnreachable: Bool { hasLostFile.load(ordering: .acquiring) }
 
     /// Asks the loop to end; safe from any thread.
@@ -92,7 +92,7 @@ final class Acceptor: Sendable {
         let deadline = ContinuousClock.now + .seconds(Self.drainSeconds)
         do throws(FastCGIError) {
             guard try listener.recreateFile({ acceptAll(until: deadline) }) else { return }
-            // With its last descriptor, the old socket has left epoll.
+            // epoll removed the old socket when its last descriptor was closed.
             try watch(listener.descriptor)
             onFileLoss(nil)
         } catch {
@@ -188,13 +188,13 @@ final class Acceptor: Sendable {
         return false
     }
 
-    /// Closes a kept connection that the web server seems not to need.
+    /// Closes a kept connection that the web server does not seem to need.
     private func closeOldestKept() -> Bool {
         connections.closeOldestKept(since: .now - .milliseconds(limits.quietMilliseconds))
     }
 
-    /// Lets other threads run while nothing can be accepted: epoll would report the listening
-    /// socket again at once.
+    /// Lets other threads run while no connection can be accepted: epoll would report the listening
+    /// socket again immediately.
     private func pause() {
         var wake = pollfd(fd: wakeUp, events: Int16(POLLIN), revents: 0)
         poll(&wake, 1, 1)

@@ -4,8 +4,8 @@ import Synchronization
 
 /// The connections that no worker holds: new ones, and kept ones between two requests.
 ///
-/// Each is in epoll for one event. Whoever gets the event owns the connection until `park`.
-/// A connection with unread bytes is never closed but by `breakOff`: they are a request.
+/// Each is in epoll for one event. Whoever gets the event owns the connection until `park`. Unread
+/// bytes are a request, so only `breakOff` closes a connection that has any.
 final class Connections: Sendable {
     private struct State {
         var parked = ParkedConnections()
@@ -54,7 +54,7 @@ final class Connections: Sendable {
 
     var count: Int { state.withLock { $0.parked.count } }
 
-    /// Closes the connections that have been silent since before `instant`.
+    /// Closes the connections that have been idle since before `instant`.
     func closeSilent(since instant: ContinuousClock.Instant) {
         state.withLock { state in
             Self.closeIdle(in: &state.parked, false, before: instant)
@@ -62,8 +62,8 @@ final class Connections: Sendable {
         }
     }
 
-    /// Closes one kept connection that has been silent since before `instant`, or that the peer
-    /// has closed; false when the oldest ones are neither.
+    /// Closes one kept connection that has been idle since before `instant`, or that the peer has
+    /// closed; false if no old one is either.
     func closeOldestKept(since instant: ContinuousClock.Instant) -> Bool {
         state.withLock { state in
             var candidate = state.parked.oldest(isKept: true)
@@ -83,8 +83,8 @@ final class Connections: Sendable {
         }
     }
 
-    /// Closes the kept connections that have been silent since before `instant`; returns how many
-    /// are left.
+    /// Closes the kept connections that have been idle since before `instant`; returns how many
+    /// remain.
     func closeKept(since instant: ContinuousClock.Instant) -> Int {
         state.withLock { state in
             Self.closeIdle(in: &state.parked, true, before: instant)
@@ -100,7 +100,7 @@ final class Connections: Sendable {
         }
     }
 
-    /// Closes all connections, those with unread bytes too.
+    /// Closes all connections, including those with unread bytes.
     func breakOff() {
         state.withLock { state in
             state.isBrokenOff = true

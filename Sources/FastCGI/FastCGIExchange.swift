@@ -54,7 +54,8 @@ final class FastCGIExchange: Exchange {
     func readBody(upTo limit: Int) throws(FastCGIError) -> [UInt8]? {
         let length = contentLength
         guard length <= limit else { return nil }
-        // One more for the NUL that the JSON reader puts after it, without which it would be copied.
+        // One more byte for the NUL that the JSON reader appends: without it, appending would copy
+        // the body.
         let bytes = [UInt8](unsafeUninitializedCapacity: max(0, length) + 1) { buffer, count in
             guard let base = buffer.baseAddress, length > 0 else { return }
             let read = base.withMemoryRebound(to: CChar.self, capacity: length) {

@@ -1,10 +1,9 @@
 import CFastCGI
 
-/// Has large pieces of memory, such as those of request bodies, go back to the system as soon as they
-/// are free.
+/// Makes glibc return large allocations, such as request bodies, to the system once they are freed.
 ///
-/// Otherwise glibc raises the size from which it does so with every large piece that is freed, and
-/// keeps what is smaller.
+/// By default, glibc raises its mmap threshold to the size of each large allocation that is freed,
+/// and keeps freed allocations below the threshold.
 public func returnLargeMemory() {
     mallopt(M_MMAP_THRESHOLD, 256 * 1024)
 }

@@ -60,9 +60,9 @@ public struct Listener: Sendable {
 
     /// Creates the socket's file again if it was removed or replaced; false when it was not.
     ///
-    /// Then the descriptor is that of a new socket. `acceptAll` is called before the old one is
-    /// closed, which resets what is in its backlog. Throws `EADDRINUSE` when another process
-    /// listens at the path.
+    /// After that, `descriptor` refers to a new socket. `acceptAll` is called before the old one is
+    /// closed, because closing it resets the connections in its backlog. Throws `EADDRINUSE` when
+    /// another process listens at the path.
     func recreateFile(_ acceptAll: () -> Void) throws(FastCGIError) -> Bool {
         guard let file, !file.isOurs() else { return false }
         let new = try Self.listeningSocket(file.path)

@@ -1,7 +1,7 @@
 /// Connections without a running request, ordered by the time at which they were parked.
 ///
-/// There are two lists, of new and of kept connections, linked through an array that has the
-/// descriptors as indices: adding, removing and finding the oldest take constant time.
+/// There are two lists, of new and of kept connections, linked through an array that is indexed by
+/// descriptor: adding, removing and finding the oldest take constant time.
 struct ParkedConnections: Sendable {
     /// One connection.
     struct Entry: Sendable {

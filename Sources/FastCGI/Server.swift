@@ -13,11 +13,11 @@ public final class Server: Sendable {
     private let threads = ThreadGroup()
     private let drains = Atomic(false)
 
-    /// Makes ready to serve `listener`.
+    /// Prepares to serve `listener`.
     ///
     /// `refusal` is the CGI response for a request that finds the queue full. `onFileLoss` is
     /// called in the acceptor's thread when the socket's file was removed or replaced: with nil
-    /// after it was created again, else with the reason why nobody can connect any more.
+    /// after it was created again, or with the error that makes new connections impossible.
     public init(
         listener: Listener, limits: ServerLimits, refusal: [UInt8], selfTest: SelfTest? = nil,
         onFileLoss: @escaping @Sendable (FastCGIError?) -> Void = { _ in }
@@ -33,7 +33,7 @@ public final class Server: Sendable {
         mallopt(M_MMAP_THRESHOLD, 256 * 1024)
         self.limits = limits
         queue = BoundedQueue(limit: limits.queued)
-        // A connection that did not fit would be reset; the acceptor bounds the length.
+        // A limit would reset the connections above it; the acceptor bounds the length.
         refusals = BoundedQueue(limit: .max)
         self.refusal = refusal
         pulse = selfTest.map(Pulse.init)
@@ -45,7 +45,7 @@ public final class Server: Sendable {
     /// Whether `drain` was called.
     public var isDraining: Bool { drains.load(ordering: .relaxed) }
 
-    /// Whether nobody can connect any more because the socket's file is lost.
+    /// Whether new connections are impossible because the socket's file is lost.
     public var isUnreachable: Bool { acceptor.isUnreachable }
 
     /// How busy it is.

@@ -9,7 +9,7 @@ final class SocketFile: Sendable {
     /// The file as last seen, whose inode is not reused while the socket is open.
     private let seen: Mutex<stat>
 
-    /// Takes the file at `path` as that of our socket.
+    /// Assumes that the file at `path` is that of our socket.
     init(path: String) throws(FastCGIError) {
         self.path = path
         seen = Mutex(try Self.status(path))
@@ -28,7 +28,7 @@ final class SocketFile: Sendable {
     /// Takes the new file at the path as ours, and gives it the owner and the mode of the old one.
     func adopt() throws(FastCGIError) {
         let old = seen.withLock { $0 }
-        // Fails for a group that this process is not in: then the file has the process's.
+        // Fails for a group that this process is not in: then the file keeps the process's group.
         _ = lchown(path, old.st_uid, old.st_gid)
         guard chmod(path, old.st_mode & 0o777) == 0 else { throw FastCGIError("chmod \(path)") }
         let new = try Self.status(path)

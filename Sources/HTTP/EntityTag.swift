@@ -30,7 +30,7 @@ public struct EntityTagCondition: Sendable {
         self.tags = tags
     }
 
-    /// Whether `tag` is among them, or what servers in between make of it when they compress.
+    /// Whether `tag` is among them, also as rewritten by proxies that compress.
     ///
     /// nginx makes a tag weak, so `W/"x"` and `"x"` are the same; Apache and others add the coding,
     /// as in `"x-gzip"`.

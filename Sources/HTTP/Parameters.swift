@@ -55,7 +55,7 @@ public struct Parameters {
         return value
     }
 
-    /// Takes a boolean, whose letters may be capitals: Python writes `True`.
+    /// Takes a boolean, in upper or lower case: Python writes `True`.
     public mutating func flag(_ name: String) -> Bool? {
         value(name, expected: "true, false, 1 or 0") { text in
             switch text.lowercased() {

@@ -101,7 +101,7 @@ public struct Router<Service> {
             "There is nothing at \(prefix)\(request.path). Did you mean \(prefix)\(meant)?")
     }
 
-    /// The route for `path`, if `request` may know of it.
+    /// The route for `path`, if `request` is allowed to see it.
     private func match(for path: String, _ request: Request) -> Match? {
         match(for: path).flatMap { $0.route.isPublic || request.isInternal ? $0 : nil }
     }

@@ -89,7 +89,7 @@ extension JSONParser {
     }
 }
 
-/// Why a body is not JSON, and in which of its items.
+/// Why a body is not JSON, and which item is invalid.
 public struct JSONBodyFault: Error, Equatable {
     /// The item, from 0; nil when the body has none.
     public let index: Int?

@@ -1,4 +1,4 @@
-/// A decimal number, exact as far as integers of 64 bits go: `318.0` and `3.18e2` are 318.
+/// A decimal number, exact for 64-bit integers: `318.0` and `3.18e2` are 318.
 public struct JSONNumber: Equatable, Sendable {
     private var isNegative = false
 
@@ -8,12 +8,12 @@ public struct JSONNumber: Equatable, Sendable {
     /// The power of ten that the significand is multiplied by.
     private var exponent = 0
 
-    /// Whether there are more digits than any number of 64 bits has.
+    /// Whether there are more digits than any 64-bit integer has.
     private var isLong = false
 
     private static let digitLimit = 19
 
-    /// A number as an integer of 64 bits.
+    /// A number as a 64-bit integer.
     public enum Integer: Equatable, Sendable {
         /// It fits.
         case exact(Int64)
@@ -23,16 +23,15 @@ public struct JSONNumber: Equatable, Sendable {
         case outOfRange
     }
 
-    /// A number that fits nowhere.
+    /// A number too large for any integer type.
     static let huge = JSONNumber("1e400") ?? JSONNumber()
 
     private init() {}
 
-    /// Reads a number as JSON writes it, also with a plus sign or zeros at its front; nil for other
-    /// text.
+    /// Parses a JSON number, also with a leading plus sign or leading zeros; nil for other text.
     public init?(_ text: String) { self.init(bytes: text.utf8) }
 
-    /// The number times ten to the power of `decimals`.
+    /// The number multiplied by ten to the power of `decimals`.
     public func integer(decimals: Int = 0) -> Integer {
         guard significand != 0 else { return .exact(0) }
         let power = exponent + decimals
@@ -83,12 +82,12 @@ extension JSONNumber {
         var significand: UInt64 = 0
         var isLong = false
 
-        /// The zeros behind the last other digit.
+        /// The zeros after the last other digit.
         var zeros = 0
 
         private var count = 0
 
-        /// Takes digits up to another byte; how many there were.
+        /// Takes digits up to the first other byte; returns how many.
         mutating func take<Bytes: IteratorProtocol<UInt8>>(
             _ next: inout UInt8?, _ bytes: inout Bytes
         ) -> Int {
@@ -117,7 +116,7 @@ extension JSONNumber {
         }
     }
 
-    /// Takes an exponent; one that is far beyond all others is cut.
+    /// Takes an exponent; a very large one is clamped.
     private static func power<Bytes: IteratorProtocol<UInt8>>(
         _ next: inout UInt8?, _ bytes: inout Bytes
     ) -> Int? {

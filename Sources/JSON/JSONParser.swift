@@ -3,9 +3,9 @@ import CRapidJSON
 /// Reads one JSON value after another from a text, or from one line of it after another, with
 /// RapidJSON, which takes RFC 8259 nearly at its word.
 ///
-/// Refuses text that is not UTF-8. What is wrong inside a value and leaves its end visible, such as
-/// half of a surrogate pair or too many levels, is told of the value. Nothing is kept of a value but
-/// the members of an object, so that no text takes more memory than it has bytes itself.
+/// Rejects text that is not UTF-8. A fault inside a value whose end can still be found, such as
+/// half of a surrogate pair or too many levels, is reported for that value only. Of a value, only
+/// the members of an object are kept, so that no text takes more memory than its size.
 struct JSONParser {
     /// The text, with a NUL after it and after every line; what was read is overwritten.
     private var text: [UInt8]
@@ -45,8 +45,8 @@ struct JSONParser {
         return false
     }
 
-    /// Throws unless what was not read is UTF-8, without control characters that RapidJSON misses;
-    /// must come before the first item is read.
+    /// Throws unless the unread text is UTF-8 without control characters that RapidJSON misses;
+    /// must be called before the first item is read.
     mutating func validate() throws(JSONFault) {
         try check()
         let range = offset..<end
@@ -146,7 +146,7 @@ struct JSONParser {
 
     private static func number(_ member: json_member) -> JSONValue {
         let digits = UnsafeRawBufferPointer(start: member.value, count: member.value_length)
-        // What is nil here is too large, and its end was not looked at.
+        // If this is nil, the number is too large, and RapidJSON did not parse it to its end.
         return .number(JSONNumber(bytes: digits) ?? .huge)
     }
 }

@@ -8,7 +8,7 @@ public enum JSONValue: Equatable, Sendable {
     case number(JSONNumber)
     /// A string, which may hold NUL.
     case string(String)
-    /// A string with half of a surrogate pair, which no UTF-8 can hold.
+    /// A string with half of a surrogate pair, which UTF-8 cannot represent.
     case brokenString
     /// An array.
     case array
@@ -20,11 +20,11 @@ public enum JSONValue: Equatable, Sendable {
 public struct JSONMembers: Sendable {
     private var members: [(name: String, value: JSONValue)] = []
 
-    /// Whether there are members of which nothing is known: beyond the first 64, or behind a number
-    /// that is too large or too many levels.
+    /// Whether there are unknown members: those beyond the first 64, or after a number that is too
+    /// large or a value with too many levels.
     public private(set) var isCut = false
 
-    /// Makes the members of an object that something else than JSON describes.
+    /// Makes the members of an object that does not come from JSON.
     public init(_ members: [(name: String, value: JSONValue)]) { self.members = members }
 
     init(isCut: Bool) { self.isCut = isCut }
@@ -40,7 +40,7 @@ public struct JSONMembers: Sendable {
     /// Whether there is a member of that name.
     public func holds(_ name: String) -> Bool { members.contains { $0.name == name } }
 
-    /// The value of the first member of that name; nil also for `null`, which says no more.
+    /// The value of the first member of that name; nil also for `null`, which means the same.
     public subscript(_ name: String) -> JSONValue? {
         for member in members where member.name == name {
             if case .null = member.value { return nil }
@@ -52,7 +52,7 @@ public struct JSONMembers: Sendable {
 
 /// One item of a body that can hold many.
 public enum JSONItem: Sendable {
-    /// Reads a text that is one value, a byte order mark before it aside.
+    /// Reads a text that is one value, ignoring a byte order mark before it.
     public init(_ text: consuming [UInt8]) {
         var parser = JSONParser(text)
         self = parser.line()
@@ -62,7 +62,7 @@ public enum JSONItem: Sendable {
     case object(JSONMembers)
     /// Another value than an object.
     case other
-    /// A line that is not JSON, with the reason; only where one line cannot spoil the next.
+    /// A line that is not JSON, with the reason; only in formats with one value per line.
     case malformed(String)
 }
 

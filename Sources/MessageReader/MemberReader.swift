@@ -1,16 +1,16 @@
 import JSON
 import Usage
 
-/// Reads the members of an object, and gathers what is wrong with them.
+/// Reads the members of an object, and collects their faults.
 ///
 /// `null` is the same as an absent member.
 struct MemberReader {
     private let members: JSONMembers
 
-    /// What is wrong.
+    /// The faults so far.
     private(set) var faults: [MessageFault] = []
 
-    /// The most unknown members that are named.
+    /// How many unknown members are named at most.
     private static let unknownLimit = 10
 
     init(_ members: JSONMembers) { self.members = members }
@@ -21,8 +21,7 @@ struct MemberReader {
 
     mutating func add(_ more: [MessageFault]) { faults += more }
 
-    /// Names members that are in the object twice, or are not among the allowed ones; `list` are
-    /// these in a sentence.
+    /// Reports members that are duplicated or not allowed; `list` is the allowed names as text.
     mutating func refuseNames(allowed: [String], _ list: String) {
         let known = allowed.count { members.holds($0) }
         guard members.count != known else { return }
@@ -35,12 +34,13 @@ struct MemberReader {
         }
     }
 
-    /// Names those of `required` that are missing; where not all members were looked at, that.
+    /// Reports which of `required` are missing; if not all members were parsed, reports that
+    /// instead.
     mutating func require(_ required: [String]) {
         if members.isCut {
             guard faults.isEmpty else { return }
             return fault(
-                "", .malformed, "A message must not have such long numbers or so many levels.")
+                "", .malformed, "A message must not have numbers this long or nesting this deep.")
         }
         for name in required where members[name] == nil {
             fault(name, .missing, "\(name) is missing.")
@@ -97,7 +97,7 @@ struct MemberReader {
         }
         fault(
             name, .wrongType,
-            "\(name) must be a number from 0 on with at most two decimals, such as 15.60.")
+            "\(name) must be a non-negative number with at most two decimals, such as 15.60.")
         return nil
     }
 

@@ -1,8 +1,8 @@
-/// Where a message comes from, which decides what it must have and may have.
+/// Where a message comes from, which determines its required and allowed members.
 public enum MessageForm: Sendable {
     /// A request.
     case request
-    /// A file to be imported, which an export may have written.
+    /// A file to be imported; it may come from an export.
     case file
 
     private static let members = ["message_id", "timestamp", "report_name", "message_text"]
@@ -34,7 +34,7 @@ public enum MessageForm: Sendable {
         }
     }
 
-    /// The same as a list in a sentence.
+    /// The same names as text, for messages.
     var allowedList: String {
         switch self {
         case .request: Self.requestList

@@ -1,24 +1,24 @@
 public import JSON
 public import Usage
 
-/// One item of a body or a file: what can be recorded of it, or everything that is wrong with it.
+/// One item of a body or a file: its message, or all of its faults.
 public struct MessageItem {
     /// The message; nil when something is wrong.
     public private(set) var message: NewMessage?
 
-    /// The id, also of a message that is wrong otherwise.
+    /// The id, even if the message has faults.
     public private(set) var messageID: Int64?
 
-    /// What a file says of the message's price.
+    /// What a file says about the message's price.
     public private(set) var account = ExportedAccount()
 
     /// What is wrong.
     public private(set) var faults: [MessageFault] = []
 
-    /// Makes an item that is wrong before it is read.
+    /// Makes an item that cannot be parsed.
     public init(_ fault: MessageFault) { faults = [fault] }
 
-    /// Reads `item`; whether its time may be recorded, the database decides.
+    /// Reads `item`; the database decides whether its timestamp is in range.
     public init(_ item: JSONItem, _ form: MessageForm) {
         switch item {
         case .malformed(let reason):
@@ -59,7 +59,7 @@ extension MessageItem {
 }
 
 extension ExportedAccount {
-    /// Reads what an export says of the price.
+    /// Reads what an export says about the price.
     fileprivate init(_ reader: inout MemberReader) {
         self.init(creditsUsed: reader.credits("credits_used"))
         tokenCount = reader.integer("token_count")

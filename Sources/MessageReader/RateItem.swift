@@ -6,13 +6,13 @@ public struct RateItem {
     /// The rate; nil when something is wrong.
     public private(set) var rate: CreditRate?
 
-    /// The number that the messages of the file have for it.
+    /// The number by which the messages of the file refer to it.
     public private(set) var number: Int64?
 
     /// What is wrong.
     public private(set) var faults: [MessageFault] = []
 
-    /// Its members, all of which it has, but for the first rate's `effective_from`.
+    /// Its members; all are required, except for the first rate's `effective_from`.
     public static let members = [
         "rate", "effective_from", "tokenizer", "credits_per_100_tokens", "minimum",
     ]

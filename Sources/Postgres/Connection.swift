@@ -6,7 +6,7 @@ public final class Connection {
     let handle: OpaquePointer
     private let waitSeconds: Int
 
-    /// Counts what it costs whoever uses it.
+    /// Measures the waits and commands of its current user.
     public var meter: WaitMeter
 
     /// The names of the statements that are prepared, by their texts.
@@ -15,8 +15,8 @@ public final class Connection {
     /// Whether a prepared statement has become useless, so that the connection is of no more use.
     var isStale = false
 
-    /// Whether libpq has made its buffers large for a long message: it keeps them as long as the
-    /// connection is open.
+    /// Whether libpq has enlarged its buffers for a long message: it keeps them until the
+    /// connection is closed.
     public internal(set) var hasGrown = false
 
     /// A descriptor whose hang-up ends the wait for a query, such as the client's connection.
@@ -27,10 +27,10 @@ public final class Connection {
 
     /// Connects to `url`, a libpq connection string or URI.
     ///
-    /// Waits up to three seconds for each host, unless the string says otherwise; after that, up
-    /// to `waitSeconds` whenever the server is silent. `session` is a script that sets it up, run
-    /// first; `meter` counts what it costs. Throws `PostgresError`: class 08 when there is no server,
-    /// the server's own state when it refuses.
+    /// Waits up to three seconds for each host, unless the string says otherwise; after that, up to
+    /// `waitSeconds` whenever the server is silent. `session` is a setup script, which runs first;
+    /// `meter` measures waits and commands. Throws `PostgresError`: class 08 if there is no server,
+    /// the server's own state if it refuses.
     public init(
         url: String, applicationName: String, waitSeconds: Int, session: String = "",
         meter: WaitMeter = WaitMeter()

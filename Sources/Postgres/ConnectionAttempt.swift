@@ -1,11 +1,11 @@
 import CPostgres
 import Glibc
 
-/// One attempt to connect, and what may be said about its failure.
+/// One attempt to connect, which hides secrets in its error messages.
 struct ConnectionAttempt {
     private let options: [(String, String)]
 
-    /// The values that no message may repeat: all that were given but host, port and database.
+    /// The values that no message may repeat: all that are set, except host, port and database.
     private let hidden: [String]
 
     init(_ url: DatabaseURL, _ applicationName: String) {
@@ -26,7 +26,7 @@ struct ConnectionAttempt {
         if PQstatus(handle) == CONNECTION_OK { return handle }
         let message = String(cString: PQerrorMessage(handle))
         PQfinish(handle)
-        // Two blanks: what follows is the server's, which has a state that libpq does not pass on.
+        // After two blanks comes the server's message, whose SQLSTATE libpq does not pass on.
         let state = message.contains(":  ") ? refusalState() : nil
         throw failure(state ?? PostgresError.connectionFailure, hiding(hidden, in: message))
     }
@@ -35,7 +35,7 @@ struct ConnectionAttempt {
         PostgresError(state: state, message: oneLine(message), constraint: nil, statement: "")
     }
 
-    /// Asks a server that refuses once more, for its SQLSTATE; nil when it does not say.
+    /// Connects once more to a server that refused, to get the SQLSTATE; nil if it does not say.
     private func refusalState() -> String? {
         guard let handle = start(PQconnectStartParams) else { return nil }
         defer { PQfinish(handle) }
@@ -70,12 +70,12 @@ struct ConnectionAttempt {
         defer { (names + values).forEach { free($0) } }
         let namePointers = names.map { UnsafePointer($0) } + [nil]
         let valuePointers = values.map { UnsafePointer($0) } + [nil]
-        // Without expansion: a database's name is a name, whatever it looks like.
+        // Without expansion: a database's name is not parsed as a connection string.
         return function(namePointers, valuePointers, 0)
     }
 }
 
-/// `text` with every value that stands in it as a word of its own replaced by an ellipsis.
+/// `text` with every occurrence of a value as a separate word replaced by an ellipsis.
 func hiding(_ values: [String], in text: String) -> String {
     var text = text
     for value in values {

@@ -2,10 +2,10 @@ import Glibc
 import Synchronization
 import Threads
 
-/// The connections of several threads to one database, each borrowed for as long as it is needed.
+/// A pool of connections to one database, which several threads borrow.
 ///
-/// A server that grants fewer than there are threads teaches the pool how many: from then on the
-/// threads wait for one another's, in the order in which they came. Whoever holds one must not wait
+/// If the server grants fewer connections than there are threads, the pool remembers how many, and
+/// the threads wait for a free one, first come, first served. A thread that holds one must not wait
 /// for a thread that may need one.
 public final class ConnectionPool: Sendable {
     /// A connection on its way from one thread to another.
@@ -14,20 +14,20 @@ public final class ConnectionPool: Sendable {
     }
 
     private struct State {
-        /// The last one given back is the first one lent again: its server process is in the caches.
+        /// Last in, first out: the server process used last is most likely in the CPU's caches.
         var idle: [Loan] = []
         /// How many are open, lent or idle, and how many are being opened.
         var openCount = 0
         var openingCount = 0
-        /// How many were open when the server last refused one more; and when that was.
+        /// How many were open when the server last refused another one, and when that was.
         var limit: (count: Int, since: ContinuousClock.Instant)?
-        /// The limit that was last told of.
+        /// The limit that was last reported to `refused`.
         var toldLimit: Int?
-        /// Threads that wait; nil lets one open a connection.
+        /// Waiting threads, in order; a thread that is given nil opens a connection.
         var waiting: [Handoff<Loan?>] = []
         var isClosed = false
 
-        /// Takes the right to open one more: now and then beyond the limit, which may have changed.
+        /// Reserves one more; every `limitPeriod` beyond the limit, too, which may have changed.
         mutating func beginOpening() -> Bool {
             let count = openCount + openingCount
             if let limit, count > 0, count >= limit.count {
@@ -38,7 +38,7 @@ public final class ConnectionPool: Sendable {
             return true
         }
 
-        /// Who opens a connection in the place of one that is not to be; nil when nobody waits.
+        /// The waiting thread that replaces a lost connection; nil when none waits.
         mutating func successor() -> Handoff<Loan?>? {
             if waiting.isEmpty { return nil }
             openingCount += 1
@@ -48,7 +48,7 @@ public final class ConnectionPool: Sendable {
 
     private let state = Mutex(State())
 
-    /// For how long a refusal counts.
+    /// How long a refusal is remembered.
     private static var limitPeriod: Duration { .seconds(10) }
 
     /// Makes a pool without connections.
@@ -62,10 +62,10 @@ public final class ConnectionPool: Sendable {
 
     /// Lends a connection: one that is idle, or what `open` makes, or the next one that is given back.
     ///
-    /// Waits for that up to `seconds`. Throws what `open` throws; but when the server has too many
-    /// connections already, only if it grants us none, or after the wait. Throws `QueryAbandoned` when
-    /// `watchedDescriptor` hangs up. `refused` learns how many the server grants, each time that
-    /// this is new. `giveBack` or `giveUp` must follow.
+    /// Waits for that up to `seconds`. Rethrows errors of `open`; but if the server has too many
+    /// connections, it throws only if it grants us none, or after the wait. Throws `QueryAbandoned`
+    /// when `watchedDescriptor` hangs up. `refused` is called with the number of connections that
+    /// the server grants, whenever that changes. The caller must call `giveBack` or `giveUp`.
     public func borrow(
         seconds: Int, watching watchedDescriptor: Int32?, refused: (Int) -> Void,
         _ open: () throws -> Connection
@@ -114,7 +114,7 @@ public final class ConnectionPool: Sendable {
                     return (true, nil, state.successor())
                 }
                 state.limit = (state.openCount, .now)
-                // Others that are being opened may still be granted.
+                // Other connections that are being opened may still succeed.
                 guard state.openingCount == 0, state.toldLimit != state.openCount else {
                     return (false, nil, nil)
                 }
@@ -135,7 +135,7 @@ public final class ConnectionPool: Sendable {
         }
     }
 
-    /// Takes a connection back that can be used again.
+    /// Returns a usable connection to the pool.
     public func giveBack(_ connection: Connection) {
         let loan = Loan(connection: connection)
         let next = state.withLock { state -> Handoff<Loan?>? in
@@ -146,7 +146,7 @@ public final class ConnectionPool: Sendable {
         next?.give(loan)
     }
 
-    /// Counts off a connection that is of no more use.
+    /// Reports that a borrowed connection is no longer usable.
     public func giveUp() {
         let next = state.withLock { state in
             state.openCount -= 1
@@ -157,7 +157,7 @@ public final class ConnectionPool: Sendable {
 
     /// Ends the idle connections now, and the others when they are given back.
     public func close() {
-        // Those taken out end here, outside the lock.
+        // The removed connections are closed here, outside the lock.
         _ = state.withLock { state in
             state.isClosed = true
             state.openCount -= state.idle.count
@@ -181,7 +181,7 @@ public final class ConnectionPool: Sendable {
                 state.waiting.removeAll { $0 === turn }
                 return state.waiting.count < count
             }
-            // What was given meanwhile is taken.
+            // It was given a connection in the meantime.
             guard isLeft else { return turn.wait() }
             if isAbandoned { throw QueryAbandoned() }
             throw PostgresError(
@@ -192,7 +192,7 @@ public final class ConnectionPool: Sendable {
     }
 }
 
-/// Whether nobody is behind `descriptor` any more.
+/// Whether the peer of `descriptor` has disconnected.
 private func hasHungUp(_ descriptor: Int32) -> Bool {
     var event = pollfd(fd: descriptor, events: 0, revents: 0)
     return poll(&event, 1, 0) > 0

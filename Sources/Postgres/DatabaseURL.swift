@@ -2,10 +2,11 @@ import CPostgres
 
 /// A connection string, parsed before a socket is opened.
 ///
-/// libpq takes any text that it cannot read for the name of a database on the local socket, and
-/// repeats parts of it in its messages. So what is ambiguous is refused here, without repeating it.
+/// libpq takes any text that it cannot parse as the name of a database on the local socket, and
+/// repeats parts of it in its messages. So an ambiguous string is refused here, without repeating
+/// it.
 public struct DatabaseURL: Sendable {
-    /// The connection string in libpq's own spelling.
+    /// The connection string in a form that libpq accepts.
     public let text: String
 
     /// What it sets, by libpq's keywords.
@@ -50,8 +51,8 @@ public struct DatabaseURL: Sendable {
         return rest.dropFirst(3)
     }
 
-    /// Whether a reserved character that is not percent-encoded makes libpq split the URI elsewhere
-    /// than its writer meant.
+    /// Whether an unencoded reserved character makes libpq split the URI at another place than its
+    /// author intended.
     private static func isAmbiguous(_ uri: Substring) -> Bool {
         let beforeQuery = uri.prefix { $0 != "?" }
         let authority = beforeQuery.prefix { $0 != "/" }
@@ -73,7 +74,9 @@ public struct DatabaseURL: Sendable {
         item.isEmpty || UInt16(item).map { $0 > 0 } ?? false
     }
 
-    /// What libpq reads in `text`; nil when it cannot, whose words would repeat it.
+    /// What libpq parses from `text`; nil if it cannot.
+    ///
+    /// libpq's own message is not used, because it would repeat parts of the text.
     private static func parameters(of text: String) -> [(String, String)]? {
         guard let options = PQconninfoParse(text, nil) else { return nil }
         defer { PQconninfoFree(options) }

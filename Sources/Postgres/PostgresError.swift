@@ -31,8 +31,8 @@ public struct PostgresError: Error, CustomStringConvertible {
 
     /// Whether the fault lies with the server's availability, so that a later try may succeed.
     ///
-    /// Whatever prevents a connection, and classes 08 (connection), 25006 (a standby),
-    /// 53 (resources), 57P (shutdown), 58 (system).
+    /// All errors that prevent a connection, and classes 08 (connection), 25006 (a standby), 53
+    /// (resources), 57P (shutdown), 58 (system).
     public var isUnavailability: Bool {
         statement.isEmpty
             || ["08", "25006", "28", "3D", "53", "57P", "58"].contains { state.hasPrefix($0) }
@@ -49,13 +49,13 @@ extension PostgresError {
     /// A lock was not to be had in the time that was given: lock_not_available.
     public static let lockNotAvailable = "55P03"
 
-    /// A sequence is at its end: sequence_generator_limit_exceeded.
+    /// A sequence is exhausted: sequence_generator_limit_exceeded.
     public static let sequenceExhausted = "2200H"
 
     /// A number does not fit its type or its sequence: numeric_value_out_of_range.
     public static let numberOutOfRange = "22003"
 
-    /// The server, the database or the role has as many connections as it may: too_many_connections.
+    /// The server, database or role is at its connection limit: too_many_connections.
     public static let tooManyConnections = "53300"
 
     /// The role lacks a privilege: insufficient_privilege.

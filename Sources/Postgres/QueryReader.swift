@@ -110,7 +110,7 @@ extension Connection {
 }
 
 extension Connection {
-    /// From how many bytes on a message makes libpq's buffers larger than they should stay.
+    /// The length from which a message makes libpq's buffers too large to keep.
     private static let largeBytes = 1 << 20
 
     /// Sends a prepared statement for execution, its rows to come in binary; 1 when it was sent.
@@ -127,8 +127,8 @@ extension Connection {
         }
     }
 
-    /// Lends the bytes of `parameters`, after those that `values` has; texts may have 8 MiB, which
-    /// are not copied.
+    /// Passes the bytes of `parameters` without copying, because a text may have 8 MiB; they follow
+    /// those that are already in `values`.
     private func lend(
         _ parameters: ArraySlice<Parameter>, _ values: inout [UnsafePointer<CChar>?],
         _ body: ([UnsafePointer<CChar>?]) -> Int32

@@ -3,7 +3,7 @@ import Glibc
 
 /// Starts a detached thread; 0, or `EAGAIN` at the system's limit of threads.
 ///
-/// Signals stay blocked in it as they are in the caller.
+/// The thread inherits the caller's signal mask.
 public func startThread(
     stackBytes: Int = 512 * 1024, _ body: @escaping @Sendable () -> Void
 ) -> Int32 {

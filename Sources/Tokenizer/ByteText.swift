@@ -1,7 +1,7 @@
 import Glibc
 
-/// UTF-8 that is only lent, read by position; unsafe code of the tokenizer stands in this file and
-/// in `VocabularyTables.swift`.
+/// Borrowed UTF-8, read by position; the tokenizer's unsafe code is in this file and in
+/// `VocabularyTables.swift`.
 ///
 /// Nothing is checked: positions are inside the text, and a scalar's position is that of its first byte.
 struct ByteText {
@@ -48,7 +48,7 @@ struct ByteText {
         return ((first & 0x7) << 18 | second << 12 | third << 6 | fourth, 4)
     }
 
-    /// Whether the bytes of `range` are those from `other` on.
+    /// Whether the bytes of `range` equal those that start at `other`.
     @inline(__always)
     func equals(_ range: Range<Int>, _ other: UnsafeRawPointer) -> Bool {
         memcmp(base + range.lowerBound, other, range.count) == 0
@@ -93,7 +93,7 @@ func contents(of path: String, size: Int) throws(TokenizerError) -> [UInt8] {
 
 /// Opens a file to read it; the caller closes the descriptor.
 ///
-/// A pipe under its name is not waited for.
+/// Does not block, even if the path is a named pipe.
 func openFile(_ path: String) throws(TokenizerError) -> Int32 {
     let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK)
     guard descriptor >= 0 else {
@@ -102,5 +102,5 @@ func openFile(_ path: String) throws(TokenizerError) -> Int32 {
     return descriptor
 }
 
-/// The words of the system for what failed last.
+/// The system's message for the last error.
 func systemReason() -> String { String(cString: strerror(errno)) }

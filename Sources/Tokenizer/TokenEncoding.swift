@@ -13,9 +13,9 @@ public enum TokenEncoding: String, CaseIterable, Sendable {
         }
     }
 
-    /// What `Tokenizer.prepared` makes of it: its bytes, and `VocabularyTables.checksum`.
+    /// The size and the `VocabularyTables.checksum` of what `Tokenizer.prepared` returns for it.
     ///
-    /// Both change with the layout of the tables, so that a version never reads another one's.
+    /// Both change with the layout of the tables, so that no version reads another version's files.
     var tables: (size: Int, checksum: UInt64) {
         switch self {
         case .cl100kBase: (3_967_616, 0xdac9_41de_3f50_beb7)

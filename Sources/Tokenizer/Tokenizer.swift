@@ -8,14 +8,14 @@ public final class Tokenizer: Sendable {
 
     let vocabulary: Vocabulary
 
-    /// Whether it was prepared: then it was there within a millisecond, and processes share its
-    /// memory.
+    /// Whether it was mapped from a prepared file: then it loaded within about a millisecond, and
+    /// processes share its memory.
     public let isPrepared: Bool
 
-    /// Maps `directory`/NAME.prepared or, where that is not there or not of this version, reads
+    /// Maps `directory`/NAME.prepared or, if that is missing or of another version, reads
     /// NAME.tiktoken, the published file of the encoding.
     ///
-    /// Throws when neither can be read, or they differ in any byte.
+    /// Throws if neither file is readable and intact.
     public init(_ encoding: TokenEncoding, directory: String) throws(TokenizerError) {
         self.encoding = encoding
         let path = "\(directory)/\(encoding.rawValue)"
@@ -28,7 +28,7 @@ public final class Tokenizer: Sendable {
         }
     }
 
-    /// What NAME.prepared must hold; `directory` must have NAME.tiktoken.
+    /// The content of NAME.prepared; `directory` must have NAME.tiktoken.
     public static func prepared(
         _ encoding: TokenEncoding, directory: String
     ) throws(TokenizerError) -> [UInt8] {

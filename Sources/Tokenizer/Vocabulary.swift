@@ -8,24 +8,24 @@ struct Vocabulary: Sendable {
 
     private typealias Slot = VocabularyTables.Slot
 
-    /// Beside the slots: the tokens of two bytes, by both as a number, the first the lower byte;
-    /// and a bit for every hash that some token has, which is small enough for the cache, and tells
-    /// most bytes that are no token.
+    /// Beside the slots, they have the tokens of two bytes, indexed by these as a little-endian
+    /// number; and a Bloom filter of the tokens' hashes, small enough for the CPU's cache, which
+    /// rules out most bytes that are not a token.
     let tables: VocabularyTables
 
     /// How many bytes of tokens were added.
     private var usedBytes = 0
 
-    /// Finds what stands in `tables`.
+    /// Uses the tokens that are in `tables`.
     init(_ tables: VocabularyTables) { self.tables = tables }
 
-    /// Begins without tokens.
+    /// Makes a vocabulary without tokens.
     init(emptyFor encoding: TokenEncoding) throws(TokenizerError) {
         tables = try VocabularyTables(for: encoding)
         for index in 0..<1 << 16 { tables.setPair(index, Self.none) }
     }
 
-    /// Adds a token of 1 to 128 bytes; false when these bytes are one already, or are too many.
+    /// Adds a token of 1 to 128 bytes; false if it exists already or is too long.
     mutating func add(_ token: UInt32, _ text: ByteText) -> Bool {
         let range = 0..<text.count
         guard !range.isEmpty, range.count <= Self.longest else { return false }

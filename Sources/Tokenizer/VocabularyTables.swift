@@ -1,23 +1,24 @@
 import Glibc
 
-/// The tables of a vocabulary in one piece of memory; all unsafe access to it stands in this file.
+/// The tables of a vocabulary in one block of memory; all unsafe access to it is in this file.
 ///
-/// It holds positions and no addresses, so that it can be written to a file and mapped by any
-/// process. Its parts: 2^15 words of 64 bits, 2^16 of 32, the slots, and bytes. Whatever it holds,
-/// what is read is inside: an index is less than its part is long, and the last slot is free.
+/// It holds offsets and no addresses, so that it can be written to a file and mapped by any
+/// process. Its parts: 2^15 words of 64 bits, 2^16 words of 32 bits, the slots, and bytes. Reads
+/// stay inside it whatever its content: every index is less than the length of its part, and the
+/// last slot is always free.
 final class VocabularyTables: @unchecked Sendable {
-    /// A place for a token; with a `place` of 0 it is free.
+    /// A slot for a token; it is free if `place` is 0.
     struct Slot: BitwiseCopyable {
-        /// The bytes of a token of up to eight, else a hash of them.
+        /// The bytes of a token of up to eight bytes, otherwise a hash of them.
         var key: UInt64
         /// The token, which is also its rank: lower ones merge first.
         var token: UInt32
-        /// In the lowest eight bits how many bytes it has; above them where these begin, if they
-        /// are more than eight.
+        /// The lowest eight bits are the token's length; the others are the offset of its bytes, if
+        /// it has more than eight.
         var place: UInt32
     }
 
-    /// How many slots a hash may lead to; a token whose slot is taken is in one of the next.
+    /// How many slots a hash can select; a token whose slot is taken is in one of the next.
     let slotCount: Int
 
     /// How many bytes there is room for.
@@ -25,7 +26,7 @@ final class VocabularyTables: @unchecked Sendable {
 
     private static let pairsStart = 1 << 18
     private static let slotsStart = 1 << 19
-    /// Slots behind the last one that a hash leads to.
+    /// Slots after the last one that a hash can select.
     private static let spareSlots = 128
 
     private let base: UnsafeMutableRawPointer
@@ -45,8 +46,8 @@ final class VocabularyTables: @unchecked Sendable {
 
     /// Maps the file that `prepare` wrote; its pages are shared with all processes that map it.
     ///
-    /// Throws when it cannot be read or differs in any byte. A file that is in use must be replaced
-    /// by another one, never written over.
+    /// Throws if it cannot be read or differs in any byte. A file in use must be replaced by
+    /// renaming, never overwritten.
     convenience init(
         mapping path: String, for encoding: TokenEncoding
     ) throws(TokenizerError) {
@@ -83,10 +84,10 @@ final class VocabularyTables: @unchecked Sendable {
 
     private var lastSlot: Int { slotCount + Self.spareSlots - 1 }
 
-    /// All of it.
+    /// The whole memory, as bytes.
     var contents: [UInt8] { Array(UnsafeRawBufferPointer(start: base, count: size)) }
 
-    /// Eight sums over every eighth word, in one: a millisecond for eight megabytes.
+    /// Combines eight sums, each over every eighth word: takes 1 ms for 8 MB.
     var checksum: UInt64 {
         let prime: UInt64 = 0x9e37_79b9_7f4a_7c15
         var sums = SIMD8<UInt64>(repeating: prime)
@@ -117,7 +118,7 @@ final class VocabularyTables: @unchecked Sendable {
         return base.load(fromByteOffset: Self.slotsStart + index << 4, as: Slot.self)
     }
 
-    /// Whether the bytes of a range of `text` stand at `offset`.
+    /// Whether the bytes of a range of `text` are those at `offset`.
     @inline(__always)
     func equals(_ text: ByteText, _ range: Range<Int>, at offset: Int) -> Bool {
         guard offset + range.count <= byteCount else { return false }
@@ -135,14 +136,14 @@ final class VocabularyTables: @unchecked Sendable {
             of: token, toByteOffset: Self.pairsStart + index << 2, as: UInt32.self)
     }
 
-    /// Puts a slot where a free one is; false for the last one, which stays free.
+    /// Stores a slot at a free index; false for the last index, which stays free.
     func setSlot(_ index: Int, _ slot: Slot) -> Bool {
         guard index < lastSlot else { return false }
         base.storeBytes(of: slot, toByteOffset: Self.slotsStart + index << 4, as: Slot.self)
         return true
     }
 
-    /// Puts the bytes of `text` at `offset`; false when there is no room.
+    /// Stores the bytes of `text` at `offset`; false if they do not fit.
     func setBytes(_ offset: Int, _ text: ByteText) -> Bool {
         guard offset + text.count <= byteCount else { return false }
         for position in 0..<text.count {

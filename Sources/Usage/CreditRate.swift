@@ -1,6 +1,6 @@
 /// An entry of the price list.
 public struct CreditRate: Sendable, CustomStringConvertible {
-    /// From when on it applies; nil for the first one, which covers all of the past.
+    /// The time from which it applies; nil for the first one, which covers all of the past.
     public let effectiveFrom: Timestamp?
     /// How tokens are counted.
     public let tokenizer: String
@@ -11,7 +11,7 @@ public struct CreditRate: Sendable, CustomStringConvertible {
     /// How many records were priced by it.
     public let recordCount: Int64
 
-    /// What a price and a minimum may be; constraints of the table `credit_rate`.
+    /// The range of a price and a minimum; the table `credit_rate` has the same constraints.
     public static let creditsRange = Credits(hundredths: 0)...Credits(hundredths: 1_000_000_000)
 
     /// Makes an entry; without `effectiveFrom` it is the first one.
@@ -26,7 +26,7 @@ public struct CreditRate: Sendable, CustomStringConvertible {
         self.recordCount = recordCount
     }
 
-    /// Whether both say the same, whatever was priced by them.
+    /// Whether both have the same terms, ignoring `recordCount`.
     public func hasTerms(of other: CreditRate) -> Bool {
         effectiveFrom == other.effectiveFrom && tokenizer == other.tokenizer
             && creditsPer100Tokens == other.creditsPer100Tokens && minimum == other.minimum

@@ -1,4 +1,4 @@
-/// A message that its sender has recorded under an id and a time: in a file, or in the database.
+/// A message that has an id and a time: from a file, or from the database.
 public struct Message: Hashable, Sendable {
     /// The id that makes recording it a second time safe.
     public let messageID: Int64
@@ -12,10 +12,10 @@ public struct Message: Hashable, Sendable {
     /// Its text, whose length is what it costs.
     public let text: String
 
-    /// What its source says of its price, to be compared with ours.
+    /// What its source says about its price, to be compared with ours.
     public let account: ExportedAccount
 
-    /// Makes a message of values that a message may have.
+    /// Makes a message of valid values.
     public init(
         messageID: Int64, timestamp: Timestamp, reportName: String?, text: String,
         account: ExportedAccount

@@ -1,14 +1,14 @@
 /// One thing that is wrong with a message, in words for its sender.
 public struct MessageFault: Error, Equatable, Sendable {
-    /// A word for programs; the HTTP API has the same ones.
+    /// A machine-readable code; the HTTP API has the same ones.
     public enum Code: String, CaseIterable, Sendable {
-        /// A member stands in the message twice.
+        /// The message has a member twice.
         case duplicateMember = "duplicate_member"
         /// Not in the form that is expected.
         case malformed
         /// Needed, but absent.
         case missing
-        /// Another JSON value than an object.
+        /// A JSON value that is not an object.
         case notAnObject = "not_an_object"
         /// Too small, too large or too long.
         case outOfRange = "out_of_range"

@@ -21,7 +21,7 @@ public struct NewMessage: Hashable, Sendable {
     }
 }
 
-/// What the values of a message must obey, whoever sends it; the table has the same rules.
+/// The limits of a message's values, from every source; the table has the same constraints.
 extension NewMessage {
     /// The most bytes that a text may have; constraint `usage_record_message_text_check`.
     public static let textLimitBytes = 8 << 20
@@ -46,7 +46,7 @@ extension NewMessage {
         guard text.utf8.count <= textLimitBytes else {
             return [
                 MessageFault(
-                    "message_text", .outOfRange, "message_text must have 8 MiB at the most.")
+                    "message_text", .outOfRange, "message_text must have at most 8 MiB.")
             ]
         }
         return nulFaults("message_text", text)

@@ -36,7 +36,7 @@ public struct PageCursor: Equatable, Sendable {
         return base64URL(bytes)
     }
 
-    /// Whether `text` is a cursor at all, of whatever query.
+    /// Whether `text` is a cursor of any query.
     public static func isWellFormed(_ text: String) -> Bool {
         guard var rest = content(of: text) else { return false }
         guard let _: UInt64 = number(&rest) else { return false }
@@ -47,7 +47,7 @@ public struct PageCursor: Equatable, Sendable {
         return true
     }
 
-    /// What follows the version; nil for what cannot be decoded.
+    /// The bytes after the version; nil if `text` cannot be decoded.
     private static func content(of text: String) -> ArraySlice<UInt8>? {
         guard text.utf8.count <= 4096, let bytes = bytes(base64URL: text) else { return nil }
         return bytes.first == version ? bytes.dropFirst() : nil

@@ -9,13 +9,13 @@ func health(_ request: Request, _ service: Service) throws -> Response {
     healthResponse(service.store.healthChecks(), service)
 }
 
-/// `GET /health/live`: whether the process runs; asks nobody else.
+/// `GET /health/live`: whether the process responds; makes no query.
 func live(_ request: Request, _ service: Service) throws -> Response {
     healthResponse([], service)
 }
 
-/// `GET /health/ready`: as `/health`, and unhealthy once the process is about to stop, or while a
-/// tokenizer that the price list needs cannot be loaded.
+/// `GET /health/ready`: like `/health`, and also unhealthy once the process is about to stop, or
+/// while a tokenizer that the price list needs cannot be loaded.
 func ready(_ request: Request, _ service: Service) throws -> Response {
     let fault = service.isDraining() ? "The service is stopping." : nil
     let process = HealthCheck(name: "process", fault: fault, cause: nil)

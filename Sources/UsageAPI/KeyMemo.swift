@@ -9,7 +9,7 @@ final class KeyMemo {
 
     private static let lifetime = Duration.seconds(1)
 
-    /// It is cleared when it has more.
+    /// It is cleared when it exceeds this size.
     private static let countLimit = 64
 
     /// The key with this public part, remembered or found by `find`; nil when there is none.

@@ -39,7 +39,7 @@ package enum RecordFormat: String, CaseIterable {
 
     /// The format that `format`, or else `Accept`, asks for.
     ///
-    /// Nil with a fault of the query for an unknown name, and when `Accept` allows none of them.
+    /// Nil for an unknown `format`, which also adds a fault, and if `Accept` allows no format.
     static func negotiated(
         _ request: Request, _ parameters: inout Parameters
     ) -> RecordFormat? {

@@ -65,7 +65,7 @@ extension MessageRefusal {
 }
 
 extension MessageItem {
-    /// What is wrong, in the words of the API.
+    /// The fault as the API reports it.
     var problemFaults: [Problem.Fault] { faults.map(Problem.Fault.init) }
 }
 

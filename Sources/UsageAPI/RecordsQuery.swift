@@ -22,7 +22,7 @@ struct RecordsQuery {
     /// In which form.
     let format: RecordFormat
 
-    /// Whether CSV begins with a byte order mark, without which Excel takes it for another encoding.
+    /// Whether CSV starts with a byte order mark, without which Excel does not read it as UTF-8.
     let hasBOM: Bool
 
     /// What cursors are bound to: filter, order and time zone, but not the page's length.
@@ -92,8 +92,8 @@ struct RecordsQuery {
         return hasBOM
     }
 
-    /// A cursor of another query is a fault only where the rest of the query is sound; before, it may
-    /// be that of the query which was meant.
+    /// A cursor of another query is reported only if the rest of the query is valid: otherwise, it
+    /// may belong to the query that the client intended.
     private static func cursor(
         _ text: String?, _ parameters: inout Parameters, _ fingerprint: UInt64, _ sort: SortOrder
     ) -> PageCursor? {

@@ -112,7 +112,7 @@ extension Service {
             ("ETag", tag(query, revision).description),
             // What one client may see is not kept for another.
             ("Cache-Control", isKeyed ? "private, \(freshness)" : freshness),
-            // Servers in between compress, and not all of them say so in each answer.
+            // Proxies compress responses, and not all of them add Vary to each one.
             ("Vary", "Accept, Accept-Encoding" + (isKeyed ? ", Authorization" : "")),
             ("X-Usage-Revision", String(revision)),
             ("Server-Timing", timing(request)),

@@ -10,7 +10,7 @@ struct SummaryPeriod {
     let buckets: [Range<Timestamp>]
     let offsets: ZoneOffsets
 
-    /// What a query without a granularity may get, the finest first; one bucket fits always.
+    /// The granularities for a query without one, the finest first; one bucket always fits.
     private static let choices: [Granularity] = [.day, .week, .month, .total]
 
     /// Finds the period that `query` means; nil when it names no range and there are no records.
@@ -28,7 +28,7 @@ struct SummaryPeriod {
         var count = 0
         for granularity in query.granularity.map({ [$0] }) ?? Self.choices {
             count = outline.estimatedCount(granularity)
-            // Clocks that are set may take an hour or a day away; far more is too many for certain.
+            // A clock change may remove an hour or a day; far more buckets are certainly too many.
             guard count <= granularity.bucketLimit + 2 else { continue }
             let offsets =
                 granularity == .total

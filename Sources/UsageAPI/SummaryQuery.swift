@@ -10,7 +10,7 @@ struct SummaryQuery {
     /// The time zone whose days and hours are meant.
     let zone: String
 
-    /// How long the buckets are; nil for the finest that fits the period.
+    /// The length of the buckets; nil for the finest that fits the period.
     let granularity: Granularity?
 
     /// What the answer is kept by.

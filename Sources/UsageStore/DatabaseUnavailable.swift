@@ -5,7 +5,7 @@ public struct DatabaseUnavailable: Error, CustomStringConvertible {
     /// The cause, for operators.
     public let description: String
 
-    /// What an administrator can do about it, where that is known.
+    /// What an administrator can do about it, if known.
     public let remedy: String?
 
     init(description: String, remedy: String? = nil) {
@@ -14,7 +14,7 @@ public struct DatabaseUnavailable: Error, CustomStringConvertible {
     }
 }
 
-/// Runs `body`; an error that says that the database is unavailable or not set up becomes its own type.
+/// Runs `body`; turns errors of an unavailable or incomplete database into their own types.
 @discardableResult
 func reportingUnavailability<Answer>(_ body: () throws -> Answer) throws -> Answer {
     do {
@@ -48,8 +48,8 @@ extension PostgresError {
             "correct the password in DATABASE_URL (% @ / : # ? percent-encoded), or set it in "
                 + "PostgreSQL: ALTER ROLE … PASSWORD …"
         case "28000":
-            "run this as the user whom PostgreSQL knows (sudo -u orbital-usage orbitalctl …), or "
-                + "create the role (createuser) and let it in (pg_hba.conf)"
+            "run this as a user that PostgreSQL knows (sudo -u orbital-usage orbitalctl …), or "
+                + "create the role (createuser) and allow it in pg_hba.conf"
         case "3D000":
             "correct the database's name in DATABASE_URL, or create it: "
                 + "sudo -u postgres createdb -O orbital-usage orbital"
@@ -62,11 +62,11 @@ extension PostgresError {
     }
 }
 
-/// The database has chosen the last id that JavaScript can hold.
+/// The database has assigned the last id that JavaScript can represent exactly.
 private let noIDLeft = DatabaseUnavailable(
-    description: "no message_id is left to choose below 2^53; clients must send message_id")
+    description: "no message_id is left to assign below 2^53; clients must send message_id")
 
-/// Runs `body`, which moves the sequence of ids; one that is at its end becomes its own error.
+/// Runs `body`, which advances the sequence of ids; an exhausted one becomes its own error.
 func reportingExhaustion(_ body: () throws -> Void) throws {
     do {
         try body()

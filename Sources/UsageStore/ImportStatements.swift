@@ -3,7 +3,7 @@ struct ImportStatements {
     /// Whether credits that a message brings count even where the price list differs.
     let keepsCredits: Bool
 
-    /// Creates the table for the staged messages; what has no value there is NULL, and 1 is true.
+    /// Creates the table of staged messages; a missing value is NULL, and 1 is true.
     static let createStaging = """
         CREATE TEMPORARY TABLE staged_message (
             line bigint, message_id bigint, "timestamp" timestamptz, report_name text,
@@ -74,8 +74,8 @@ struct ImportStatements {
 
     /// Moves the ids that PostgreSQL chooses past those that are about to be recorded.
     ///
-    /// A sequence must never go back, and `setval` could make it: a short way is gone by `nextval`,
-    /// and a long one is too far for others to go meanwhile.
+    /// A sequence must never go back, and `setval` could cause that. So a short distance is covered
+    /// with `nextval`; over a long one, other transactions cannot get ahead in the meantime.
     var advanceIdentity: String {
         """
         SELECT CASE WHEN newest - last > 1000000 THEN setval(sequence, newest)

@@ -18,7 +18,7 @@ public final class MessageImport {
         public var created = 0
         /// Messages that had been recorded before, the same in everything.
         public var duplicates = 0
-        /// Messages whose id is recorded with other content, or whose credits are others.
+        /// Messages whose id is recorded with different content, or whose credits differ.
         public var conflicts = 0
         /// Messages that cannot be recorded as they are.
         public var invalid = 0
@@ -30,7 +30,7 @@ public final class MessageImport {
         case conflict
         /// Its source gives other credits than the price list, which gives these.
         case otherCredits(Credits)
-        /// It has the number of another rate than the one in force at its time.
+        /// Its rate in the file is not the one in force at its time.
         case otherRate
         /// It cannot be recorded as it is.
         case refused(MessageRefusal)
@@ -38,10 +38,10 @@ public final class MessageImport {
 
     /// Begins an import; nothing is recorded before `commit` returns.
     ///
-    /// With `keepsCredits`, credits that a message brings are recorded even where the price list
-    /// says other ones. `rates` are those of an export, which an installation without records takes
-    /// over; throws `CreditRateRefused` where it cannot. Throws `DatabaseUnavailable` or
-    /// `PostgresError`, as all calls do.
+    /// With `keepsCredits`, the credits in a message are recorded even if the price list yields
+    /// others. `rates` are those of an export: they replace the price list if there are no records
+    /// yet; throws `CreditRateRefused` if they conflict with it. Throws `DatabaseUnavailable` or
+    /// `PostgresError`, like all methods.
     public init(
         databaseURL: String, keepsCredits: Bool, tokenizers: Tokenizers, rates: [CreditRate] = []
     ) throws {
@@ -53,8 +53,9 @@ public final class MessageImport {
         }
         let connection = connection
         (prices, counter, staging) = try reportingUnavailability {
-            // Isolation is a matter of the statements below, not of the server's settings. Until the
-            // end the price list stays as it is, because what was counted by it is recorded by it.
+            // The isolation level must not depend on the server's settings. The lock keeps the
+            // price list unchanged until the end, because tokens are counted and recorded by the
+            // same one.
             try connection.run(
                 """
                 BEGIN ISOLATION LEVEL READ COMMITTED;
@@ -70,8 +71,8 @@ public final class MessageImport {
         }
     }
 
-    /// Sends `message`, which stands at `line` of its source, to the staging table; returns what is
-    /// wrong with it instead, if its account contradicts its text or the rates of its file.
+    /// Sends `message`, from `line` of its source, to the staging table; if its account contradicts
+    /// its text or the rates of its file, returns the fault instead.
     public func stage(_ message: Message, line: Int) throws -> MessageFault? {
         try reportingUnavailability {
             let account = message.account
@@ -102,10 +103,10 @@ public final class MessageImport {
         }
     }
 
-    /// The exact tokens of a message whose rate counts them; throws a `MessageFault` when the file
-    /// says otherwise.
+    /// The exact tokens of a message whose rate counts them; throws a `MessageFault` if the file
+    /// has another count.
     ///
-    /// Without the vocabulary, only an export that has brought its rates is believed.
+    /// Without the vocabulary, the file's count is trusted only if the export includes its rates.
     private func count(_ message: Message) throws -> TokenCount? {
         let account = message.account
         guard let encoding = counter.encoding(at: message.timestamp) else { return nil }
@@ -116,7 +117,7 @@ public final class MessageImport {
             guard exported == nil || exported == count?.tokens else {
                 throw MessageFault(
                     "token_count", .malformed,
-                    "token_count is not what \(encoding.rawValue) counts: \(count?.tokens ?? 0).")
+                    "token_count is not the count by \(encoding.rawValue), \(count?.tokens ?? 0).")
             }
             return count
         } catch let error as TokenizerUnavailable {
@@ -130,7 +131,7 @@ public final class MessageImport {
         }
     }
 
-    /// Whether an export says that no rate has priced the message, and that is to stay so.
+    /// Whether an export says that no rate priced the message, and its credits are to be kept.
     private func hasOwnCredits(_ account: ExportedAccount) -> Bool {
         statements.keepsCredits && rateCount > 0 && account.rate == nil
             && account.creditsUsed != nil

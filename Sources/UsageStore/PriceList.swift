@@ -1,7 +1,7 @@
 import Postgres
 import Usage
 
-/// The price list, whose entries have in an export the numbers 1, 2 and so on, the oldest first.
+/// The price list, whose entries an export numbers 1, 2 and so on, the oldest first.
 struct PriceList {
     let rates: [CreditRate]
 
@@ -36,10 +36,10 @@ struct PriceList {
 }
 
 extension PriceList {
-    /// The price list with the rates of an export, which `connection`'s transaction takes over where
-    /// no record depends on what is there; throws `CreditRateRefused` where one does.
+    /// Adds the rates of an export to the price list, in the transaction of `connection`, and
+    /// replaces rates while there are no records; throws `CreditRateRefused` if the lists conflict.
     ///
-    /// The transaction must hold a lock on `usage_record` under which no rate can be added.
+    /// The transaction must hold a lock on `usage_record` that prevents others from adding rates.
     init(_ connection: Connection, takingOver rates: [CreditRate]) throws {
         let list = try PriceList(connection)
         let isKnown = zip(list.rates, rates).allSatisfy { $0.hasTerms(of: $1) }
@@ -55,8 +55,8 @@ extension PriceList {
             if let old, !isEmpty || old.effectiveFrom != rate.effectiveFrom {
                 throw CreditRateRefused(
                     reason: "rate \(index + 1) of the file is \(rate); in the database it is "
-                        + "\(old). An export can be imported where nothing is recorded, or where "
-                        + "its rates are those in force")
+                        + "\(old). An export needs a database without records, or one whose "
+                        + "price list has the same rates")
             }
             do {
                 try old == nil ? connection.insert(rate) : connection.replace(rate)

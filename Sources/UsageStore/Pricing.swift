@@ -1,5 +1,5 @@
-/// The price list with the end of each entry's time, as `until`: for joins with many records at
-/// once, where calling credit_rate_at() for each would take long.
+/// The price list with the end of each entry's period, as `until`: for joins with many records,
+/// where calling credit_rate_at() for each would be slow.
 let creditRatePeriods = """
     (SELECT *, lead(effective_from, 1, 'infinity') OVER (ORDER BY effective_from) AS until
      FROM credit_rate)
@@ -9,13 +9,15 @@ let creditRatePeriods = """
 ///
 /// `item` stands for rows with `message_text`, `token_count` and `token_encoding`, joined with `rate`.
 enum Pricing {
-    /// The tokens, if the rate's own tokenizer counted them: others do not count.
+    /// The tokens, if they were counted by the rate's own tokenizer; others are ignored.
     static func tokens(_ item: String) -> String {
         "CASE WHEN \(item).token_encoding = rate.tokenizer THEN \(item).token_count END"
     }
 
-    /// The credits; NULL where the rate's tokenizer has not counted the text, because the price list
-    /// changed in between: such a message is counted again, and never recorded as an estimate.
+    /// The credits; NULL if the text was not counted by the rate's tokenizer.
+    ///
+    /// That happens if the price list changed in the meantime. Such a message is counted again, and
+    /// never recorded as an estimate.
     static func price(_ item: String) -> String {
         """
         CASE WHEN rate.tokenizer = 'characters' OR \(item).token_encoding = rate.tokenizer
@@ -25,7 +27,7 @@ enum Pricing {
     }
 }
 
-/// Why a message cannot be recorded, though nothing is wrong with its form.
+/// Why a well-formed message cannot be recorded.
 public enum MessageRefusal: String, Sendable {
     /// The price list has no rate for its time.
     case unpriced
@@ -43,7 +45,7 @@ public enum MessageRefusal: String, Sendable {
         }
     }
 
-    /// Why an item is refused whose time is at fault, or else has no rate; NULL for any other.
+    /// Why an item is refused: its time is out of range or has no rate; NULL for any other.
     static func column(_ item: String) -> String {
         """
         coalesce(usage_timestamp_fault(\(item)."timestamp"),

@@ -26,7 +26,7 @@ public struct Receipt: Sendable {
         public let effectiveFrom: Timestamp?
     }
 
-    /// Whether plain SQL left the exact count out, so that the characters rule applied at the rate.
+    /// Whether plain SQL recorded no exact count, so that the rate was applied to characters / 4.
     public var isEstimated: Bool {
         countedTokens == nil && rate.map { $0.tokenizer != "characters" } ?? false
     }

@@ -131,7 +131,7 @@ struct RecordingBatch {
         }
     }
 
-    /// Gives up those that cannot be recorded as they are.
+    /// Marks messages as refused, each with its reason.
     private mutating func refuse(_ indices: [Int], _ connection: Connection) throws {
         guard !indices.isEmpty else { return }
         let reader = try QueryReader(

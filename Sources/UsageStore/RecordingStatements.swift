@@ -97,7 +97,7 @@ enum RecordingStatements {
         FROM \(items) JOIN usage_record AS recorded USING (message_id)
         """
 
-    /// The messages that can never be recorded as they are, and why.
+    /// The messages that must be refused, with the reasons.
     static let refused = """
         SELECT item_number, \(MessageRefusal.column("item"))
         FROM \(items) LEFT JOIN \(rates)
@@ -112,7 +112,7 @@ enum RecordingStatements {
         ORDER BY item_number
         """
 
-    /// The largest id of a client after which the database goes on choosing: 2^52.
+    /// The largest client id after which the database continues its own ids: 2^52.
     static let followedIDLimit: Int64 = 1 << 52
 
     /// The sequence that ids are taken from, as the identity column has named it.
@@ -123,8 +123,8 @@ enum RecordingStatements {
 
     /// Moves the ids that the database chooses past those that clients have chosen, and on by $1.
     ///
-    /// They end before 2^53, from where on JavaScript rounds. Ids from 2^52 on are not followed: a
-    /// client that sends one of the last would leave none to choose.
+    /// They end before 2^53, above which JavaScript rounds integers. Client ids above 2^52 do not
+    /// advance the sequence: one id close to the end would leave none to assign.
     static let advance = """
         SELECT setval(\(sequence), greatest(newest, last + $1::bigint, 1))
         FROM (SELECT pg_advisory_xact_lock(7110416212)) AS one_at_a_time,

@@ -8,7 +8,7 @@ public enum Schema {
 
 /// The answer to one question of a health check.
 public struct HealthCheck: Equatable, Sendable {
-    /// What was asked about: `database`, `schema` or `tokenizer`.
+    /// What was checked: `database`, `schema` or `tokenizer`.
     public let name: String
 
     /// What is wrong, in words that a client may see; nil when it is well.
@@ -29,12 +29,12 @@ extension UsageStore {
     /// The longest that a health check waits for the database, in seconds.
     static let healthTimeoutSeconds = 2
 
-    /// Has the next health check ask the database, though the last one may be less than half a second
-    /// old: a request has met an error of it.
+    /// Makes the next health check query the database, even if the last one is less than half a
+    /// second old: a request has seen a database error.
     public func noteFailure() { group.noteFailure() }
 
-    /// Whether the database answers and has the expected schema; asked every half second at most,
-    /// and after each `noteFailure`.
+    /// Whether the database responds and has the expected schema; queries it at most every half
+    /// second, and after each `noteFailure`.
     public func healthChecks() -> [HealthCheck] {
         lendConnection()
         do {

@@ -16,7 +16,7 @@ public struct RecordedPrice: Sendable {
     public let tokens: (recorded: Int64?, counted: Int64?)
     /// The price list entry that is recorded, and the one in force at the record's time.
     public let rateID: (recorded: Int64?, inForce: Int64?)
-    /// Whether plain SQL left the exact count out, which `orbitalctl recount` makes up for.
+    /// Whether plain SQL recorded no exact count, which `orbitalctl recount` can add.
     public let isEstimate: Bool
     /// The credits by the entry in force; nil where it has no price for the record.
     public let price: Credits?

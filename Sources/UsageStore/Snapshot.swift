@@ -23,7 +23,7 @@ public final class Snapshot {
         revision = try Self.revision(result[0, 0])
     }
 
-    /// Waits for locks without limit from here on, as long responses may; else two seconds.
+    /// From here on, waits for locks without a time limit, as long responses may.
     public func waitForLocks() throws {
         try reportingUnavailability { _ = try connection.run("SET LOCAL lock_timeout = 0") }
     }

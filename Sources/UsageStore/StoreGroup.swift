@@ -21,12 +21,12 @@ public final class StoreGroup: Sendable {
     private let health: SharedAnswer<[HealthCheck]>
 
     private struct Health {
-        /// The last checks without a fault, and when they were begun at the earliest.
+        /// The last checks without a fault, and a time not later than their start.
         var last: (checks: [HealthCheck], since: ContinuousClock.Instant)?
-        /// When a request last met an error of the database.
+        /// When a request last saw a database error.
         var failedAt: ContinuousClock.Instant?
 
-        /// The last checks, while they count.
+        /// The last checks, while they are valid.
         func current(at now: ContinuousClock.Instant) -> [HealthCheck]? {
             guard let last, now < last.since + StoreGroup.healthyPeriod else { return nil }
             if let failedAt, failedAt >= last.since { return nil }
@@ -36,8 +36,7 @@ public final class StoreGroup: Sendable {
 
     private let lastHealth = Mutex(Health())
 
-    /// How long the database counts as healthy without being asked again, unless a request meets an
-    /// error of it.
+    /// How long a successful check is valid, unless a request sees a database error.
     private static var healthyPeriod: Duration { .milliseconds(500) }
 
     /// Makes a group of which up to `patientLimit` threads wait while the database is silent.
@@ -77,14 +76,14 @@ public final class StoreGroup: Sendable {
 
     func remember(zoneNames: Set<String>) { zones.withLock { $0 = zoneNames } }
 
-    /// Ends the connections that nobody uses, and the others after their use.
+    /// Closes the idle connections now, and the others when they are given back.
     public func close() { connections.close() }
 
-    /// Has the next health check ask the database, which has just failed.
+    /// Makes the next health check query the database, because a request has just failed.
     func noteFailure() { lastHealth.withLock { $0.failedAt = .now } }
 
-    /// The state of the database that `ask` finds, or another thread's `ask`, or one that found no
-    /// fault in the last half second, if no request has met an error since.
+    /// The result of `ask`, of another thread's concurrent `ask`, or of a successful one in the
+    /// last half second if no request has seen a database error since.
     func healthChecks(_ ask: () throws -> [HealthCheck]) throws -> [HealthCheck] {
         let now = ContinuousClock.now
         let known = lastHealth.withLock { $0.current(at: now) }

@@ -10,7 +10,7 @@ package struct TokenCount {
     let encoding: String
 }
 
-/// Counts tokens in the texts of the times for which the price list needs them.
+/// Counts the tokens of texts, if the rate in force at their time needs them.
 struct TokenCounter: Sendable {
     /// The entries of the price list, the newest first; no encoding where characters are the measure.
     private let entries: [(from: Timestamp?, encoding: TokenEncoding?)]
@@ -48,12 +48,12 @@ struct TokenCounter: Sendable {
             tokens: try tokenizers.count(text, by: encoding), encoding: encoding.rawValue)
     }
 
-    /// The tokenizer that the price list needs for a time; nil where characters are the measure.
+    /// The tokenizer that the price list needs at a time; nil if it counts characters.
     func encoding(at time: Timestamp) -> TokenEncoding? {
         entries.first { entry in entry.from.map { $0 <= time } ?? true }?.encoding
     }
 
-    /// The tokenizers that the price list needs for some time of a range.
+    /// The tokenizers that the price list needs at any time in a range.
     func encodings(of range: ClosedRange<Timestamp>) -> Set<TokenEncoding> {
         let later = entries.filter { entry in entry.from.map { range.contains($0) } ?? false }
         return Set(

@@ -7,10 +7,10 @@ public final class Tokenizers: Sendable {
     private let directory: String
     private let loaded = Mutex<[TokenEncoding: Tokenizer]>([:])
 
-    /// Makes them of the files in `directory`, such as `o200k_base.tiktoken`, or prepared ones.
+    /// Loads them from `directory`: published files, such as `o200k_base.tiktoken`, or prepared.
     public init(directory: String) { self.directory = directory }
 
-    /// What the tokenizer counts in `text`; throws `TokenizerUnavailable` when it cannot be loaded.
+    /// The tokens in `text`; throws `TokenizerUnavailable` if the tokenizer cannot be loaded.
     public func count(_ text: String, by encoding: TokenEncoding) throws -> Int64 {
         Int64(try tokenizer(encoding).count(text))
     }
@@ -33,8 +33,8 @@ public final class Tokenizers: Sendable {
     }
 }
 
-/// The vocabulary of a tokenizer that the price list names cannot be loaded, so that texts of its
-/// time have no price yet.
+/// The vocabulary of a tokenizer in the price list cannot be loaded, so that messages dated in the
+/// period of that rate have no price yet.
 public struct TokenizerUnavailable: Error, CustomStringConvertible {
     /// The tokenizer's name.
     public let tokenizer: String

@@ -51,13 +51,14 @@ extension UsageStore {
                 try connected().replace(rate)
             } catch let error as PostgresError where error.state.hasPrefix("23") {
                 throw CreditRateRefused(
-                    reason: "messages are recorded already, so the first rate cannot be replaced; "
+                    reason: "messages are already recorded, so the first rate cannot be replaced; "
                         + "add a later one with: orbitalctl rates add")
             }
         }
     }
 
-    /// The records dated more than five minutes ahead that a rate from `instant` leaves as they are.
+    /// The records dated more than five minutes ahead whose credits a rate from `instant` does not
+    /// change.
     ///
     /// How many, and the first five ids.
     public func recordsAhead(from instant: Timestamp) throws -> (count: Int64, ids: [Int64]) {

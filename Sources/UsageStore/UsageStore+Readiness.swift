@@ -6,8 +6,8 @@ extension UsageStore {
     /// For how long readiness looks ahead in the price list, in microseconds: ten minutes.
     private static let readinessPeriod: Int64 = 600_000_000
 
-    /// As `healthChecks`, and whether the vocabularies are there that the price list needs now or
-    /// in the next minutes; nothing of them where characters are the measure.
+    /// Like `healthChecks`, and whether the vocabularies that the price list needs now or in the
+    /// next ten minutes can be loaded; without the latter if it only counts characters.
     public func readinessChecks() -> [HealthCheck] {
         let checks = healthChecks()
         guard checks.allSatisfy({ $0.fault == nil }) else { return checks }

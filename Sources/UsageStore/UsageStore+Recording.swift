@@ -17,8 +17,8 @@ extension UsageStore {
     /// Records messages in one transaction; what became of each, in their order.
     ///
     /// When this returns, what was created is committed and durable. When it throws, some or all
-    /// may be recorded nevertheless: the same call again will tell. Throws `TokenizerUnavailable`
-    /// when one of them cannot be counted.
+    /// may be recorded nevertheless: repeat the same call to find out. Throws
+    /// `TokenizerUnavailable` when one of them cannot be counted.
     public func record(_ messages: [NewMessage]) throws -> [RecordingOutcome] {
         if messages.count == 1, let message = messages.first,
             message.text.utf8.count <= Self.groupedTextLimit
@@ -35,8 +35,8 @@ extension UsageStore {
 
     /// Records single messages of several clients; nil for each that is not simply new.
     ///
-    /// A message that has to wait for another transaction must not make the others wait, nor one
-    /// that cannot be counted make them fail: then all are recorded one by one.
+    /// A message that waits for another transaction must not delay the others, and one that cannot
+    /// be counted must not make them fail: in both cases, all are recorded one by one.
     private func recordTogether(_ messages: [NewMessage]) throws -> [RecordingOutcome?] {
         try reportingUnavailability {
             do {

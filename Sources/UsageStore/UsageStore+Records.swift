@@ -16,7 +16,7 @@ extension Snapshot {
         try reportingUnavailability { try PriceList(connection).rates }
     }
 
-    /// Reads all messages with their texts, the credits they used, and how these come about.
+    /// Reads all messages with their texts, their credits, and how these were calculated.
     public func forEachMessage(_ body: (Message, Credits) throws -> Void) throws {
         try reportingUnavailability {
             let prices = try PriceList(connection)
@@ -43,7 +43,7 @@ extension Snapshot {
 }
 
 extension CopyReader {
-    /// How the credits of a row of `forEachMessage` come about.
+    /// How the credits of a row of `forEachMessage` were calculated.
     fileprivate func account(_ prices: PriceList) -> ExportedAccount {
         var account = ExportedAccount(creditsUsed: Credits(hundredths: integer(4)))
         account.tokenCount = isNull(5) ? nil : integer(5)

@@ -2,7 +2,7 @@ import Postgres
 import Tokenizer
 public import Usage
 
-/// What became of the estimates.
+/// The result of a recount.
 public struct Recounted: Sendable {
     /// How many were counted.
     public var count = 0
@@ -10,7 +10,7 @@ public struct Recounted: Sendable {
     public var before = Credits(hundredths: 0)
     /// Their credits by the exact count.
     public var after = Credits(hundredths: 0)
-    /// Estimates that are left, because other transactions were changing them.
+    /// Estimates that were skipped, because other transactions were changing them.
     public var skipped = 0
 }
 
@@ -25,7 +25,8 @@ extension UsageStore {
 
     /// Counts the tokens of estimates and prices them by the count, a thousand in a transaction.
     ///
-    /// `progress` gets how many were counted so far. A dry run changes nothing. Estimates that are recorded meanwhile are left for the next time.
+    /// `progress` is called with the number counted so far. A dry run changes nothing. Estimates
+    /// that are recorded in the meantime are left for the next run.
     public func recount(
         _ tokenizers: Tokenizers, isDryRun: Bool, progress: (Int) -> Void
     ) throws -> Recounted {
@@ -52,12 +53,12 @@ extension UsageStore {
         }
     }
 
-    /// Counts the estimates after one id and up to another; the last id, nil when there was none.
+    /// Counts the next estimates of an id range; returns the last id, nil if there were none.
     private func recountBatch(
         _ connection: Connection, _ tokenizers: Tokenizers,
         _ range: (after: Int64?, newest: Int64), isDryRun: Bool, _ total: inout Recounted
     ) throws -> Int64? {
-        // Two runs take turns, so that none skips what the other has just locked.
+        // Concurrent runs take turns, so that neither skips what the other has locked.
         if !isDryRun { try connection.query("SELECT pg_advisory_xact_lock(7110416213)") }
         let reader = try QueryReader(
             connection,

@@ -1,10 +1,10 @@
 import Postgres
 
-/// The usage records in PostgreSQL, seen through one connection that is borrowed from the group when
-/// needed.
+/// The usage records in PostgreSQL, read and written through one connection, which is borrowed from
+/// the group when needed.
 ///
-/// Belongs to one thread. Every call throws `DatabaseUnavailable` when the database is away,
-/// `QueryAbandoned` when the client went, and `PostgresError` otherwise.
+/// Belongs to one thread. Every method throws `DatabaseUnavailable` if the database is unavailable,
+/// `QueryAbandoned` if the client disconnected, and `PostgresError` otherwise.
 public final class UsageStore {
     private let databaseURL: String
     private let applicationName: String
@@ -22,7 +22,7 @@ public final class UsageStore {
     /// What other threads have read since then is new enough for it.
     public var requestArrival: ContinuousClock.Instant?
 
-    /// How many connections PostgreSQL grants, if this request was the first one to learn it.
+    /// How many connections PostgreSQL grants, if this request was the first to discover it.
     public private(set) var learnedGrant: Int?
 
     /// How many connections PostgreSQL grants, while it is known to refuse one more.
@@ -50,10 +50,10 @@ public final class UsageStore {
         self.waitSeconds = waitSeconds
     }
 
-    /// The connection of this thread; another one when there is none or the server ended it.
+    /// The connection of this thread; borrows one if there is none or the server closed it.
     ///
-    /// `timeoutSeconds` replaces the store's own limit until the next call; with `isWatching` false
-    /// the client may hang up.
+    /// `timeoutSeconds` replaces the store's own limit until the next call. With `isWatching`
+    /// false, a query continues even if the client disconnects.
     func connected(
         timeoutSeconds: Int? = nil, isWatching: Bool = true
     ) throws -> Connection {
@@ -81,8 +81,8 @@ public final class UsageStore {
         return usable
     }
 
-    /// Lends the connection to others, unless a transaction is open; so it must be before a wait for
-    /// another thread, which may need one.
+    /// Returns the connection to the pool, unless a transaction is open; must be called before
+    /// waiting for another thread, which may need one.
     func lendConnection() {
         if let connection, connection.isIdle { giveConnectionBack() }
     }
@@ -97,11 +97,12 @@ public final class UsageStore {
         }
     }
 
-    /// What does not depend on the server's settings.
+    /// Settings of each session, so that nothing depends on the server's defaults.
     ///
-    /// Compiling a query costs more than it saves here. Statements that record are planned once;
-    /// every statement waits two seconds for a lock, but for those of long responses. Snapshots plan
-    /// each query anew. What is acknowledged is on disk, even where the server's default is not to wait.
+    /// JIT compilation costs more than it saves here. Statements that record are planned once;
+    /// snapshots plan each query anew. Every statement waits at most two seconds for a lock, except
+    /// those of long responses. Acknowledged messages are on disk, even if the server's default is
+    /// asynchronous commit.
     private static let session = """
         SET jit = off;
         SET plan_cache_mode = force_generic_plan;
@@ -123,8 +124,8 @@ public final class UsageStore {
 
     /// Forgets the client, ends the snapshot, if there is one, and gives the connection back.
     ///
-    /// A query that was not read to the end is ended with its connection, and with that its
-    /// snapshot and its locks. So is a connection that a long message has made large.
+    /// If a query was not read to its end, its connection is closed, which also releases its
+    /// snapshot and locks. A connection whose buffers a long message has enlarged is closed, too.
     public func release() {
         watchedDescriptor = nil
         requestArrival = nil

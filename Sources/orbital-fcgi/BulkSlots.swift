@@ -35,7 +35,7 @@ final class BulkSlots: Sendable {
     func giveBack() { free.add(1, ordering: .releasing) }
 }
 
-/// The slot of one worker, taken while it gives a long answer.
+/// The slot of one worker, taken while it sends a long response.
 final class BulkSlot {
     private let slots: BulkSlots
     private var isTaken = false

@@ -54,7 +54,7 @@ final class CurrentSettings: Sendable {
             defer { state.generation = generation }
             return state.generation
         }
-        // A worker without requests holds the old one, and would hold its memory, files and connections.
+        // An idle worker keeps the old one, and with it would keep memory, files and connections.
         old.cache.empty()
         old.spooled?.empty()
         old.stores.close()

@@ -108,10 +108,10 @@ extension Exposition {
             load.limits.connections)
     }
 
-    /// The state of the database, which is asked, and of the tokenizers that the price list needs.
+    /// The state of the database, which is queried, and of the tokenizers in the price list.
     mutating func database(_ store: UsageStore) {
         let checks = store.readinessChecks()
-        begin("orbital_healthy", .gauge, "Whether GET /health/ready finds no fault in this.")
+        begin("orbital_healthy", .gauge, "1 if GET /health/ready finds no fault in this, else 0.")
         // An unreachable database says nothing about its schema.
         for check in checks { sample([("check", check.name)], check.fault == nil ? 1 : 0) }
         guard checks.allSatisfy({ $0.fault == nil || $0.name == "tokenizer" }),

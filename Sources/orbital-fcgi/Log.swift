@@ -9,13 +9,13 @@ struct LogOptions {
     var isJSON: Bool
 }
 
-/// The name of the program in its lines.
+/// The program's name in log lines.
 let logLabel = "orbital-fcgi"
 
 /// Makes the process's log, whose lines go to `output`.
 func makeLog(_ output: LogOutput) -> Logger {
     var log = Logger(label: logLabel) { _ in LogHandlerOfOutput(output: output) }
-    // The handler knows the level itself, which can change; nothing is to be dropped before it.
+    // The handler checks the level, which can change; the logger must not drop anything before.
     log.logLevel = .trace
     return log
 }

@@ -60,8 +60,8 @@ extension LogEvent {
     }
 }
 
-/// `text` without control characters: a path is what a client wrote, and must not begin a line
-/// that looks like ours.
+/// `text` with its control characters escaped: a client's path must not start a line that looks
+/// like one of ours.
 private func onOneLine(_ text: String) -> String {
     guard text.unicodeScalars.contains(where: \.breaksLines) else { return text }
     var escaped = ""

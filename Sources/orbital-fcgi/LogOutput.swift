@@ -3,9 +3,9 @@ import Logging
 import Metrics
 import Threads
 
-/// Standard error, written by a thread of its own: whoever logs never waits for its reader.
+/// Standard error, written by a separate thread, so that logging never waits for its reader.
 final class LogOutput: @unchecked Sendable {
-    /// Lines that were dropped because standard error did not take them.
+    /// Lines that were dropped because standard error was not read in time.
     let dropped = Counter()
 
     private let options: @Sendable () -> LogOptions
@@ -15,20 +15,20 @@ final class LogOutput: @unchecked Sendable {
     private var isWriting = false
     private var isFinishing = false
 
-    /// The options hold for each line at its moment.
+    /// `options` is called for each line.
     init(_ options: @escaping @Sendable () -> LogOptions) { self.options = options }
 
     /// The least severe level.
     var level: Logger.Level { options().level }
 
-    /// Takes the line of an event, unless the same error has had its lines of this second.
+    /// Queues the line of an event, unless the same error is at its limit for this second.
     func add(_ event: LogEvent) {
         let isJSON = options().isJSON
         let form: LogQueue.Form = { repeated in
             var event = event
             if let repeated {
                 let all = event.metadata ?? [:]
-                // Which request it was is no longer true.
+                // A line about several events must not name one request.
                 event.metadata = all.filter { ["error", "cause"].contains($0.key) }
                 event.metadata?["repeated"] = .stringConvertible(repeated)
             }
@@ -44,7 +44,7 @@ final class LogOutput: @unchecked Sendable {
         add(form(nil))
     }
 
-    /// Takes a whole line.
+    /// Queues a whole line.
     func add(_ line: [UInt8]) {
         lock.whileLocked {
             start()
@@ -53,7 +53,7 @@ final class LogOutput: @unchecked Sendable {
         }
     }
 
-    /// Waits until all is written, `duration` at the most.
+    /// Waits until all lines are written, at most for `duration`.
     func finish(within duration: Duration) {
         let deadline = ContinuousClock.now + duration
         lock.whileLocked {
@@ -65,7 +65,7 @@ final class LogOutput: @unchecked Sendable {
         }
     }
 
-    /// Starts the thread with the first line; a system at its limit of threads tries with the next.
+    /// Starts the thread at the first line; if the system is at its thread limit, at a later one.
     private func start() {
         guard !isStarted else { return }
         isStarted = startThread { [self] in while true { write(nextBatch()) } } == 0
@@ -102,9 +102,9 @@ final class LogOutput: @unchecked Sendable {
     }
 }
 
-/// Writes a line however long standard error takes; false when it cannot be written.
+/// Writes a line, waiting as long as necessary; false if it cannot be written.
 ///
-/// One call for one line, so that lines of several processes do not mix.
+/// Uses one call per line, so that lines of several processes do not interleave.
 private func writeWhole(_ line: [UInt8]) -> Bool {
     var rest = line
     while !rest.isEmpty {
@@ -112,7 +112,7 @@ private func writeWhole(_ line: [UInt8]) -> Bool {
         if count >= 0 {
             rest.removeFirst(count)
         } else if errno == EAGAIN {
-            // Another process that has it, too, made it non-blocking.
+            // Another process that shares the descriptor made it non-blocking.
             var wait = pollfd(fd: STDERR_FILENO, events: Int16(POLLOUT), revents: 0)
             poll(&wait, 1, -1)
         } else if errno != EINTR {
@@ -123,7 +123,7 @@ private func writeWhole(_ line: [UInt8]) -> Bool {
 }
 
 extension LogEvent {
-    /// What makes it the same as another error; nil for what is no error.
+    /// The key by which repetitions of an error are recognised; nil if it is not an error.
     fileprivate var repeatedError: String? {
         guard level >= .warning, let cause = metadata?["error"] ?? metadata?["cause"] else {
             return nil

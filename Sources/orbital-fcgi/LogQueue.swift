@@ -1,6 +1,6 @@
-/// The lines that wait to be written, in bounded memory, and the errors that repeat.
+/// The lines that wait to be written, in bounded memory, and the counts of repeated errors.
 struct LogQueue {
-    /// Makes the line of an event; with a number for one that was left out so many times.
+    /// Makes the line of an event; `repeated` is how many more times it occurred.
     typealias Form = @Sendable (_ repeated: Int?) -> [UInt8]
 
     /// What is to be written next.
@@ -8,29 +8,29 @@ struct LogQueue {
         /// The lines.
         var lines: [[UInt8]] = []
 
-        /// How many were dropped since the batch before.
+        /// How many lines were dropped since the previous batch.
         var dropped = 0
     }
 
-    /// The most bytes that wait; a line beyond them is dropped.
+    /// The most bytes that may wait; a line beyond them is dropped.
     ///
-    /// As many may be in the writer's hands.
+    /// The batch that is being written may have as many.
     private static let byteLimit = 256 << 10
 
     /// The lines about the same error that may be written within a second.
     private static let perSecond = 5
 
-    /// The different errors that are told apart within a second; others are not limited.
+    /// How many different errors are counted within a second; others are not limited.
     private static let errorLimit = 64
 
     private var next = Batch()
     private var byteCount = 0
     private var errors: [String: (count: Int, form: Form)] = [:]
 
-    /// The end of the second in which errors are counted; nil while there are none.
+    /// The end of the current counting second; nil while no errors are counted.
     private(set) var secondEnds: ContinuousClock.Instant?
 
-    /// Whether a line about `error` is to be written; if not, it is counted.
+    /// Whether a line about `error` is to be written; counts it in any case.
     mutating func admits(
         _ error: String, at now: ContinuousClock.Instant, _ form: @escaping Form
     ) -> Bool {
@@ -42,7 +42,7 @@ struct LogQueue {
         return count <= Self.perSecond
     }
 
-    /// Takes a line; false when it is dropped, because too many wait.
+    /// Queues a line; false if it is dropped, because too many bytes wait.
     mutating func add(_ line: [UInt8]) -> Bool {
         guard byteCount + line.count <= Self.byteLimit else {
             next.dropped += 1
@@ -53,21 +53,21 @@ struct LogQueue {
         return true
     }
 
-    /// Counts lines that were taken and not written.
+    /// Counts lines that were taken from the queue and not written.
     mutating func lose(_ count: Int) { next.dropped += count }
 
-    /// Gives away what waits; if `isLast`, also what would wait for the end of the second.
+    /// Removes and returns the waiting lines; `isLast` also ends the current second.
     mutating func take(at now: ContinuousClock.Instant, isLast: Bool) -> Batch {
         var batch = next
         if let secondEnds, isLast || now >= secondEnds { batch.lines += countedLines() }
-        // What was dropped is told with the next line that can be written.
+        // Dropped lines are reported together with the next line that can be written.
         if batch.lines.isEmpty { return Batch() }
         next = Batch()
         byteCount = 0
         return batch
     }
 
-    /// Ends the second: one line for each error that was left out in it.
+    /// Ends the second: returns one line for each error that exceeded its limit.
     private mutating func countedLines() -> [[UInt8]] {
         defer {
             errors = [:]

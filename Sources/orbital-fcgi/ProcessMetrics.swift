@@ -12,10 +12,10 @@ final class ProcessMetrics: Sendable {
     /// Requests that found the database away.
     let databaseFailures = Counter()
 
-    /// Requests that needed a tokenizer that could not be loaded.
+    /// Requests that failed because a tokenizer could not be loaded.
     let tokenizerFailures = Counter()
 
-    /// Log lines that standard error did not take.
+    /// Log lines that were dropped.
     let droppedLogLines: Counter
 
     /// Answers that were broken off because the client had gone.

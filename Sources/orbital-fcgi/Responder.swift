@@ -32,7 +32,7 @@ struct Responder {
             cacheSeconds: settings.cacheSeconds,
             isKeyed: settings.access == "keyed",
             claimBulkSlot: {
-                // Where connections are fewer than workers, long answers leave as many of them free.
+                // With fewer connections than workers, long responses leave as many of them free.
                 let granted = store.grantedConnections ?? .max
                 try bulkSlot.claim(upTo: max(1, granted - settings.reservedWorkers))
             },
@@ -65,7 +65,7 @@ struct Responder {
             service.store.release()
             if let granted = service.store.learnedGrant {
                 log.warning(
-                    "PostgreSQL grants fewer connections than workers; requests wait for them",
+                    "PostgreSQL grants fewer connections than workers; requests wait for one",
                     metadata: [
                         "granted": "\(granted)", "workers": "\(workerCount)",
                         "remedy": "\(UsageStore.connectionRemedy)",
@@ -93,7 +93,7 @@ struct Responder {
             metrics.tokenizerFailures.add()
             log.error("tokenizer unavailable", metadata: request.metadata(error))
             let problem = Problem.unavailable(
-                "The price of this time needs the tokenizer \(error.tokenizer), whose vocabulary "
+                "The price at this time needs the tokenizer \(error.tokenizer), whose vocabulary "
                     + "is missing on the server. Send the request again later.",
                 retryAfterSeconds: 30)
             send(problem, to: request, over: exchange)
@@ -136,7 +136,7 @@ struct Responder {
                 try writer.flush()
             }
         } catch {
-            // Before the client can see it.
+            // Before the client can see the aborted response.
             service.store.noteFailure()
             exchange.abort()
             let isClientGone = exchange.isClientGone

@@ -10,7 +10,7 @@ func runCGI(_ settings: Settings) -> Int32 {
     settings.cacheMegabytes = 0
     let options = settings.logOptions
     let output = LogOutput { options }
-    // A web server that does not read standard error must not keep the program.
+    // The program must exit even if the web server does not read standard error.
     defer { output.finish(within: .seconds(1)) }
     let exchange = CGIExchange()
     let responder = Responder(

@@ -24,7 +24,7 @@ enum CSVDelimiter: CaseIterable, ExpressibleByArgument {
         }
     }
 
-    /// Its name in a sentence.
+    /// Its name in messages.
     var words: String {
         switch self {
         case .comma: "a comma"
@@ -39,16 +39,16 @@ struct CSVReader {
     private let input: Input
     private let delimiter: UInt8
 
-    /// The fields of a row, of which no more is kept than an item may have.
+    /// The fields of a row, up to the size limit of an item.
     struct Row {
         fileprivate(set) var fields: [String] = []
         fileprivate(set) var raw = LimitedBytes()
         fileprivate(set) var isUTF8 = true
 
-        /// Whether text follows a closing quote, which has no meaning.
+        /// Whether text follows a closing quote, which is not valid CSV.
         fileprivate(set) var isMisquoted = false
 
-        /// Whether no field has anything in it.
+        /// Whether all fields are empty.
         var isEmpty: Bool { !raw.isTooLong && fields.allSatisfy(\.isEmpty) }
     }
 
@@ -70,7 +70,7 @@ struct CSVReader {
             if try input.peek() == UInt8(ascii: "\"") {
                 guard try quoted(&row, &field) else {
                     throw Failure(
-                        message: "line \(startLine): a quoted CSV field does not end",
+                        message: "line \(startLine): a quoted CSV field is not closed",
                         status: EX_DATAERR)
                 }
             }
@@ -82,7 +82,7 @@ struct CSVReader {
         }
     }
 
-    /// Takes a quoted field; false when it does not end.
+    /// Takes a quoted field; false if it is not closed.
     private func quoted(_ row: inout Row, _ field: inout [UInt8]) throws -> Bool {
         let quote = UInt8(ascii: "\"")
         _ = try input.next()
@@ -97,7 +97,7 @@ struct CSVReader {
         }
     }
 
-    /// Takes what is before the next delimiter or line end.
+    /// Takes the text before the next delimiter or line end.
     private func plain(_ row: inout Row, _ field: inout [UInt8]) throws {
         let wasQuoted = row.raw.bytes.last == UInt8(ascii: "\"")
         let start = field.count
@@ -122,7 +122,7 @@ struct CSVReader {
     private func end(_ field: [UInt8], _ row: inout Row) {
         let text = String(validating: field, as: UTF8.self)
         if text == nil { row.isUTF8 = false }
-        // One field more than a header can have is enough to see that there are too many.
+        // One field more than a header can have is enough to detect too many fields.
         if row.fields.count <= Self.fieldLimit { row.fields.append(text ?? "") }
     }
 

@@ -9,7 +9,7 @@ struct CSVSource: MessageSource {
     private let kind: Kind
     private var columns: [String] = []
 
-    /// What a row is.
+    /// What a row contains: a message or a rate.
     enum Kind {
         case messages, rates
 
@@ -28,7 +28,7 @@ struct CSVSource: MessageSource {
         }
     }
 
-    /// Finds the delimiter in the header unless it is given, or a first line such as `sep=;` has it.
+    /// Without `delimiter`, takes it from a first line such as `sep=;`, or else from the header.
     init(_ input: Input, delimiter: CSVDelimiter?, _ kind: Kind = .messages) throws {
         self.kind = kind
         var delimiter = delimiter
@@ -65,7 +65,7 @@ struct CSVSource: MessageSource {
         while true {
             let line = reader.line
             guard let row = try reader.row() else { return nil }
-            // Spreadsheets leave such rows behind the last one.
+            // Spreadsheets append such rows after the last one.
             if row.isEmpty { continue }
             return SourceItem(line: line, raw: row.raw.bytes, content: content(row))
         }
@@ -90,7 +90,7 @@ struct CSVSource: MessageSource {
             "", .malformed, "The row must have the \(columns.count) fields of the header.")
     }
 
-    /// A cell as JSON; an empty one is absent, but for the text, which may be empty.
+    /// A cell as JSON; an empty cell counts as absent, except for the text, which may be empty.
     private static func value(_ cell: String, of column: String) -> JSONValue {
         if cell.isEmpty { return column == "message_text" ? .string("") : .null }
         switch column {
@@ -98,13 +98,13 @@ struct CSVSource: MessageSource {
             "minimum":
             return JSONNumber(cell).map { .number($0) } ?? .string(cell)
         case "estimated":
-            // Spreadsheets write them in capitals.
+            // Spreadsheets write booleans in capitals.
             return Bool(cell.lowercased()).map { .bool($0) } ?? .string(cell)
         default: return .string(cell)
         }
     }
 
-    /// Takes a first line such as `sep=;`, with which spreadsheets are told the delimiter.
+    /// Takes a first line such as `sep=;`, which tells spreadsheets the delimiter.
     private static func takeSeparatorLine(_ input: Input) throws -> CSVDelimiter? {
         let line = try input.peekLine().filter { $0 != UInt8(ascii: "\r") }
         guard line.count == 5, line.starts(with: "sep=".utf8),
@@ -115,7 +115,7 @@ struct CSVSource: MessageSource {
         return delimiter
     }
 
-    /// The delimiter that makes known names of a header.
+    /// The delimiter that splits the header into the most known names.
     private static func delimiter(
         of header: ArraySlice<UInt8>, _ names: [String]
     ) -> CSVDelimiter {
@@ -126,7 +126,7 @@ struct CSVSource: MessageSource {
                 return names.contains(name)
             }
         }
-        // The first of those that are alike, which is the comma.
+        // On a tie, the first one; the comma comes first.
         return CSVDelimiter.allCases.reversed().max { knownCount($0) < knownCount($1) } ?? .comma
     }
 }

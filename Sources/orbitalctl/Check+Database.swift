@@ -105,7 +105,7 @@ extension Check {
             "records",
             "\(outside.count) \(verb) dated before 2000 or more than five minutes ahead, such as "
                 + "message_id \(outside.ids.joined(separator: ", "))",
-            remedy: "correct their timestamp, as the runbook says: A record has the wrong date")
+            remedy: "correct their timestamp: see the runbook, A record has the wrong date")
     }
 
     /// Asks for the vocabularies that the price list needs, now or later.
@@ -122,7 +122,7 @@ extension Check {
                     "\(encoding.rawValue) is in \(directory)"
                         + (isPrepared
                             ? ""
-                            : ", but not prepared, which takes each CGI request 50 ms; run: "
+                            : ", but not prepared, which costs each CGI request 50 ms; run: "
                                 + "orbitalctl tokenizers prepare \(directory)"))
             } catch let error as TokenizerUnavailable {
                 report.fault("tokenizer", error.description, remedy: error.remedy)

@@ -6,7 +6,7 @@ import MessageReader
 import Usage
 import UsageStore
 
-/// Writes all messages with their credits, and the rates that these come from.
+/// Writes all messages with their credits, and the rates from which these were calculated.
 struct Export: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Writes all messages with their credits, ordered by time; import reads it back.",
@@ -19,7 +19,7 @@ struct Export: ParsableCommand {
 
     @Option(help: "ndjson, json (an array) or csv.") var format: Format = .ndjson
     @Option(name: .shortAndLong, help: "The file. (default: standard output)") var output: String?
-    @Flag(help: "Begin CSV with a byte order mark, by which Excel recognises UTF-8.")
+    @Flag(help: "Start CSV with a byte order mark, so that Excel recognises UTF-8.")
     var bom = false
 
     func validate() throws {
@@ -53,17 +53,17 @@ struct Export: ParsableCommand {
                 progress.show(count)
             }
             try file.write(items.closing)
-            // The rates first: without them, the messages are no equal copy.
+            // The rates first: without them, an import would not be an exact copy.
             try rates?.close()
             try file.close()
             progress.end()
             note("exported \(counted(count, "message"))")
             guard format == .csv, output == nil else { return }
-            note("orbitalctl: the rates are left out; with --output they are in a second file")
+            note("orbitalctl: the rates are left out; with --output, they go to a second file")
         }
     }
 
-    /// The file for the rates, where the format has no place for them.
+    /// The file for the rates, for a format that cannot include them.
     private func ratesFile() throws -> OutputFile? {
         guard format == .csv, let output else { return nil }
         let file = try OutputFile(path: ratesPath(beside: output))

@@ -6,7 +6,7 @@ struct Sum: Equatable {
     var messages = 0
     var reports = 0
     var hundredths: Int128 = 0
-    /// Records that plain SQL left uncounted.
+    /// Records that plain SQL inserted as estimates.
     var estimates = 0
     /// Records that brought their own credits.
     var unpriced = 0

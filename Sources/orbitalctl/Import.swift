@@ -27,9 +27,9 @@ struct Import: ParsableCommand {
             """)
 
     @Argument(help: "The file; - is standard input.") var file: String
-    @Option(help: "ndjson, json (an array) or csv; found out from the content when not given.")
+    @Option(help: "ndjson, json (an array) or csv; by default detected from the content.")
     var format: Format?
-    @Option(help: "What separates CSV fields; found out from the header when not given.")
+    @Option(help: "The delimiter of CSV fields; by default detected from the header.")
     var delimiter: CSVDelimiter?
     @Option(help: "Where rejected messages go. (default: beside the file, .rejected.ndjson)")
     var rejects: String?
@@ -79,10 +79,10 @@ struct Import: ParsableCommand {
         }
     }
 
-    /// Stages an item; what is wrong with it, if anything.
+    /// Stages an item; returns its faults.
     private func stage(_ item: SourceItem, _ messages: MessageImport) throws -> [MessageFault]? {
         guard case .message(let content) = item.content else {
-            return [MessageFault("", .malformed, "A rate must be before the first message.")]
+            return [MessageFault("", .malformed, "Rates must come before the first message.")]
         }
         guard let message = content.recordedMessage else { return content.faults }
         return try messages.stage(message, line: item.line).map { [$0] }

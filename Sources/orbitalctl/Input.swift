@@ -1,8 +1,8 @@
 import CZlib
 import Foundation
 
-/// The bytes of a file or of standard input as UTF-8, read in pieces: unpacked when gzip packed them,
-/// converted when they are UTF-16 with a byte order mark.
+/// The bytes of a file or of standard input as UTF-8, read in pieces: unpacked if they are gzip,
+/// converted if they are UTF-16 with a byte order mark.
 final class Input {
     private let path: String
     private let file: gzFile
@@ -22,7 +22,7 @@ final class Input {
     init(path: String) throws {
         self.path = path == "-" ? "the input" : path
         let descriptor = path == "-" ? dup(STDIN_FILENO) : open(path, O_RDONLY | O_CLOEXEC)
-        // Reads what is not packed as it is.
+        // gzread passes a file that is not compressed through unchanged.
         guard descriptor >= 0, let file = gzdopen(descriptor, "rb") else {
             throw Failure(
                 message: "cannot read \(self.path): \(String(cString: strerror(errno)))",
@@ -56,8 +56,8 @@ final class Input {
         return byte
     }
 
-    /// Takes all bytes before one of which `isEnd` is true, or the end, and hands them to `take` in
-    /// pieces.
+    /// Reads up to the first byte for which `isEnd` is true, or to the end of the file, and passes
+    /// the bytes to `take` in pieces.
     @inline(__always)
     func read(
         until isEnd: (UInt8) -> Bool, _ take: (ArraySlice<UInt8>) -> Void
@@ -80,13 +80,13 @@ final class Input {
         return try peek()
     }
 
-    /// The first line, as far as it is in the first piece, not taken.
+    /// The first line, as far as it is in the first piece, without consuming it.
     func peekLine() throws -> ArraySlice<UInt8> {
         _ = try peek()
         return piece[index...].prefix { $0 != UInt8(ascii: "\n") }
     }
 
-    /// Reads another piece; there is none at the end.
+    /// Reads the next piece, which is empty at the end.
     private func fill() throws {
         index = 0
         repeat {
@@ -101,7 +101,7 @@ final class Input {
         let count = gzread(file, &bytes, UInt32(bytes.count))
         var code: Int32 = 0
         let words = gzerror(file, &code).map { String(cString: $0) } ?? ""
-        // A file that is cut off is read up to there without an error.
+        // A truncated file is read to its end without an error.
         guard count >= 0, code == Z_OK else {
             throw Failure(
                 message: "cannot read \(path): "
@@ -125,7 +125,7 @@ final class Input {
     }
 }
 
-/// Turns UTF-16 into UTF-8, piece by piece; half of a surrogate pair becomes what UTF-8 does not have.
+/// Converts UTF-16 to UTF-8, piece by piece; half of a surrogate pair becomes invalid UTF-8.
 struct UTF16Converter {
     private let isBigEndian: Bool
 
@@ -134,7 +134,7 @@ struct UTF16Converter {
 
     init(isBigEndian: Bool) { self.isBigEndian = isBigEndian }
 
-    /// Converts `piece`; what it ends with too early waits for the next one, or is lost at the end.
+    /// Converts `piece`; keeps an incomplete character for the next one, or drops it at the end.
     mutating func convert(_ piece: inout [UInt8]) {
         let bytes = rest + piece
         piece = []

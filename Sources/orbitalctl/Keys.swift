@@ -100,7 +100,7 @@ extension Tokenizers {
 }
 
 extension Settings {
-    /// The settings of an administrator's command: where nothing else is said, the installed service's.
+    /// The settings of an administrator's command; by default, those of the installed service.
     static func administrators() throws(SettingsError) -> Settings {
         try load(forAdministrator: true, export: exportToProcess)
     }

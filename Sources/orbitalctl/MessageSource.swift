@@ -20,9 +20,9 @@ struct SourceItem {
 
     /// What an item is.
     enum Content {
-        /// A message, or what is wrong with it.
+        /// A message, or its faults.
         case message(MessageItem)
-        /// A rate, which stands before the messages of an export.
+        /// A rate, which comes before the messages of an export.
         case rate(RateItem)
     }
 
@@ -51,11 +51,11 @@ extension SourceItem {
         "", .outOfRange, "The message is longer than 64 MiB.")
 }
 
-/// The bytes of an item, and no more than an item may have.
+/// The bytes of an item, up to the size limit.
 struct LimitedBytes {
     private(set) var bytes: [UInt8] = []
 
-    /// Whether there were more; then only the first are left, to show it by.
+    /// Whether there were more; then only the first bytes are kept, to show the item.
     private(set) var isTooLong = false
 
     mutating func append(_ piece: ArraySlice<UInt8>) {

@@ -11,7 +11,7 @@ final class OutputFile {
 
     /// Opens `path`, nil being standard output; a pipe or a device is written as it is.
     ///
-    /// `newMode` is for a file that is not there yet.
+    /// `newMode` is for a file that does not exist yet.
     init(path: String?, newMode: mode_t = 0o600) throws {
         self.path = path
         guard let path else {

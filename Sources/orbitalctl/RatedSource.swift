@@ -4,14 +4,14 @@ import Usage
 
 /// The items of a file, and before them the rates that an export has written.
 struct RatedSource: MessageSource {
-    /// The rates; none for a file that brings none.
+    /// The rates; empty if the file has none.
     private(set) var rates: [CreditRate] = []
 
     private var source: any MessageSource
     private var first: SourceItem?
 
-    /// Reads the rates of `source`, the file at `path`: those before its first message, or for CSV
-    /// those of the file beside it.
+    /// Reads the rates of `source`, the file at `path`: those before its first message or, for CSV,
+    /// those in the file beside it.
     init(_ source: any MessageSource, path: String, delimiter: CSVDelimiter?) throws {
         var rated = source
         var item: SourceItem?
@@ -36,7 +36,7 @@ struct RatedSource: MessageSource {
         return try source.next()
     }
 
-    /// Takes the rates; and the item after them.
+    /// Takes the rates and the item after them.
     private static func takeRates(
         _ source: inout any MessageSource
     ) throws -> ([CreditRate], SourceItem?) {

@@ -25,7 +25,7 @@ struct Rates: ParsableCommand {
         }
     }
 
-    /// What an entry says, but for when it begins.
+    /// The terms of an entry, except for its start.
     struct Terms: ParsableArguments {
         @Option(name: .customLong("credits-per-100-tokens"), help: "Such as 40 or 38.50.")
         var creditsPer100Tokens: String
@@ -45,8 +45,8 @@ struct Rates: ParsableCommand {
             }
         }
 
-        /// The rate; refused while its tokenizer has no vocabulary here, because nothing could be
-        /// recorded at it.
+        /// The rate; refused if the vocabulary of its tokenizer is missing here, because nothing
+        /// could be recorded at it.
         func rate(from instant: Timestamp?) throws -> CreditRate {
             if let encoding = TokenEncoding(rawValue: tokenizer) {
                 try Tokenizers(of: try Settings.administrators()).tokenizer(encoding)
@@ -57,12 +57,12 @@ struct Rates: ParsableCommand {
                 minimum: price(minimum) ?? Credits(hundredths: 0))
         }
 
-        /// Warns of what the rate means for programs that record with plain SQL.
+        /// Warns about the consequences for programs that record with plain SQL.
         func warn() {
             guard tokenizer != "characters" else { return }
             note(
                 "orbitalctl: plain SQL cannot count tokens: its records are estimates (4 characters "
-                    + "a token) until `orbitalctl recount` counts them")
+                    + "a token) until `orbitalctl recount` replaces them")
         }
 
         private func price(_ text: String) -> Credits? {
@@ -72,7 +72,7 @@ struct Rates: ParsableCommand {
 
     struct First: ParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Replaces the first entry, while nothing is recorded.")
+            abstract: "Replaces the first entry; possible only until the first record.")
 
         @OptionGroup var terms: Terms
 
@@ -87,8 +87,8 @@ struct Rates: ParsableCommand {
 
     struct Add: ParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Adds an entry, which applies from an instant in the future on.",
-            discussion: "Records dated further ahead keep their credits, and are listed.")
+            abstract: "Adds an entry, which applies from a time in the future.",
+            discussion: "Records that are dated later keep their credits; the command lists them.")
 
         @Option(help: "A date (midnight UTC) or RFC 3339; later than every entry and record.")
         var effectiveFrom: String
@@ -100,7 +100,7 @@ struct Rates: ParsableCommand {
             }
             guard from > .now else {
                 throw ValidationError(
-                    "--effective-from must be in the future: the past has its prices already.")
+                    "--effective-from must be in the future: prices of the past cannot change.")
             }
         }
 

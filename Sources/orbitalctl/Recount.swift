@@ -7,11 +7,11 @@ import UsageStore
 /// Replaces estimates by exact counts.
 struct Recount: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Counts the tokens of records that plain SQL left as estimates.",
+        abstract: "Counts the tokens of records that plain SQL inserted as estimates.",
         discussion: """
             Updates token count, tokenizer and credits of estimates, and no other record. Each batch \
-            is a transaction: when it is stopped, run it again. Exit status 1 when records were \
-            skipped because other transactions are changing them.
+            is a transaction: if the command is stopped, run it again to continue. Exit status 1 \
+            if records were skipped because other transactions were changing them.
             """)
 
     @Flag(help: "Only report what would change.") var dryRun = false

@@ -13,7 +13,7 @@ struct TokenizerFiles: ParsableCommand {
 
     struct Prepare: ParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Writes the files that load a vocabulary within a millisecond.",
+            abstract: "Writes files from which a vocabulary loads in about a millisecond.",
             discussion: """
                 For each NAME.tiktoken, the published file of an encoding, NAME.prepared is written \
                 beside it, unless it is there already. It saves each CGI request 50 ms.
@@ -29,7 +29,7 @@ struct TokenizerFiles: ParsableCommand {
                 for encoding in TokenEncoding.allCases {
                     if try tokenizers.tokenizer(encoding).isPrepared { continue }
                     let path = "\(directory)/\(encoding.rawValue).prepared"
-                    // Written beside it, then renamed: a responder may have the old one mapped.
+                    // Written beside the old one, then renamed: a responder may have mapped it.
                     let file = try OutputFile(path: path, newMode: 0o644)
                     try file.write(try Tokenizer.prepared(encoding, directory: directory))
                     try file.close()
@@ -44,6 +44,6 @@ extension TokenizerUnavailable {
     /// What an administrator can do.
     var remedy: String {
         "run: deploy/dev/tokenizers \(directory), in a clone of the repository; the package and the "
-            + "images bring the vocabularies along"
+            + "images include the vocabularies"
     }
 }

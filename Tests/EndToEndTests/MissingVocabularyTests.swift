@@ -2,13 +2,13 @@ import Foundation
 import TestSupport
 import Testing
 
-/// A vocabulary that the price list needs and that is not in `TOKENIZER_DIRECTORY`.
+/// A vocabulary that the price list needs is missing in `TOKENIZER_DIRECTORY`.
 @Suite(.timeLimit(.minutes(2))) struct `A missing vocabulary` {
     private let directory = TemporaryFolder.shared.file("tokenizers")
     private let site: Site
     private let key: String
 
-    /// Begins with characters as the measure until 2022, and o200k_base from then on.
+    /// Starts with a price list that counts characters until 2022, and o200k_base after that.
     init() throws {
         try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
         site = try Site(["TOKENIZER_DIRECTORY": directory.path])
@@ -68,7 +68,7 @@ import Testing
             #expect(answer.fields["retry-after"] == "30")
             #expect(
                 answer.body.contains(
-                    #""detail":"The price of this time needs the tokenizer o200k_base, whose vocabulary is missing on the server. Send the request again later.","#
+                    #""detail":"The price at this time needs the tokenizer o200k_base, whose vocabulary is missing on the server. Send the request again later.","#
                 ), "\(answer.body)")
         }
         #expect(try site.database.value("SELECT count(*) FROM usage_record") == "0")
@@ -95,7 +95,7 @@ import Testing
                 #"{"name":"tokenizer","status":"unhealthy","message":"The vocabulary of the tokenizer o200k_base, which the price list needs, is missing or damaged."}]"#
             ), "\(ill.body)")
         #expect(!ill.body.contains(directory.path))
-        // A rate by characters is recorded all the same.
+        // Messages at a rate by characters are recorded nevertheless.
         #expect(try post(Self.past).status == 201)
         try FileManager.default.copyItem(
             atPath: Repository.path(".run/tokenizers/o200k_base.tiktoken"),

@@ -152,12 +152,12 @@ import Testing
             try site.database.value(
                 "SELECT string_agg(message_id::text, ' ' ORDER BY message_id) FROM usage_record WHERE message_text = 'y'"
             ) == "3 4 5 6")
-        // After the last one there is none.
+        // After the last id, none is left.
         try site.database.run(
             "SELECT setval('usage_record_message_id_seq', \((1 << 53) - 2))")
         let none = try post(#"{"message_text":"z"}"#)
         #expect(none.status == 503, "\(none.body)")
-        #expect(site.responder.program.output.contains("no message_id is left to choose"))
+        #expect(site.responder.program.output.contains("no message_id is left to assign"))
         #expect(try post(#"{"message_id":9,"message_text":"z"}"#).status == 201)
         let error = #expect(throws: PostgresError.self) {
             try site.database.run(

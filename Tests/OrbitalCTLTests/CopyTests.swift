@@ -52,7 +52,7 @@ import Testing
             """)
     }
 
-    /// What readers see: the list and the receipts, and what is behind them.
+    /// What readers see, the list and the receipts, and the columns behind them.
     private func contents(_ database: Database) throws -> [String] {
         let pages = try ["/usage", "/usage/3", "/usage/5", "/usage/11", "/usage/12", "/usage/20"]
             .map { path in
@@ -97,7 +97,7 @@ import Testing
                 ": 0 differences; 2 records brought their own credits; 1 record is an estimate\n"))
         #expect(try run(copy, export).status == 0)
         #expect(try Data(contentsOf: URL(fileURLWithPath: file)) == first)
-        // Once more is a repetition, whatever rates have been added to the copy meanwhile.
+        // A second import adds nothing, even if rates were added to the copy in the meantime.
         try copy.run(
             """
             INSERT INTO credit_rate (effective_from, tokenizer, hundredths_per_100_tokens, minimum_hundredths)
@@ -134,7 +134,7 @@ import Testing
         #expect(refused.status == 65)
         #expect(
             refused.errors == """
-                orbitalctl: rate 1 of the file is from the beginning: 12.50 credits for 100 tokens, at least 0.00, tokens by characters; in the database it is from the beginning: 40.00 credits for 100 tokens, at least 1.00, tokens by characters. An export can be imported where nothing is recorded, or where its rates are those in force
+                orbitalctl: rate 1 of the file is from the beginning: 12.50 credits for 100 tokens, at least 0.00, tokens by characters; in the database it is from the beginning: 40.00 credits for 100 tokens, at least 1.00, tokens by characters. An export needs a database without records, or one whose price list has the same rates
 
                 """)
         #expect(try other.value("SELECT count(*) FROM usage_record") == "2")
@@ -178,7 +178,7 @@ import Testing
         let cases = [
             (
                 #""token_count":5"#, #""token_count":6"#,
-                "token_count is not what o200k_base counts: 5."
+                "token_count is not the count by o200k_base, 5."
             ),
             (#""rate":2"#, #""rate":3"#, "its rate is not the one in force at its timestamp"),
             (#""rate":2"#, #""rate":9"#, "rate is 9, but the file has 4 rates."),

@@ -2,7 +2,7 @@ import Foundation
 import TestSupport
 import Testing
 
-/// The price list of an installation that is new, or whose records are dated ahead.
+/// The price list of a new installation, or of one with records that are dated ahead.
 @Suite(.timeLimit(.minutes(2))) struct `orbitalctl rates` {
     private func run(_ database: Database, _ arguments: String...) throws -> Program.Outcome {
         try Program.run(
@@ -33,9 +33,9 @@ import Testing
                 3 records dated more than five minutes ahead keep their credits: message_id 2, 4, 3
 
                 """)
-        // One more price, after which the third record still has the first.
+        // After another price, the third record still has the first price.
         #expect(try add(database, inDays: 60).status == 0)
-        // A nearer day, for which verify need not sum up 8,000 years.
+        // A closer date, so that verify does not have to sum 8,000 years.
         try database.run(
             """
             SET session_replication_role = replica;
@@ -81,7 +81,7 @@ import Testing
                 == "from the beginning: 12.50 credits for 100 tokens, at least 0.00, tokens by o200k_base; 0 records\n"
         )
         #expect(try database.value("SELECT usage_revision()") != revision)
-        // A copy of another price list: dates in the past, too, as long as nothing is recorded.
+        // A copied price list may have dates in the past, as long as nothing is recorded.
         try database.run(
             """
             INSERT INTO credit_rate (effective_from, tokenizer, hundredths_per_100_tokens, minimum_hundredths)
@@ -94,7 +94,7 @@ import Testing
         #expect(late.status == 65)
         #expect(
             late.errors == """
-                orbitalctl: messages are recorded already, so the first rate cannot be replaced; add a later one with: orbitalctl rates add
+                orbitalctl: messages are already recorded, so the first rate cannot be replaced; add a later one with: orbitalctl rates add
 
                 """)
         #expect(

@@ -10,7 +10,7 @@ extern "C" {
 
 enum json_kind {
     JSON_NULL, JSON_FALSE, JSON_TRUE, JSON_NUMBER, JSON_STRING, JSON_ARRAY, JSON_OBJECT,
-    JSON_BROKEN_STRING  // it has half of a surrogate pair
+    JSON_BROKEN_STRING  // contains half of a surrogate pair
 };
 
 // A member of the object that was read; the bytes lie in the text.
@@ -29,21 +29,21 @@ struct json_value {
     enum json_kind kind;
     size_t member_count;  // may be more than there is room for
     struct json_member members[JSON_MEMBER_LIMIT];
-    bool is_cut;          // whether what follows some member was not looked at
+    bool is_cut;          // whether some members were not parsed
     size_t end;           // the offset after it
     const char *error;    // what is wrong, or NULL
 };
 
-// Overwrites each escape of half a surrogate pair with bytes that UTF-8 does not have, which
-// json_read recognises. The text from offset to end must be UTF-8, and must not have been read.
+// Overwrites each escape of half a surrogate pair with bytes that are invalid in UTF-8, which
+// json_read recognises. The text from offset to end must be UTF-8 that has not been read yet.
 void json_mark_half_pairs(char *text, size_t offset, size_t end);
 
 // Reads the value that begins at text + offset, and writes the characters of its strings over
-// themselves. The text must be UTF-8 but for marked half pairs, and end with NUL. After an error,
-// end is where it was noticed.
+// themselves. The text must be UTF-8, except for marked half pairs, and end with NUL. After an
+// error, end is the offset where it was detected.
 //
-// Behind a number that is too large, and below JSON_DEPTH_LIMIT levels, only strings and brackets
-// are looked at: the value is cut.
+// After a number that is too large, or below JSON_DEPTH_LIMIT levels, the rest of the value is not
+// parsed, only its strings and brackets: is_cut is set.
 void json_read(char *text, size_t offset, struct json_value *value);
 
 #ifdef __cplusplus
