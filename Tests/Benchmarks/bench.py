@@ -119,7 +119,7 @@ class Benchmark:
         del pages["static"]
         with load.Changes(url):
             self.note("pages of 1,000, 100 changes a second, per s", by_turns(pages, self.rounds))
-        # Nobody asks the database here. The others ask it for each /health, ours twice a second at most.
+        # /health/live makes no query. For /health, the others query the database each time, ours twice a second at most.
         self.note("/health/live, per s", by_turns({
             name: lambda a=service.nginx.address: load.requests_per_second(f"{a}/health/live")
             for name, service in services.items()

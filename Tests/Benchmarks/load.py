@@ -37,7 +37,7 @@ def fill(url, count):
 
 
 def change(url):
-    """One more record, later than all others up to now."""
+    """Inserts a record that is later than all others, but not in the future."""
     psql(url, """
         INSERT INTO usage_record ("timestamp", message_text)
         SELECT least(max("timestamp") + interval '1 s', now()), 'one more' FROM usage_record""")

@@ -3,7 +3,7 @@ import Postgres
 import TestSupport
 import Testing
 
-/// What monitors, scripts and spreadsheets send, each test named after its symptom.
+/// What monitors, scripts and spreadsheets send; each test is named after its symptom.
 @Suite(.timeLimit(.minutes(2))) struct `The API, as real clients use it,` {
     @Test func `is healthy for a monitor that adds a parameter`() throws {
         let site = try Site()
@@ -20,7 +20,7 @@ import Testing
         defer { site.stop() }
         let name = try #require(try site.database.value("SELECT current_database()"))
         let other = try Database()
-        // In one command, so that less than the half second passes for which health is cached.
+        // In one command, so that it takes less than the half second for which health is cached.
         let script = """
             set -e
             get() { curl -sS -o /dev/null -w '%{http_code} ' --unix-socket "$SOCKET" "http://localhost$1"; }
@@ -51,7 +51,7 @@ import Testing
         ] {
             #expect(try summary("?from=2020-01-01&to=\(to)").granularity == granularity, "\(to)")
         }
-        // The day that Apia skipped makes 366 of 367.
+        // Apia skipped a day, so these 367 dates are 366 days.
         #expect(
             try summary("?from=2011-06-01&to=2012-06-02&tz=Pacific/Apia").granularity == "day")
         #expect(try summary("").granularity == "day")

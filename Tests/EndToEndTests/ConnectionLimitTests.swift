@@ -21,7 +21,7 @@ import Testing
         return (database, database.url.replacing("orbital@", with: "\(role)@"))
     }
 
-    /// What a crowd of `clients` gets in a few seconds; the responder's log besides.
+    /// The responses to `clients` concurrent clients in a few seconds, and the responder's log.
     private func crowd(_ clients: Int, connections: Int) throws -> (crowd: Crowd, log: String) {
         let (database, url) = try limited(connections)
         let key = try database.key()

@@ -44,7 +44,7 @@ import UsageStore
     @Test func `is what plain SQL records at such a price, until recount counts it`() throws {
         defer { site.stop() }
         try insert("1, 2")
-        // These are no estimates: characters, credits of the writer, and an exact count.
+        // These are not estimates: a rate by characters, the writer's own credits, an exact count.
         try database.run(
             """
             INSERT INTO usage_record
@@ -144,7 +144,7 @@ import UsageStore
             INSERT INTO credit_rate (effective_from, tokenizer, hundredths_per_100_tokens, minimum_hundredths)
             VALUES ('2023-01-01Z', 'cl100k_base', 2000, 1)
             """)
-        // The responder has counted by o200k_base so far.
+        // Until now, the responder has counted with o200k_base.
         #expect(try post(2, "/usage/estimate").body.contains(#""tokenizer":"cl100k_base""#))
         #expect(try post(2).body.contains(#""credits_used":0.40"#))
         #expect(try columns() == "2|2|cl100k_base|40|3")

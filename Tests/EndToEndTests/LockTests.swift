@@ -2,7 +2,7 @@ import Postgres
 import TestSupport
 import Testing
 
-/// Somebody holds a lock on the table, as `ALTER TABLE` and `TRUNCATE` do.
+/// Another transaction locks the table, as `ALTER TABLE` and `TRUNCATE` do.
 @Suite(.timeLimit(.minutes(2))) struct `A locked table` {
     @Test func `holds a page and a receipt for two seconds and not for as long as the lock`() throws
     {

@@ -3,7 +3,7 @@ import Postgres
 import TestSupport
 import Testing
 
-/// What may be recorded is the same through every entry point.
+/// Every entry point accepts the same messages.
 @Suite(.timeLimit(.minutes(2))) struct `A message through HTTP, import and SQL` {
     private let site: Site
     private let database: Database
@@ -33,7 +33,7 @@ import Testing
             environment: ["DATABASE_URL": database.url], input: input)
     }
 
-    /// The ids that are recorded, after which nothing is.
+    /// The recorded ids; deletes the records afterwards.
     private func recorded() throws -> String {
         let ids = try database.value(
             "SELECT string_agg(message_id::text, ' ' ORDER BY message_id) FROM usage_record")
@@ -41,7 +41,7 @@ import Testing
         return ids ?? ""
     }
 
-    /// Records each message by every entry point; the ids that each has recorded.
+    /// Sends each message to every entry point; returns the ids that each has recorded.
     private func recordEverywhere(_ messages: [[String: Any]]) throws -> [String] {
         let lines = try messages.map {
             String(decoding: try JSONSerialization.data(withJSONObject: $0), as: UTF8.self)
@@ -51,7 +51,7 @@ import Testing
         var found = [try recorded()]
         _ = try orbitalctl(["import", "-", "--rejects", rejects], input: lines)
         found.append(try recorded())
-        // SQL cannot even say NUL: a string of libpq ends there.
+        // SQL text cannot contain NUL: libpq's strings end there.
         for message in messages where !message.values.contains(where: { "\($0)".contains("\0") }) {
             _ = try? database.connection.query(
                 """
@@ -145,11 +145,11 @@ import Testing
             check.output.contains(
                 "FAULT  records: 2 are dated before 2000 or more than five minutes ahead, such as message_id 1, 2\n"
             ), "\(check.output)")
-        // A retry of such a message is free, as ever.
+        // A retry of such a message is free, too.
         let retry = #"{"message_id":1,"timestamp":"1970-01-01T00:00:00Z","message_text":"x"}"#
         #expect(try post(retry).body.contains(#""status":"duplicate""#))
         #expect(try site.curl("/usage").body.contains(#""timestamp":"1970-01-01T00:00:00Z""#))
-        // As an object mapper does it, with all columns.
+        // As an ORM does, with all columns.
         try database.run(
             "UPDATE usage_record SET report_name = 'r', \"timestamp\" = \"timestamp\" WHERE message_id < 3"
         )

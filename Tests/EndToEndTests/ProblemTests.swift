@@ -69,7 +69,7 @@ import Testing
         #expect(try names("cursor=AAAA&tz=Mars/Base&sort=x") == ["tz", "sort", "cursor"])
         let page = try site.curl("/usage?limit=1").body
         let cursor = try #require(page.firstMatch(of: /"next_cursor":"([^"]+)"/)).1
-        // Whether it belongs to this query is not known before the rest is sound.
+        // Whether it belongs to this query is only known if the rest of the query is valid.
         #expect(try names("cursor=\(cursor)&limit=0") == ["limit"])
         #expect(try names("cursor=\(cursor)&sort=message_id") == ["cursor"])
     }
@@ -92,7 +92,7 @@ import Testing
         #expect(try site.curl("/404.html", browser).status == 404)
         try check(site.curl("/nothing", ["-H", "Accept: */*"]), 404, instance: "/nothing")
         try check(site.curl("/404.html"), 404, instance: "/404.html")
-        // Of the API, everything is JSON.
+        // Below the API's paths, everything is JSON.
         try check(site.curl("/usage/nothing", browser), 404, instance: "/usage/nothing")
         #expect(try site.curl("/docs", browser).status == 200)
     }

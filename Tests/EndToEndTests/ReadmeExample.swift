@@ -1,7 +1,7 @@
 import Foundation
 import TestSupport
 
-/// A `$` line of the README, and what it is said to print.
+/// A `$` line of the README, and its documented output.
 struct ReadmeExample {
     /// What a person types.
     let command: String
@@ -30,7 +30,7 @@ struct ReadmeExample {
         return examples
     }
 
-    /// Text without the revision, which changes from database to database.
+    /// Text without the revision, which differs between databases.
     static func masked(_ text: String) -> String {
         text.replacing(/"revision":[0-9]+/, with: #""revision":0"#)
     }

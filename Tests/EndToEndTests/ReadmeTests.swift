@@ -2,8 +2,8 @@ import Foundation
 import TestSupport
 import Testing
 
-/// The README's own curl lines, run as they stand, each on what those before it have made; `make run`
-/// runs those of the quickstart on the demo.
+/// The README's curl lines, run unchanged and in order; the test of `make run` runs those of the
+/// quickstart on the demo.
 @Suite(.timeLimit(.minutes(2))) struct `The README` {
     @Test func `shows what curl prints`() throws {
         let site = try Site()

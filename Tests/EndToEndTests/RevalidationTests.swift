@@ -2,9 +2,9 @@ import Foundation
 import TestSupport
 import Testing
 
-/// What caches and servers in between make of ETag and Vary.
+/// ETag and Vary through caches and proxies.
 @Suite(.timeLimit(.minutes(2))) struct `Revalidation` {
-    /// The line `Vary` of each answer; more than one would be joined by a comma.
+    /// The `Vary` of each response; several header lines would be joined by a comma.
     private func vary(_ site: Site, _ path: String, _ options: [String]) throws -> [String?] {
         let tag = try site.curl(path, ["--head"] + options).fields["etag"] ?? ""
         let kinds = [
@@ -14,7 +14,7 @@ import Testing
         return try kinds.map { try site.curl(path, $0 + options).fields["vary"] }
     }
 
-    /// The body goes nowhere: it is no text.
+    /// The body is discarded, because it is not text.
     private static let headOfCompressed = [
         "-H", "Accept-Encoding: gzip", "-o", "/dev/null", "-D", "-",
     ]
@@ -89,7 +89,7 @@ import Testing
         }
         let first = try curl([])
         #expect(first.fields["content-encoding"] == "gzip")
-        // Apache puts the names together, and blanks nowhere.
+        // Apache joins the names without blanks.
         let names = first.fields["vary"]?.split(separator: ",").map { $0.filter { $0 != " " } }
         #expect(names?.sorted() == ["Accept", "Accept-Encoding", "Authorization"])
         let tag = try #require(first.fields["etag"])

@@ -34,7 +34,7 @@ import Testing
             #expect(after[name] as? Int == before[name] as? Int, "\(name)")
         }
         #expect(responder.program.output.contains("removed or replaced; created it again"))
-        // A client that had connected before is served, too.
+        // A client that had connected before the file was removed is served, too.
         connected.get("/health/live")
         #expect(connected.answer()?.hasPrefix("Status: 200") == true)
         #expect(responder.stop() == 0)

@@ -3,7 +3,7 @@ import Foundation
 import TestSupport
 import Testing
 
-/// A pipe that takes no more, for a program's standard error.
+/// A full pipe as a program's standard error.
 private final class FullPipe {
     let writer: FileHandle
     private let reader: FileHandle
@@ -20,7 +20,7 @@ private final class FullPipe {
         try #require(fcntl(end, F_SETFL, flags) == 0)
     }
 
-    /// The lines that are written into it until the last writer ends.
+    /// The lines that are written to it until the last writer closes it.
     func lines() throws -> [String] {
         try writer.close()
         return String(decoding: reader.readDataToEndOfFile(), as: UTF8.self)
@@ -66,7 +66,7 @@ private struct Line: Decodable {
         return process
     }
 
-    /// What the responder ends with; every line must be whole.
+    /// The responder's last log lines; every line must be complete.
     private func end(_ process: Process) throws -> [Line] {
         kill(process.processIdentifier, SIGTERM)
         let lines = try pipe.lines().map {
@@ -77,7 +77,7 @@ private struct Line: Decodable {
         return lines
     }
 
-    /// Sends a request with a key, which is looked up before the path is.
+    /// Sends a request with a key, which is looked up before the path is routed.
     private func client(_ path: String) -> FastCGIClient {
         let client = FastCGIClient(self.path)
         let key = "Bearer orb_000000000000_\(String(repeating: "x", count: 43))"
@@ -102,7 +102,7 @@ private struct Line: Decodable {
         #expect(ContinuousClock.now - start < .seconds(2))
         let lines = try end(process)
         #expect(lines.contains { $0.message == "stopped" })
-        // They all say the same, so few of them are written, and one says how many there were.
+        // They are all the same error, so few are written, and one says how many more there were.
         let unavailable = lines.filter { $0.message == "database unavailable" }
         #expect(unavailable.count < 40 && unavailable.first?.repeated == nil, "\(lines)")
         #expect(unavailable.map { $0.repeated ?? 1 }.reduce(0, +) == 40, "\(lines)")

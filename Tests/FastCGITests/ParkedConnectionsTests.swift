@@ -3,7 +3,7 @@ import Testing
 @testable import FastCGI
 
 @Suite struct `Parked connections` {
-    /// The same as two arrays, which is slow and simple.
+    /// The same with two arrays: slow, but simple.
     private struct Model {
         var new: [Int32] = []
         var kept: [Int32] = []

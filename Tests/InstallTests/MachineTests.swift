@@ -1,7 +1,7 @@
 import TestSupport
 import Testing
 
-/// Whether this is root, and not in a container that forbids it.
+/// Whether this runs as root, and not in a container without the necessary rights.
 let mayMakeMachines =
     (try? Program.run(
         "/usr/bin/unshare",

@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 @Suite(.timeLimit(.minutes(1))) struct `A pool of connections` {
-    /// A database of whose connections a role may have one.
+    /// A database to which a role may have only one connection.
     private func single() throws -> (database: Database, url: String) {
         let database = try Database(isMigrated: false)
         let role = "single_\(UInt64.random(in: 0 ... .max))"
@@ -58,7 +58,7 @@ import Testing
                 }
                 if let lent { pool.giveBack(lent) }
             }.start()
-            // The thread waits once it has been refused, or knows of the refusal.
+            // The thread waits after it was refused, or if the pool knows of a refusal.
             #expect(eventually { pool.waitingCount == number })
         }
         pool.giveBack(first)

@@ -1,7 +1,7 @@
 import Postgres
 import Testing
 
-/// What libpq would take for the name of a database on the local socket, password included.
+/// Strings that libpq would take as a database name on the local socket, password included.
 @Suite struct `A connection string` {
     @Test(arguments: [
         ("postgresql+asyncpg://bob:s3cret@db.example:5432/orbital", ""),

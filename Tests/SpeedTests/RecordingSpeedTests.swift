@@ -4,7 +4,7 @@ import Testing
 
 @Suite(.timeLimit(.minutes(5))) struct `Recording` {
     @Test func `is as fast as promised, with every acknowledged message on disk`() throws {
-        // A server of its own: that of the other tests does not wait for the disk.
+        // A separate server: that of the other tests does not wait for the disk.
         let folder = TemporaryFolder.shared.file("durable").path
         let cluster = Repository.path("deploy/dev/cluster")
         #expect(try Program.run(cluster, ["start", folder]).status == 0)
@@ -33,7 +33,7 @@ import Testing
             ])
     }
 
-    /// Loading a vocabulary from the published file takes each CGI process 50 ms.
+    /// Loading a vocabulary from the published file would cost each CGI process 50 ms.
     @Test func `takes a CGI request hardly longer where it counts exact tokens`() throws {
         let database = try Database()
         try database.run(

@@ -82,7 +82,7 @@ public final class Database {
         try run("VACUUM (ANALYZE) usage_record")
     }
 
-    /// Adds records as another server's replication does: of any time, each with credits and a rate.
+    /// Adds records with any timestamp, credits and rate, as replication does.
     ///
     /// The rows are of message_id, timestamp, message_text, credit_hundredths and credit_rate_id.
     public func replicate(_ rows: String) throws {

@@ -1,6 +1,6 @@
 /// Why a script of `Tests` failed: the end of what it printed.
 public struct ScriptFailure: Error, CustomStringConvertible {
-    /// What the script said.
+    /// The script's output.
     public let description: String
 
     init(_ script: String, _ outcome: Program.Outcome) {

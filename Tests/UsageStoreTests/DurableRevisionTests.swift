@@ -3,7 +3,7 @@ import Postgres
 import TestSupport
 import Testing
 
-/// Servers of these tests' own, which crash.
+/// Separate servers for these tests, which crash them.
 @Suite(.timeLimit(.minutes(2))) struct `A revision that was read` {
     private let insert =
         "INSERT INTO usage_record (\"timestamp\", message_text) VALUES (now(), 'x')"
@@ -14,7 +14,7 @@ import Testing
         return outcome.output.trimmingCharacters(in: .whitespacesAndNewlines)
     }
 
-    /// Ends the server at once, with what is in its memory only.
+    /// Kills the server, which loses everything that is only in its memory.
     private func crash(_ folder: String) throws {
         let file = URL(fileURLWithPath: folder + "/data/postmaster.pid")
         let line = try String(contentsOf: file, encoding: .utf8).split(separator: "\n").first
@@ -23,7 +23,7 @@ import Testing
         #expect(eventually { !FileManager.default.fileExists(atPath: file.path) })
     }
 
-    /// Changes of the revision that do not ask to be on disk.
+    /// Changes of the revision with asynchronous commit.
     private static let changes = [
         "SET synchronous_commit = off; #", "BEGIN; #; SET LOCAL synchronous_commit = off; COMMIT",
         "SET synchronous_commit = off; SET session_replication_role = replica; INSERT INTO usage_record (\"timestamp\", message_text, credit_hundredths) VALUES (now(), 'x', 1)",
@@ -36,7 +36,7 @@ import Testing
         throws
     {
         let folder = TemporaryFolder.shared.file("crash").path
-        // Nothing writes the log but a commit that waits for it.
+        // Only a commit that waits for the WAL writes it.
         let settings = ["wal_writer_delay=10s", "wal_writer_flush_after=1GB", "autovacuum=off"]
         func start() throws {
             _ = try cluster("start", folder, settings[0], settings[1], settings[2])

@@ -42,7 +42,7 @@ import UsageStore
         #expect(names.count { $0[2] == "A" } == 3)
         #expect(try database.store().missingTriggers() == [])
         for name in names {
-            // What fires for replication alone, or not for it where it must, is missing, too.
+            // A trigger that fires only for replication, or wrongly not for it, counts as missing.
             for state in ["DISABLE", "ENABLE REPLICA"] + (name[2] == "A" ? ["ENABLE"] : []) {
                 try database.run("ALTER TABLE \(name[0]) \(state) TRIGGER \(name[1])")
                 #expect(try database.store().missingTriggers() == [String(name[1])])

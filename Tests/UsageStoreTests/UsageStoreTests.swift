@@ -111,7 +111,7 @@ extension UsageStore {
         #expect(outcomes.withLock { $0 } == ["2019 created": 100, "2022 not counted": 100])
     }
 
-    /// What becomes of a message of that time, in words.
+    /// The outcome for a message of that time, as text.
     private func outcome(of time: String, _ store: UsageStore) -> String {
         let message = NewMessage(
             messageID: nil, timestamp: Timestamp(time), reportName: nil, text: "hello world")

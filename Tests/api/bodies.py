@@ -34,7 +34,7 @@ SINGLE = [
     (b'{"message_id":9223372036854775808,"message_text":"x"}', 422, "message_id", "out_of_range"),
     (b'{"message_id":-9223372036854775809,"message_text":"x"}', 422, "message_id", "out_of_range"),
     *[(body, 422, "message_text", "missing") for body in [b"{}", b"\xef\xbb\xbf{}", b'{"message_text":null}']],
-    # Half of a surrogate pair, a number that fits nowhere, and many levels are the fault of their member.
+    # Half of a surrogate pair, a number that is too large, and too many levels are faults of one member.
     *[(rb'{"message_text":"a%b"}' % half, 422, "message_text", "malformed") for half in [rb"\ud83d", rb"\uDFFFx", rb"\ud83d\ud83d\ude00"]],
     *[(b'{"message_text":"x","message_id":%b}' % number, 422, "message_id", "out_of_range") for number in [
         b"1e400", b"-1e400", b"1e19", b"9" * 400, b'1e400,"timestamp":["]"]']],
@@ -114,7 +114,7 @@ def check_batch(poster, url):
         found = [(r["index"], r["errors"][0]["name"], r["errors"][0]["code"]) for r in answer["results"] if r["status"] == "invalid"]
         assert found == expected
         assert psql(url, "SELECT count(*), count(*) FILTER (WHERE message_text = 'good') FROM usage_record").strip() == f"{len(bad)}|{len(bad)}"
-    # In lines, what is not JSON spoils its own line only.
+    # In NDJSON, a line that is not JSON is the only invalid one.
     lines = [b'{"message_id":1,"message_text":"a"}', b"{", rb'{"message_text":"\ud800"}', b'{"message_id":2,"message_text":"b"} x', b'{"message_id":3,"message_text":"c"}']
     psql(url, "TRUNCATE usage_record")
     status, answer, _ = poster.post("/usage", b"\r\n".join(lines), "application/x-ndjson")
@@ -123,7 +123,7 @@ def check_batch(poster, url):
 
 
 def check_broken_arrays(poster, url):
-    """What leaves the structure of an array unreadable spoils it all, and the index is named."""
+    """If the structure of an array cannot be parsed, the whole body is a 400 that names the index."""
     psql(url, "TRUNCATE usage_record")
     good = '{"message_id":1,"message_text":"a"}'
     for body, name in [
@@ -170,7 +170,7 @@ def check_good(poster, url):
         assert status == 409 and answer["errors"][0]["name"] == "message_id", answer
     unnamed = {k: v for k, v in GOOD.items() if k != "report_name"}
     assert post(unnamed)[0] == 409
-    # Absent is absent, however it is written; and a byte order mark is not part of a body.
+    # `null` is the same as an absent member; and a byte order mark is not part of a body.
     nulls = {"message_id": None, "timestamp": None, "report_name": None}
     assert post({**nulls, "message_text": "x"})[0] == 201
     psql(url, "DELETE FROM usage_record WHERE message_id <> 1")

@@ -1,4 +1,4 @@
-"""How much longer one CGI request takes that counts tokens exactly than one that counts characters.
+"""How much longer a CGI request takes if it counts exact tokens instead of characters.
 
 usage: counting_cgi.py ROUNDS LIMIT_MS DATABASE_URL PROGRAM TOKENIZER_DIRECTORY
 
@@ -24,7 +24,7 @@ def body(year):
 
 
 def measure():
-    """The median of each kind, in turns."""
+    """The median time of each kind; the requests alternate."""
     times = {"characters": [], "o200k_base": []}
     for _ in range(rounds + 2):
         for tokenizer, year in (("characters", 2021), ("o200k_base", 2022)):
@@ -43,7 +43,7 @@ def measure():
     return medians["o200k_base"] - medians["characters"]
 
 
-# What else the machine does only adds: one series in three that fits is the program's own time.
+# Other load can only add time, so it is enough if one series of three is fast enough.
 differences = []
 while len(differences) < 3:
     differences.append(measure())

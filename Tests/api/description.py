@@ -166,7 +166,7 @@ def check_parameters(url, key):
 OTHER = {"from": "2024-01-02", "to": "2024-01-02", "tz": "Asia/Tokyo", "report_name": "x", "has_report": "true",
          "min_credits": "1", "max_credits": "9", "sort": "credits_used", "limit": "1", "format": "csv",
          "totals": "true", "granularity": "month", "bom": "true"}
-# What a parameter needs beside it.
+# Other parameters that a parameter requires.
 NEEDED = {"bom": {"format": "csv"}}
 
 

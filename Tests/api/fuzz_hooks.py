@@ -62,7 +62,7 @@ def settle(query):
 
 
 def is_lenient(value):
-    """Whether it is a boolean to this API, though not to JSON Schema: `1`, or Python's `True`."""
+    """Whether this API accepts it as a boolean although JSON Schema does not: `1`, or Python's `True`."""
     is_plain = isinstance(value, bool) or value in ("true", "false")
     return not is_plain and str(value).lower() in ("true", "false", "0", "1")
 
@@ -107,8 +107,8 @@ def before_call(context, case, kwargs):
 def filter_failure(context, failure, case, response):
     """Drops what is no failure, though it looks like one to whoever knows the schema only."""
     if isinstance(failure, RejectedPositiveData) and response.status_code in (400, 422):
-        # What is left of contradictions, such as bounds that a time zone reverses; and times of
-        # messages that the schema cannot limit: before 2000, or in the future.
+        # The remaining contradictions, such as bounds that a time zone reverses; and timestamps that the schema
+        # cannot exclude: before 2000, or in the future.
         codes = {fault["code"] for fault in json.loads(response.content)["errors"]
                  if (fault["name"], fault["code"]) != ("timestamp", "out_of_range")}
         return not codes <= {"reversed", "too_many_buckets", "in_the_future"}

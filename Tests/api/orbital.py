@@ -88,7 +88,7 @@ class Record:
 
 
 def insert(records):
-    """The SQL that inserts records, as another server's would come: of any time."""
+    """The SQL that inserts records with any timestamp, as replication from another server does."""
     lines = []
     for record in records:
         name = "\\N" if record.name is None else "".join(

@@ -191,7 +191,7 @@ def main(socket, url, seed, count):
 
 
 def check_long(client, rng, records):
-    """Years by week and month, decades in one sum; each is what comes without a granularity, too."""
+    """Years by week and month, decades in one sum; a query without a granularity gets the same."""
     for name in ZONES:
         tz = zone(name)
         start = datetime.date(rng.randrange(1971, 2026), rng.randrange(1, 13), rng.randrange(1, 29))

@@ -1,4 +1,4 @@
-"""Sends POST /usage/estimate and /usage the most expensive bodies of 8 MiB, and bounds what each takes of the responder."""
+"""Sends POST /usage/estimate and /usage the most expensive bodies of 8 MiB, and limits the responder's time and memory."""
 
 import os
 import string
@@ -11,7 +11,7 @@ from orbital import Client
 SIZE = 8 * 2**20
 # About 88 MB and 0.2 s were measured, for 180,000 faults in an answer of 18 MB.
 MEGABYTES, SECONDS = 100, 1
-# Eight texts of 8 MiB at once, measured: 377 MB at the most, 187 MB of which stayed, before memory was returned.
+# Before memory was returned, eight concurrent texts of 8 MiB took up to 377 MB, 187 MB of which stayed.
 EIGHT_AT_ONCE, KEPT = 260, 40
 JSON, LINES = "application/json", "application/x-ndjson"
 # In this order, Unicode's normal form has them the other way round.
@@ -99,7 +99,7 @@ class Responder:
 
 
 def eight_at_once(socket, key, responder):
-    """The most memory for eight long texts at once, and what stays of it, in MB."""
+    """The peak memory for eight long texts at once, and how much of it stays allocated, in MB."""
     def post(number):
         body = filled(b"a", b'{"message_id":%d,"message_text":"' % (-1 - number), b'"}')
         client = Client(socket)
@@ -114,7 +114,7 @@ def eight_at_once(socket, key, responder):
     for thread in threads:
         thread.join()
     assert statuses == [201] * 8, statuses
-    # A worker returns what it has after its response.
+    # A worker frees its memory after it has responded.
     for _ in range(50):
         if responder.megabytes("VmRSS") <= KEPT:
             break

@@ -104,7 +104,7 @@ def test_nothing_is_cut_off_from_a_phone_to_a_wide_screen(site):
 
 
 def test_the_page_is_never_wider_than_a_window_that_has_just_become_narrower(site):
-    """Not even before the frame in which the chart is drawn anew: a scroll bar would flash up."""
+    """Not even before the frame in which the chart is redrawn: a scroll bar would flash."""
     with site.open() as page:
         page.locator("#chart").focus()
         page.keyboard.press("End")

@@ -1,4 +1,4 @@
-"""The axes of the chart: enough labels, each whole and true, and none where there is nothing."""
+"""The axes of the chart: enough labels, each complete and correct, and none in an empty chart."""
 
 import datetime
 
@@ -21,7 +21,7 @@ def test_an_empty_chart_has_no_axis(site):
 
 
 def labels(page, buckets, granularity, width):
-    """The texts under the axis of a chart of a width, as they are painted."""
+    """The labels under the axis of a chart of this width, as they are painted."""
     return page.evaluate("""async ([buckets, granularity, width]) => {
         const { ticksOf } = await import('/js/ticks.js');
         return ticksOf({ buckets, granularity }, width).map(({ text }) => text);
@@ -83,7 +83,7 @@ def test_a_label_under_hours_says_when_they_begin(site):
 
 
 def test_the_axis_has_exact_numbers(site):
-    """Its steps are 1, 2, 2.5 and 5, times ten as often as need be."""
+    """Its steps are 1, 2, 2.5 and 5, times a power of ten."""
     with site.open(SCRIPTS, is_live=False, may_fail=True) as page:
         numbers = [0, 0.25, 7.5, 125, 250, 1250, 1750, 12_500, 1_250_000, 2_500_000_000]
         texts = page.evaluate("""async numbers => {
@@ -102,7 +102,7 @@ def test_an_axis_of_messages_without_credits_has_zero_alone(site):
             const canvas = document.querySelector('#chart canvas');
             const copy = new OffscreenCanvas(canvas.width, canvas.height).getContext('2d');
             copy.drawImage(canvas, 0, 0);
-            // Left of the lines and above the one of zero.
+            // Left of the grid lines, and above the line of zero.
             return copy.getImageData(0, 0, 40, 200).data.some(value => value > 0);
         }""") is False
     site.sql("DELETE FROM usage_record WHERE message_id = 0")

@@ -1,12 +1,12 @@
-"""What axe finds in a page that keeps somebody out."""
+"""The accessibility faults that axe finds in a page."""
 
 from axe_playwright_python.sync_playwright import Axe
 
-# Where what is right stands, nobody asks; for thousands of elements that takes seconds.
+# Passed checks are not reported: for thousands of elements, the report takes seconds.
 OPTIONS = {"resultTypes": ["violations"]}
 
-# Contrast takes milliseconds for each text, and hundreds of texts of the documentation look alike: one is marked of
-# all that have the same classes, colours and size, from the root on.
+# Checking the contrast of a text takes milliseconds, and hundreds of texts of the documentation look alike. So of the
+# texts whose elements have the same classes, colours and size, from the root down, only one is marked.
 MARK = """() => {
     const looks = new Map([[null, ""]]), numbers = new Map();
     const look = element => {
@@ -32,7 +32,7 @@ UNMARK = "() => document.querySelectorAll('[data-look]').forEach(element => dele
 
 
 def barriers(page):
-    """Rules that are broken, each with some of the elements that break it."""
+    """The violated rules, each with some of the elements that violate it."""
     found = Axe().run(page, options=OPTIONS | {"rules": {"color-contrast": {"enabled": False}}}).response["violations"]
     page.evaluate(MARK)
     found += Axe().run(page, {"include": [["[data-look]"]]}, OPTIONS | {"runOnly": ["color-contrast"]}).response["violations"]

@@ -13,7 +13,7 @@ def middle(page, share):
 
 
 def frames(page):
-    """What is due at the next frames is done."""
+    """Waits until the work of the next frames is done."""
     page.evaluate("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done))))")
 
 
@@ -157,7 +157,7 @@ def test_bars_are_as_high_as_their_credits_and_have_the_colours_of_the_scheme(si
 
 
 def test_no_tip_of_a_bar_stays_after_a_zoom(site):
-    """Only a pointer that moves, or a key, reads a bar."""
+    """Only a moving pointer or a key opens the tip of a bar."""
     with site.open("/?from=2024-03-20&to=2024-03-30") as page:
         tip, period = page.locator("#chart-tip"), page.locator("#period")
         page.mouse.move(*middle(page, 0.25))
@@ -165,7 +165,7 @@ def test_no_tip_of_a_bar_stays_after_a_zoom(site):
         page.mouse.move(*middle(page, 0.55), steps=4)
         page.route("**/usage/summary*", lambda route: None)
         page.mouse.up()
-        # While the bars of the zoom are on their way, those that are there are not read.
+        # While the bars of the zoom are loading, the old bars have no tip.
         page.mouse.move(*middle(page, 0.56))
         page.mouse.move(*middle(page, 0.57))
         expect(tip).to_be_hidden()
@@ -181,7 +181,7 @@ def test_no_tip_of_a_bar_stays_after_a_zoom(site):
         wait_until_live(page)
         frames(page)
         expect(tip).to_be_hidden()
-        # By keyboard, while the pointer rests over the bars.
+        # With the keyboard, while the pointer rests over the bars.
         page.mouse.move(*middle(page, 0.3))
         expect(tip).to_be_visible()
         page.locator("#chart").focus()

@@ -16,8 +16,8 @@ from orbital import psql  # noqa: E402
 SITE = os.environ.get("SITE", "")
 DATABASE = os.environ.get("DATABASE_URL", "")
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
-# A document that loads nothing, for tests that only import one of the page's scripts; Chromium may ask for
-# /favicon.ico, which there is not.
+# A document that loads nothing, for tests that only import one of the page's scripts; Chromium may request
+# /favicon.ico, which does not exist.
 SCRIPTS = "/favicon.svg"
 # Nobody looks: a frame need not wait for a screen.
 UNLIMITED = ["--disable-frame-rate-limit", "--disable-gpu-vsync"]
@@ -89,7 +89,7 @@ class Site:
 
 
 def wait_until_live(page):
-    # It stays live while another view is read. A locator looks more often than an expectation does.
+    # It stays live while another view is loading. A locator polls more often than an expectation does.
     page.locator("body:has(#state[data-kind=live]) main[data-shows=this]").wait_for(timeout=15_000)
 
 

@@ -55,7 +55,7 @@ def answer(operation):
 
 
 def press_all(buttons):
-    """Presses all at once: a pointer that comes to each takes a second on the way."""
+    """Presses all at once: moving the pointer to each would take a second."""
     buttons.evaluate_all("buttons => buttons.filter(button => button.checkVisibility()).forEach(button => button.click())")
 
 

@@ -1,10 +1,10 @@
-"""Ids and sums with more digits than a double has: the page shows every one of them."""
+"""Ids and sums with more digits than a double holds: the page shows every digit."""
 
 import urllib.parse
 
 from dashboard import SCRIPTS, column, expect, rows, run
 
-# Four ids of 16 to 20 characters, and credits whose sum no double has.
+# Four ids of 16 to 20 characters, and credits whose sum a double cannot represent.
 RECORDS = """
     TRUNCATE usage_record RESTART IDENTITY;
     INSERT INTO usage_record (message_id, "timestamp", report_name, message_text, credit_hundredths)

@@ -111,7 +111,7 @@ def test_a_minimum_that_applies_is_said(site):
 
 
 def test_a_receipt_whose_tokens_are_estimated_says_so(site):
-    """SQL has left out the count of a rate that counts exactly, so characters stand in for it."""
+    """Plain SQL recorded no count at a rate with exact tokens, so the record is priced by characters."""
     site.sql("""
         INSERT INTO credit_rate (effective_from, tokenizer, hundredths_per_100_tokens, minimum_hundredths)
         VALUES ('2024-07-01Z', 'o200k_base', 4000, 100);

@@ -35,7 +35,7 @@ def test_the_card_of_reports_counts_reports_and_not_their_messages(site):
         assert page.locator("#reports").inner_text() == reports == "5"
         card = page.locator(".cards div", has=page.locator("#reports"))
         assert card.locator("dt").inner_text() == f"Reports in {messages} messages"
-        # A bucket's sum has no number of reports: what it counts is called what it is.
+        # A bucket does not count reports but messages with a report, and the page says so.
         page.locator("#chart").focus()
         page.keyboard.press("Home")
         first = site.sql("""SELECT count(*), count(report_name) FROM usage_record

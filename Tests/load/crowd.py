@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""crowd.py SOCKET CLIENTS SECONDS KEY: clients that each send their next request when they have the
-response to the last one, over a Unix socket; prints one JSON object of the statuses and times.
+"""crowd.py SOCKET CLIENTS SECONDS KEY: each client sends its next request when it has the
+response to the previous one, over a Unix socket; prints one JSON object of the statuses and times.
 
-Every third client records messages, one at a time or two at once; the others read pages, each one
-different, so that none comes from a cache. Besides, /health is asked every 20 ms."""
+Every third client records messages, one at a time or two at once; the others read pages, all
+different, so that none comes from a cache. Meanwhile, /health is requested every 20 ms."""
 import asyncio
 import collections
 import json

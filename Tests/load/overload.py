@@ -3,7 +3,7 @@
 
 32, 900 and 1,500 clients request pages as fast as they can. Reports good responses a second, every status that
 nginx logged, and the latency of GET /health/live meanwhile, through nginx and at the responder's socket.
-Several responders (paths of orbital-fcgi) take turns in each round. Fails when a limit is broken: good
+Several responders (paths of orbital-fcgi) take turns in each round. Fails if one of these limits is broken: good
 responses at 1,500 clients are at least 80 % of those at 900 and 40 % of those at 32; no status but 200, 503
 and 429; p99 of /health/live at most 500 ms through nginx and 50 ms at the socket."""
 import collections
@@ -54,7 +54,7 @@ def measure(service, clients, seconds):
     time.sleep(1)
     lines = service.access.read_text().splitlines()
     statuses = collections.Counter(re.search(r'" (\d{3}) ', line)[1] for line in lines if "/usage?" in line)
-    # wrk closes its connections in the middle of responses: 499.
+    # wrk closes its connections during responses, which nginx logs as 499.
     statuses.pop("499", None)
     good = statuses["200"] / seconds
     print(f"  {clients:5} clients: {good:7.0f} good/s; {dict(sorted(statuses.items()))}; /health/live p99 (longest): "
@@ -67,7 +67,7 @@ def measure(service, clients, seconds):
 
 
 def faults(found):
-    """The limits that one round broke."""
+    """The limits that one round exceeded."""
     good = {clients: values[0] for clients, values in found.items()}
     print(f"  1,500 clients: {good[1500] / good[900]:.2f} of 900, {good[1500] / good[32]:.2f} of 32", flush=True)
     if good[1500] < 0.8 * good[900] or good[1500] < 0.4 * good[32]:

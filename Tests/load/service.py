@@ -1,4 +1,4 @@
-"""Starts the whole service for a load test: PostgreSQL, responder and nginx, in a folder of its own."""
+"""Starts the whole service for a load test: PostgreSQL, responder and nginx, in its own folder."""
 import os
 import pathlib
 import socket
@@ -52,7 +52,7 @@ def ask_nginx(path, target, seconds=30):
 
 
 class Service:
-    """All of it; nginx listens on a Unix socket and on a port."""
+    """The whole service; nginx listens on a Unix socket and on a port."""
 
     def __init__(self, folder, records=20_000, environment=None, program=BUILT / "orbital-fcgi"):
         self.folder, self.responder = pathlib.Path(folder), None

@@ -1,7 +1,7 @@
-"""Opens many slow clients of nginx, one after another, and measures the disk that they take."""
+"""Opens many slow clients of nginx, one after another, and measures the disk space that they take."""
 
 USAGE = """slow_clients.py SOCKET FOLDER [READERS [SENDERS]]: the site's socket and the folder of nginx's temporary files.
-Readers ask for all records and take nothing; senders send 1 MB of a body of 8 MB without a key, and then nothing."""
+Readers request all records and read nothing; senders send 1 MB of a body of 8 MB without a key, and then nothing."""
 import collections
 import glob
 import os
@@ -9,7 +9,7 @@ import socket
 import sys
 import time
 
-# Each asks for something else, or the second one's response would be kept as a file for the others.
+# Each URL is different; otherwise, the second response would be spooled for the others.
 READ = "GET /usage?from=2000-01-01T00:%02d:%02dZ HTTP/1.1\r\nHost: localhost\r\n\r\n"
 SEND = b"POST /usage HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 8000000\r\n\r\n"
 
@@ -23,7 +23,7 @@ def connect(path):
 
 
 def status(connection):
-    """What has come, without taking it; nothing yet is "waits"."""
+    """The status that has arrived, without consuming it; "waits" if nothing has arrived yet."""
     try:
         return connection.recv(64, socket.MSG_PEEK).split(b" ")[1].decode()
     except BlockingIOError:
@@ -55,7 +55,7 @@ def sender(path):
 
 
 def disk(folder):
-    """The megabytes of nginx's temporary files, which have no names any more: they are open in its workers."""
+    """The megabytes of nginx's temporary files, which are already unlinked but still open in its workers."""
     files = {}
     for descriptor in glob.glob("/proc/[0-9]*/fd/*"):
         try:
@@ -68,7 +68,7 @@ def disk(folder):
 
 
 def settled(folder, seconds=5):
-    """The disk's most, when it has not grown for half a second."""
+    """The maximum disk usage, once it has not grown for half a second."""
     most, since, end = 0, time.monotonic(), time.monotonic() + seconds
     while time.monotonic() < min(end, since + 0.5):
         now = disk(folder)
