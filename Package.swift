@@ -111,7 +111,7 @@ let package = Package(
         tests("SpeedTests", ["FastCGI", "Postgres", "TestSupport", "Usage", "UsageStore"]),
         tests("BrowserTests", ["TestSupport"]),
         // `make test` skips these; `make test-full` runs them.
-        tests("InstallTests", ["Postgres", "TestSupport"]),
+        tests("LongTests", ["Postgres", "TestSupport"]),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -28,9 +28,6 @@ public final class Server: Sendable {
         signal(SIGTERM, SIG_DFL)
         signal(SIGUSR1, SIG_DFL)
         allowManyDescriptors()
-        // Bodies of 8 MiB go back to the system when they are done with: by default, glibc moves
-        // the limit up with the first of them, and keeps what comes after.
-        mallopt(M_MMAP_THRESHOLD, 256 * 1024)
         self.limits = limits
         queue = BoundedQueue(limit: limits.queued)
         // A limit would reset the connections above it; the acceptor bounds the length.

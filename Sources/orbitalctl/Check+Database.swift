@@ -90,7 +90,8 @@ extension Check {
         guard let rate = try store.rateInForce() else {
             report.fault(
                 "rates", "no price list entry is in force, so nothing can be recorded",
-                remedy: "add an entry to credit_rate with an effective_from in the past")
+                remedy: "orbitalctl rates first while nothing is recorded; otherwise restore "
+                    + "credit_rate from a backup")
             return
         }
         report.well(

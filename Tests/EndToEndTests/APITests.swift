@@ -11,14 +11,6 @@ import Testing
         try check("records", [site.nginx.socketPath, site.database.url, "20261124", "400"])
     }
 
-    @Test func `sums by local time as the model does, in fifty zones around their clock changes`()
-        throws
-    {
-        let site = try Site()
-        defer { site.stop() }
-        try check("summary", [site.nginx.socketPath, site.database.url, "20261124", "2"])
-    }
-
     @Test func `names every fault of a query, and answers none of them with a 500`() throws {
         let site = try Site()
         defer { site.stop() }

@@ -18,17 +18,6 @@ import Testing
             ])
     }
 
-    @Test(arguments: ["open", "keyed"])
-    func `is true in all that schemathesis tries`(access: String) throws {
-        let site = try Site(["ACCESS": access])
-        defer { site.stop() }
-        try site.database.addContractRecords()
-        let (url, nginx) = try Nginx.onPort(responderPath: site.responder.socketPath)
-        defer { nginx.stop() }
-        try check("fuzz", [url, access, site.database.key(), "100"])
-        #expect(!site.responder.program.output.contains(" error "))
-    }
-
     @Test func `has the version of the programs, whose one home is Version.swift`() throws {
         let source = try String(
             contentsOfFile: Repository.path("Sources/Configuration/Version.swift"), encoding: .utf8)
