@@ -23,7 +23,8 @@ struct Import: ParsableCommand {
             file has a header; its fields are separated by commas, semicolons or tabs.
 
             Messages that cannot be recorded are written to a file with their line and the reason, \
-            and the exit status is 1; the others are recorded.
+            and the exit status is 1; the others are recorded. A file that is already there is \
+            replaced, or removed if nothing is rejected.
             """)
 
     @Argument(help: "The file; - is standard input.") var file: String
@@ -31,7 +32,11 @@ struct Import: ParsableCommand {
     var format: Format?
     @Option(help: "The delimiter of CSV fields; by default detected from the header.")
     var delimiter: CSVDelimiter?
-    @Option(help: "Where rejected messages go. (default: beside the file, .rejected.ndjson)")
+    @Option(
+        help: """
+            Where rejected messages go. (default: beside the file, FILE.rejected.ndjson; for \
+            standard input, import.rejected.ndjson in the current directory)
+            """)
     var rejects: String?
     @Flag(help: "Record credits_used as the file has it, also where the price list says otherwise.")
     var keepCredits = false
