@@ -115,18 +115,20 @@ struct CSVSource: MessageSource {
         return delimiter
     }
 
-    /// The delimiter that splits the header into the most known names.
+    /// The delimiter that splits the header into the most known names, and else into the most cells.
     private static func delimiter(
         of header: ArraySlice<UInt8>, _ names: [String]
     ) -> CSVDelimiter {
         let marks: [UInt8] = [0x20, 0x0d, UInt8(ascii: "\"")]
-        func knownCount(_ delimiter: CSVDelimiter) -> Int {
-            header.split(separator: delimiter.byte).count { cell in
+        func counts(_ delimiter: CSVDelimiter) -> (known: Int, all: Int) {
+            let cells = header.split(separator: delimiter.byte)
+            let known = cells.count { cell in
                 let name = String(decoding: cell.filter { !marks.contains($0) }, as: UTF8.self)
                 return names.contains(name)
             }
+            return (known, cells.count)
         }
         // On a tie, the first one; the comma comes first.
-        return CSVDelimiter.allCases.reversed().max { knownCount($0) < knownCount($1) } ?? .comma
+        return CSVDelimiter.allCases.max { counts($0) < counts($1) } ?? .comma
     }
 }

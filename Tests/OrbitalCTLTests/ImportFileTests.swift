@@ -67,6 +67,18 @@ import Testing
             ), "\(wrong.errors)")
     }
 
+    @Test(arguments: [(",", "a comma"), (";", "a semicolon"), ("\t", "a tab")])
+    func `names the delimiter of a header without a known column`(delimiter: String, words: String)
+        throws
+    {
+        let refused = try run(Data("id,date,text\n".replacing(",", with: delimiter).utf8))
+        #expect(refused.status == 65)
+        #expect(
+            refused.errors.contains(
+                #"has the columns "id", "date", "text", separated by \#(words);"#),
+            "\(refused.errors)")
+    }
+
     @Test func `skips rows that are empty`() throws {
         #expect(
             try run(Data((Self.header + Self.row + ",,,\r\n\r\n\"\",,,\r\n,,,").utf8)).output
