@@ -39,9 +39,12 @@ final class Rejections {
         }
     }
 
-    /// Completes the file; without rejections, removes that of an earlier import.
+    /// Completes the file; without rejections, removes that of an earlier import, but no device, pipe
+    /// or link.
     func close() throws {
         if let file { return try file.close() }
+        var status = stat()
+        if lstat(path, &status) == 0, status.st_mode & S_IFMT != S_IFREG { return }
         guard unlink(path) == 0 || errno == ENOENT else {
             throw Failure(
                 message: "cannot remove \(path): \(String(cString: strerror(errno)))",

@@ -148,6 +148,14 @@ import Testing
                 == "3000000001")
     }
 
+    @Test func `removes no pipe, device or link that it was told to write rejects to`() throws {
+        let database = try Database()
+        #expect(mkfifo(rejects, 0o600) == 0)
+        defer { unlink(rejects) }
+        #expect(try run(database, line(1)).status == 0)
+        #expect(FileManager.default.fileExists(atPath: rejects))
+    }
+
     @Test func `leaves nothing behind when it is killed`() throws {
         let database = try Database()
         let pipe = Pipe()
