@@ -158,7 +158,11 @@ void json_read(char *text, size_t offset, json_value *value) {
     value->is_cut = isSkipped(parsed.Code(), handler, next);
     value->end = next - text;
     if (value->is_cut) return;
-    value->error = parsed.Code() == kParseErrorTermination || parsed.Code() == kParseErrorNumberTooBig
-                       ? "Its brackets and quotes do not match."
-                       : GetParseError_En(parsed.Code());
+    if (parsed.Code() == kParseErrorTermination || parsed.Code() == kParseErrorNumberTooBig) {
+        value->error = "Its brackets and quotes do not match.";
+    } else if (parsed.Code() == kParseErrorDocumentEmpty) {
+        value->error = "A value is missing (JSON allows no comma after the last one).";
+    } else {
+        value->error = GetParseError_En(parsed.Code());
+    }
 }
