@@ -78,7 +78,11 @@ struct Keys: ParsableCommand {
         func run() throws {
             try reporting {
                 guard try administratorsStore().revokeKey(id) else {
-                    throw Failure(message: "there is no key \(id)", status: EX_DATAERR)
+                    // What was given may be a whole key, whose secret must not be repeated.
+                    throw Failure(
+                        message: "there is no key with this id, which is the part of a key between "
+                            + "orb_ and the next _; see: orbitalctl keys list",
+                        status: EX_DATAERR)
                 }
             }
         }
