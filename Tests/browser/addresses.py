@@ -177,8 +177,8 @@ def test_what_is_not_understood_is_said(site):
                    "&page=2&has_report=maybe") as page:
         notices = page.get_by_role("alert").inner_text()
         for text in [
-                "“Mars/Base” is not a known time zone (use Europe/London). Showing UTC.",
-                "“2024-02-30” is not a valid start date (use 2024-01-31). Showing from the first record.",
+                "“Mars/Base” is not a known time zone (one is Europe/London). Showing UTC.",
+                "“2024-02-30” is not a valid start date (write it as 2024-01-31). Showing from the first record.",
                 "“minute” is not a valid granularity (use hour, day, week or month). Showing the one that fits.",
                 "“credits_used:up” is not a valid sort (use report_name or credits_used, then :asc or :desc). Ignored.",
                 "“maybe” is not a valid has_report (use true or false). Showing all messages.",

@@ -85,9 +85,9 @@ export function readView(search) {
   };
 
   take("from", isTime, (text) => { view.from = text; },
-    "valid start date (use 2024-01-31)", "from the first record");
+    "valid start date (write it as 2024-01-31)", "from the first record");
   take("to", isTime, (text) => { view.to = text; },
-    "valid end date (use 2024-01-31)", "up to the last record");
+    "valid end date (write it as 2024-01-31)", "up to the last record");
   // Only the service knows when a date begins, so a date and a time are not compared here.
   const areAlike = view.from && view.to && DATE.test(view.from) === DATE.test(view.to);
   if (areAlike && new Date(view.from) > new Date(view.to)) {
@@ -95,7 +95,7 @@ export function readView(search) {
     view.from = view.to = null;
   }
   take("tz", zoneNamed, (text) => { view.tz = zoneNamed(text); },
-    "known time zone (use Europe/London)", "UTC");
+    "known time zone (one is Europe/London)", "UTC");
   take("has_report", (text) => ["true", "false"].includes(text),
     (text) => { view.hasReport = text === "true"; },
     "valid has_report (use true or false)", "all messages");
