@@ -26,7 +26,11 @@ public enum JSONItems<Item> {
             self = .single(item(try parser.element(nil)))
         }
         if parser.peek() != nil {
-            throw JSONBodyFault(index: nil, "more follows after its end", parser.offset)
+            throw JSONBodyFault(
+                index: nil,
+                "more follows after its end. Several values must be an array, or NDJSON "
+                    + "(Content-Type: application/x-ndjson)",
+                parser.offset)
         }
     }
 
