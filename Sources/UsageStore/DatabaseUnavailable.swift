@@ -28,7 +28,7 @@ func reportingUnavailability<Answer>(_ body: () throws -> Answer) throws -> Answ
         ].contains(error.state)
         guard error.isUnavailability || error.isStaleStatement || isMissing else { throw error }
         throw DatabaseUnavailable(
-            description: String(describing: error), remedy: error.connectionRemedy)
+            description: String(describing: error), remedy: error.remedy)
     }
 }
 
@@ -40,8 +40,12 @@ extension UsageStore {
 }
 
 extension PostgresError {
-    /// What an administrator can do when there is no connection; nil for any other error.
-    fileprivate var connectionRemedy: String? {
+    /// What an administrator can do when there is no connection, table or column; nil for other
+    /// errors.
+    fileprivate var remedy: String? {
+        if state == Self.undefinedTable || state == Self.undefinedColumn {
+            return "run: orbitalctl migrate up"
+        }
         guard statement.isEmpty else { return nil }
         return switch state {
         case "28P01":
