@@ -76,7 +76,9 @@ public final class ConnectionPool: Sendable {
             let turn = Handoff<Loan?>()
             var (loan, isOpening) = state.withLock { state -> (Loan?, Bool) in
                 if let idle = state.idle.popLast() { return (idle, false) }
-                if !isRefused, state.beginOpening() { return (nil, true) }
+                // After a refusal, it waits for a connection, as long as there is one.
+                let mayWait = isRefused && state.openCount + state.openingCount > 0
+                if !mayWait, state.beginOpening() { return (nil, true) }
                 state.waiting.append(turn)
                 return (nil, false)
             }

@@ -107,6 +107,27 @@ import Testing
         _ = only
     }
 
+    @Test func `opens a connection when the last one broke just before it would wait`() throws {
+        let (database, url) = try single()
+        let pool = ConnectionPool()
+        var only: Connection? = try borrow(pool, url)
+        let start = ContinuousClock.now
+        let lent = try borrow(
+            pool, url,
+            refused: { _ in
+                only = nil
+                let sessions = """
+                    SELECT count(*) FROM pg_stat_activity
+                    WHERE usename LIKE 'single%' AND datname = current_database()
+                    """
+                #expect((try? eventually { try database.value(sessions) == "0" }) == true)
+                pool.giveUp()
+            })
+        #expect(lent.isOpen)
+        #expect(ContinuousClock.now - start < .seconds(4))
+        _ = only
+    }
+
     @Test func `throws at once when the server grants none`() throws {
         let (_, url) = try single()
         let other = try Connection(url: url, applicationName: "tests", waitSeconds: 5)
