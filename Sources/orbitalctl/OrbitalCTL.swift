@@ -61,9 +61,9 @@ private func end(_ message: String, _ status: Int32) throws -> Never {
     throw ExitCode(status)
 }
 
-/// Writes one line to standard error.
+/// Writes one line to standard error; what cannot be written is lost.
 func note(_ line: String) {
-    FileHandle.standardError.write(Data((line + "\n").utf8))
+    try? FileHandle.standardError.write(contentsOf: Data((line + "\n").utf8))
 }
 
 /// `count` with its noun: `1 record`, `2 records`.

@@ -31,6 +31,21 @@ import Testing
         #expect(try copy.value(digest) == database.value(digest))
     }
 
+    @Test func `exports although nothing can be written to standard error`() throws {
+        let database = try Database()
+        try database.addRecords(3)
+        let files = try ["", "2>/dev/full"].map { closed in
+            let file = TemporaryFolder.shared.file("closed").path
+            let command = "exec \"$0\" export -o \"$1\" \(closed)"
+            let outcome = try Program.run(
+                "/bin/sh", ["-c", command, Repository.program("orbitalctl"), file],
+                environment: ["DATABASE_URL": database.url])
+            #expect(outcome.status == 0)
+            return try String(contentsOfFile: file, encoding: .utf8)
+        }
+        #expect(Set(files).count == 1)
+    }
+
     @Test func `leaves no file when an export fails`() throws {
         let folder = TemporaryFolder.shared.file("exports")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
