@@ -7,6 +7,7 @@ import Logging
 @main
 enum OrbitalFCGI {
     static func main() {
+        fillStandardDescriptors()
         do throws(UsageError) {
             switch try CommandLineOptions(CommandLine.arguments.dropFirst()).action {
             case .help: print(CommandLineOptions.help)

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Configuration
+import FastCGI
 import Foundation
 import UsageStore
 
@@ -24,6 +25,11 @@ struct OrbitalCTL: ParsableCommand {
             Migrate.self, Keys.self, Rates.self, Import.self, Export.self, Verify.self,
             Recount.self, Revision.self, TokenizerFiles.self, Check.self, Health.self, Top.self,
         ])
+
+    static func main() {
+        fillStandardDescriptors()
+        main(nil)
+    }
 }
 
 /// A command that cannot go on: one sentence for standard error, and the exit status.

@@ -165,6 +165,21 @@ import Testing
         #expect(activated.stop() == 0)
     }
 
+    @Test func `logs into no socket when standard output and error are closed`() throws {
+        let database = try Database()
+        let path = TemporaryFolder.shared.file("closed").path
+        let closed = try Program(
+            "/bin/sh", ["-c", "exec \"$0\" --socket \"$1\" <&- >&- 2>&-", program, path],
+            environment: ["DATABASE_URL": database.url])
+        #expect(eventually { (try? Listener.probe(path)) != nil })
+        for descriptor in 0...2 {
+            let file = "/proc/\(closed.pid)/fd/\(descriptor)"
+            #expect(
+                try FileManager.default.destinationOfSymbolicLink(atPath: file) == "/dev/null")
+        }
+        #expect(closed.stop() == 0)
+    }
+
     @Test func `explains itself, and refuses what it does not understand`() throws {
         let help = try Program.run(program, ["--help"])
         #expect(help.status == 0)

@@ -31,10 +31,12 @@ import Testing
         #expect(try copy.value(digest) == database.value(digest))
     }
 
-    @Test func `exports although nothing can be written to standard error`() throws {
+    @Test func `writes nothing else into an export when standard output and error are closed`()
+        throws
+    {
         let database = try Database()
         try database.addRecords(3)
-        let files = try ["", "2>/dev/full"].map { closed in
+        let files = try ["", ">&- 2>&-", "2>/dev/full"].map { closed in
             let file = TemporaryFolder.shared.file("closed").path
             let command = "exec \"$0\" export -o \"$1\" \(closed)"
             let outcome = try Program.run(
@@ -44,6 +46,10 @@ import Testing
             return try String(contentsOfFile: file, encoding: .utf8)
         }
         #expect(Set(files).count == 1)
+        let nowhere = try Program.run(
+            "/bin/sh", ["-c", "exec \"$0\" export >&-", Repository.program("orbitalctl")],
+            environment: ["DATABASE_URL": database.url])
+        #expect(nowhere.status == 74)
     }
 
     @Test func `leaves no file when an export fails`() throws {

@@ -1,0 +1,13 @@
+import Glibc
+
+/// Opens `/dev/null` in place of each standard descriptor that is closed, so that no file or socket
+/// opened later gets its number, and with it what is printed or logged.
+///
+/// Reading from it or writing to it fails, as it would if it were closed. The FastCGI specification
+/// lets a server close standard output and standard error.
+public func fillStandardDescriptors() {
+    for descriptor in STDIN_FILENO...STDERR_FILENO where fcntl(descriptor, F_GETFD) < 0 {
+        // The lowest free number is this one.
+        _ = open("/dev/null", descriptor == STDIN_FILENO ? O_WRONLY : O_RDONLY)
+    }
+}
