@@ -94,6 +94,9 @@ struct CSVSource: MessageSource {
     private static func value(_ cell: String, of column: String) -> JSONValue {
         if cell.isEmpty { return column == "message_text" ? .string("") : .null }
         switch column {
+        case "message_id" where cell.lowercased().contains("e"):
+            // Spreadsheets write long numbers so, and round them.
+            return .string(cell)
         case "message_id", "credits_used", "token_count", "rate", "credits_per_100_tokens",
             "minimum":
             return JSONNumber(cell).map { .number($0) } ?? .string(cell)

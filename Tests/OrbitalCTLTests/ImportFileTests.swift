@@ -55,6 +55,13 @@ import Testing
         #expect(try records == Self.recorded + "\n2|1705329000|😀|x")
     }
 
+    @Test func `rejects an id that a spreadsheet has rounded`() throws {
+        let rounded = Self.row.replacing("1,", with: "1.23457E+15,", maxReplacements: 1)
+        #expect(
+            try run(Data((Self.header + rounded).utf8)).output
+                == "created 0, duplicates 0, conflicts 0, invalid 1\n")
+    }
+
     @Test func `takes the delimiter of a sep line, or of the option`() throws {
         let rows = (Self.header + Self.row).replacing(",", with: ";")
         #expect(try run(Data("sep=;\r\n\(rows)".utf8)).output == Self.one)
