@@ -1,11 +1,10 @@
-import CZlib
 import Foundation
 
 /// The bytes of a file or of standard input as UTF-8, read in pieces: unpacked if they are gzip,
 /// converted if they are UTF-16 with a byte order mark.
 final class Input {
     private let path: String
-    private let file: gzFile
+    private let file: PackedFile
     private var piece: [UInt8] = []
     private var index = 0
     private var utf16: UTF16Converter?
@@ -16,20 +15,16 @@ final class Input {
     /// The file's size; nil for a pipe.
     let size: Int?
 
-    private static let pieceBytes = 256 * 1024
-
     /// Opens `path`, `-` being standard input.
     init(path: String) throws {
         self.path = path == "-" ? "the input" : path
         let descriptor = path == "-" ? dup(STDIN_FILENO) : open(path, O_RDONLY | O_CLOEXEC)
-        // gzread passes a file that is not compressed through unchanged.
-        guard descriptor >= 0, let file = gzdopen(descriptor, "rb") else {
+        guard descriptor >= 0 else {
             throw Failure(
                 message: "cannot read \(self.path): \(String(cString: strerror(errno)))",
                 status: EX_NOINPUT)
         }
-        self.file = file
-        gzbuffer(file, UInt32(Self.pieceBytes))
+        file = try Self.reporting(self.path) { try PackedFile(descriptor: descriptor) }
         var status = stat()
         size =
             fstat(descriptor, &status) == 0 && status.st_mode & S_IFMT == S_IFREG
@@ -37,10 +32,8 @@ final class Input {
         try skipByteOrderMark()
     }
 
-    deinit { gzclose_r(file) }
-
     /// How many bytes of the file have been read.
-    var position: Int { Int(gzoffset(file)) }
+    var position: Int { file.position }
 
     /// The next byte without taking it; nil at the end.
     func peek() throws -> UInt8? {
@@ -90,26 +83,24 @@ final class Input {
     private func fill() throws {
         index = 0
         repeat {
-            piece = try readPiece()
-            guard !piece.isEmpty || utf16 == nil else { return }
+            piece = try Self.reporting(path) { try file.read() }
+            if piece.isEmpty { return }
             utf16?.convert(&piece)
-        } while piece.isEmpty && utf16 != nil
+        } while piece.isEmpty
     }
 
-    private func readPiece() throws -> [UInt8] {
-        var bytes = [UInt8](repeating: 0, count: Self.pieceBytes)
-        let count = gzread(file, &bytes, UInt32(bytes.count))
-        var code: Int32 = 0
-        let words = gzerror(file, &code).map { String(cString: $0) } ?? ""
-        // A truncated file is read to its end without an error.
-        guard count >= 0, code == Z_OK else {
+    private static func reporting<Answer>(_ path: String, _ body: () throws -> Answer) throws
+        -> Answer
+    {
+        do {
+            return try body()
+        } catch let fault as PackedFile.Fault {
+            throw Failure(message: "cannot read \(path): \(fault.reason)", status: EX_DATAERR)
+        } catch let error as POSIXError {
             throw Failure(
-                message: "cannot read \(path): "
-                    + (code == Z_ERRNO ? String(cString: strerror(errno)) : words),
-                status: code == Z_ERRNO ? EX_IOERR : EX_DATAERR)
+                message: "cannot read \(path): \(String(cString: strerror(error.code.rawValue)))",
+                status: EX_IOERR)
         }
-        bytes.removeLast(bytes.count - Int(count))
-        return bytes
     }
 
     private func skipByteOrderMark() throws {
@@ -134,7 +125,7 @@ struct UTF16Converter {
 
     init(isBigEndian: Bool) { self.isBigEndian = isBigEndian }
 
-    /// Converts `piece`; keeps an incomplete character for the next one, or drops it at the end.
+    /// Converts `piece`; keeps an incomplete character for the next one.
     mutating func convert(_ piece: inout [UInt8]) {
         let bytes = rest + piece
         piece = []

@@ -103,6 +103,19 @@ import Testing
         #expect(try records == Self.recorded)
     }
 
+    @Test(arguments: [Data("1,2024-".utf8), Data([0x1f])])
+    func `refuses a gzip file that more follows than gzip`(rest: Data) throws {
+        let plain = folder.appendingPathComponent("plain")
+        try Data((Self.header + Self.row).utf8).write(to: plain)
+        #expect(try Program.run("/usr/bin/gzip", ["-kf", plain.path]).status == 0)
+        let packed = try Data(contentsOf: folder.appendingPathComponent("plain.gz"))
+        let refused = try run(packed + rest)
+        #expect(refused.status == 65)
+        #expect(refused.errors.hasSuffix("what follows after gzip is not gzip\n"))
+        #expect(try records == "")
+        #expect(try run(packed + Data(count: 512)).output == Self.one)
+    }
+
     @Test func `does not take a message for a column that a spreadsheet has added`() throws {
         let refused = try run(
             Data("message_id,timestamp,Text\r\n1,2024-01-15T14:30:00Z,x\r\n".utf8))
