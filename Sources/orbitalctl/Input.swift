@@ -84,7 +84,10 @@ final class Input {
         index = 0
         repeat {
             piece = try Self.reporting(path) { try file.read() }
-            if piece.isEmpty { return }
+            if piece.isEmpty {
+                if utf16?.dropRest() == true { piece = [0xff] }
+                return
+            }
             utf16?.convert(&piece)
         } while piece.isEmpty
     }
@@ -124,6 +127,12 @@ struct UTF16Converter {
     private var rest: [UInt8] = []
 
     init(isBigEndian: Bool) { self.isBigEndian = isBigEndian }
+
+    /// Forgets an incomplete character at the end of the file; false if there is none.
+    mutating func dropRest() -> Bool {
+        defer { rest = [] }
+        return !rest.isEmpty
+    }
 
     /// Converts `piece`; keeps an incomplete character for the next one.
     mutating func convert(_ piece: inout [UInt8]) {

@@ -55,6 +55,16 @@ import Testing
         #expect(try records == Self.recorded + "\n2|1705329000|😀|x")
     }
 
+    @Test(arguments: [1, 2, 3])
+    func `rejects the row of UTF-16 that ends within a character`(cut: Int) throws {
+        let text = "\u{feff}" + Self.header + Self.row + "2,2024-01-15T14:30:00Z,,y😀"
+        let bytes = try #require(text.data(using: .utf16LittleEndian))
+        #expect(
+            try run(bytes.dropLast(cut)).output
+                == "created 1, duplicates 0, conflicts 0, invalid 1\n")
+        #expect(try records == Self.recorded)
+    }
+
     @Test func `rejects an id that a spreadsheet has rounded`() throws {
         let rounded = Self.row.replacing("1,", with: "1.23457E+15,", maxReplacements: 1)
         #expect(
