@@ -71,6 +71,9 @@ public final class MessageImport {
         }
     }
 
+    /// The rates of the file that this import adds to the price list, or puts in place of others.
+    public var newRates: [CreditRate] { prices.newRates }
+
     /// Sends `message`, from `line` of its source, to the staging table; if its account contradicts
     /// its text or the rates of its file, returns the fault instead.
     public func stage(_ message: Message, line: Int) throws -> MessageFault? {

@@ -5,6 +5,9 @@ import Usage
 struct PriceList {
     let rates: [CreditRate]
 
+    /// Those that an import has added or replaced.
+    private(set) var newRates: [CreditRate] = []
+
     /// The ids of the rates in the database.
     private let ids: [Int64]
 
@@ -49,9 +52,11 @@ extension PriceList {
         }
         try connection.run("LOCK TABLE usage_record IN SHARE ROW EXCLUSIVE MODE")
         let isEmpty = try connection.query("SELECT FROM usage_record LIMIT 1").count == 0
+        var newRates: [CreditRate] = []
         for (index, rate) in rates.enumerated() {
             let old = index < list.rates.count ? list.rates[index] : nil
             if let old, old.hasTerms(of: rate) { continue }
+            newRates.append(rate)
             if let old, !isEmpty || old.effectiveFrom != rate.effectiveFrom {
                 throw CreditRateRefused(
                     reason: "rate \(index + 1) of the file is \(rate); in the database it is "
@@ -66,6 +71,7 @@ extension PriceList {
             }
         }
         try self.init(connection)
+        self.newRates = newRates
     }
 }
 

@@ -17,7 +17,7 @@ struct Import: ParsableCommand {
 
             An export has its rates before the messages (as CSV: beside it, in NAME.rates.csv). Where \
             nothing is recorded yet, they become the price list, and the copy equals the original; \
-            elsewhere they must be those in force.
+            elsewhere they must be those in force, and later ones are added.
 
             The file is UTF-8, or UTF-16 with a byte order mark, and may be packed with gzip. A CSV \
             file has a header; its fields are separated by commas, semicolons or tabs.
@@ -74,6 +74,7 @@ struct Import: ParsableCommand {
             try messages.commit()
             if outcome.created >= 10_000 { tidy(messages) }
             progress.end()
+            for rate in messages.newRates { note("new in the price list: \(rate)") }
             print(
                 "created \(outcome.created), duplicates \(outcome.duplicates), "
                     + "conflicts \(outcome.conflicts), invalid \(invalid + outcome.invalid)")

@@ -166,6 +166,10 @@ import Testing
             original, ["import", "-"], input: rates + message(8, "2025-06-01T00:00:00Z"))
         #expect(added.status == 0, "\(added.errors)")
         #expect(
+            added.errors.contains(
+                "new in the price list: from 2025-01-01T00:00:00Z: 50.00 credits for 100 tokens"),
+            "\(added.errors)")
+        #expect(
             try original.value("SELECT credit_hundredths FROM usage_record WHERE message_id = 8")
                 == "200")
     }
