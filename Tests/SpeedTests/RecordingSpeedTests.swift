@@ -41,6 +41,10 @@ import Testing
             INSERT INTO credit_rate (effective_from, tokenizer, hundredths_per_100_tokens, minimum_hundredths)
             VALUES ('2022-01-01Z', 'o200k_base', 1000, 1)
             """)
+        let prepared = try Program.run(
+            Repository.program("orbitalctl"),
+            ["tokenizers", "prepare", Repository.path(".run/tokenizers")])
+        #expect(prepared.status == 0, "\(prepared.errors)")
         try check(
             "counting_cgi",
             [
