@@ -6,3 +6,7 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <malloc.h>
+#include <stddef.h>
+
+// string.h declares it only with _GNU_SOURCE.
+extern void *memmem(const void *, size_t, const void *, size_t);

@@ -8,10 +8,10 @@ import Synchronization
 final class Acceptor: Sendable {
     private let listener: Listener
     private let connections: Connections
-    private let queue: BoundedQueue<Work>
+    private let queue: BoundedQueue<ReadyConnection>
     private let limits: ServerLimits
-    private let refusals: BoundedQueue<Work>
-    private let pulse: Pulse?
+    private let refusals: BoundedQueue<ReadyConnection>
+    private let probe: [UInt8]
     private let epoll: Int32
     private let wakeUp: Int32
     private let queueRefusals = Atomic(0)
@@ -19,7 +19,7 @@ final class Acceptor: Sendable {
     private let hasLostFile = Atomic(false)
     private let onFileLoss: @Sendable (FastCGIError?) -> Void
 
-    /// The longest that a drain accepts and dispatches what had been connected before it.
+    /// The longest that a drain accepts and dispatches earlier connections.
     private static let drainSeconds = 3
 
     /// How often the socket's file is checked: its loss must be detected within a second.
@@ -31,16 +31,21 @@ final class Acceptor: Sendable {
     /// already arrived.
     private static let acceptLimit = 64
 
+    /// The number of queued requests above which liveness probes are looked for.
+    private static let probeThreshold = 16
+
+    /// Requests for `livenessPath` overtake others, so that a monitor can tell a long queue from a dead
+    /// process.
     init(
-        listener: Listener, queue: BoundedQueue<Work>, refusals: BoundedQueue<Work>,
-        limits: ServerLimits, pulse: Pulse?,
+        listener: Listener, queue: BoundedQueue<ReadyConnection>,
+        refusals: BoundedQueue<ReadyConnection>, limits: ServerLimits, livenessPath: String,
         onFileLoss: @escaping @Sendable (FastCGIError?) -> Void
     ) throws(FastCGIError) {
         self.listener = listener
         self.queue = queue
         self.refusals = refusals
         self.limits = limits
-        self.pulse = pulse
+        probe = FastCGIRecord.pair("SCRIPT_NAME", livenessPath)
         self.onFileLoss = onFileLoss
         epoll = epoll_create1(Int32(EPOLL_CLOEXEC))
         wakeUp = eventfd(0, Int32(EFD_CLOEXEC | EFD_NONBLOCK))
@@ -50,7 +55,17 @@ final class Acceptor: Sendable {
         try watch(wakeUp)
     }
 
-    /// Gives a connection back for its next request.
+    /// Opens a connection that does not pass through the socket's backlog; the client's end.
+    func connect() throws(FastCGIError) -> Int32 {
+        var ends: [Int32] = [-1, -1]
+        let type = Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue)
+        guard socketpair(AF_UNIX, type, 0, &ends) == 0 else { throw FastCGIError("socketpair") }
+        limits.apply(to: ends[1])
+        connections.add(ends[1])
+        return ends[0]
+    }
+
+    /// Takes a connection back for its next request.
     func park(_ connection: Int32) { connections.park(connection) }
 
     /// How many connections wait for a request.
@@ -67,14 +82,13 @@ final class Acceptor: Sendable {
     /// Whether new connections are impossible because the socket's file is lost.
     var isUnreachable: Bool { hasLostFile.load(ordering: .acquiring) }
 
-    /// Asks the loop to end; safe from any thread.
+    /// Ends the loop; safe from any thread.
     func stop() { eventfd_write(wakeUp, 1) }
 
-    /// Accepts and dispatches until `stop`, then dispatches what had been accepted.
+    /// Accepts and dispatches until `stop`, then dispatches what was accepted.
     func run() {
         var lastCheck = ContinuousClock.now
-        while !dispatch(timeoutMilliseconds: min(500, pulse?.sleepMilliseconds ?? 500)).isStopped {
-            pulse?.beat(into: queue)
+        while !dispatch(timeoutMilliseconds: 500).isStopped {
             let now = ContinuousClock.now
             connections.closeSilent(since: now - .seconds(limits.idleSeconds))
             if now - lastCheck >= Self.fileCheckInterval {
@@ -101,14 +115,14 @@ final class Acceptor: Sendable {
         }
     }
 
-    /// Without the path nobody new can connect, so the backlog can be emptied for good; that of an
+    /// Without the path no new client can connect, so the backlog can be emptied; that of an
     /// inherited socket is the next process's.
     private func drain() {
         let deadline = ContinuousClock.now + .seconds(Self.drainSeconds)
         epoll_ctl(epoll, EPOLL_CTL_DEL, wakeUp, nil)
         listener.removePath()
-        // Kept connections are closed once the web server has left them alone for a while: on the
-        // others it may be sending just now. Meanwhile everything is accepted as before.
+        // Kept connections are closed once they have been idle for a while: the web server may be
+        // sending on the others. Meanwhile, everything is accepted as before.
         let quiet = Duration.milliseconds(limits.quietMilliseconds)
         while connections.closeKept(since: .now - quiet) > 0, ContinuousClock.now < deadline {
             _ = dispatch(timeoutMilliseconds: 10)
@@ -118,7 +132,7 @@ final class Acceptor: Sendable {
         }
         epoll_ctl(epoll, EPOLL_CTL_DEL, listener.descriptor, nil)
         close(listener.descriptor)
-        // What is readable now is served; a kept connection without a request is closed.
+        // Requests that have arrived are served; a kept connection without one is closed.
         while dispatch(timeoutMilliseconds: 0).count > 0, ContinuousClock.now < deadline {}
         connections.closeKept()
         // A client that has just connected is about to send its request; one may have sent just now.
@@ -177,7 +191,7 @@ final class Acceptor: Sendable {
                 if !closeOldestKept() { pause() }
                 return false
             }
-            prepare(connection)
+            limits.apply(to: connection)
             if connections.count >= limits.connections && !closeOldestKept() {
                 connectionRefusals.add(1, ordering: .relaxed)
                 refuse(connection)
@@ -188,7 +202,7 @@ final class Acceptor: Sendable {
         return false
     }
 
-    /// Closes a kept connection that the web server does not seem to need.
+    /// Closes the kept connection that has been idle longest.
     private func closeOldestKept() -> Bool {
         connections.closeOldestKept(since: .now - .milliseconds(limits.quietMilliseconds))
     }
@@ -200,31 +214,33 @@ final class Acceptor: Sendable {
         poll(&wake, 1, 1)
     }
 
-    private func prepare(_ connection: Int32) {
-        _ = fcntl(connection, F_SETFD, FD_CLOEXEC)
-        var readLimit = timeval(tv_sec: limits.readSeconds, tv_usec: 0)
-        var writeLimit = timeval(tv_sec: limits.writeSeconds, tv_usec: 0)
-        let size = socklen_t(MemoryLayout<timeval>.size)
-        setsockopt(connection, SOL_SOCKET, SO_RCVTIMEO, &readLimit, size)
-        setsockopt(connection, SOL_SOCKET, SO_SNDTIMEO, &writeLimit, size)
-    }
-
     private func hand(
         over connection: Int32, _ events: UInt32, _ now: ContinuousClock.Instant
     ) {
         guard connections.claim(connection) else { return }
         if events & EPOLLRDHUP.rawValue != 0 && Connections.isAtEnd(connection) {
             close(connection)
-        } else if !queue.offer(.request(ReadyConnection(descriptor: connection, since: now))) {
+        } else if !offer(ReadyConnection(descriptor: connection, since: now)) {
             queueRefusals.add(1, ordering: .relaxed)
             refuse(connection)
         }
     }
 
-    /// Has the request answered in the workers' stead; a full backlog would be nginx's 502.
+    /// Queues a request, a liveness probe before all others; false when the queue is full.
+    private func offer(_ ready: ReadyConnection) -> Bool {
+        if queue.occupancy.queued >= Self.probeThreshold,
+            Connections.holds(ready.descriptor, probe)
+        {
+            return queue.offerFirst(ready)
+        }
+        return queue.offer(ready)
+    }
+
+    /// Leaves the request to the thread that responds to refused requests; a full backlog would make
+    /// nginx respond with a 502.
     private func refuse(_ connection: Int32) {
         let ready = ReadyConnection(descriptor: connection, since: .now)
         // Fails only when it is closed: `accept` bounds its length.
-        if !refusals.offer(.request(ready)) { close(connection) }
+        if !refusals.offer(ready) { close(connection) }
     }
 }

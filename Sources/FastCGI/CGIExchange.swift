@@ -5,7 +5,7 @@ public final class CGIExchange: Exchange {
     /// Whether `abort` was called: the process must exit with an error.
     public private(set) var isAborted = false
 
-    /// When the process was started, or so.
+    /// About when the process was started.
     public let arrival = ContinuousClock.now
 
     /// Bytes of the request body that were not read yet.
@@ -13,8 +13,7 @@ public final class CGIExchange: Exchange {
 
     /// Takes the process's own environment and descriptors.
     public init() {
-        holdStandardDescriptors()
-        // A closed pipe is an error of `write`, not the end of the process without a word.
+        // A closed pipe must be an error of `write`, not the silent end of the process.
         signal(SIGPIPE, SIG_IGN)
         unreadCount = isLengthUnknown ? Self.discardLimit : contentLength
     }
@@ -24,15 +23,8 @@ public final class CGIExchange: Exchange {
         parameterBytes("CONTENT_LENGTH") == nil && parameterBytes("HTTP_TRANSFER_ENCODING") != nil
     }
 
-    /// The most bytes of a body without a length that are read and thrown away.
+    /// The most bytes of a body without a length that are discarded.
     private static let discardLimit = 9 << 20
-
-    /// A descriptor that the server closed would be given to the next thing that is opened.
-    private func holdStandardDescriptors() {
-        var descriptor: Int32 = 0
-        repeat { descriptor = open("/dev/null", O_RDWR) } while (0...2).contains(descriptor)
-        if descriptor > 2 { close(descriptor) }
-    }
 
     /// Reads the request body from standard input.
     public func readBody(upTo limit: Int) throws(FastCGIError) -> [UInt8]? {
@@ -62,12 +54,12 @@ public final class CGIExchange: Exchange {
         return Array(UnsafeRawBufferPointer(start: value, count: strlen(value)))
     }
 
-    /// Standard output, which hangs up when the web server goes.
+    /// Standard output, which hangs up when the web server disconnects.
     public var clientDescriptor: Int32? { STDOUT_FILENO }
 
     /// Writes all bytes to standard output, once the whole body was read.
     ///
-    /// Servers such as fcgiwrap read no answer before they have written the whole body.
+    /// Servers such as fcgiwrap read no response before they have written the whole body.
     public func write(_ bytes: Span<UInt8>) throws(FastCGIError) {
         readRest { _ in }
         let code = bytes.withUnsafeBytes { buffer in
@@ -84,6 +76,6 @@ public final class CGIExchange: Exchange {
         guard code == 0 else { throw FastCGIError("write", code) }
     }
 
-    /// Marks the answer as broken; CGI has no other sign than the exit status.
+    /// Marks the response as incomplete; CGI can report that by the exit status only.
     public func abort() { isAborted = true }
 }

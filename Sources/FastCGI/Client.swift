@@ -1,21 +1,27 @@
 import CFastCGI
 import Glibc
 
-/// The web server's end of one exchange, for tools that ask a responder without a web server.
+/// The web server's end of one exchange, for tools that query a responder directly.
 public enum Client {
-    /// The most bytes of an answer that are read.
+    /// The most bytes of a response that are read.
     private static let answerLimit = 16 << 20
 
-    /// Sends a request without a body to the responder at `socketPath`; its answer, as a CGI program
-    /// would print it.
+    /// Sends a request without a body to the responder at `socketPath`; returns the response as a CGI
+    /// program would print it.
     ///
-    /// Throws `ETIMEDOUT` when it is silent for `seconds`, and `EPROTO` when it breaks off.
+    /// Throws `ETIMEDOUT` after `seconds` without a byte, and `EPROTO` if the response is aborted.
     public static func answer(
         _ socketPath: String, _ parameters: [(name: String, value: String)], seconds: Int
     ) throws(FastCGIError) -> [UInt8] {
-        let connection = try Listener.connection(to: socketPath)
+        try response(over: try Listener.connection(to: socketPath), parameters, seconds: seconds)
+    }
+
+    /// The same over a connection, which it closes.
+    static func response(
+        over connection: Int32, _ parameters: [(name: String, value: String)], seconds: Int
+    ) throws(FastCGIError) -> [UInt8] {
         defer { close(connection) }
-        try send(Record.request(parameters), to: connection)
+        try send(FastCGIRecord.request(parameters), to: connection)
         var reader = Reader(connection: connection, seconds: seconds)
         var answer: [UInt8] = []
         while answer.count < answerLimit {
@@ -30,7 +36,7 @@ public enum Client {
             default: continue
             }
         }
-        throw FastCGIError("read \(socketPath)", EPROTO)
+        throw FastCGIError("read", EPROTO)
     }
 
     private static func send(_ bytes: [UInt8], to connection: Int32) throws(FastCGIError) {
@@ -39,7 +45,7 @@ public enum Client {
         guard count == bytes.count else { throw FastCGIError("send") }
     }
 
-    /// Bytes of a connection that does not block.
+    /// Reads a connection.
     private struct Reader {
         let connection: Int32
         let seconds: Int
@@ -50,7 +56,7 @@ public enum Client {
             self.seconds = seconds
         }
 
-        /// The next `count` bytes, waiting for them.
+        /// Waits for the next `count` bytes.
         mutating func next(_ count: Int) throws(FastCGIError) -> [UInt8] {
             while buffer.count < count {
                 var event = pollfd(fd: connection, events: Int16(POLLIN), revents: 0)
@@ -68,15 +74,17 @@ public enum Client {
     }
 }
 
-extension Record {
-    /// A whole request without a body, whose connection ends with its answer.
+extension FastCGIRecord {
+    /// A name-value pair (section 3.4); both must be shorter than 128 bytes.
+    static func pair(_ name: String, _ value: String) -> [UInt8] {
+        precondition(name.utf8.count < 128 && value.utf8.count < 128, "too long: \(name)")
+        return [UInt8(name.utf8.count), UInt8(value.utf8.count)] + name.utf8 + value.utf8
+    }
+
+    /// A whole request without a body, whose connection ends with its response.
     fileprivate static func request(_ parameters: [(name: String, value: String)]) -> [UInt8] {
         var pairs: [UInt8] = []
-        for (name, value) in parameters {
-            // Shorter than 128 bytes, lengths take one byte (section 3.4).
-            precondition(name.utf8.count < 128 && value.utf8.count < 128, "too long: \(name)")
-            pairs += [UInt8(name.utf8.count), UInt8(value.utf8.count)] + name.utf8 + value.utf8
-        }
+        for (name, value) in parameters { pairs += pair(name, value) }
         let begin = [0, UInt8(FCGI_RESPONDER), 0, 0, 0, 0, 0, 0]
         return header(FCGI_BEGIN_REQUEST, requestID: 1, contentLength: begin.count) + begin
             + header(FCGI_PARAMS, requestID: 1, contentLength: pairs.count) + pairs

@@ -135,8 +135,26 @@ final class Connections: Sendable {
         return count == 0 || count < 0 && errno != EAGAIN && errno != EINTR
     }
 
+    /// The bytes of a request that `holds` examines; nginx sends `SCRIPT_NAME` second.
+    private static let examinedBytes = 2048
+
+    /// Whether the unread bytes of `connection` contain `bytes`.
+    static func holds(_ connection: Int32, _ bytes: [UInt8]) -> Bool {
+        var unread = [UInt8](repeating: 0, count: examinedBytes)
+        let count = recv(connection, &unread, unread.count, Int32(MSG_PEEK | MSG_DONTWAIT))
+        return count > 0 && memmem(unread, count, bytes, bytes.count) != nil
+    }
+
     private static func peek(_ connection: Int32) -> Int {
         var byte: UInt8 = 0
         return recv(connection, &byte, 1, Int32(MSG_PEEK | MSG_DONTWAIT))
     }
+}
+
+/// A connection on which a request waits.
+struct ReadyConnection: Sendable {
+    let descriptor: Int32
+
+    /// When the request was seen.
+    let since: ContinuousClock.Instant
 }

@@ -1,15 +1,15 @@
-/// One request and the answer to it, over FastCGI or CGI.
+/// One request and its response, over FastCGI or CGI.
 ///
-/// An exchange is lent to the handler and dead when that returns. Bytes are a CGI response:
+/// Valid until the handler returns. Bytes are a CGI response:
 /// `Status:` and other header lines, an empty line, the body (RFC 3875, section 6).
 public protocol Exchange: AnyObject {
     /// The bytes of the CGI meta-variable `name`, copied; nil when absent or empty.
     func parameterBytes(_ name: String) -> [UInt8]?
 
-    /// A descriptor that hangs up when the client goes; nil where none tells.
+    /// A descriptor that hangs up when the client disconnects; nil if there is none.
     var clientDescriptor: Int32? { get }
 
-    /// When the request was there at the latest.
+    /// When the request was first seen.
     var arrival: ContinuousClock.Instant { get }
 
     /// Reads the request body; nil when it is longer than `limit`.
@@ -17,22 +17,22 @@ public protocol Exchange: AnyObject {
     /// Throws when the client did not send all of it.
     func readBody(upTo limit: Int) throws(FastCGIError) -> [UInt8]?
 
-    /// Sends bytes; short ones may wait for more.
+    /// Sends bytes; short pieces may be buffered.
     ///
-    /// Throws when the client is gone (`EPIPE`) or took nothing for the client limit (`EAGAIN`).
+    /// Throws if the client disconnected (`EPIPE`) or read nothing for the write timeout (`EAGAIN`).
     func write(_ bytes: Span<UInt8>) throws(FastCGIError)
 
-    /// Ends the answer so that nobody can take it for a complete one.
+    /// Aborts the response, so that nobody can take it for a complete one.
     func abort()
 }
 
 extension Exchange {
-    /// The CGI meta-variable `name`; what is no UTF-8 in it is replaced.
+    /// The CGI meta-variable `name`; invalid UTF-8 in it is replaced.
     public func parameter(_ name: String) -> String? {
         parameterBytes(name).map { String(decoding: $0, as: UTF8.self) }
     }
 
-    /// The length that the web server says the request body has; 0 when it says nothing.
+    /// The length of the request body by `CONTENT_LENGTH`; 0 without one.
     var contentLength: Int {
         max(0, parameter("CONTENT_LENGTH").flatMap { Int($0) } ?? 0)
     }

@@ -9,17 +9,17 @@ final class FastCGIExchange: Exchange {
     private var isAborted = false
     private(set) var arrival = ContinuousClock.now
 
-    /// Short pieces that wait for more, so that a head goes out with its body.
+    /// Short pieces that are buffered, so that a head is sent together with its body.
     private var pending: [UInt8] = []
 
-    /// The most bytes that wait.
+    /// The most bytes that are buffered.
     private static let pendingLimit = 8192
 
-    /// The most of an unread request body that is read and thrown away: nginx's limit and some.
+    /// The most of an unread request body that is discarded: nginx's limit and some more.
     private static let discardLimit = 9 << 20
 
     init() {
-        // Descriptor -1: `FCGX_Accept_r` must never accept by itself, only read what we inject.
+        // Descriptor -1: `FCGX_Accept_r` must never accept a connection itself.
         FCGX_InitRequest(request, -1, 0)
     }
 
@@ -28,7 +28,8 @@ final class FastCGIExchange: Exchange {
         request.deallocate()
     }
 
-    /// Reads the request that waits on `connection`; false when the peer went or sent nonsense.
+    /// Reads the request that waits on `connection`; false if the peer disconnected or sent something
+    /// malformed.
     func accept(_ connection: Int32, arrival: ContinuousClock.Instant) -> Bool {
         self.arrival = arrival
         isAborted = false
@@ -36,7 +37,7 @@ final class FastCGIExchange: Exchange {
         request.pointee.ipcFd = connection
         request.pointee.keepConnection = 1
         request.pointee.appStatus = 0
-        // Detached, a close does not wait up to 2 s for the peer to close first.
+        // Otherwise, closing waits up to 2 s for the peer to close first.
         request.pointee.detached = 1
         // On a broken peer libfcgi closes the connection, tries descriptor -1 and gets EBADF.
         return FCGX_Accept_r(request) == 0
@@ -76,13 +77,13 @@ final class FastCGIExchange: Exchange {
         guard code == 0 else { throw FastCGIError("writev", code) }
     }
 
-    /// Sends what waits and `parts`; the `errno` of a failure, or 0.
+    /// Sends the buffered bytes and `parts`; the `errno` of a failure, or 0.
     private func sendRecords(
-        _ parts: [UnsafeRawBufferPointer], ending: Record.Ending? = nil
+        _ parts: [UnsafeRawBufferPointer], ending: FastCGIRecord.Ending? = nil
     ) -> Int32 {
         defer { pending.removeAll(keepingCapacity: true) }
         return pending.withUnsafeBytes { waiting in
-            Record.write(
+            FastCGIRecord.write(
                 [waiting] + parts, requestID: request.pointee.requestId, ending: ending,
                 to: request.pointee.ipcFd)
         }
@@ -90,29 +91,29 @@ final class FastCGIExchange: Exchange {
 
     func abort() { isAborted = true }
 
-    /// Ends the exchange; the connection when it can carry another request, else it is closed.
+    /// Ends the exchange; returns the connection if it can carry another request, else closes it.
     ///
-    /// With `isFinal` it is closed whatever the web server asked for.
+    /// With `isFinal`, always closes it.
     func finish(isFinal: Bool = false) -> Int32? {
         if isAborted {
             closeAsBroken()
             return nil
         }
-        // Closing over unread bytes resets a connection, and the peer loses the answer; left-over
+        // Closing a connection with unread bytes resets it, and the peer loses the response. Unread
         // records would be taken for the next request.
         let isDrained = discardBody()
         let isWanted = isDrained && request.pointee.keepConnection != 0
         let isSent = sendRecords([], ending: isWanted && isFinal ? .farewell : .kept) == 0
         let isKept = isWanted && isSent && !isFinal
         let connection = request.pointee.ipcFd
-        // Only frees memory and, unless kept, closes: libfcgi has written nothing of the answer.
+        // Only frees memory and, unless kept, closes: libfcgi has written nothing of the response.
         FCGX_Free(request, isKept ? 0 : 1)
         request.pointee.ipcFd = -1
         return isKept ? connection : nil
     }
 
     private func closeAsBroken() {
-        _ = Record.invalid.withUnsafeBytes {
+        _ = FastCGIRecord.invalid.withUnsafeBytes {
             send(request.pointee.ipcFd, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL))
         }
         FCGX_Free(request, 1)

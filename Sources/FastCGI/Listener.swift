@@ -1,11 +1,11 @@
 import Glibc
 
-/// A listening socket: one that we made, or one that a supervisor passed on.
+/// A listening socket: our own, or one inherited from a supervisor.
 public struct Listener: Sendable {
     /// The non-blocking, close-on-exec descriptor.
     let descriptor: Int32
 
-    /// The socket's file; nil when a supervisor made the socket.
+    /// The socket's file; nil for an inherited socket.
     private let file: SocketFile?
 
     /// As long as in `orbital-usage.socket`; nginx sends a 502 when it is full.
@@ -13,9 +13,8 @@ public struct Listener: Sendable {
 
     /// Binds `path` with mode 0660, replacing the socket that a killed process left.
     ///
-    /// The socket is made here and not by `FCGX_OpenSocket`, which unlinks whatever it finds and
-    /// calls `exit` when it cannot bind. Throws `EADDRINUSE` when a living process listens there,
-    /// `EEXIST` when the path is no socket, `ENAMETOOLONG` above 107 bytes (unix(7)).
+    /// Not by `FCGX_OpenSocket`, which unlinks any existing file and calls `exit` if it cannot bind.
+    /// Throws `EADDRINUSE` if another process listens there, `EEXIST` if the path is not a socket, `ENAMETOOLONG` above 107 bytes (unix(7)).
     public init(path: String) throws(FastCGIError) {
         descriptor = try Self.listeningSocket(path)
         file = try SocketFile(path: path)
@@ -25,7 +24,7 @@ public struct Listener: Sendable {
         try removeStale(path)
         let descriptor = try makeSocket()
         do throws(FastCGIError) {
-            // The inode takes the socket's mode, so that it is never wider than this.
+            // The inode takes the socket's mode, so that it is never more permissive than this.
             guard fchmod(descriptor, 0o660) == 0 else { throw FastCGIError("chmod \(path)") }
             guard try withAddress(path, { bind(descriptor, $0, $1) }) == 0 else {
                 throw FastCGIError("bind \(path)")
@@ -39,7 +38,7 @@ public struct Listener: Sendable {
         return descriptor
     }
 
-    /// Serves a socket that a supervisor opened and will hand to the next process too.
+    /// Serves a socket that a supervisor opened and will pass to the next process, too.
     public init(inherited descriptor: Int32) throws(FastCGIError) {
         guard isListening(descriptor) else {
             throw FastCGIError("descriptor \(descriptor)", EINVAL)
@@ -74,12 +73,12 @@ public struct Listener: Sendable {
         return true
     }
 
-    /// Connects to `path` and hangs up; throws why that cannot be done.
+    /// Connects to `path` and disconnects; throws if that fails.
     public static func probe(_ path: String) throws(FastCGIError) {
         close(try connection(to: path))
     }
 
-    /// Connects to `path`; a descriptor that does not block, and is the caller's to close.
+    /// Connects to `path`; a non-blocking descriptor that the caller must close.
     static func connection(to path: String) throws(FastCGIError) -> Int32 {
         let descriptor = try makeSocket()
         do throws(FastCGIError) {
@@ -109,7 +108,7 @@ public struct Listener: Sendable {
         do throws(FastCGIError) {
             try probe(path)
         } catch {
-            // EAGAIN is a living process whose backlog is full.
+            // EAGAIN: another process listens there, and its backlog is full.
             guard error.code == ECONNREFUSED else {
                 throw error.code == EAGAIN ? FastCGIError("bind \(path)", EADDRINUSE) : error
             }

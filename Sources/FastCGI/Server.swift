@@ -1,29 +1,32 @@
 import CFastCGI
 import Glibc
 import Synchronization
+import Threads
 
-/// The acceptor and its workers: connections in, exchanges out.
+/// The acceptor and its workers.
 public final class Server: Sendable {
     private let acceptor: Acceptor
-    private let queue: BoundedQueue<Work>
-    private let refusals: BoundedQueue<Work>
-    private let pulse: Pulse?
+    private let queue: BoundedQueue<ReadyConnection>
+    private let refusals: BoundedQueue<ReadyConnection>
     private let refusal: [UInt8]
+    private let livenessPath: String
     private let limits: ServerLimits
     private let threads = ThreadGroup()
     private let drains = Atomic(false)
 
     /// Prepares to serve `listener`.
     ///
-    /// `refusal` is the CGI response for a request that finds the queue full. `onFileLoss` is
-    /// called in the acceptor's thread when the socket's file was removed or replaced: with nil
-    /// after it was created again, or with the error that makes new connections impossible.
+    /// `refusal` is the CGI response for a request that finds the queue full. Requests for
+    /// `livenessPath` overtake the others. `onFileLoss` is called in the acceptor's thread when the
+    /// socket's file was removed or replaced: with nil after it was created again, or with the
+    /// error that makes new connections impossible.
     public init(
-        listener: Listener, limits: ServerLimits, refusal: [UInt8], selfTest: SelfTest? = nil,
+        listener: Listener, limits: ServerLimits, refusal: [UInt8],
+        livenessPath: String,
         onFileLoss: @escaping @Sendable (FastCGIError?) -> Void = { _ in }
     ) throws(FastCGIError) {
         guard FCGX_Init() == 0 else { throw FastCGIError("FCGX_Init") }
-        // It has put handlers without SA_RESTART on these, in place of SIG_IGN even.
+        // It has installed handlers without SA_RESTART for these, even where SIG_IGN was set.
         signal(SIGPIPE, SIG_IGN)
         signal(SIGTERM, SIG_DFL)
         signal(SIGUSR1, SIG_DFL)
@@ -33,10 +36,10 @@ public final class Server: Sendable {
         // A limit would reset the connections above it; the acceptor bounds the length.
         refusals = BoundedQueue(limit: .max)
         self.refusal = refusal
-        pulse = selfTest.map(Pulse.init)
+        self.livenessPath = livenessPath
         acceptor = try Acceptor(
-            listener: listener, queue: queue, refusals: refusals, limits: limits, pulse: pulse,
-            onFileLoss: onFileLoss)
+            listener: listener, queue: queue, refusals: refusals, limits: limits,
+            livenessPath: livenessPath, onFileLoss: onFileLoss)
     }
 
     /// Whether `drain` was called.
@@ -69,30 +72,51 @@ public final class Server: Sendable {
         try threads.start { acceptor.run() }
     }
 
-    /// Stops accepting and answers what was accepted; false when `seconds` were not enough.
+    /// Requests `livenessPath` from itself, again `interval` after each response, in a thread of its
+    /// own: acceptor, queue and a worker must work for it.
+    ///
+    /// `onResponse` gets each response as a CGI program would print it, in that thread.
+    public func probeItself(
+        every interval: Duration, onResponse: @escaping @Sendable (String) -> Void
+    ) throws(FastCGIError) {
+        let code = startThread { [self] in
+            let request = [("REQUEST_METHOD", "GET"), ("SCRIPT_NAME", livenessPath)]
+            while true {
+                if let connection = try? acceptor.connect(),
+                    let response = try? Client.response(
+                        over: connection, request, seconds: Self.probeSeconds)
+                {
+                    onResponse(String(decoding: response, as: UTF8.self))
+                }
+                pause(for: interval)
+            }
+        }
+        guard code == 0 else { throw FastCGIError("pthread_create", code) }
+    }
+
+    /// How long a probe waits for a worker; a shorter time would only queue another one.
+    private static let probeSeconds = 60
+
+    /// Stops accepting and handles what was accepted; false if that took longer than `seconds`.
     public func drain(seconds: Int) -> Bool {
         drains.store(true, ordering: .relaxed)
         acceptor.stop()
         return threads.wait(seconds: seconds)
     }
 
-    private func work(on queue: BoundedQueue<Work>, _ answer: (any Exchange) -> Void) {
+    private func work(on queue: BoundedQueue<ReadyConnection>, _ answer: (any Exchange) -> Void) {
         let exchange = FastCGIExchange()
-        while let work = queue.take() {
-            switch work {
-            case .selfTest: pulse?.run(answer)
-            case .request(let connection):
-                guard exchange.accept(connection.descriptor, arrival: connection.since) else {
-                    continue
-                }
-                answer(exchange)
-                if let kept = exchange.finish(isFinal: isDraining) { acceptor.park(kept) }
+        while let connection = queue.take() {
+            guard exchange.accept(connection.descriptor, arrival: connection.since) else {
+                continue
             }
+            answer(exchange)
+            if let kept = exchange.finish(isFinal: isDraining) { acceptor.park(kept) }
         }
     }
 }
 
-/// Raises the soft limit of open descriptors to the hard one: 1024 are few for a server.
+/// Raises the soft limit of open descriptors to the hard one: 1024 are too few for a server.
 private func allowManyDescriptors() {
     var limit = rlimit()
     guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return }

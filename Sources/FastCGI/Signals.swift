@@ -1,10 +1,10 @@
 import Glibc
 
-/// The signals of the life cycle, taken by one thread and by no handler.
+/// The signals of the life cycle, received by one thread without handlers.
 public enum Signals {
-    /// What the process is asked to do.
+    /// What a signal requests.
     public enum Request: Sendable {
-        /// TERM, QUIT or INT: answer what was accepted, then exit.
+        /// TERM, QUIT or INT: respond to accepted requests, then exit.
         case drain
         /// HUP: read the configuration again.
         case reload
@@ -16,7 +16,7 @@ public enum Signals {
 
     /// Blocks the signals in this thread and those it starts; call it before any thread exists.
     ///
-    /// One signal that reaches a writing thread would end its answer: libfcgi does not try again.
+    /// A signal in a writing thread would end its response: libfcgi does not retry after EINTR.
     public static func block() {
         var set = handledSet()
         sigaddset(&set, SIGPIPE)

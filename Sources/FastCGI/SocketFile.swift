@@ -1,7 +1,7 @@
 import Glibc
 import Synchronization
 
-/// The file of a socket that this process made; others may remove or replace it while it serves.
+/// The file of a socket that this process created; others may remove or replace it meanwhile.
 final class SocketFile: Sendable {
     /// The path.
     let path: String

@@ -1,20 +1,20 @@
 import CFastCGI
 import Glibc
 
-/// How the process was asked to serve.
+/// How the process serves.
 public enum StartMode: Equatable, Sendable {
-    /// Makes its own Unix socket at this path.
+    /// Creates its own Unix socket at this path.
     case socket(path: String)
 
-    /// Serves a listening socket that a supervisor opened; never unlinked, never shut down.
+    /// Serves a listening socket that a supervisor opened; never unlinks or shuts it down.
     case inherited(descriptor: Int32)
 
-    /// Answers the one request in the environment, then exits.
+    /// Handles the one request in the environment, then exits.
     case cgi
 
     /// Decides in a fixed order: the flag, systemd, a listening descriptor 0, the CGI environment.
     ///
-    /// `FCGX_IsCGI` is not asked: it takes `/dev/null` for CGI and a reset TCP stdin for FastCGI.
+    /// Without `FCGX_IsCGI`, which takes `/dev/null` for CGI and a reset TCP stdin for FastCGI.
     public init?(
         socketFlag: String?, environment: (String) -> String?,
         isListening: (Int32) -> Bool = isListening

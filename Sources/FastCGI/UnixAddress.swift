@@ -13,7 +13,7 @@ struct UnixAddress: Sendable {
         self.init(Array(path.utf8), length: MemoryLayout<sockaddr_un>.size)
     }
 
-    /// The address of a socket without a file, whose name is its bytes and no more.
+    /// The address of an abstract socket, whose name is exactly these bytes.
     init?(abstractName name: String) {
         let offset = MemoryLayout<sockaddr_un>.offset(of: \.sun_path) ?? 0
         self.init(Array(name.utf8), at: 1, length: offset + 1 + name.utf8.count)
@@ -28,7 +28,7 @@ struct UnixAddress: Sendable {
         }
     }
 
-    /// Calls `body` with the address as system calls want it.
+    /// Calls `body` with the address in the form that system calls take.
     func with<Answer>(_ body: (UnsafePointer<sockaddr>, socklen_t) -> Answer) -> Answer {
         withUnsafePointer(to: address) {
             $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { body($0, socklen_t(length)) }

@@ -19,6 +19,12 @@ public func startThread(
     return code
 }
 
+/// Blocks this thread for `duration`.
+public func pause(for duration: Duration) {
+    var end = timespec(CLOCK_MONOTONIC, after: duration)
+    while clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &end, nil) == EINTR {}
+}
+
 private final class ThreadBody: Sendable {
     let run: @Sendable () -> Void
 

@@ -23,13 +23,18 @@ func runServer(_ mode: StartMode, _ settings: Settings) throws -> Int32 {
     let manager = ServiceManager(processEnvironment)
     let server = try Server(
         listener: listener, limits: ServerLimits(settings), refusal: refusal.wholeAnswer,
-        selfTest: selfTest(for: manager), onFileLoss: { reportFileLoss($0, mode, log) })
+        livenessPath: "/health/live", onFileLoss: { reportFileLoss($0, mode, log) })
     let slots = BulkSlots(settings.bulkWorkers)
     let metrics = ProcessMetrics(droppedLogLines: output.dropped)
     try server.start {
         var worker = Worker(
             current: current, server: server, slots: slots, metrics: metrics, log: log)
         return { worker.answer($0) }
+    }
+    if let interval = manager.watchdogInterval {
+        try server.probeItself(every: interval) { response in
+            if response.hasPrefix("Status: 200 ") { manager.alive() }
+        }
     }
     log.info("serving", metadata: ["workers": "\(settings.workers)", "mode": "\(mode)"])
     let serving = "serving with \(settings.workers) workers"
@@ -57,15 +62,6 @@ private func reportFileLoss(_ error: FastCGIError?, _ mode: StartMode, _ log: Lo
         "the socket file was removed or replaced and could not be created again; shutting down",
         metadata: ["mode": "\(mode)", "error": "\(error)"])
     Signals.requestDrain()
-}
-
-/// What proves to a manager that watches that workers answer; PostgreSQL has no part in it.
-private func selfTest(for manager: ServiceManager) -> SelfTest? {
-    guard let interval = manager.watchdogInterval else { return nil }
-    let request = ["REQUEST_METHOD": "GET", "SCRIPT_NAME": "/health/live"]
-    return SelfTest(every: interval, request) { answer in
-        if answer.hasPrefix("Status: 200 ") { manager.alive() }
-    }
 }
 
 /// The spool of this process; nil when none is configured.

@@ -11,10 +11,10 @@ private final class HeldServer: Sendable {
     let isOpen = Atomic(true)
     let running = Atomic(0)
 
-    init(_ limits: ServerLimits = ServerLimits(), selfTest: SelfTest? = nil) throws {
+    init(_ limits: ServerLimits = ServerLimits()) throws {
         server = try Server(
             listener: try Listener(path: path), limits: limits, refusal: Array("full".utf8),
-            selfTest: selfTest)
+            livenessPath: "/well")
     }
 
     func start() throws {
@@ -73,52 +73,45 @@ private final class HeldServer: Sendable {
     }
 }
 
-@Suite(.timeLimit(.minutes(2))) struct `A self-test` {
-    private final class Answers: Sendable {
+@Suite(.timeLimit(.minutes(2))) struct `A server's own probe` {
+    private final class Responses: Sendable {
         let all = Mutex<[String]>([])
         var count: Int { all.withLock { $0.count } }
+
+        func append(_ response: String) { all.withLock { $0.append(response) } }
     }
 
-    @Test func `is put again as soon as it is time`() throws {
-        let answers = Answers()
-        let held = try HeldServer(
-            selfTest: SelfTest(every: .milliseconds(200), ["SCRIPT_NAME": "/well"]) { answer in
-                // An answer takes its time.
-                usleep(5000)
-                answers.all.withLock { $0.append(answer) }
-            })
+    @Test func `is repeated an interval after each response`() throws {
+        let responses = Responses()
+        let held = try HeldServer()
         try held.start()
         defer { _ = held.server.drain(seconds: 10) }
-        #expect(eventually { answers.count == 1 })
+        try held.server.probeItself(every: .milliseconds(200)) { responses.append($0) }
+        #expect(eventually { responses.count == 1 })
         let begin = ContinuousClock.now
-        #expect(eventually { answers.count == 11 })
-        // Ten times 200 ms; every second time would be four seconds.
+        #expect(eventually { responses.count == 11 })
         #expect((.seconds(1.9)...(.seconds(3))).contains(ContinuousClock.now - begin))
     }
 
-    @Test func `is answered by a worker, again and again, before the requests that wait`() throws {
-        let answers = Answers()
+    @Test func `gets no response while all workers hang, and the next one when one is free`()
+        throws
+    {
+        let responses = Responses()
         var limits = ServerLimits()
         limits.workers = 1
         limits.queued = 2
-        let held = try HeldServer(
-            limits,
-            selfTest: SelfTest(every: .milliseconds(20), ["SCRIPT_NAME": "/well"]) { answer in
-                answers.all.withLock { $0.append(answer) }
-            })
+        let held = try HeldServer(limits)
         try held.start()
         defer { _ = held.server.drain(seconds: 10) }
-        #expect(eventually { answers.count > 5 })
+        try held.server.probeItself(every: .milliseconds(20)) { responses.append($0) }
+        #expect(eventually { responses.count > 5 })
         held.isOpen.store(false, ordering: .relaxed)
         usleep(100_000)
-        let clients = (1...3).map { _ in FastCGIClient(held.path) }
-        for client in clients { client.get("/x") }
-        // The only worker hangs, and the queue fills up.
-        let before = answers.count
+        let before = responses.count
         usleep(300_000)
-        #expect(answers.count == before)
+        #expect(responses.count == before)
         held.isOpen.store(true, ordering: .relaxed)
-        #expect(eventually { answers.count > before + 5 })
-        #expect(Set(answers.all.withLock { $0 }) == ["Status: 200 OK\r\n\r\n/well"])
+        #expect(eventually { responses.count > before + 5 })
+        #expect(Set(responses.all.withLock { $0 }) == ["Status: 200 OK\r\n\r\n/well"])
     }
 }

@@ -1,5 +1,6 @@
 import FastCGI
 import Foundation
+import Synchronization
 import TestSupport
 import Testing
 
@@ -13,7 +14,8 @@ import Testing
         limits.connections = 50
         let path = TemporaryFolder.shared.file("overload").path
         let server = try Server(
-            listener: try Listener(path: path), limits: limits, refusal: Array(Self.refusal.utf8))
+            listener: try Listener(path: path), limits: limits, refusal: Array(Self.refusal.utf8),
+            livenessPath: "/live")
         try server.start {
             { exchange in
                 usleep(2000)
@@ -28,5 +30,59 @@ import Testing
             #expect(answers.count { $0 == nil } == 0)
             #expect(Set(answers) == ["Status: 200\r\n\r\n", Self.refusal])
         }
+    }
+}
+
+@Suite(.timeLimit(.minutes(2))) struct `A liveness probe` {
+    /// A server with one worker, which notes the paths that it handles once the test lets it.
+    private final class OneWorker: Sendable {
+        let path = TemporaryFolder.shared.file("live").path
+        let server: Server
+        let handled = Mutex<[String]>([])
+        let isOpen = Atomic(false)
+
+        init() throws {
+            var limits = ServerLimits()
+            limits.workers = 1
+            limits.queued = 30
+            server = try Server(
+                listener: try Listener(path: path), limits: limits, refusal: Array("full".utf8),
+                livenessPath: "/live")
+            try server.start { [self] in
+                { [self] exchange in
+                    let path = exchange.parameter("SCRIPT_NAME") ?? ""
+                    handled.withLock { $0.append(path) }
+                    while !isOpen.load(ordering: .relaxed) { usleep(1000) }
+                    try? exchange.write(Array("Status: 200\r\n\r\n\(path)".utf8).span)
+                }
+            }
+        }
+    }
+
+    @Test func `overtakes a full queue, however often it is sent, and is refused beyond twice it`()
+        throws
+    {
+        let one = try OneWorker()
+        defer { _ = one.server.drain(seconds: 10) }
+        let first = FastCGIClient(one.path)
+        first.get("/first")
+        #expect(eventually { one.handled.withLock { $0.count } == 1 })
+        let others = (1...30).map { _ in FastCGIClient(one.path) }
+        for client in others { client.get("/other") }
+        #expect(eventually { one.server.load.queued == 30 })
+        let probes = (1...31).map { _ in FastCGIClient(one.path) }
+        for probe in probes { probe.get("/live") }
+        #expect(eventually { one.server.load.queueRefusals == 1 })
+        // The path alone makes a probe: not a longer one, and not other variables.
+        let similar = FastCGIClient(one.path)
+        similar.send(
+            FastCGIClient.request(["SCRIPT_NAME": "/live2", "QUERY_STRING": "/live"], true))
+        #expect(similar.answer() == "full")
+        one.isOpen.store(true, ordering: .relaxed)
+        let responses = probes.map { $0.answer() }
+        #expect(responses.count { $0 == "Status: 200\r\n\r\n/live" } == 30)
+        #expect(others.allSatisfy { $0.answer() == "Status: 200\r\n\r\n/other" })
+        let handled = one.handled.withLock { $0 }
+        #expect(handled[1...30].allSatisfy { $0 == "/live" }, "\(handled)")
     }
 }

@@ -3,32 +3,32 @@ import Glibc
 
 /// FastCGI records that we write ourselves (FastCGI specification, section 3.3).
 ///
-/// libfcgi's own stream makes records of 8 KB and a system call for each of them, for the head and
-/// for the end, and each wakes the web server. Ours are up to 64 KB, and go together.
-enum Record {
+/// libfcgi's own stream writes records of 8 KB, each with its own system call, and each wakes the
+/// web server. Ours are up to 64 KB and share one system call.
+enum FastCGIRecord {
     /// The most content that one record can carry.
     static let contentLimit = Int(FCGI_MAX_LENGTH)
 
-    /// A record of no known version: the web server drops the connection as broken.
+    /// A record of an unknown version, for which the web server aborts the connection.
     ///
     /// Closing alone is not enough: without `fastcgi_keep_conn`, nginx ends the body cleanly.
     static let invalid = [UInt8](repeating: 0, count: 8)
 
-    /// Records that go out with one system call, so that there is no limit of `writev` to meet.
+    /// The most records of one `writev`, below its limit.
     private static let batchLimit = 256
 
     private static let headerLength = Int(FCGI_HEADER_LEN)
 
-    /// How an answer ends.
+    /// How a response ends.
     enum Ending {
-        /// The connection can carry another request.
+        /// The connection stays open for another request.
         case kept
-        /// It is closed next, though the web server asked to keep it.
+        /// The connection is closed next, although the web server asked to keep it.
         case farewell
     }
 
-    /// Writes `parts`, one after another, as standard output, and with `ending` the end of the
-    /// answer; the `errno` of a failure, or 0.
+    /// Writes `parts` in order as standard output, and with `ending` the end of the response; the
+    /// `errno` of a failure, or 0.
     static func write(
         _ parts: [UnsafeRawBufferPointer], requestID: Int32, ending: Ending? = nil,
         to descriptor: Int32
@@ -49,7 +49,7 @@ enum Record {
         return 0
     }
 
-    /// What fits into one record each.
+    /// Splits a part into the contents of records.
     private static func pieces(_ part: UnsafeRawBufferPointer) -> [UnsafeRawBufferPointer] {
         stride(from: 0, to: part.count, by: contentLimit).map {
             UnsafeRawBufferPointer(rebasing: part[$0..<min($0 + contentLimit, part.count)])
@@ -72,17 +72,17 @@ enum Record {
             + (ending == .farewell ? farewell : [])
     }
 
-    /// A management record that asks for nothing (section 4.2).
+    /// A management record without a meaning (section 4.2).
     ///
-    /// FastCGI has no words for "this was the last answer here": nginx would keep the connection
-    /// and might send on it before it sees that it is closed, which ends a POST with a 502. It
-    /// keeps none on which anything stands behind the end of an answer.
+    /// FastCGI cannot announce that a connection will be closed: nginx would keep it and might send
+    /// a request before it sees the close, which ends a POST with a 502. nginx keeps no connection
+    /// that has bytes after the end of a response.
     private static let farewell =
         header(FCGI_UNKNOWN_TYPE, requestID: FCGI_NULL_REQUEST_ID, contentLength: 8)
         + [UInt8](repeating: 0, count: 8)
 
-    /// Writes each content behind its header, then what is left of the headers; the `errno` of a
-    /// failure, or 0.
+    /// Writes each content after its header, then the remaining headers; the `errno` of a failure,
+    /// or 0.
     private static func writeAll(
         _ contents: [UnsafeRawBufferPointer], _ headers: UnsafeMutableRawBufferPointer,
         to descriptor: Int32
