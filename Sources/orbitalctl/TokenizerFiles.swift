@@ -43,7 +43,7 @@ struct TokenizerFiles: ParsableCommand {
 extension TokenizerUnavailable {
     /// What an administrator can do.
     var remedy: String {
-        "run: deploy/dev/tokenizers \(directory), in a clone of the repository; the package and the "
+        "run: deploy/tokenizers \(directory), in a clone of the repository; the package and the "
             + "images include the vocabularies"
     }
 }

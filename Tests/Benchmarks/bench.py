@@ -218,7 +218,7 @@ class Benchmark:
         self.stop()
 
     def run(self, sizes):
-        cluster = REPOSITORY / "deploy/dev/cluster"
+        cluster = REPOSITORY / "Tests/dev/cluster"
         postgres = self.folder / "postgres"
         try:
             subprocess.run(

@@ -169,7 +169,7 @@ class Capacity:
         self.note("disk", "write-ahead log, batches of 1,000", f"{(after - before) / batches.count:.0f}")
 
     def run(self):
-        cluster, postgres = REPOSITORY / "deploy/dev/cluster", self.folder / "postgres"
+        cluster, postgres = REPOSITORY / "Tests/dev/cluster", self.folder / "postgres"
         try:
             subprocess.run([cluster, "start", postgres], check=True)
             url = subprocess.run(

@@ -201,7 +201,7 @@ def main():
     parser.add_argument("--cache", default=REPOSITORY / ".run/bench")
     arguments = parser.parse_args()
     install_packages()
-    cluster = REPOSITORY / "deploy/dev/cluster"
+    cluster = REPOSITORY / "Tests/dev/cluster"
     with tempfile.TemporaryDirectory(prefix="orbital-bench-") as folder:
         pathlib.Path(folder).chmod(0o755)
         postgres = f"{folder}/postgres"

@@ -25,7 +25,7 @@ CONNECTIONS = 8
 
 
 def install_packages():
-    subprocess.run([REPOSITORY / "deploy/dev/packages", "bench"], check=True)
+    subprocess.run([REPOSITORY / "deploy/packages", "bench"], check=True)
 
 
 class Contestant:

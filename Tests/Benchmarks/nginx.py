@@ -9,7 +9,7 @@ from processes import Process, free_port, wait_for
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 PROGRAM = "/usr/sbin/nginx"
 
-# The outer part is that of deploy/dev/site, without an access log.
+# The outer part is that of Tests/dev/site, without an access log.
 CONFIGURATION = """{user}
 daemon off;
 worker_processes 2;
@@ -112,7 +112,7 @@ class OrbitalNginx(Nginx):
     def __init__(self, folder, upstream):
         folder, port = pathlib.Path(folder, "nginx"), free_port()
         subprocess.run(
-            [REPOSITORY / "deploy/dev/site", folder, f"127.0.0.1:{port}", upstream], check=True)
+            [REPOSITORY / "Tests/dev/site", folder, f"127.0.0.1:{port}", upstream], check=True)
         file = folder / "nginx.conf"
         text = file.read_text()
         line = next(line for line in text.splitlines() if line.strip().startswith("access_log "))

@@ -55,7 +55,7 @@ import Testing
         #"{"message_id":1,"timestamp":"2019-06-01T00:00:00Z","message_text":"x"}"#
     private static let exact =
         #"{"message_id":2,"timestamp":"2022-06-01T00:00:00Z","message_text":"hello world"}"#
-    private var fetch: String { "deploy/dev/tokenizers \(directory.path)" }
+    private var fetch: String { "deploy/tokenizers \(directory.path)" }
 
     @Test func `is not reported as a failure of the database`() throws {
         defer { site.stop() }

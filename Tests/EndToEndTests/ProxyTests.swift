@@ -121,7 +121,7 @@ import Testing
             pid_t(String(contentsOfFile: front.path("spawned"), encoding: .utf8)))
         defer { kill(pid, SIGTERM) }
         let made = try Program.run(
-            Repository.path("deploy/dev/site"),
+            Repository.path("Tests/dev/site"),
             [front.path("nginx"), "127.0.0.1:\(front.port)", front.path("socket")])
         #expect(made.status == 0, "\(made.errors)")
         try front.start(

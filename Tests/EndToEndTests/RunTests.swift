@@ -12,7 +12,7 @@ import Testing
 
     private func start(_ environment: [String: String] = [:]) throws -> Program {
         try Program(
-            Repository.path("deploy/dev/run"),
+            Repository.path("Tests/dev/run"),
             environment: ["PORT": port, "RUN_DIR": folder].merging(environment) { $1 })
     }
 
@@ -43,7 +43,7 @@ import Testing
     private func quickstart(_ examples: [ReadmeExample]) throws -> [String] {
         let mark = "end-of-a-line"
         let script = examples.dropFirst().map { "\($0.command)\necho \(mark)\n" }.joined()
-            .replacing("make demo", with: Repository.path("deploy/dev/demo"))
+            .replacing("make demo", with: Repository.path("Tests/dev/demo"))
             .replacing(".run/key", with: "\(folder)/key")
             .replacing("localhost:8000", with: "localhost:\(port)")
         let outcome = try Program.run(
@@ -178,7 +178,7 @@ import Testing
         #expect(takenOnIPv6.output.hasPrefix("port \(port) is taken: "), "\(takenOnIPv6.output)")
         holderOfIPv6.stop()
         let demo = try Program.run(
-            Repository.path("deploy/dev/with-service"), ["true"], environment: ["RUN_DIR": folder])
+            Repository.path("Tests/dev/with-service"), ["true"], environment: ["RUN_DIR": folder])
         #expect(demo.status == 69)
         #expect(demo.errors.hasPrefix("nothing runs here: start `make run` in another terminal"))
     }

@@ -90,7 +90,7 @@ import Testing
         let folder = TemporaryFolder.shared.file("cgi-nginx")
         #expect(
             try Program.run(
-                Repository.path("deploy/dev/site"), [folder.path, "unix:\(siteSocket)", wrapSocket]
+                Repository.path("Tests/dev/site"), [folder.path, "unix:\(siteSocket)", wrapSocket]
             ).status == 0)
         let configuration = """
             user root; daemon off; pid \(folder.path)/pid; error_log stderr;

@@ -11,7 +11,7 @@ import Testing
     init() throws {
         front = try FrontEnd()
         let file = front.path("bundle.tar.gz")
-        let made = try Program.run(Repository.path("deploy/dev/cgi-bundle"), [file])
+        let made = try Program.run(Repository.path("deploy/cgi-bundle"), [file])
         precondition(made.status == 0, made.errors)
         home = front.path("root/home")
         let unpacked = try Program.run(

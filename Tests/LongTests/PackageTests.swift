@@ -8,7 +8,7 @@ import Testing
 
     /// Packs it; the file.
     private static func pack() throws -> String {
-        let made = try Program.run(Repository.path("deploy/dev/deb"))
+        let made = try Program.run(Repository.path("deploy/deb"))
         #expect(made.status == 0, "\(made.errors.suffix(4000))")
         let file = try #require(made.output.wholeMatch(of: /deb: (.+\.deb)\n/)?.1)
         return Repository.path(String(file))
@@ -41,7 +41,7 @@ import Testing
         #expect(linked.status == 0, "\(linked.errors)")
         func packages() throws -> Program.Outcome {
             try Program.run(
-                Repository.path("deploy/dev/packages"), ["build"], environment: ["PATH": path])
+                Repository.path("deploy/packages"), ["build"], environment: ["PATH": path])
         }
         let outcome = try packages()
         #expect(outcome.status == 0)

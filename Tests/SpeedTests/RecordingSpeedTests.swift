@@ -6,7 +6,7 @@ import Testing
     @Test func `is as fast as promised, with every acknowledged message on disk`() throws {
         // A separate server: that of the other tests does not wait for the disk.
         let folder = TemporaryFolder.shared.file("durable").path
-        let cluster = Repository.path("deploy/dev/cluster")
+        let cluster = Repository.path("Tests/dev/cluster")
         #expect(try Program.run(cluster, ["start", folder]).status == 0)
         defer { _ = try? Program.run(cluster, ["stop", folder]) }
         let address = try Program.run(cluster, ["url", folder]).output

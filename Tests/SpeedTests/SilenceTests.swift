@@ -123,7 +123,7 @@ import Testing
 final class FreezableCluster {
     let url: String
     private let folder = TemporaryFolder.shared.file("silent").path
-    private static let script = Repository.path("deploy/dev/cluster")
+    private static let script = Repository.path("Tests/dev/cluster")
 
     init() throws {
         let started = try Program.run(Self.script, ["start", folder, "fsync=off"])

@@ -51,7 +51,7 @@ public final class Cluster: Sendable {
     ) -> String {
         do {
             let outcome = try Program.run(
-                Repository.path("deploy/dev/cluster"), [action, folder.path] + arguments)
+                Repository.path("Tests/dev/cluster"), [action, folder.path] + arguments)
             precondition(outcome.status == 0, "cluster \(action): \(outcome.errors)")
             return outcome.output.trimmingCharacters(in: .whitespacesAndNewlines)
         } catch {

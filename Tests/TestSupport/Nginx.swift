@@ -18,7 +18,7 @@ public final class Nginx {
     public init(responderPath: String, optionalFiles: [String] = []) throws {
         socketPath = TemporaryFolder.shared.file("site").path
         let made = try Program.run(
-            Repository.path("deploy/dev/site"), [folder.path, "unix:\(socketPath)", responderPath])
+            Repository.path("Tests/dev/site"), [folder.path, "unix:\(socketPath)", responderPath])
         precondition(made.status == 0, made.errors)
         try Nginx.add(optionalFiles, to: folder)
         program = try Nginx.start("\(folder.path)/nginx.conf", socketPath)
@@ -68,7 +68,7 @@ public final class Nginx {
         let port = try freePort()
         let folder = TemporaryFolder.shared.file("port-nginx")
         let made = try Program.run(
-            Repository.path("deploy/dev/site"), [folder.path, "127.0.0.1:\(port)", responderPath])
+            Repository.path("Tests/dev/site"), [folder.path, "127.0.0.1:\(port)", responderPath])
         precondition(made.status == 0, made.errors)
         if let root {
             let file = folder.appendingPathComponent("snippets/orbital-site.conf")

@@ -19,7 +19,7 @@ enum Vocabularies {
     /// Where they are, the usual place.
     static let folder = Result {
         let folder = Repository.path(".run/tokenizers")
-        let outcome = try Program.run(Repository.path("deploy/dev/tokenizers"), [folder])
+        let outcome = try Program.run(Repository.path("deploy/tokenizers"), [folder])
         guard outcome.status == 0 else { throw OracleFault(reason: outcome.errors) }
         return folder
     }

@@ -9,7 +9,7 @@ import Testing
         "INSERT INTO usage_record (\"timestamp\", message_text) VALUES (now(), 'x')"
 
     private func cluster(_ words: String...) throws -> String {
-        let outcome = try Program.run(Repository.path("deploy/dev/cluster"), words)
+        let outcome = try Program.run(Repository.path("Tests/dev/cluster"), words)
         #expect(outcome.status == 0, "\(outcome.errors)")
         return outcome.output.trimmingCharacters(in: .whitespacesAndNewlines)
     }

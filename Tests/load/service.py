@@ -57,7 +57,7 @@ class Service:
     def __init__(self, folder, records=20_000, environment=None, program=BUILT / "orbital-fcgi"):
         self.folder, self.responder = pathlib.Path(folder), None
         self.socket, self.site = f"{folder}/responder", f"{folder}/site"
-        self.cluster = [REPOSITORY / "deploy/dev/cluster"]
+        self.cluster = [REPOSITORY / "Tests/dev/cluster"]
         subprocess.run([*self.cluster, "start", f"{folder}/postgres", "fsync=off"], check=True)
         self.url = subprocess.run(
             [*self.cluster, "url", f"{folder}/postgres"], check=True, capture_output=True, text=True).stdout.strip()
@@ -72,7 +72,7 @@ class Service:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
         nginx = self.folder / "nginx"
-        subprocess.run([REPOSITORY / "deploy/dev/site", nginx, f"unix:{self.site}", self.socket], check=True)
+        subprocess.run([REPOSITORY / "Tests/dev/site", nginx, f"unix:{self.site}", self.socket], check=True)
         extra = nginx / "snippets/orbital-site.conf"
         extra.write_text(f"listen 127.0.0.1:{self.port} backlog=4096;\n" + extra.read_text())
         self.access = nginx / "access.log"

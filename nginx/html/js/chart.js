@@ -69,7 +69,7 @@ export class Chart {
     this.#plot.setCursor({ left: -10, top: -10 });
   }
 
-  /** deploy/dev/assets fetches the library; an installation may have forgotten to. */
+  /** deploy/assets fetches the library; an installation may have forgotten to. */
   #apologise() {
     if (this.#element.querySelector(".missing")) return;
     const note = document.createElement("p");
