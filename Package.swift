@@ -52,7 +52,6 @@ let package = Package(
             name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         module("Threads", ["CThreads"]),
         module("Metrics"),
-        module("Spool"),
         module("FastCGI", ["CFastCGI", "Threads"]),
         module("JSON", ["CRapidJSON"]),
         module("MessageReader", ["JSON", "Usage"]),
@@ -66,14 +65,13 @@ let package = Package(
         module(
             "UsageAPI",
             [
-                "APIKeys", "HTTP", "JSON", "MessageReader", "Metrics", "Spool", "Usage",
-                "UsageStore",
+                "APIKeys", "HTTP", "JSON", "MessageReader", "Metrics", "Usage", "UsageStore",
             ]),
         program(
             "orbital-fcgi",
             [
-                "Configuration", "FastCGI", "HTTP", "Metrics", "Spool", "Threads", "UsageAPI",
-                "UsageStore", log,
+                "Configuration", "FastCGI", "HTTP", "Metrics", "Threads", "UsageAPI", "UsageStore",
+                log,
             ]),
         program(
             "orbitalctl",
@@ -93,7 +91,6 @@ let package = Package(
             path: "Tests/InstructionCounts", swiftSettings: settings),
         tests("FastCGITests", ["FastCGI", "TestSupport"]),
         tests("PostgresTests", ["Postgres", "TestSupport"]),
-        tests("SpoolTests", ["Spool", "TestSupport"]),
         tests("JSONTests", ["JSON"]),
         tests("MessageReaderTests", ["JSON", "MessageReader", "Usage"]),
         tests("HTTPTests", ["HTTP"]),
@@ -102,9 +99,7 @@ let package = Package(
         tests("UsageTests", ["Usage"]),
         tests("ConfigurationTests", ["Configuration", "TestSupport"]),
         tests("UsageStoreTests", ["UsageStore", "Usage", "Postgres", "TestSupport"]),
-        tests(
-            "UsageAPITests",
-            ["UsageAPI", "HTTP", "Spool", "UsageStore", "Postgres", "TestSupport"]),
+        tests("UsageAPITests", ["UsageAPI", "HTTP", "UsageStore", "Postgres", "TestSupport"]),
         tests("OrbitalCTLTests", ["Postgres", "TestSupport"]),
         tests("EndToEndTests", ["FastCGI", "Postgres", "TestSupport", "Usage", "UsageStore"]),
         // These measure, so they run alone on the machine.

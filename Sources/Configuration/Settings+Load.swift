@@ -36,10 +36,9 @@ extension Settings {
             settings.databaseURL = "postgresql://"
         }
         for key in SettingsKey.all {
-            let value = environment(key.name).flatMap(key.isEmptyMeaningful ? { $0 } : nilIfEmpty)
-            if let value {
+            if let value = variable(key.name) {
                 if let fault = key.store(value, &settings) { faults.append(fault) }
-            } else if let file, let (value, place) = file.value(key.name, key.isEmptyMeaningful) {
+            } else if let file, let (value, place) = file.value(key.name) {
                 if let fault = key.store(value, &settings) { faults.append("\(place): \(fault)") }
             }
         }
@@ -47,8 +46,13 @@ extension Settings {
             faults.append("RESERVED_WORKERS must be less than WORKERS")
         }
         guard faults.isEmpty else { throw SettingsError(faults: faults) }
+        for (name, version) in SettingsKey.removed {
+            let text = "\(name) was removed in version \(version) and has no effect"
+            if environment(name) != nil { settings.warnings.append(text) }
+            if let place = file?.place(of: name) { settings.warnings.append("\(place): \(text)") }
+        }
         for name in LibpqVariables.all where variable(name) == nil {
-            if let (value, _) = file?.value(name, false) { export(name, value) }
+            if let (value, _) = file?.value(name) { export(name, value) }
         }
         return settings
     }
@@ -56,7 +60,7 @@ extension Settings {
     private static func isSet(
         _ names: [String], in file: SettingsFile?, _ variable: (String) -> String?
     ) -> Bool {
-        names.contains { variable($0) != nil || file?.value($0, false) != nil }
+        names.contains { variable($0) != nil || file?.value($0) != nil }
     }
 }
 

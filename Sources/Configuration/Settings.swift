@@ -39,12 +39,6 @@ public struct Settings: Equatable, Sendable {
     /// Memory for answers that are kept while nothing changes, in MiB.
     public var cacheMegabytes = 4
 
-    /// Where answers are kept as files that the web server sends; empty for nowhere.
-    public var spoolDirectory = ""
-
-    /// The most that these files may take, in MiB.
-    public var spoolMegabytes = 512
-
     /// Where the vocabularies of the exact tokenizers are.
     public var tokenizerDirectory = "/usr/share/orbital-usage/tokenizers"
 
@@ -59,6 +53,9 @@ public struct Settings: Equatable, Sendable {
 
     /// The port of the website, where `orbitalctl check` asks for it.
     public var port = 8000
+
+    /// What an administrator should change although the configuration is valid: sentences.
+    public var warnings: [String] = []
 
     /// Makes the defaults.
     public init() {}

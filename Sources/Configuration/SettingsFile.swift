@@ -18,7 +18,8 @@ struct SettingsFile {
 
     /// The faults of its lines and keys, with file and line.
     var faults: [String] {
-        let known = Set(SettingsKey.all.map(\.name) + LibpqVariables.all)
+        let known = Set(
+            SettingsKey.all.map(\.name) + SettingsKey.removed.map(\.name) + LibpqVariables.all)
         let unknown = file.assignments.filter { !known.contains($0.key) }.map { key, assignment in
             (line: assignment.line, text: "\(key) is not a setting of this service")
         }
@@ -26,13 +27,14 @@ struct SettingsFile {
             .map { "\(place($0.line)): \($0.text)" }
     }
 
-    /// The value of `key` and its place; nil when it is not set.
-    func value(_ key: String, _ mayBeEmpty: Bool) -> (value: String, place: String)? {
-        guard let assignment = file.assignments[key], mayBeEmpty || !assignment.value.isEmpty else {
-            return nil
-        }
+    /// The value of `key` and its place; nil if it is not set or empty.
+    func value(_ key: String) -> (value: String, place: String)? {
+        guard let assignment = file.assignments[key], !assignment.value.isEmpty else { return nil }
         return (assignment.value, place(assignment.line))
     }
+
+    /// The place of `key`, even if its value is empty; nil if it is not set.
+    func place(of key: String) -> String? { file.assignments[key].map { place($0.line) } }
 
     private func place(_ line: Int) -> String { "\(path) line \(line)" }
 }

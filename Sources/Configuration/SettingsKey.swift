@@ -11,9 +11,6 @@ public struct SettingsKey: Sendable {
     /// What it means, with its limits.
     public let meaning: String
 
-    /// Whether an empty value is valid and does not count as unset.
-    var isEmptyMeaningful: Bool { name == "SPOOL_DIRECTORY" }
-
     /// Stores a value, or returns what is wrong with it, without repeating it.
     let store: @Sendable (String, inout Settings) -> String?
 
@@ -68,12 +65,6 @@ public struct SettingsKey: Sendable {
             "CACHE_MEGABYTES", "memory for answers kept while nothing changes; 0 keeps none",
             0...4096, \.cacheMegabytes),
         .text(
-            "SPOOL_DIRECTORY",
-            "where long answers are kept as files that nginx sends; empty for nowhere",
-            \.spoolDirectory, expected: "an absolute path, or empty"
-        ) { $0.isEmpty || $0.hasPrefix("/") },
-        .number("SPOOL_MEGABYTES", "disk for these files", 1...1_000_000, \.spoolMegabytes),
-        .text(
             "TOKENIZER_DIRECTORY",
             "the vocabularies of exact tokenizers, such as `o200k_base.tiktoken`; read when a price needs one",
             \.tokenizerDirectory, expected: "a directory"
@@ -91,6 +82,11 @@ public struct SettingsKey: Sendable {
             "a request that takes longer is logged, with where its time went; 0 logs none",
             0...3_600_000, \.slowMilliseconds),
         .number("PORT", "port of the website", 1...65_535, \.port),
+    ]
+
+    /// Keys of earlier versions, which are ignored with a warning, and the version without them.
+    static let removed = [
+        (name: "SPOOL_DIRECTORY", version: "0.2.0"), (name: "SPOOL_MEGABYTES", version: "0.2.0"),
     ]
 
     private static func text(

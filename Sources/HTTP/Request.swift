@@ -30,9 +30,6 @@ public struct Request {
     /// The field `Content-Encoding`.
     public var contentEncoding: String?
 
-    /// Where the web server finds files that it sends in our stead; nil when it does not.
-    public var fileLocation: String?
-
     /// Whether it came by a way that operators alone have, and may see what is not public.
     public var isInternal = false
 

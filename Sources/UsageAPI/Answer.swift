@@ -1,5 +1,4 @@
 import HTTP
-import Spool
 
 /// What a query is answered with, whoever asks and however the query was written.
 struct Answer {
@@ -7,8 +6,6 @@ struct Answer {
     let contentType: String
 
     /// Fields that tell of the records, such as `X-Total-Count`.
-    ///
-    /// Each stands in nginx/orbital.conf as well, for answers that come from files.
     var fields: [(name: String, value: String)] = []
 
     /// The cursor of the next page.
@@ -16,7 +13,4 @@ struct Answer {
 
     /// The body.
     var body: Response.Body
-
-    /// The file that the web server sends instead of the body.
-    var file: SpooledFile?
 }

@@ -1,6 +1,5 @@
 import HTTP
 import Metrics
-import Spool
 import UsageStore
 
 extension Service {
@@ -11,25 +10,22 @@ extension Service {
     /// Answers a query in the cheapest way that is still true.
     ///
     /// The revision is asked first, which costs one tiny query. A client that has the answer of
-    /// this revision gets a 304, and one that was kept for it is sent again, from a file by the web
-    /// server or from memory; else `render` makes the answer from a snapshot, whose own revision it
-    /// is named and kept by. It is told whether anybody will see the body.
+    /// this revision gets a 304, and one that was kept for it is sent again; else `render` makes the
+    /// answer from a snapshot, whose own revision it is named and kept by. It is told whether anybody
+    /// will see the body.
     func revalidated(
         _ request: Request, _ query: NormalisedQuery,
         render: (Snapshot, _ wantsBody: Bool) throws -> Answer
     ) throws -> Response {
         let condition = EntityTagCondition(request.ifNoneMatch)
         let revision = try store.revision()
-        let files = request.fileLocation == nil ? nil : spooled
-        let kept =
-            cache.answer(for: query.key, at: revision)
-            ?? files?.answer(for: query.key, at: revision)
+        let kept = cache.answer(for: query.key, at: revision)
         if condition.contains(tag(query, revision)) || condition.isAny && kept != nil {
             metrics.answersOfClients.add()
             return named(Response(.notModified, fields: []), request, query, revision)
         }
         if let kept {
-            (kept.isFile ? metrics.answersFromFiles : metrics.answersFromMemory).add()
+            metrics.answersFromMemory.add()
             return named(response(kept.answer, request), request, query, revision)
         }
         metrics.answersFromDatabase.add()
@@ -40,49 +36,31 @@ extension Service {
             return named(
                 Response(.notModified, fields: []), request, query, snapshot.revision)
         }
-        let recorded = wantsBody ? keeping(answer, request, query, snapshot.revision) : answer
+        let recorded = wantsBody ? keeping(answer, query, snapshot.revision) : answer
         return named(response(recorded, request), request, query, snapshot.revision)
     }
 
-    private func writer(
-        in files: SpooledAnswers, _ query: NormalisedQuery, _ revision: Int64
-    ) -> SpoolWriter? {
-        do throws(SpoolError) {
-            return try files.writer(for: query.key, at: revision)
-        } catch {
-            report("spool: \(error)")
-            return nil
-        }
-    }
-
-    /// The answer, which is kept once what it streams has come to its end.
+    /// The answer, which is kept once its stream has ended, unless it is too long.
     private func keeping(
-        _ answer: Answer, _ request: Request, _ query: NormalisedQuery, _ revision: Int64
+        _ answer: Answer, _ query: NormalisedQuery, _ revision: Int64
     ) -> Answer {
-        let files = request.fileLocation == nil ? nil : spooled
-        guard cache.isOn || files != nil, case .stream(let produce) = answer.body else {
-            return answer
-        }
+        guard cache.isOn, case .stream(let produce) = answer.body else { return answer }
         let cache = cache
         var recorded = answer
         recorded.body = .stream { writer in
-            var copy = AnswerCopy(limit: AnswerCache.answerLimit) {
-                files.flatMap { self.writer(in: $0, query, revision) }
+            var copy: [UInt8]? = []
+            writer.copy = { bytes in
+                if let count = copy?.count, count + bytes.count <= AnswerCache.answerLimit {
+                    copy? += bytes
+                } else {
+                    copy = nil
+                }
             }
-            writer.copy = { copy.append($0) }
             defer { writer.copy = nil }
-            do {
-                try produce(writer)
-                try writer.flush()
-            } catch {
-                if copy.file != nil { files?.giveUp(query.key, at: revision) }
-                throw error
-            }
-            if let bytes = copy.bytes {
-                cache.keep(KeptAnswer(answer, body: .bytes(bytes)), for: query.key, at: revision)
-            } else if let file = copy.file?.finish() {
-                files?.keep(KeptAnswer(answer, body: .file(file)), for: query.key, at: revision)
-            }
+            try produce(writer)
+            try writer.flush()
+            guard let copy else { return }
+            cache.keep(KeptAnswer(answer, bytes: copy), for: query.key, at: revision)
         }
         return recorded
     }
@@ -91,9 +69,6 @@ extension Service {
     private func response(_ answer: Answer, _ request: Request) -> Response {
         var response = Response(
             .ok, contentType: answer.contentType, fields: answer.fields, body: answer.body)
-        if let file = answer.file, let location = request.fileLocation {
-            response.fields.append(("X-Accel-Redirect", location + file.name))
-        }
         if answer.contentType == RecordFormat.csv.contentType {
             response.fields.append(("Content-Disposition", request.contentDisposition))
         }

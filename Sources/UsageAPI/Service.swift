@@ -10,9 +10,6 @@ public struct Service {
     /// Answers that were given before.
     public let cache: AnswerCache
 
-    /// Answers that the web server can send from files; nil without a place for them.
-    public let spooled: SpooledAnswers?
-
     /// Seconds for which clients may use an answer without asking again.
     public let cacheSeconds: Int
 
@@ -40,8 +37,7 @@ public struct Service {
 
     /// Makes a service.
     public init(
-        store: UsageStore, cache: AnswerCache, spooled: SpooledAnswers? = nil, cacheSeconds: Int,
-        isKeyed: Bool,
+        store: UsageStore, cache: AnswerCache, cacheSeconds: Int, isKeyed: Bool,
         claimBulkSlot: @escaping () throws -> Void, isDraining: @escaping () -> Bool,
         metrics: ServiceMetrics = ServiceMetrics(), exposition: @escaping () -> String = { "" },
         report: @escaping (String) -> Void
@@ -50,7 +46,6 @@ public struct Service {
         self.exposition = exposition
         self.store = store
         self.cache = cache
-        self.spooled = spooled
         self.cacheSeconds = cacheSeconds
         self.isKeyed = isKeyed
         self.claimBulkSlot = claimBulkSlot

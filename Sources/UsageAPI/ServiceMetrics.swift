@@ -9,8 +9,6 @@ public final class ServiceMetrics: Sendable {
     public let answersOfClients = Counter()
     /// Queries that were answered from memory.
     public let answersFromMemory = Counter()
-    /// Queries that the web server answers from a file.
-    public let answersFromFiles = Counter()
     /// Queries that PostgreSQL has answered.
     public let answersFromDatabase = Counter()
 

@@ -1,6 +1,5 @@
 import Configuration
 import Logging
-import Spool
 import Synchronization
 import UsageAPI
 import UsageStore
@@ -9,16 +8,14 @@ import UsageStore
 final class Generation: Sendable {
     let settings: Settings
     let cache: AnswerCache
-    let spooled: SpooledAnswers?
     let stores: StoreGroup
 
-    init(_ settings: Settings, _ spool: Spool?) {
+    init(_ settings: Settings) {
         self.settings = settings
         stores = StoreGroup(
             patientLimit: settings.bulkWorkers,
             tokenizers: Tokenizers(directory: settings.tokenizerDirectory))
         cache = AnswerCache(byteLimit: settings.cacheMegabytes << 20)
-        spooled = spool.map(SpooledAnswers.init)
     }
 }
 
@@ -29,13 +26,9 @@ final class CurrentSettings: Sendable {
         var isDebugSwitched = false
     }
 
-    private let spool: Spool?
     private let state: Mutex<State>
 
-    init(_ settings: Settings, _ spool: Spool?) {
-        self.spool = spool
-        state = Mutex(State(generation: Generation(settings, spool)))
-    }
+    init(_ settings: Settings) { state = Mutex(State(generation: Generation(settings))) }
 
     var generation: Generation { state.withLock { $0.generation } }
 
@@ -49,14 +42,13 @@ final class CurrentSettings: Sendable {
 
     /// Puts new settings in force; the limits of the server stay until a restart.
     func replace(with settings: Settings) {
-        let generation = Generation(settings, spool)
+        let generation = Generation(settings)
         let old = state.withLock { state in
             defer { state.generation = generation }
             return state.generation
         }
-        // An idle worker keeps the old one, and with it would keep memory, files and connections.
+        // An idle worker keeps the old one, and with it would keep memory and connections.
         old.cache.empty()
-        old.spooled?.empty()
         old.stores.close()
     }
 

@@ -2,7 +2,6 @@ import Configuration
 import FastCGI
 import Glibc
 import Metrics
-import Spool
 import UsageAPI
 import UsageStore
 
@@ -27,10 +26,9 @@ extension ProcessMetrics {
         text.sample([("cause", "service")], brokenByUs.total)
         text.begin(
             "orbital_query_answers_total", .counter,
-            "Queries by where their answers were: with the client, in memory, in a file, nowhere.")
+            "Query responses by source: client (304), memory, database.")
         text.sample([("source", "client")], service.answersOfClients.total)
         text.sample([("source", "memory")], service.answersFromMemory.total)
-        text.sample([("source", "file")], service.answersFromFiles.total)
         text.sample([("source", "database")], service.answersFromDatabase.total)
         text.begin("orbital_messages_total", .counter, "Messages by what became of them.")
         text.sample([("outcome", "created")], service.created.total)
@@ -136,14 +134,12 @@ extension Exposition {
         }
     }
 
-    /// The answers that are kept.
-    mutating func cache(_ memory: AnswerCache, _ files: SpooledAnswers?) {
-        begin("orbital_cache_bytes", .gauge, "Bytes of the answers that are kept.")
+    /// The cached responses.
+    mutating func cache(_ memory: AnswerCache) {
+        begin("orbital_cache_bytes", .gauge, "Bytes of cached responses.")
         sample([("store", "memory")], memory.byteCount)
-        if let files { sample([("store", "files")], files.spool.byteCount) }
-        begin("orbital_cache_limit_bytes", .gauge, "Bytes that they may have.")
+        begin("orbital_cache_limit_bytes", .gauge, "Maximum bytes of cached responses.")
         sample([("store", "memory")], memory.byteLimit)
-        if let files { sample([("store", "files")], files.spool.byteLimit) }
     }
 }
 

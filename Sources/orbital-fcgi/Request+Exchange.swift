@@ -27,12 +27,6 @@ extension Request {
         // A front end that hands every path on must not show to everybody what is not public.
         isInternal = exchange.parameterBytes("ORBITAL_INTERNAL") != nil
         contentType = exchange.parameter("CONTENT_TYPE")
-        // nginx would hold these against the file.
-        if exchange.parameter("HTTP_IF_MATCH") == nil,
-            exchange.parameter("HTTP_IF_UNMODIFIED_SINCE") == nil
-        {
-            fileLocation = exchange.parameter("SPOOL_LOCATION")
-        }
         contentEncoding = exchange.parameter("HTTP_CONTENT_ENCODING")
         body = {
             // The bytes of such a body may come, but where they end, CGI does not say.

@@ -28,8 +28,7 @@ struct Responder {
             databaseURL: settings.databaseURL, applicationName: "orbital-fcgi",
             waitSeconds: settings.databaseWaitSeconds, group: generation.stores)
         service = Service(
-            store: store, cache: generation.cache, spooled: generation.spooled,
-            cacheSeconds: settings.cacheSeconds,
+            store: store, cache: generation.cache, cacheSeconds: settings.cacheSeconds,
             isKeyed: settings.access == "keyed",
             claimBulkSlot: {
                 // With fewer connections than workers, long responses leave as many of them free.
@@ -42,7 +41,7 @@ struct Responder {
                 var exposition = metrics.exposition(isDraining: isDraining())
                 exposition.server(load(), bulkSlots)
                 exposition.database(store)
-                exposition.cache(generation.cache, generation.spooled)
+                exposition.cache(generation.cache)
                 return exposition.text
             }
         ) { cause in

@@ -14,7 +14,7 @@ func runCGI(_ settings: Settings) -> Int32 {
     defer { output.finish(within: .seconds(1)) }
     let exchange = CGIExchange()
     let responder = Responder(
-        Generation(settings, nil), isDraining: { false }, bulkSlots: BulkSlots(1),
+        Generation(settings), isDraining: { false }, bulkSlots: BulkSlots(1),
         metrics: ProcessMetrics(droppedLogLines: output.dropped), load: { nil },
         log: makeLog(output))
     responder.answer(exchange)

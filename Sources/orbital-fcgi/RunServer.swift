@@ -2,21 +2,17 @@ import Configuration
 import FastCGI
 import HTTP
 import Logging
-import Spool
 import UsageAPI
 import UsageStore
 
 /// Serves until a signal asks for the end; the exit status.
 func runServer(_ mode: StartMode, _ settings: Settings) throws -> Int32 {
     returnLargeMemory()
-    let spool = Result { try makeSpool(settings) }
-    let current = CurrentSettings(settings, (try? spool.get()) ?? nil)
+    let current = CurrentSettings(settings)
     let output = LogOutput { current.logOptions }
     defer { output.finish(within: .seconds(1)) }
     let log = makeLog(output)
-    if case .failure(let error) = spool {
-        log.error("answers are not kept in files", metadata: ["error": "\(error)"])
-    }
+    logWarnings(of: settings, to: log)
     let listener = try Listener(mode, settings)
     let refusal = Problem.unavailable("Too many requests are waiting.", retryAfterSeconds: 1)
         .response(instance: nil, requestID: nil)
@@ -62,13 +58,6 @@ private func reportFileLoss(_ error: FastCGIError?, _ mode: StartMode, _ log: Lo
         "the socket file was removed or replaced and could not be created again; shutting down",
         metadata: ["mode": "\(mode)", "error": "\(error)"])
     Signals.requestDrain()
-}
-
-/// The spool of this process; nil when none is configured.
-private func makeSpool(_ settings: Settings) throws -> Spool? {
-    if settings.spoolDirectory.isEmpty { return nil }
-    return try Spool(
-        directory: settings.spoolDirectory, byteLimit: settings.spoolMegabytes << 20)
 }
 
 /// One thread's responder, made anew after a reload.
@@ -119,7 +108,9 @@ private func waitForDrain(
         case .reload:
             manager.reloading()
             do throws(SettingsError) {
-                current.replace(with: try Settings.load())
+                let settings = try Settings.load()
+                current.replace(with: settings)
+                logWarnings(of: settings, to: log)
                 log.notice("configuration reloaded")
                 manager.ready(serving)
             } catch {
@@ -128,6 +119,13 @@ private func waitForDrain(
                 manager.ready("\(serving), and the old configuration: \(error)")
             }
         }
+    }
+}
+
+/// Logs what an administrator should change although the configuration is valid.
+private func logWarnings(of configuration: Settings, to log: Logger) {
+    for warning in configuration.warnings {
+        log.warning("configuration", metadata: ["warning": "\(warning)"])
     }
 }
 

@@ -20,6 +20,7 @@ struct Check: ParsableCommand {
                 let settings = try Settings.administrators()
                 report.well(
                     "configuration", "\(settings.environmentName), \(settings.workers) workers")
+                for warning in settings.warnings { report.notice("configuration", warning) }
                 checkDatabase(settings, &report)
                 checkSocket(settings, &report)
                 checkSite(settings, &report, tls: tls)
@@ -40,6 +41,8 @@ struct Report {
     private(set) var hasFaults = false
 
     func well(_ what: String, _ words: String) { print("ok     \(what): \(words)") }
+
+    func notice(_ what: String, _ words: String) { print("NOTICE \(what): \(words)") }
 
     mutating func fault(_ what: String, _ words: String, remedy: String) {
         print("FAULT  \(what): \(words)\n       remedy: \(remedy)")

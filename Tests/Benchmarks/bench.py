@@ -95,18 +95,6 @@ class Benchmark:
             seconds |= by_turns({FastAPI.name: cold(services[FastAPI.name])}, 2)
         self.note("full read, s", seconds)
 
-        def ours_unchanged():
-            return load.read_seconds(f"{ours.nginx.address}/usage")
-
-        # The second read writes the file that nginx sends from then on.
-        ours_unchanged(), ours_unchanged()
-        static = limits.keep("full.json", f"{ours.nginx.address}/usage")
-        self.note("full read unchanged, s", by_turns({
-            "orbital": ours_unchanged, "static": lambda: load.read_seconds(static),
-        }, 4 * self.rounds + 1))
-        self.note("full read after one new record, s", by_turns(
-            {"orbital": cold(ours)}, 2 * self.rounds + 1))
-
         page = "/usage?limit=1000"
         static = limits.keep("page.json", f"{ours.nginx.address}{page}")
         others = {name: lambda a=service.nginx.address: load.requests_per_second(a + page)

@@ -206,7 +206,7 @@ class PHP(Contestant):
 
 
 class Orbital(Contestant):
-    """Ours. It keeps answers, in memory and as files; the others do not, so it does when it is told to only."""
+    """Ours. It caches responses; the others do not, so it does only if it is told to."""
 
     name = "orbital"
     title = "Orbital (Swift, FastCGI)"
@@ -229,8 +229,7 @@ class Orbital(Contestant):
         socket = folder / "orbital.sock"
         self.run_process(
             folder, [REPOSITORY / ".build/release/orbital-fcgi", "--socket", socket],
-            DATABASE_URL=database_url, SPOOL_DIRECTORY=f"{socket}.spool" if self.keeps_answers else "",
-            CACHE_MEGABYTES="4" if self.keeps_answers else "0")
+            DATABASE_URL=database_url, CACHE_MEGABYTES="4" if self.keeps_answers else "0")
         self.nginx = OrbitalNginx(folder, str(socket))
 
 

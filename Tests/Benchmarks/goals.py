@@ -49,7 +49,7 @@ def spread(name, sizes):
     return ratio
 
 
-FULL, UNCHANGED, AFTER = "full read, s", "full read unchanged, s", "full read after one new record, s"
+FULL = "full read, s"
 PAGES, MOVING = "pages of 1,000 unchanged, per s", "pages of 1,000, 100 changes a second, per s"
 HEALTH, ALIVE = "/health, cached for 500 ms, per s", "/health/live, per s"
 BATCHES = "batches of 1,000, messages per s"
@@ -61,8 +61,6 @@ GOALS = [
     Goal("full read, cold: time", "binary `COPY` in psql", of(FULL, to="copy"), **at_most(1.15)),
     Goal("full read, cold: time", "Go", of(FULL, to="go"), **at_most(1)),
     Goal("full read, cold: speed", "FastAPI", speed(FULL, to="fastapi"), **at_least(45)),
-    Goal("full read, unchanged: speed", "static file", speed(UNCHANGED, to="static"), **at_least(0.7)),
-    Goal("full read after one new record: time", "unchanged", lambda r: r[AFTER]["orbital"] / r[UNCHANGED]["orbital"], **at_most(1.3)),
     Goal("`limit=1000`, unchanged: requests/s", "static file", of(PAGES, to="static"), **at_least(0.5)),
     Goal("`limit=1000`, unchanged: requests/s", "best other", best(PAGES), **at_least(5)),
     Goal("`limit=1000`, 100 changes/s: requests/s", "best other", best(MOVING), **at_least(1)),

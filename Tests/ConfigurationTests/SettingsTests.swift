@@ -122,6 +122,19 @@ import Testing
         #expect(faults(["WORKERS": "1"]) == [])
     }
 
+    @Test func `that were removed are ignored with a warning, which names place and version`()
+        throws
+    {
+        let settings = try load(
+            ["SPOOL_DIRECTORY": "", "WORKERS": "4"], file: "PORT=80\nSPOOL_MEGABYTES=many\n")
+        #expect(settings.workers == 4 && settings.port == 80)
+        let text = "was removed in version 0.2.0 and has no effect"
+        #expect(settings.warnings.count == 2)
+        #expect(settings.warnings.first == "SPOOL_DIRECTORY \(text)")
+        let line = "development.env line 2: SPOOL_MEGABYTES \(text)"
+        #expect(settings.warnings.last?.hasSuffix("/\(line)") == true)
+    }
+
     @Test func `know three environments`() {
         #expect(
             faults(["CONFIG_ENV": "staging"])
@@ -191,9 +204,7 @@ import Testing
     @Test func `are handed on to the containers, but those that their images know`() throws {
         let compose = try String(
             contentsOfFile: Repository.path("deploy/docker/compose.yaml"), encoding: .utf8)
-        let known = [
-            "DATABASE_URL", "SOCKET_PATH", "SPOOL_DIRECTORY", "TOKENIZER_DIRECTORY", "PORT",
-        ]
+        let known = ["DATABASE_URL", "SOCKET_PATH", "TOKENIZER_DIRECTORY", "PORT"]
         for key in SettingsKey.all where !known.contains(key.name) {
             #expect(compose.contains("\n    \(key.name):\n"), "\(key.name)")
         }

@@ -54,6 +54,19 @@ import Testing
         #expect(!lines.joined().contains("Secret"))
     }
 
+    @Test func `names settings that were removed, at start and at reload`() throws {
+        let site = try Site(["SPOOL_DIRECTORY": "/nowhere"])
+        defer { site.stop() }
+        let warning =
+            "warning orbital-fcgi: warning=SPOOL_DIRECTORY was removed in version 0.2.0 and has no "
+            + "effect [orbital_fcgi] configuration\n"
+        let count = { site.responder.program.output.components(separatedBy: warning).count - 1 }
+        #expect(eventually { count() == 1 }, "\(site.responder.program.output)")
+        site.responder.program.signal(SIGHUP)
+        #expect(eventually { count() == 2 }, "\(site.responder.program.output)")
+        #expect(try site.curl("/usage").status == 200)
+    }
+
     @Test func `tells in text where the time of a slow request went`() throws {
         let slow = try lines(["SLOW_MILLISECONDS": "1000"]).filter { $0.contains("slow request") }
         #expect(slow.count == 1)

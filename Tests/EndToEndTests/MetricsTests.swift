@@ -82,7 +82,6 @@ import Testing
         #expect(samples["orbital_sent_rows_total"] == 2)
         #expect(samples[#"orbital_query_answers_total{source="client"}"#] == 1)
         #expect(samples[#"orbital_query_answers_total{source="memory"}"#] == 1)
-        #expect(samples[#"orbital_query_answers_total{source="file"}"#] == 0)
         #expect(samples[#"orbital_query_answers_total{source="database"}"#] == 2)
         #expect(samples[#"orbital_messages_total{outcome="created"}"#] == 2)
         #expect(text.contains("\norbital_credits_recorded_total 2.00\n"))

@@ -61,8 +61,7 @@ import Testing
             quoted += words.map { "struct \($0): ParsableCommand" }
         }
         #expect(quoted.count > 30)
-        for text in quoted where !["KEY_ID", "MESSAGE_ID", "DATABASE_URL", "SPOOL_"].contains(text)
-        {
+        for text in quoted where !["KEY_ID", "MESSAGE_ID", "DATABASE_URL"].contains(text) {
             let isKnown = known.contains(text)
             #expect(isKnown, "\(text)")
         }

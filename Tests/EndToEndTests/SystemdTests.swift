@@ -54,8 +54,8 @@ import Testing
         print(
             "measured: systemd-analyze security: exposure \(alone), with PostgreSQL over TCP \(overTCP)"
         )
-        // What is left: no root directory of its own, Unix sockets, files that nginx's group may
-        // read, and the clock device that ProtectClock= lets be read.
+        // What is left: no root directory of its own, Unix sockets, and the clock device, which
+        // ProtectClock= allows it to read.
         #expect(alone <= 0.2)
         #expect(overTCP <= 1.1)
     }

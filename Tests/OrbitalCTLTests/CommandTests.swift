@@ -115,6 +115,11 @@ import Testing
             ill.output.contains(
                 "FAULT  socket: connect \(site.responder.socketPath): No such file or directory\n       remedy: start the responder"
             ))
+        let removed = try run(["check"], environment.merging(["SPOOL_MEGABYTES": "9"]) { $1 })
+        #expect(
+            removed.output.contains(
+                "\nNOTICE configuration: SPOOL_MEGABYTES was removed in version 0.2.0 and has no effect\n"
+            ))
         let old = try Database(isMigrated: false)
         #expect(
             try run(["check"], ["DATABASE_URL": old.url]).output.contains(

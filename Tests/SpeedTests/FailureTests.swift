@@ -129,8 +129,7 @@ import Testing
         let million = try Database(sharing: Self.millionURL.get())
         let thousand = try Database()
         try thousand.addRecords(1000)
-        // Without files that nginx would send instead.
-        let streamed = ["SPOOL_DIRECTORY": "", "CACHE_MEGABYTES": "0"]
+        let streamed = ["CACHE_MEGABYTES": "0"]
         let small = try Site(streamed, database: thousand)
         for _ in 1...3 { #expect(try small.curl("/usage").status == 200) }
         let smallPeak = small.responder.peakMemoryKilobytes

@@ -24,7 +24,6 @@ public final class Supervisor {
             ],
             environment: [
                 "DATABASE_URL": databaseURL, "CONFIG_ENV": "test",
-                "SPOOL_DIRECTORY": "\(socketPath).spool",
             ].merging(environment) { $1 }, directory: directory,
             input: commands.fileHandleForReading)
         precondition(wait(for: "\nready "), "no responder is ready: \(program.output)")

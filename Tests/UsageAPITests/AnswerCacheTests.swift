@@ -5,12 +5,12 @@ import Testing
 @Suite struct `The memory for answers` {
     private func answer(_ text: String) -> KeptAnswer {
         KeptAnswer(
-            Answer(contentType: "text/plain", body: .bytes([])), body: .bytes(Array(text.utf8)))
+            Answer(contentType: "text/plain", body: .bytes([])), bytes: Array(text.utf8))
     }
 
     private func text(_ cache: AnswerCache, _ key: String, _ revision: Int64) -> String? {
         guard let answer = cache.answer(for: Array(key.utf8), at: revision),
-            case .bytes(let bytes) = answer.body
+            case .bytes(let bytes) = answer.answer.body
         else { return nil }
         return String(decoding: bytes, as: UTF8.self)
     }

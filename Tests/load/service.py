@@ -63,7 +63,7 @@ class Service:
             [*self.cluster, "url", f"{folder}/postgres"], check=True, capture_output=True, text=True).stdout.strip()
         self.environment = {
             **os.environ, "DATABASE_URL": self.url, "CONFIG_ENV": "development",
-            "SPOOL_DIRECTORY": f"{self.socket}.spool", "LOG_LEVEL": "error", **(environment or {})}
+            "LOG_LEVEL": "error", **(environment or {})}
         subprocess.run([BUILT / "orbitalctl", "migrate", "up"], env=self.environment, check=True, stdout=subprocess.DEVNULL)
         self.psql(FILL.format(records))
         self.psql("VACUUM ANALYZE usage_record")

@@ -9,7 +9,6 @@ import socket
 import sys
 import time
 
-# Each URL is different; otherwise, the second response would be spooled for the others.
 READ = "GET /usage?from=2000-01-01T00:%02d:%02dZ HTTP/1.1\r\nHost: localhost\r\n\r\n"
 SEND = b"POST /usage HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 8000000\r\n\r\n"
 
