@@ -1,2 +1,2 @@
 /// The version of the programs; the package's begins with it.
-public let version = "0.1.0"
+public let version = "0.2.0"

@@ -203,7 +203,7 @@ import Testing
 
     @Test func `ends with the status that its help promises`() throws {
         #expect(try run(["--help"]).status == 0)
-        #expect(try run(["--version"]).output == "0.1.0\n")
+        #expect(try run(["--version"]).output == "\(Repository.version)\n")
         #expect(try run(["nonsense"]).status == 64)
         #expect(try run(["export"], ["DATABASE_URL": "host=/nowhere"]).status == 69)
         #expect(try run(["import", "/nowhere"]).status == 66)

@@ -11,6 +11,15 @@ public enum Repository {
         root.appendingPathComponent(relative).path
     }
 
+    /// The version of the programs, which only `Version.swift` states.
+    public static var version: String {
+        get throws {
+            let source = try String(
+                contentsOfFile: path("Sources/Configuration/Version.swift"), encoding: .utf8)
+            return String(source.firstMatch(of: /let version = "([0-9.]+)"/)?.1 ?? "none")
+        }
+    }
+
     /// The path of a program of the release build, which `make test` makes first.
     public static func program(_ name: String) -> String {
         let path = path(".build/release/\(name)")
