@@ -1,4 +1,4 @@
-"""Writes the results: figures as JSON and as tables, plots as SVG, and both into the README."""
+"""Writes the results: figures as JSON and as tables, plots as SVG."""
 
 import json
 import pathlib
@@ -9,7 +9,7 @@ from goals import table
 from nginx import REPOSITORY
 
 PUBLISHED = REPOSITORY / "Tests/Benchmarks/results"
-BEGIN, END = "<!-- measured: make bench PUBLISH=1 -->", "<!-- end of what was measured -->"
+END = "<!-- end of what was measured -->"
 
 
 def figures(results):
@@ -41,8 +41,6 @@ def publish(folder):
     PUBLISHED.mkdir(exist_ok=True)
     for name in ("results.json", "results.md", "plots.svg"):
         shutil.copy(pathlib.Path(folder, name), PUBLISHED / name)
-    results = json.loads((PUBLISHED / "results.json").read_text())
-    put(REPOSITORY / "README.md", BEGIN, table(results))
 
 
 def put(page, begin, text):

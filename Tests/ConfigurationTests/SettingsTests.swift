@@ -193,8 +193,9 @@ import Testing
         }
     }
 
-    @Test func `are each a row of the README's table, with the default`() throws {
-        let readme = try String(contentsOfFile: Repository.path("README.md"), encoding: .utf8)
+    @Test func `are each a row of deploy/README.md's table, with the default`() throws {
+        let readme = try String(
+            contentsOfFile: Repository.path("deploy/README.md"), encoding: .utf8)
         for key in SettingsKey.all {
             let standard = key.defaultValue.isEmpty ? "none" : "`\(key.defaultValue)`"
             #expect(readme.contains("| `\(key.name)` | \(standard) |"), "\(key.name)")

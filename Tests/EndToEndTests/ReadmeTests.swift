@@ -2,8 +2,8 @@ import Foundation
 import TestSupport
 import Testing
 
-/// The README's curl lines, run unchanged and in order; the test of `make run` runs those of the
-/// quickstart on the demo.
+/// The README's commands and programs, run unchanged and in order; the test of `make run` runs the
+/// quickstart's commands on the demo.
 @Suite(.timeLimit(.minutes(2))) struct `The README` {
     @Test func `shows what curl prints`() throws {
         let site = try Site()
@@ -28,6 +28,42 @@ import Testing
         }
     }
 
+    @Test func `records in Python and TypeScript the message that curl has recorded`() throws {
+        let site = try Site()
+        defer { site.stop() }
+        let (url, nginx) = try Nginx.onPort(responderPath: site.responder.socketPath)
+        defer { nginx.stop() }
+        let text = try String(contentsOfFile: Repository.path("README.md"), encoding: .utf8)
+        let programs = text.matches(of: /\n```(python|ts)\n((?:.*\n)*?)```\n/)
+        #expect(programs.map { String($0.1) } == ["python", "ts"])
+        let key = try site.database.key()
+        // The Node.js that Playwright brings along runs TypeScript.
+        let packages = Repository.path(".build/test-tools/lib")
+        let node = try #require(
+            try FileManager.default.subpathsOfDirectory(atPath: packages)
+                .first { $0.hasSuffix("playwright/driver/node") })
+        let runners = [
+            ["/usr/bin/python3", "-c"],
+            ["\(packages)/\(node)", "--input-type=module-typescript", "-e"],
+        ]
+        var outputs: [String] = []
+        for (program, runner) in zip(programs, runners) {
+            let text = String(program.2).replacing("http://localhost:8000", with: url)
+            let outcome = try Program.run(
+                runner[0], runner.dropFirst() + [text],
+                environment: ["KEY": key, "no_proxy": "*"])
+            #expect(outcome.status == 0, "\(outcome.errors)")
+            outputs.append(outcome.output)
+        }
+        let record = try ReadmeExample.all(in: "Quickstart")
+            .first { $0.command.contains(" -d ") }?.output.first
+        let created = try #require(record)
+        #expect(
+            outputs == [
+                "\(created)\n", "\(created.dropLast()),\"status\":\"duplicate\"}\n",
+            ])
+    }
+
     @Test func `says first that a retry without an id may charge twice, as openapi.json does`()
         throws
     {
@@ -35,8 +71,8 @@ import Testing
         let warning = try #require(
             text.firstRange(
                 of: "**Always send `message_id`: without it, a retry may charge twice.**"))
-        let usage = try #require(text.firstRange(of: "\n## Using it\n"))
-        #expect(warning.upperBound < usage.lowerBound)
+        let recipes = try #require(text.firstRange(of: "\n## Recipes\n"))
+        #expect(warning.upperBound < recipes.lowerBound)
         #expect(text.contains("`Idempotency-Key` is not supported yet"))
         let openapi = try String(
             contentsOfFile: Repository.path("nginx/html/openapi.json"), encoding: .utf8)

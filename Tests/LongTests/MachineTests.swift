@@ -9,9 +9,9 @@ let mayMakeMachines =
     .status == 0
 
 @Suite(.timeLimit(.minutes(6))) struct `A machine with systemd` {
-    /// The README's own lines on a copy of this machine; see the script.
+    /// The lines of `deploy/README.md` on a copy of this machine; see the script.
     @Test(.enabled(if: mayMakeMachines, "needs the rights to make namespaces and mounts"))
-    func `does what the README says`() throws {
+    func `does what deploy/README.md says`() throws {
         let outcome = try Program.install("systemd")
         #expect(outcome.status == 0, "\(outcome.errors)")
     }
