@@ -1,10 +1,10 @@
 #!/bin/sh
-# spawn-fcgi: opens the socket and starts the responder behind it, for any server that speaks FastCGI
-# to a Unix socket; where there is no systemd, from an init script or by hand. As root:
-#   -u, -g    who the responder runs as     -U, -G    who may connect: the web server's group
-#             (without systemd, `useradd --system orbital-usage` makes the user)
-#   -P        TERM to this process answers what was accepted, then ends it
-#   the log   is what the responder writes to standard error
+# spawn-fcgi: opens the socket and starts the responder on it, for any web server that supports FastCGI over a Unix
+# socket; without systemd, from an init script or by hand. As root:
+#   -u, -g    user and group of the responder    -U, -G    who may connect: the web server's group
+#             (without systemd, `useradd --system orbital-usage` creates the user)
+#   -P        the process id; TERM lets it complete accepted requests, then exit
+#   the log   is the responder's standard error
 # The socket stays when the responder ends, and connections to it are refused until the next start.
 install -d -m 755 /run/orbital-usage
 exec /usr/bin/env CONFIG_ENV=production \
