@@ -1,12 +1,11 @@
--- The least that each program needs, for databases where programs do not own what they use.
--- Run as a superuser, because it makes roles, after `orbitalctl migrate up` and again after each
--- later one:
+-- Roles with minimal privileges, for databases that the programs do not own. Run this as a superuser (it creates
+-- roles) after each `orbitalctl migrate up`:
 --
 --     sudo -u postgres psql -v ON_ERROR_STOP=1 -f deploy/roles.sql orbital
 --     GRANT orbital_responder TO the_user_of_the_responder;
 --     GRANT orbital_writer TO another_program;
 --
--- Roles belong to the whole server, so they are made only where they are missing.
+-- Roles belong to the whole server, so they are created only if they are missing.
 DO $$
 BEGIN
     IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'orbital_responder') THEN
@@ -18,20 +17,19 @@ BEGIN
 END
 $$;
 
--- Functions of the schema run with their owner's rights: nobody else may put one beside them. Before
+-- Functions of the schema run with their owner's privileges, so nobody else may create one in the schema. Before
 -- PostgreSQL 15 everybody could.
 REVOKE CREATE ON SCHEMA public FROM PUBLIC;
 
--- The responder reads everything and records messages. It changes no record, no price and no key,
--- and cannot alter the schema.
+-- The responder reads everything and records messages. It cannot change records, rates, keys or the schema.
 GRANT SELECT ON usage_record, credit_rate, usage_revision, api_key, schema_migrations
     TO orbital_responder;
 GRANT INSERT (message_id, "timestamp", report_name, message_text, token_count, token_encoding,
     credit_rate_id, credit_hundredths) ON usage_record TO orbital_responder;
 GRANT SELECT, USAGE, UPDATE ON SEQUENCE usage_record_message_id_seq TO orbital_responder;
 
--- A program that inserts with plain SQL says what was handled; what it costs is not its business,
--- so it may not name the other columns. It reads back its ids, for ON CONFLICT and RETURNING.
+-- A program that inserts with plain SQL does not decide the price, so it may not set the other columns. It may
+-- read its ids, for ON CONFLICT and RETURNING.
 GRANT INSERT (message_id, "timestamp", report_name, message_text) ON usage_record
     TO orbital_writer;
 GRANT SELECT (message_id) ON usage_record TO orbital_writer;
