@@ -1,6 +1,6 @@
 """The view is in the address: controls write it, and back, forward and pasted links restore it."""
 
-from dashboard import expect, query, run, rows, wait_until_live
+from dashboard import SITE, eventually, expect, later, query, run, rows, wait_until_live
 
 VIEW = ("/?from=2024-03-25&to=2024-04-02&tz=Europe/London&report_name=Rent+Review&report_name=Lease+Abstract"
         "&granularity=hour&sort=credits_used:desc,report_name:asc")
@@ -177,9 +177,9 @@ def test_what_is_not_understood_is_said(site):
                    "&page=2&has_report=maybe") as page:
         notices = page.get_by_role("alert").inner_text()
         for text in [
-                "“Mars/Base” is not a known time zone (one is Europe/London). Showing UTC.",
+                "“Mars/Base” is not a known time zone (example: Europe/London). Showing UTC.",
                 "“2024-02-30” is not a valid start date (write it as 2024-01-31). Showing from the first record.",
-                "“minute” is not a valid granularity (use hour, day, week or month). Showing the one that fits.",
+                "“minute” is not a valid granularity (use hour, day, week or month). Showing the default.",
                 "“credits_used:up” is not a valid sort (use report_name or credits_used, then :asc or :desc). Ignored.",
                 "“maybe” is not a valid has_report (use true or false). Showing all messages.",
                 "Unknown parameter “page” in the address. Ignored."]:
@@ -201,12 +201,33 @@ def test_what_is_not_understood_is_said(site):
         assert len(notices) == 4 and all(len(notice) < 200 for notice in notices), notices
 
 
-def test_bars_that_are_too_many_become_coarser_and_that_is_said(site):
-    with site.open("/?granularity=hour") as page:
-        assert page.locator("#chart-title").inner_text() == "Credits per day"
-        assert page.get_by_role("alert").inner_text() == (
-            "1,872 bars are too many to show each hour (at most 744). Showing days.")
-        assert page.get_by_role("button", name="Hour").is_disabled()
+def test_a_granularity_that_does_not_fit_shows_the_services_reason_and_the_default(site):
+    with site.open("/?granularity=hour", may_fail=True, has_clock=True) as page:
+        title, note = page.locator("#chart-title"), page.locator("#granularity-note")
+        reason = "1872 buckets of granularity=hour are more than 744; granularity=day fits."
+        expect(title).to_have_text("Credits per day")
+        expect(note).to_have_text(reason)
+        assert query(page) == {"granularity": "hour"}
+        # The page does not request it again; the reason stays until the view changes.
+        asked = []
+        page.on("response", lambda response: asked.append(f"{response.status} {response.url[len(SITE):]}"))
+        later(page)
+        eventually(page, lambda: asked == ["304 /usage/summary"])
+        expect(note).to_have_text(reason)
+        page.get_by_role("button", name="Week").click()
+        expect(title).to_have_text("Credits per week")
+        expect(note).to_have_text("")
+        page.get_by_role("button", name="Hour").click()
+        expect(note).to_have_text(reason)
+        expect(title).to_have_text("Credits per day")
+        expect(page.get_by_role("button", name="Day")).to_have_attribute("aria-pressed", "true")
+        page.go_back()
+        expect(title).to_have_text("Credits per week")
+        # In a range with few enough hours, the same choice applies.
+        page.locator("#from").fill("2024-05-20")
+        page.get_by_role("button", name="Hour").click()
+        expect(title).to_have_text("Credits per hour")
+        expect(note).to_have_text("")
 
 
 run(globals())

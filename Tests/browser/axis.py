@@ -23,7 +23,7 @@ def test_an_empty_chart_has_no_axis(site):
 def labels(page, buckets, granularity, width):
     """The labels under the axis of a chart of this width, as they are painted."""
     return page.evaluate("""async ([buckets, granularity, width]) => {
-        const { ticksOf } = await import('/js/ticks.js');
+        const { ticksOf } = await import('/js/chart/ticks.js');
         return ticksOf({ buckets, granularity }, width).map(({ text }) => text);
     }""", [buckets, granularity, width])
 
@@ -47,7 +47,7 @@ def test_a_month_on_a_phone_has_several_dates_under_its_axis(site):
         # 57 days with a single first of a month in them.
         assert labels(page, days("2024-01-02", 57), "day", 354) == ["2 Jan\n2024", "17 Jan", "1 Feb", "16 Feb"]
         few = page.evaluate("""async ([all, hours]) => {
-            const { ticksOf } = await import('/js/ticks.js');
+            const { ticksOf } = await import('/js/chart/ticks.js');
             const few = [];
             for (const [granularity, buckets, most] of [["hour", hours, 744], ["day", all, 366],
                 ["week", all.filter((_, n) => n % 7 === 0), 260], ["month", all.filter(({ date }) => date.endsWith("-01")), 120]])
@@ -87,7 +87,7 @@ def test_the_axis_has_exact_numbers(site):
     with site.open(SCRIPTS, is_live=False, may_fail=True) as page:
         numbers = [0, 0.25, 7.5, 125, 250, 1250, 1750, 12_500, 1_250_000, 2_500_000_000]
         texts = page.evaluate("""async numbers => {
-            const { compact } = await import('/js/format.js');
+            const { compact } = await import('/js/shared/format.js');
             return numbers.map(compact);
         }""", numbers)
         assert texts == ["0", "0.25", "7.5", "125", "250", "1.25k", "1.75k", "12.5k", "1.25m", "2.5bn"]

@@ -59,7 +59,7 @@ def test_the_average_is_rounded_as_the_database_rounds(site):
         f"to_char(round({sum}::numeric / {count}) / 100, 'FM999,999,999,999,999,990.00')" for sum, count in cases))
     with site.open(SCRIPTS, is_live=False, may_fail=True) as page:
         shown = page.evaluate("""async cases => {
-            const { average } = await import('/js/format.js');
+            const { average } = await import('/js/shared/format.js');
             return cases.map(([credits_used, messages]) => average({ credits_used, messages }));
         }""", [[f"{'-' if sum < 0 else ''}{abs(sum) // 100}.{abs(sum) % 100:02}", count] for sum, count in cases])
         assert "|".join(shown) == expected

@@ -113,7 +113,7 @@ def test_an_answer_of_somebody_else(site):
     with site.open(has_clock=True) as page:
         page.route("**/usage/summary*", lambda route: route.fulfill(content_type="text/html", body="<html>Hello</html>"))
         later(page)
-        expect(state(page)).to_contain_text("The response is not JSON: a proxy or a sign-in page may be in the way. Retrying in 3 s.")
+        expect(state(page)).to_contain_text("The response is not JSON: a proxy or a sign-in page may have replaced it. Retrying in 3 s.")
         is_still_shown(page)
         page.unroute("**/usage/summary*")
         later(page)

@@ -18,7 +18,7 @@ def test_nothing_new_costs_one_304_every_few_seconds(site):
             later(page)
             eventually(page, lambda: len(answers) == number)
             expect(page.locator("#state[data-kind=live]")).to_be_visible()
-        assert answers == ["304 /usage/summary?granularity=day"] * 3
+        assert answers == ["304 /usage/summary"] * 3
 
 
 def test_a_new_record_changes_everything_that_it_touches(site):
@@ -154,6 +154,7 @@ def test_the_first_record_of_all_appears_by_itself(site):
         later(page)
         expect(page.locator("#messages")).to_have_text("1")
         expect(page.locator("#chart-empty")).to_be_hidden()
+        expect(page.locator("#chart-title")).to_have_text("Credits per hour")
         expect(page.locator("#position")).to_have_text("1–1 of 1")
 
 

@@ -1,38 +1,35 @@
-// The page: the address says what is shown, controls change the address, and `load` shows it.
+// The page: its address is the view, controls change the address, and `load` shows the view.
 
-import { showCards } from "./cards.js";
-import { BucketTable } from "./bucket-table.js";
-import { Chart } from "./chart.js";
-import { showControls, showPreset, showReports, startControls } from "./controls.js";
-import { showDownloads, startDownloads } from "./download.js";
-import { showEmpty } from "./empty.js";
-import { showGranularity, startGranularity } from "./granularity.js";
-import { Live } from "./live.js";
-import { showNotices } from "./notices.js";
-import { showReceipt } from "./receipt.js";
-import { RecordsTable } from "./records.js";
-import { ReportList } from "./reports.js";
-import { askForKey, showSignedIn, startSignIn } from "./sign-in.js";
-import { cycled, makeSortable, showSort } from "./sort.js";
-import { forgetResponses, summariesOf } from "./summaries.js";
-import { emptyView, readView, recordsOf, searchOf } from "./view.js";
-import { withReport, zoomed } from "./view-changes.js";
+import { Chart } from "./chart/chart.js";
+import { showGranularity, showRefusal, showTable, startGranularity } from "./chart/panel.js";
+import { showDownloads, startDownloads } from "./records/download.js";
+import { showReceipt } from "./records/receipt.js";
+import { RecordsTable } from "./records/records.js";
+import { cycled, makeSortable, showSort } from "./records/sort.js";
+import { element } from "./shared/dom.js";
+import { Live } from "./status/live.js";
+import { askForKey, showSignedIn, startSignIn } from "./status/sign-in.js";
+import { showNotices } from "./status/status.js";
+import { showCards, showEmpty } from "./summary/cards.js";
+import { ReportList } from "./summary/reports.js";
+import { forgetResponses, summariesOf } from "./summary/summaries.js";
+import { showControls, showPreset, showReports, startControls } from "./view/controls.js";
+import { emptyView, readView, recordsOf, searchOf, withReport, zoomed } from "./view/view.js";
 
-const element = (id) => document.getElementById(id);
+/** Changes of one field within this time are one entry of the browser's history. */
 const PASSING_MILLISECONDS = 1000;
 
 let address = location.search;
 let { view, faults } = readView(address);
-/** What is on the screen: the parameters of the rows, and the response with the sums. */
+/** What is on the screen: the parameters of the rows, and the responses with the sums. */
 const shown = { rows: null, summary: null, reports: null };
 
-/** The field that the address was changed with last, and when. */
+/** The field of the last change, and the time of the change. */
 const passed = { field: null, at: 0 };
 
 const chart = new Chart(element("chart"), (first, last) => {
   change(zoomed(shown.summary, first, last));
 });
-const twin = new BucketTable(element("twin"));
 const reports = new ReportList((name) => change(withReport(view, name)));
 const table = new RecordsTable(
   (id, opener) => showReceipt(id, opener, view.tz), (failure) => live.failed(failure));
@@ -42,19 +39,23 @@ const live = new Live(load, (failure) => {
   askForKey(failure.message);
 });
 
-/** Shows the view and, if rows are those of another one or of an older revision, reads these. */
+/** Shows the view. Reads the rows if those shown are of another view or of an older revision. */
 async function load(signal) {
-  const wanted = view;
-  const parameters = recordsOf(wanted).toString();
-  const rows = shown.rows === parameters ? null : table.show(wanted);
+  const loaded = view;
+  const parameters = recordsOf(loaded).toString();
+  const rows = shown.rows === parameters ? null : table.show(loaded);
   // Until these arrive, the rows on the screen may be of either view.
   if (rows) shown.rows = null;
   // It is awaited below; until then, this prevents an unhandled rejection.
   rows?.catch(() => {});
-  const sums = await summariesOf(wanted, signal);
+  const sums = await summariesOf(loaded, signal);
   if (signal.aborted) return;
+  if (sums.refusal) {
+    view = { ...view, granularity: null };
+    showRefusal(sums.refusal);
+  }
   showSums(sums);
-  showPreset(wanted);
+  showPreset(loaded);
   await rows;
   if (signal.aborted) return;
   table.setTotal(sums.summary.totals.messages);
@@ -66,25 +67,24 @@ async function load(signal) {
   showSignedIn();
 }
 
-function showSums({ summary, reports: all, length, notice }) {
-  showNotices(notice ? [...faults, notice] : faults);
-  if (shown.summary !== summary || shown.reports !== all) {
-    shown.summary = summary;
-    shown.reports = all;
-    showCards(summary, view);
-    showGranularity(summary.granularity, length);
-    chart.show(summary);
-    twin.show(summary);
-    reports.show(all, view);
-    showReports(view, all);
-    showEmpty(summary, view);
-  }
+function showSums({ summary, reports: all }) {
+  if (shown.summary === summary && shown.reports === all) return;
+  shown.summary = summary;
+  shown.reports = all;
+  showCards(summary, view);
+  showGranularity(summary.granularity);
+  chart.show(summary);
+  showTable(summary);
+  reports.show(all, view);
+  showReports(view, all);
+  showEmpty(summary, view);
 }
 
 /** Shows the parts of a view that need no response. */
 function showView() {
   if (shown.summary) element("main").dataset.shows = "other";
   showNotices(faults);
+  showRefusal("");
   showControls(view);
   showSort(element("records"), view.sort);
   showDownloads(view);
@@ -93,8 +93,8 @@ function showView() {
 }
 
 /**
- * Goes to another view, which gets an address of its own; null is the one without parameters.
- * Choices of one `field` that quickly follow one another are those that the keyboard passes.
+ * Changes the view and the address; null resets both. Quick changes of one `field`, such as a list
+ * that the arrow keys step through, are one entry of the browser's history.
  */
 function change(changes, field = null) {
   view = changes ? { ...view, ...changes } : emptyView();
@@ -112,7 +112,7 @@ function change(changes, field = null) {
 }
 
 addEventListener("popstate", () => {
-  // Another place on the page is no other view.
+  // A link to another place on the page does not change the view.
   if (location.search === address) return;
   address = location.search;
   passed.field = null;

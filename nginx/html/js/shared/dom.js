@@ -1,0 +1,10 @@
+// Access to the document that every part of the page needs.
+
+export const element = (id) => document.getElementById(id);
+
+/** Shows or hides `part`; if it has the focus when it is hidden, the focus moves to `heir`. */
+export function show(part, isShown, heir = element("main")) {
+  const hadFocus = part.contains(document.activeElement);
+  part.hidden = !isShown;
+  if (hadFocus && !isShown) heir.focus({ preventScroll: true });
+}

@@ -1,0 +1,41 @@
+// The sign-in form, which asks for an API key where the service requires one.
+
+import { storedKey, storeKey } from "../shared/api.js";
+import { element, show } from "../shared/dom.js";
+
+/** Calls `onKey` after the user has entered a key. */
+export function startSignIn(onKey) {
+  element("sign-in").addEventListener("submit", (event) => {
+    event.preventDefault();
+    const key = element("key").value.trim();
+    // A request header with any other character would be refused by the browser.
+    if (!/^[\x21-\x7e]+$/.test(key)) {
+      element("sign-in-reason").textContent =
+        "This is not an API key. A key starts with orb_ and has no spaces.";
+      return;
+    }
+    storeKey(key);
+    element("key").value = "";
+    onKey();
+  });
+  element("sign-out").addEventListener("click", () => {
+    storeKey(null);
+    // Removes everything that was read with the key, from the page and from memory.
+    location.reload();
+  });
+}
+
+/** Shows the form with the reason why a key is required. */
+export function askForKey(reason) {
+  const isNew = element("sign-in").hidden;
+  element("sign-in-reason").textContent = reason;
+  element("sign-in").hidden = false;
+  element("sign-out").hidden = true;
+  // Later polls fail, too, and must not move the focus again.
+  if (isNew) element("key").focus();
+}
+
+export function showSignedIn() {
+  show(element("sign-in"), false);
+  element("sign-out").hidden = storedKey() === null;
+}
