@@ -21,9 +21,9 @@ COMMON_FIELDS = {"server", "date", "connection", "transfer-encoding", "content-l
 UNASKED = {
     "GET /usage above the limit": "nginx/orbital.conf",
     "GET /usage while the service restarts": "nginx/orbital.conf",
-    "GET /usage after two minutes of silence": "nginx/orbital.conf",
-    "GET /usage, and something that nobody has thought of": "Sources/orbital-fcgi/Responder.swift",
-    "GET /usage while PostgreSQL is away": "Sources/orbital-fcgi/Responder.swift",
+    "GET /usage without a response for two minutes": "nginx/orbital.conf",
+    "GET /usage with an unexpected error": "Sources/orbital-fcgi/Responder.swift",
+    "GET /usage while PostgreSQL is unavailable": "Sources/orbital-fcgi/Responder.swift",
 }
 # What must have happened before.
 BEFORE = {
