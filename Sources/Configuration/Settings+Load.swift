@@ -9,26 +9,27 @@ extension Settings {
     /// gets libpq's variables that are in the file but not in the environment. Throws all faults at
     /// once.
     public static func load(
-        environment: (String) -> String? = processEnvironment,
+        environment lookUp: (String) -> String? = processEnvironment,
         forAdministrator: Bool = false, export: (String, String) -> Void = { _, _ in },
         repository: String = "deploy/config", installed: String = "/etc/orbital-usage"
     ) throws(SettingsError) -> Settings {
         // An empty variable counts as unset.
-        func variable(_ name: String) -> String? { environment(name).flatMap(nilIfEmpty) }
+        func variable(_ name: String) -> String? { lookUp(name).flatMap(nilIfEmpty) }
         let isProduction =
             forAdministrator && variable("DATABASE_URL") == nil
             && Glibc.access("\(installed)/production.env", F_OK) == 0
         let name = variable("CONFIG_ENV") ?? (isProduction ? "production" : "development")
-        guard ["development", "production", "test"].contains(name) else {
-            throw SettingsError(faults: ["CONFIG_ENV must be development, production or test"])
+        guard let environment = Environment(rawValue: name) else {
+            throw SettingsError(faults: ["CONFIG_ENV must be \(SettingsKey.list(Environment.self))"]
+            )
         }
         // An administrator may stand in anybody's directory.
         let directories =
-            name == "production" ? [installed, repository] : [repository, installed]
+            environment == .production ? [installed, repository] : [repository, installed]
         var settings = Settings()
-        settings.environmentName = name
+        settings.environment = environment
         // A production without a file must not be open by mistake.
-        if name == "production" { settings.access = "keyed" }
+        if environment == .production { settings.access = .keyed }
         let file = try SettingsFile(first: directories.map { "\($0)/\(name).env" })
         var faults = file?.faults ?? []
         if isSet(LibpqVariables.ofServer, in: file, variable) {
@@ -48,7 +49,7 @@ extension Settings {
         guard faults.isEmpty else { throw SettingsError(faults: faults) }
         for (name, version) in SettingsKey.removed {
             let text = "\(name) was removed in version \(version) and has no effect"
-            if environment(name) != nil { settings.warnings.append(text) }
+            if lookUp(name) != nil { settings.warnings.append(text) }
             if let place = file?.place(of: name) { settings.warnings.append("\(place): \(text)") }
         }
         for name in LibpqVariables.all where variable(name) == nil {

@@ -1,13 +1,25 @@
 /// The configuration of the service, read once from file and environment.
 public struct Settings: Equatable, Sendable {
-    /// The environment that the settings are for: development, production or test.
-    public var environmentName = "development"
+    /// What an installation is for.
+    public enum Environment: String, CaseIterable, Sendable { case development, production, test }
+
+    /// Who may read: everybody, or who has a key.
+    public enum Access: String, CaseIterable, Sendable { case open, keyed }
+
+    /// The severity of a log line.
+    public enum LogLevel: String, CaseIterable, Sendable { case debug, info, warning, error }
+
+    /// How log lines are written: for people or for programs.
+    public enum LogFormat: String, CaseIterable, Sendable { case text, json }
+
+    /// The environment that the settings are for.
+    public var environment = Environment.development
 
     /// Where PostgreSQL is: a validated connection string, in a form that libpq accepts.
     public var databaseURL = "postgresql://user:pass@localhost/orbital"
 
-    /// Who may read: everybody (`open`), or who has a key (`keyed`).
-    public var access = "open"
+    /// Who may read.
+    public var access = Access.open
 
     /// Seconds that one wait for PostgreSQL may take.
     public var databaseWaitSeconds = 30
@@ -43,10 +55,10 @@ public struct Settings: Equatable, Sendable {
     public var tokenizerDirectory = "/usr/share/orbital-usage/tokenizers"
 
     /// The least severe level that is logged.
-    public var logLevel = "info"
+    public var logLevel = LogLevel.info
 
-    /// How log lines are written: for people (`text`) or for programs (`json`).
-    public var logFormat = "text"
+    /// How log lines are written.
+    public var logFormat = LogFormat.text
 
     /// Milliseconds after which a request is logged as slow; 0 for never.
     public var slowMilliseconds = 1000

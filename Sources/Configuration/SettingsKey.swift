@@ -28,11 +28,10 @@ public struct SettingsKey: Sendable {
                 return "DATABASE_URL \(error.description)"
             }
         },
-        .text(
+        .choice(
             "ACCESS",
             "who may read: everybody (open), or who has a key (keyed, the default in production)",
-            \.access, expected: "open or keyed"
-        ) { ["open", "keyed"].contains($0) },
+            \.access),
         .number(
             "DATABASE_WAIT_SECONDS", "longest silence of PostgreSQL while a request waits",
             1...3600, \.databaseWaitSeconds),
@@ -69,14 +68,12 @@ public struct SettingsKey: Sendable {
             "the vocabularies of exact tokenizers, such as `o200k_base.tiktoken`; read when a price needs one",
             \.tokenizerDirectory, expected: "a directory"
         ) { !$0.isEmpty },
-        .text(
+        .choice(
             "LOG_LEVEL", "least severe level that is logged: debug, info, warning, error",
-            \.logLevel, expected: "debug, info, warning or error"
-        ) { ["debug", "info", "warning", "error"].contains($0) },
-        .text(
+            \.logLevel),
+        .choice(
             "LOG_FORMAT", "how log lines are written: text, or json, one object a line",
-            \.logFormat, expected: "text or json"
-        ) { ["text", "json"].contains($0) },
+            \.logFormat),
         .number(
             "SLOW_MILLISECONDS",
             "a request that takes longer is logged, with where its time went; 0 logs none",
@@ -99,6 +96,26 @@ public struct SettingsKey: Sendable {
             $1[keyPath: property] = $0
             return nil
         }
+    }
+
+    private static func choice<Value: RawRepresentable<String> & CaseIterable & Sendable>(
+        _ name: String, _ meaning: String,
+        _ property: any WritableKeyPath<Settings, Value> & Sendable
+    ) -> SettingsKey {
+        let standard = Settings()[keyPath: property].rawValue
+        return SettingsKey(name: name, defaultValue: standard, meaning: meaning) {
+            guard let value = Value(rawValue: $0) else {
+                return "\(name) must be \(list(Value.self))"
+            }
+            $1[keyPath: property] = value
+            return nil
+        }
+    }
+
+    /// The values of a choice, such as `text or json`.
+    static func list<Value: RawRepresentable<String> & CaseIterable>(_: Value.Type) -> String {
+        let names = Value.allCases.map(\.rawValue)
+        return names.dropLast().joined(separator: ", ") + " or " + (names.last ?? "")
     }
 
     private static func number(

@@ -33,9 +33,6 @@ public struct Request {
     /// Whether it came by a way that operators alone have, and may see what is not public.
     public var isInternal = false
 
-    /// How long it waited until it was begun with.
-    public var queueWait = Duration.zero
-
     /// Reads the body; throws a 413 above the limit, a 411 without a length, and a 400 when it did
     /// not come whole.
     public var body: () throws -> [UInt8] = { [] }

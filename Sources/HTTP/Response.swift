@@ -17,6 +17,9 @@ public struct Response {
     /// The body; not sent in answer to HEAD.
     public var body: Body
 
+    /// Why the status is an error, for the operator's log; not sent.
+    public var causes: [String] = []
+
     /// Makes an answer with a body of `contentType`.
     public init(
         _ status: Status, contentType: String, fields: [(name: String, value: String)] = [],

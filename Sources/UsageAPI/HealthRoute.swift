@@ -6,24 +6,23 @@ import UsageStore
 
 /// `GET /health`: whether the service can answer, for monitoring.
 func health(_ request: Request, _ service: Service) throws -> Response {
-    healthResponse(service.store.healthChecks(), service)
+    healthResponse(service.store.healthChecks())
 }
 
 /// `GET /health/live`: whether the process responds; makes no query.
 func live(_ request: Request, _ service: Service) throws -> Response {
-    healthResponse([], service)
+    healthResponse([])
 }
 
 /// `GET /health/ready`: like `/health`, and also unhealthy once the process is about to stop, or
 /// while a tokenizer that the price list needs cannot be loaded.
 func ready(_ request: Request, _ service: Service) throws -> Response {
-    let fault = service.isDraining() ? "The service is stopping." : nil
+    let fault = service.isDraining ? "The service is stopping." : nil
     let process = HealthCheck(name: "process", fault: fault, cause: nil)
-    return healthResponse([process] + service.store.readinessChecks(), service)
+    return healthResponse([process] + service.store.readinessChecks())
 }
 
-private func healthResponse(_ checks: [HealthCheck], _ service: Service) -> Response {
-    for case let cause? in checks.map(\.cause) { service.report(cause) }
+private func healthResponse(_ checks: [HealthCheck]) -> Response {
     let isHealthy = checks.allSatisfy { $0.fault == nil }
     var json = JSONWriter()
     json.object { json in
@@ -37,6 +36,7 @@ private func healthResponse(_ checks: [HealthCheck], _ service: Service) -> Resp
     var response = Response(
         isHealthy ? .ok : .serviceUnavailable, contentType: "application/json",
         fields: [("Cache-Control", "no-store")], body: .bytes(json.bytes))
+    response.causes = checks.compactMap(\.cause)
     if !isHealthy { response.fields.append(("Retry-After", "1")) }
     return response
 }

@@ -3,7 +3,7 @@ public import HTTP
 private let read = "usage:read"
 private let write = "usage:write"
 
-/// Every path of the API; each is answered in the file named after it.
+/// Every path of the API, each handled in the file named after it; orbital-fcgi adds `/metrics`.
 public let routes: [Route<Service>] = [
     Route("/usage", get: Action(read, usage), post: Action(write, record)),
     Route("/usage/summary", get: Action(read, summary)),
@@ -12,5 +12,4 @@ public let routes: [Route<Service>] = [
     Route("/health", get: Action(nil, health)),
     Route("/health/live", get: Action(nil, live)),
     Route("/health/ready", get: Action(nil, ready)),
-    Route("/metrics", isPublic: false, get: Action(nil, metrics)),
 ]

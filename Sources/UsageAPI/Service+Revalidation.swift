@@ -22,11 +22,11 @@ extension Service {
         let kept = cache.answer(for: query.key, at: revision)
         if condition.contains(tag(query, revision)) || condition.isAny && kept != nil {
             metrics.answersOfClients.add()
-            return named(Response(.notModified, fields: []), request, query, revision)
+            return named(Response(.notModified, fields: []), query, revision)
         }
         if let kept {
             metrics.answersFromMemory.add()
-            return named(response(kept.answer, request), request, query, revision)
+            return named(response(kept.answer, request), query, revision)
         }
         metrics.answersFromDatabase.add()
         let snapshot = try store.snapshot()
@@ -34,10 +34,10 @@ extension Service {
         let answer = try render(snapshot, wantsBody)
         if condition.isAny {
             return named(
-                Response(.notModified, fields: []), request, query, snapshot.revision)
+                Response(.notModified, fields: []), query, snapshot.revision)
         }
         let recorded = wantsBody ? keeping(answer, query, snapshot.revision) : answer
-        return named(response(recorded, request), request, query, snapshot.revision)
+        return named(response(recorded, request), query, snapshot.revision)
     }
 
     /// The answer, which is kept once its stream has ended, unless it is too long.
@@ -79,7 +79,7 @@ extension Service {
     }
 
     private func named(
-        _ response: Response, _ request: Request, _ query: NormalisedQuery, _ revision: Int64
+        _ response: Response, _ query: NormalisedQuery, _ revision: Int64
     ) -> Response {
         var response = response
         let freshness = cacheSeconds == 0 ? "no-cache" : "max-age=\(cacheSeconds)"
@@ -90,20 +90,8 @@ extension Service {
             // Proxies compress responses, and not all of them add Vary to each one.
             ("Vary", "Accept, Accept-Encoding" + (isKeyed ? ", Authorization" : "")),
             ("X-Usage-Revision", String(revision)),
-            ("Server-Timing", timing(request)),
         ]
         return response
-    }
-
-    /// What is known of the time so far (https://www.w3.org/TR/server-timing/).
-    private func timing(_ request: Request) -> String {
-        "queue;dur=\(milliseconds(request.queueWait)), db;dur=\(milliseconds(store.waited))"
-    }
-
-    private func milliseconds(_ duration: Duration) -> String {
-        let microseconds = duration.microseconds
-        let rest = String(microseconds % 1000)
-        return "\(microseconds / 1000)." + String(repeating: "0", count: 3 - rest.count) + rest
     }
 
     private func tag(_ query: NormalisedQuery, _ revision: Int64) -> EntityTag {

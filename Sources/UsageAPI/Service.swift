@@ -1,8 +1,6 @@
 public import UsageStore
 
-/// What routes may ask: the records, what is remembered of them, and the state of the process.
-///
-/// Each worker has its own; only the answers kept are shared.
+/// What the routes work with; each worker has its own, with a cache and counters that all share.
 public struct Service {
     /// The usage records.
     public let store: UsageStore
@@ -20,16 +18,10 @@ public struct Service {
     public let claimBulkSlot: () throws -> Void
 
     /// Whether the process is about to stop.
-    public let isDraining: () -> Bool
-
-    /// Tells the operator what a client is not told.
-    public let report: (String) -> Void
+    public var isDraining = false
 
     /// What is counted.
     public let metrics: ServiceMetrics
-
-    /// The metrics of the whole process, as text.
-    public let exposition: () -> String
 
     let keys = KeyMemo()
     let recordsQueries = QueryMemo<RecordsQuery>()
@@ -38,18 +30,13 @@ public struct Service {
     /// Makes a service.
     public init(
         store: UsageStore, cache: AnswerCache, cacheSeconds: Int, isKeyed: Bool,
-        claimBulkSlot: @escaping () throws -> Void, isDraining: @escaping () -> Bool,
-        metrics: ServiceMetrics = ServiceMetrics(), exposition: @escaping () -> String = { "" },
-        report: @escaping (String) -> Void
+        claimBulkSlot: @escaping () throws -> Void, metrics: ServiceMetrics = ServiceMetrics()
     ) {
         self.metrics = metrics
-        self.exposition = exposition
         self.store = store
         self.cache = cache
         self.cacheSeconds = cacheSeconds
         self.isKeyed = isKeyed
         self.claimBulkSlot = claimBulkSlot
-        self.isDraining = isDraining
-        self.report = report
     }
 }

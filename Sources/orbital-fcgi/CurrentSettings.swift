@@ -58,6 +58,13 @@ final class CurrentSettings: Sendable {
 extension Settings {
     /// What is logged, and how.
     var logOptions: LogOptions {
-        LogOptions(level: Logger.Level(rawValue: logLevel) ?? .info, isJSON: logFormat == "json")
+        let level: Logger.Level =
+            switch logLevel {
+            case .debug: .debug
+            case .info: .info
+            case .warning: .warning
+            case .error: .error
+            }
+        return LogOptions(level: level, isJSON: logFormat == .json)
     }
 }

@@ -24,8 +24,11 @@ final class ProcessMetrics: Sendable {
     /// Answers that were broken off for another reason.
     let brokenByUs = Counter()
 
-    /// Requests by route, in the order of the table; what has no route is last.
-    let routes: [RouteMetrics]
+    /// The path that shows all of this.
+    static let metricsPath = "/metrics"
+
+    /// Requests by route: those of the API in the order of their table, `/metrics`, and no route.
+    let requests: [RouteMetrics]
 
     /// Commands to PostgreSQL.
     let commands = Counter()
@@ -38,15 +41,19 @@ final class ProcessMetrics: Sendable {
 
     init(droppedLogLines: Counter) {
         self.droppedLogLines = droppedLogLines
-        self.routes =
-            UsageAPI.routes.map { route in
+        let reading = [Method.get, .head, .options].map(\.rawValue)
+        requests =
+            routes.map { route in
                 RouteMetrics(route: route.path, methods: route.methods.map(\.rawValue))
-            } + [RouteMetrics(route: "none", methods: [])]
+            } + [
+                RouteMetrics(route: Self.metricsPath, methods: reading),
+                RouteMetrics(route: "none", methods: []),
+            ]
     }
 
     /// Counts a request that has been answered.
     func add(_ account: Account, method: String, _ store: UsageStore) {
-        let route = routes[account.route ?? routes.count - 1]
+        let route = requests[account.route ?? requests.count - 1]
         route.count(method: method, status: account.status, duration: account.total)
         route.bytes.add(account.byteCount)
         guard store.commandCount > 0 || store.waited > .zero else { return }

@@ -8,19 +8,20 @@ import UsageStore
 
 /// Answers exchanges, one at a time; the only place where an error becomes an answer.
 struct Responder {
-    private let service: Service
+    private var service: Service
     private let bulkSlot: BulkSlot
     private let log: Logger
-    private let router = Router(routes)
+    private let router: Router<Service>
+    private let server: Server?
     private let metrics: ProcessMetrics
     private let account = Account()
     private let slowMilliseconds: Int
     private let workerCount: Int
 
-    /// `load` tells how busy the server is, where there is one.
+    /// `server` is nil in a CGI process.
     init(
-        _ generation: Generation, isDraining: @escaping () -> Bool, bulkSlots: BulkSlots,
-        metrics: ProcessMetrics, load: @escaping () -> ServerLoad?, log: Logger
+        _ generation: Generation, server: Server?, bulkSlots: BulkSlots, metrics: ProcessMetrics,
+        log: Logger
     ) {
         let settings = generation.settings
         let bulkSlot = BulkSlot(of: bulkSlots)
@@ -29,24 +30,15 @@ struct Responder {
             waitSeconds: settings.databaseWaitSeconds, group: generation.stores)
         service = Service(
             store: store, cache: generation.cache, cacheSeconds: settings.cacheSeconds,
-            isKeyed: settings.access == "keyed",
+            isKeyed: settings.access == .keyed,
             claimBulkSlot: {
                 // With fewer connections than workers, long responses leave as many of them free.
                 let granted = store.grantedConnections ?? .max
                 try bulkSlot.claim(upTo: max(1, granted - settings.reservedWorkers))
             },
-            isDraining: isDraining,
-            metrics: metrics.service,
-            exposition: {
-                var exposition = metrics.exposition(isDraining: isDraining())
-                exposition.server(load(), bulkSlots)
-                exposition.database(store)
-                exposition.cache(generation.cache)
-                return exposition.text
-            }
-        ) { cause in
-            log.error("unhealthy", metadata: ["cause": "\(cause)"])
-        }
+            metrics: metrics.service)
+        router = Router(routes + [metricsRoute(metrics, server, bulkSlots)])
+        self.server = server
         self.bulkSlot = bulkSlot
         self.metrics = metrics
         slowMilliseconds = settings.slowMilliseconds
@@ -55,11 +47,11 @@ struct Responder {
     }
 
     /// Answers the request of `exchange`, whatever happens.
-    func answer(_ exchange: any Exchange) {
+    mutating func answer(_ exchange: any Exchange) {
         account.open(arrival: exchange.arrival)
         service.store.begin(arrival: exchange.arrival, watching: exchange.clientDescriptor)
-        var request = Request(exchange)
-        request.queueWait = account.queueWait
+        service.isDraining = server?.isDraining ?? false
+        let request = Request(exchange)
         defer {
             service.store.release()
             if let granted = service.store.learnedGrant {
@@ -111,7 +103,17 @@ struct Responder {
             return send(route.options, to: request, over: exchange)
         }
         try service.authorise(request, action.scope)
-        send(try action.answer(request, service), to: request, over: exchange)
+        var response = try action.answer(request, service)
+        if action.scope != nil, request.method != Method.post.rawValue {
+            response.fields.append(("Server-Timing", serverTiming))
+        }
+        send(response, to: request, over: exchange)
+    }
+
+    /// Where the time went so far (https://www.w3.org/TR/server-timing/).
+    private var serverTiming: String {
+        let (queue, database) = (account.queueWait, service.store.waited)
+        return "queue;dur=\(queue.decimalMilliseconds), db;dur=\(database.decimalMilliseconds)"
     }
 
     private func send(_ problem: Problem, to request: Request, over exchange: any Exchange) {
@@ -122,6 +124,7 @@ struct Responder {
 
     /// Sends the answer; from its first byte on, a failure can only break it off.
     private func send(_ response: Response, to request: Request, over exchange: any Exchange) {
+        for cause in response.causes { log.error("unhealthy", metadata: ["cause": "\(cause)"]) }
         account.answer(status: response.status.code)
         do {
             let head = response.head
@@ -151,7 +154,7 @@ struct Responder {
             "request_id": "\(request.requestID)",
             // Neither may be what a client wrote.
             "method": "\(Method(rawValue: request.method)?.rawValue ?? "other")",
-            "route": "\(account.route.map { routes[$0].path } ?? "none")",
+            "route": "\(metrics.requests[account.route ?? metrics.requests.count - 1].route)",
             "queue_ms": .stringConvertible(account.queueWait.milliseconds),
             "database_ms": .stringConvertible(service.store.waited.milliseconds),
             "total_ms": .stringConvertible(account.total.milliseconds),
@@ -181,4 +184,10 @@ extension Request {
 
 extension Duration {
     fileprivate var milliseconds: Int { microseconds / 1000 }
+
+    /// With three decimals.
+    fileprivate var decimalMilliseconds: String {
+        let rest = String(microseconds % 1000)
+        return "\(milliseconds)." + String(repeating: "0", count: 3 - rest.count) + rest
+    }
 }

@@ -13,10 +13,9 @@ func runCGI(_ settings: Settings) -> Int32 {
     // The program must exit even if the web server does not read standard error.
     defer { output.finish(within: .seconds(1)) }
     let exchange = CGIExchange()
-    let responder = Responder(
-        Generation(settings), isDraining: { false }, bulkSlots: BulkSlots(1),
-        metrics: ProcessMetrics(droppedLogLines: output.dropped), load: { nil },
-        log: makeLog(output))
+    var responder = Responder(
+        Generation(settings), server: nil, bulkSlots: BulkSlots(1),
+        metrics: ProcessMetrics(droppedLogLines: output.dropped), log: makeLog(output))
     responder.answer(exchange)
     return exchange.isAborted ? 1 : 0
 }

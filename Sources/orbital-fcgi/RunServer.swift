@@ -86,10 +86,8 @@ private struct Worker {
         let latest = current.generation
         if responder == nil || generation !== latest {
             generation = latest
-            let server = server
             responder = Responder(
-                latest, isDraining: { server.isDraining }, bulkSlots: slots, metrics: metrics,
-                load: { server.load }, log: log)
+                latest, server: server, bulkSlots: slots, metrics: metrics, log: log)
         }
         responder?.answer(exchange)
     }

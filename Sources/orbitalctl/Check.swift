@@ -19,7 +19,7 @@ struct Check: ParsableCommand {
             do throws(SettingsError) {
                 let settings = try Settings.administrators()
                 report.well(
-                    "configuration", "\(settings.environmentName), \(settings.workers) workers")
+                    "configuration", "\(settings.environment), \(settings.workers) workers")
                 for warning in settings.warnings { report.notice("configuration", warning) }
                 checkDatabase(settings, &report)
                 checkSocket(settings, &report)

@@ -21,7 +21,7 @@ struct MigrationFiles: ParsableArguments {
     var path: String {
         var places = ["Migrations", "/usr/share/orbital-usage/migrations"]
         let settings = try? Settings.administrators()
-        if settings?.environmentName == "production" { places.reverse() }
+        if settings?.environment == .production { places.reverse() }
         return directory ?? places.first(where: FileManager.default.fileExists) ?? places[1]
     }
 

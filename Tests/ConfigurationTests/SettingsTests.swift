@@ -36,7 +36,7 @@ import Testing
                 "# a comment\n\nWORKERS=16\nLOG_LEVEL=\"debug\"\nDATABASE_URL='host=/tmp dbname=orbital'\n"
         )
         #expect(settings.workers == 4)
-        #expect(settings.logLevel == "debug")
+        #expect(settings.logLevel == .debug)
         #expect(settings.databaseURL == "host=/tmp dbname=orbital")
     }
 
@@ -73,7 +73,7 @@ import Testing
         let settings = try load(["WORKERS": ""], file: file)
         #expect(settings.databaseURL == "postgresql:///orbital")
         #expect(settings.workers == 8)
-        #expect(settings.logLevel == "info")
+        #expect(settings.logLevel == .info)
     }
 
     @Test func `hand libpq's own variables on, which the environment overrides`() throws {
@@ -101,7 +101,7 @@ import Testing
             try Settings.load(
                 environment: { environment[$0] }, forAdministrator: isAdministrator,
                 repository: folder.path, installed: folder.path
-            ).environmentName
+            ).environment.rawValue
         }
         #expect(try name([:], isAdministrator: true) == "production")
         #expect(try name([:], isAdministrator: false) == "development")

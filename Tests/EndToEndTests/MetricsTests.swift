@@ -20,6 +20,7 @@ import Testing
             FastCGIClient.request(
                 [
                     "REQUEST_METHOD": "GET", "SCRIPT_NAME": "/metrics", "ORBITAL_INTERNAL": "1",
+                    "QUERY_STRING": "_=1&%ff&x",
                 ], false))
         let answer = try #require(client.answer())
         let parts = answer.components(separatedBy: "\r\n\r\n")

@@ -16,7 +16,7 @@ public final class Responder {
         program = try Program(
             Repository.program("orbital-fcgi"), ["--socket", path],
             environment: ["DATABASE_URL": databaseURL, "CONFIG_ENV": "test"]
-            .merging(environment) { $1 })
+                .merging(environment) { $1 })
         let listens = eventually { (try? Listener.probe(path)) != nil }
         precondition(listens, "the responder does not listen: \(program.output)")
     }

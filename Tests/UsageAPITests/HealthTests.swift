@@ -5,16 +5,16 @@ import Testing
 import UsageStore
 
 @Suite(.timeLimit(.minutes(1))) struct `Health` {
-    private final class Reports { var causes: [String] = [] }
+    private func service(_ database: Database, draining: Bool = false) -> Service {
+        service(database.store(), draining: draining)
+    }
 
-    private func service(
-        _ database: Database, _ reports: Reports = Reports(), draining: Bool = false
-    ) -> Service { service(database.store(), reports, draining: draining) }
-
-    private func service(_ store: UsageStore, _ reports: Reports, draining: Bool) -> Service {
-        Service(
+    private func service(_ store: UsageStore, draining: Bool) -> Service {
+        var service = Service(
             store: store, cache: AnswerCache(byteLimit: 0), cacheSeconds: 0, isKeyed: false,
-            claimBulkSlot: {}, isDraining: { draining }, report: { reports.causes.append($0) })
+            claimBulkSlot: {})
+        service.isDraining = draining
+        return service
     }
 
     private func body(_ response: Response) -> String {
@@ -34,30 +34,29 @@ import UsageStore
     }
 
     @Test func `names the check that fails, and tells the operator the cause`() throws {
-        let reports = Reports()
-        let response = try health(request, service(try Database(isMigrated: false), reports))
+        let response = try health(request, service(try Database(isMigrated: false)))
         #expect(response.status == .serviceUnavailable)
         #expect(
             body(response)
                 == #"{"status":"unhealthy","timestamp":"NOW","checks":[{"name":"database","status":"healthy"},{"name":"schema","status":"unhealthy","message":"The database schema is not the expected one."}]}"#
         )
         #expect(
-            reports.causes == [
+            response.causes == [
                 "migration \(Schema.version) is not applied; run: orbitalctl migrate up"
             ])
     }
 
-    @Test func `ignores the query, which monitors add to, and so do metrics`() throws {
+    @Test func `ignores the query, which monitors add to`() throws {
         let service = service(try Database())
         let request = Request(method: "GET", path: "/health", query: "_=1&%ff&x", requestID: "1")
-        for answer in [health, live, ready, metrics] {
+        for answer in [health, live, ready] {
             #expect(try answer(request, service).status == .ok)
         }
     }
 
     @Test func `of the process alone asks no database`() throws {
         let nowhere = UsageStore(databaseURL: "host=/nowhere", applicationName: "t", waitSeconds: 1)
-        let response = try live(request, service(nowhere, Reports(), draining: true))
+        let response = try live(request, service(nowhere, draining: true))
         #expect(body(response) == #"{"status":"healthy","timestamp":"NOW"}"#)
     }
 

@@ -11,8 +11,7 @@ import UsageStore
     private func json(_ database: Database) throws -> String {
         let service = Service(
             store: database.store(), cache: AnswerCache(byteLimit: 0), cacheSeconds: 0,
-            isKeyed: false,
-            claimBulkSlot: {}, isDraining: { false }, report: { _ in })
+            isKeyed: false, claimBulkSlot: {})
         defer { service.store.release() }
         let response = try usage(Request(method: "GET", path: "/usage", requestID: "1"), service)
         guard case .stream(let produce) = response.body else { return "no stream" }

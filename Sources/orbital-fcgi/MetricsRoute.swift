@@ -1,13 +1,33 @@
 import Configuration
 import FastCGI
 import Glibc
+import HTTP
 import Metrics
 import UsageAPI
 import UsageStore
 
+/// `GET /metrics`: the state of the process in the text format of Prometheus; ignores the query.
+///
+/// `server` is nil in a CGI process.
+func metricsRoute(
+    _ metrics: ProcessMetrics, _ server: Server?, _ slots: BulkSlots
+) -> Route<Service> {
+    Route(
+        ProcessMetrics.metricsPath, isPublic: false,
+        get: Action(nil) { _, service in
+            var exposition = metrics.exposition(isDraining: service.isDraining)
+            exposition.server(server?.load, slots)
+            exposition.database(service.store)
+            exposition.cache(service.cache)
+            return Response(
+                .ok, contentType: Exposition.contentType, fields: [("Cache-Control", "no-store")],
+                body: .bytes(Array(exposition.text.utf8)))
+        })
+}
+
 extension ProcessMetrics {
     /// What this process has counted, and the process itself.
-    func exposition(isDraining: Bool) -> Exposition {
+    fileprivate func exposition(isDraining: Bool) -> Exposition {
         var text = Exposition()
         text.begin("orbital_build_info", .gauge, "The running program; always 1.")
         text.sample([("version", version), ("schema", Schema.version)], 1)
@@ -17,7 +37,7 @@ extension ProcessMetrics {
         text.process()
         text.metric(
             "orbital_draining", .gauge, "Whether the process is about to stop.", isDraining ? 1 : 0)
-        text.requests(routes)
+        text.requests(requests)
         text.metric(
             "orbital_sent_rows_total", .counter, "Usage records that were sent.",
             service.rows.total)
@@ -76,7 +96,7 @@ extension Exposition {
     }
 
     /// How busy the server is, and what it refused.
-    mutating func server(_ load: ServerLoad?, _ slots: BulkSlots) {
+    fileprivate mutating func server(_ load: ServerLoad?, _ slots: BulkSlots) {
         begin(
             "orbital_refusals_total", .counter,
             "Requests refused with a 503: the queue was full, there were too many connections, or "
@@ -107,7 +127,7 @@ extension Exposition {
     }
 
     /// The state of the database, which is queried, and of the tokenizers in the price list.
-    mutating func database(_ store: UsageStore) {
+    fileprivate mutating func database(_ store: UsageStore) {
         let checks = store.readinessChecks()
         begin("orbital_healthy", .gauge, "1 if GET /health/ready finds no fault in this, else 0.")
         // An unreachable database says nothing about its schema.
@@ -135,7 +155,7 @@ extension Exposition {
     }
 
     /// The cached responses.
-    mutating func cache(_ memory: AnswerCache) {
+    fileprivate mutating func cache(_ memory: AnswerCache) {
         begin("orbital_cache_bytes", .gauge, "Bytes of cached responses.")
         sample([("store", "memory")], memory.byteCount)
         begin("orbital_cache_limit_bytes", .gauge, "Maximum bytes of cached responses.")
