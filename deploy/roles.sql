@@ -22,8 +22,8 @@ $$;
 REVOKE CREATE ON SCHEMA public FROM PUBLIC;
 
 -- The responder reads everything and records messages. It cannot change records, rates, keys or the schema.
-GRANT SELECT ON usage_record, credit_rate, usage_revision, api_key, schema_migrations
-    TO orbital_responder;
+GRANT SELECT ON usage_record, credit_rate, usage_revision, api_key, api_key_revision,
+    schema_migrations TO orbital_responder;
 GRANT INSERT (message_id, "timestamp", report_name, message_text, token_count, token_encoding,
     credit_rate_id, credit_hundredths) ON usage_record TO orbital_responder;
 GRANT SELECT, USAGE, UPDATE ON SEQUENCE usage_record_message_id_seq TO orbital_responder;

@@ -40,9 +40,8 @@ extension Service {
         guard words.count == 2, words[0].lowercased() == "bearer",
             let key = APIKey(String(words[1]))
         else { return nil }
-        // All ask this together, and while PostgreSQL is silent only so many wait for it.
-        _ = try store.revision()
-        let stored = try keys.key(key.keyID) { try store.key(key.keyID) }
+        let revision = try store.revisions().keys
+        let stored = try keys.key(key.keyID, at: revision) { try store.key(key.keyID) }
         guard key.matches(stored?.digest), let stored, stored.isValid(at: Timestamp.now) else {
             return nil
         }
@@ -51,5 +50,31 @@ extension Service {
 
     private func unauthorised(_ detail: String, challenge: String) -> Problem {
         Problem(.unauthorized, detail, fields: [("WWW-Authenticate", challenge)])
+    }
+}
+
+/// The keys that one worker has read, valid while no key changes.
+///
+/// So a request with a key costs no query of its own. Expiry is checked by the clock each time.
+final class KeyCache {
+    private var revision = Int64.min
+    private var keys: [String: StoredKey] = [:]
+
+    /// It is cleared when it has more.
+    private static let countLimit = 64
+
+    /// The key with this public part, cached at `revision` or found by `find`; nil if there is none.
+    ///
+    /// `revision` must have been read before `find` reads: a key may be newer than it, never older.
+    func key(
+        _ keyID: String, at revision: Int64, _ find: () throws -> StoredKey?
+    ) rethrows -> StoredKey? {
+        if self.revision != revision { keys.removeAll() }
+        self.revision = revision
+        if let key = keys[keyID] { return key }
+        let key = try find()
+        if keys.count >= Self.countLimit { keys.removeAll() }
+        keys[keyID] = key
+        return key
     }
 }

@@ -23,7 +23,7 @@ public struct Service {
     /// What is counted.
     public let metrics: ServiceMetrics
 
-    let keys = KeyMemo()
+    let keys = KeyCache()
     let recordsQueries = QueryMemo<RecordsQuery>()
     let summaryQueries = QueryMemo<SummaryQuery>()
 

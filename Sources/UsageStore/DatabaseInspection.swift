@@ -73,7 +73,8 @@ extension UsageStore {
                 ELSE 'the subscription ' || subname || ' writes into ' || name
                     || ' without the triggers of statements, which raise the revision'
                 END
-            FROM unnest(ARRAY['usage_record', 'credit_rate', 'usage_revision', 'api_key']) AS name
+            FROM unnest(ARRAY['usage_record', 'credit_rate', 'usage_revision', 'api_key',
+                'api_key_revision']) AS name
             JOIN pg_class ON pg_class.oid = to_regclass(name)
             LEFT JOIN (pg_subscription_rel JOIN pg_subscription ON srsubid = pg_subscription.oid)
                 ON srrelid = pg_class.oid
@@ -94,6 +95,9 @@ extension UsageStore {
                          ('usage_record', 'usage_record_timestamp_insert', 'OA'),
                          ('usage_record', 'usage_record_timestamp_update', 'OA'),
                          ('usage_revision', 'usage_revision_durable', 'A'),
+                         ('api_key', 'api_key_change', 'A'),
+                         ('api_key', 'api_key_truncate', 'A'),
+                         ('api_key_revision', 'api_key_revision_durable', 'A'),
                          ('credit_rate', 'credit_rate_revision', 'A'),
                          ('credit_rate', 'credit_rate_append_only', 'OA'),
                          ('credit_rate', 'credit_rate_in_order', 'OA'),

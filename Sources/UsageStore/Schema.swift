@@ -3,7 +3,7 @@ import Postgres
 /// The database schema that this program was written for.
 public enum Schema {
     /// The newest migration that must have been applied; a newer schema serves as well.
-    public static let version = "0015"
+    public static let version = "0016"
 }
 
 /// The answer to one question of a health check.

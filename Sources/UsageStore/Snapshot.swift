@@ -79,25 +79,6 @@ public final class Snapshot {
 }
 
 extension UsageStore {
-    /// The revision: a number that changes with every change of a usage record or a credit rate.
-    public func revision() throws -> Int64 {
-        lendConnection()
-        return try meter.timing {
-            try group.revision(since: requestArrival ?? .now, askForRevision)
-        }
-    }
-
-    /// The body of the SQL function usage_revision(), whose call would cost as much again.
-    private func askForRevision() throws -> Int64 {
-        try reportingUnavailability {
-            let reader = try QueryReader(
-                try connected(), "SELECT sum(changes)::bigint FROM usage_revision", [String](),
-                isStreamed: false)
-            guard try reader.next(), !reader.isNull(0) else { return try Snapshot.revision(nil) }
-            return reader.integer(0)
-        }
-    }
-
     /// Takes a snapshot; it lasts until `release`.
     public func snapshot() throws -> Snapshot {
         try reportingUnavailability { try Snapshot(try connected()) }

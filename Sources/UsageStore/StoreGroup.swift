@@ -4,7 +4,7 @@ import Usage
 
 /// The stores of one database in one process, whose threads ask and record together.
 public final class StoreGroup: Sendable {
-    private let revision: SharedAnswer<Int64>
+    private let revision: SharedAnswer<Revisions>
 
     /// Single messages of many clients, recorded in one transaction.
     private let recording: SharedBatch<NewMessage, RecordingOutcome?>
@@ -49,10 +49,10 @@ public final class StoreGroup: Sendable {
         recording = SharedBatch(patientLimit: patientLimit)
     }
 
-    /// The revision that `ask` reads, or that another thread's `ask` began to read after `instant`.
-    func revision(
-        since instant: ContinuousClock.Instant, _ ask: () throws -> Int64
-    ) throws -> Int64 {
+    /// The revisions that `ask` reads, or that another thread's `ask` began to read after `instant`.
+    func revisions(
+        since instant: ContinuousClock.Instant, _ ask: () throws -> Revisions
+    ) throws -> Revisions {
         try reportingSilence { try revision.answer(since: instant, ask) }
     }
 

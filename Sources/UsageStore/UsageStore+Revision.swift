@@ -1,5 +1,14 @@
 import Postgres
 
+/// Numbers that change with every commit of a kind, all of one instant.
+public struct Revisions: Sendable {
+    /// Changes with every change of a usage record or a credit rate: the revision.
+    public let usage: Int64
+
+    /// Changes with every change of an API key.
+    public let keys: Int64
+}
+
 /// The revision cannot be put to a time that is not after it.
 public struct ClockBehindRevision: Error, CustomStringConvertible {
     let revision: Int64
@@ -11,8 +20,37 @@ public struct ClockBehindRevision: Error, CustomStringConvertible {
 }
 
 extension UsageStore {
+    /// The revision: a number that changes with every change of a usage record or a credit rate.
+    public func revision() throws -> Int64 { try revisions().usage }
+
+    /// The revisions, read after the request arrived, by this thread or by another one.
+    public func revisions() throws -> Revisions {
+        lendConnection()
+        return try meter.timing {
+            try group.revisions(since: requestArrival ?? .now, askForRevisions)
+        }
+    }
+
+    /// With the body of the SQL function usage_revision(), whose call would cost as much again.
+    private func askForRevisions() throws -> Revisions {
+        try reportingUnavailability {
+            let reader = try QueryReader(
+                try connected(),
+                """
+                SELECT sum(changes)::bigint, (SELECT changes FROM api_key_revision)
+                FROM usage_revision
+                """, [String](), isStreamed: false)
+            guard try reader.next(), !reader.isNull(0), !reader.isNull(1) else {
+                throw DatabaseUnavailable(
+                    description: "usage_revision or api_key_revision has lost its rows")
+            }
+            return Revisions(usage: reader.integer(0), keys: reader.integer(1))
+        }
+    }
+
     /// Puts the revision to the server's clock in microseconds; what it was, and what it is.
     ///
+    /// The revision of the keys is put there, too.
     /// Every change adds one, and no server commits a million of them a second: so this is more than
     /// any revision that was ever given out, also in a future that was lost with a restore. A
     /// clock that is behind throws `ClockBehindRevision`.
@@ -35,6 +73,9 @@ extension UsageStore {
                 try connection.query(
                     "UPDATE usage_revision SET changes = changes + $1::bigint WHERE shard = 0",
                     [String(now - before)])
+                try connection.query(
+                    "UPDATE api_key_revision SET changes = greatest(changes + 1, $1::bigint)",
+                    [String(now)])
                 return (before, now)
             }
         }

@@ -73,17 +73,62 @@ import Testing
         #expect(try status(site, "/usage", bearer(key)) == 200)
     }
 
-    @Test func `ends when a key expires, and a second after it was revoked`() throws {
+    /// Has `count` workers each handle a request with `key`, all at once.
+    private func warm(_ site: Site, _ count: Int, _ key: String) throws {
+        let lock = try site.database.lockRecords()
+        let reads = try (1...count).map { _ in try site.startCurl("/usage?limit=1", bearer(key)) }
+        #expect(try eventually { try site.runningQueries("usage_record") == count })
+        try lock.run("ROLLBACK")
+        #expect(reads.map { $0.wait() } == Array(repeating: 0, count: count))
+    }
+
+    @Test func `ends with the next request after a key was revoked, in every worker`() throws {
+        let site = try Site(["ACCESS": "keyed", "WORKERS": "8", "RESERVED_WORKERS": "0"])
+        defer { site.stop() }
+        for change in [
+            "UPDATE api_key SET revoked_at = now() WHERE key_id = '$'",
+            "UPDATE api_key SET expires_at = now() WHERE key_id = '$'",
+            "UPDATE api_key SET scopes = '{usage:none}' WHERE key_id = '$'",
+            "DELETE FROM api_key WHERE key_id = '$'",
+            "SET session_replication_role = replica; DELETE FROM api_key WHERE key_id = '$'; "
+                + "RESET session_replication_role",
+            "TRUNCATE api_key",
+        ] {
+            try site.database.run(
+                "ALTER TABLE api_key DROP CONSTRAINT IF EXISTS api_key_scopes_check")
+            let key = try site.database.key()
+            try warm(site, 8, key)
+            #expect(try status(site, "/usage", post + bearer(key)) == 201)
+            let count = try site.database.value("SELECT count(*) FROM usage_record")
+            try site.database.run(
+                change.replacing("$", with: key.split(separator: "_")[1]))
+            let refused = change.contains("scopes") ? 403 : 401
+            #expect(try status(site, "/usage", post + bearer(key)) == refused, "\(change)")
+            for _ in 1...16 {
+                #expect(try status(site, "/usage?limit=1", bearer(key)) == refused, "\(change)")
+            }
+            #expect(try site.database.value("SELECT count(*) FROM usage_record") == count)
+        }
+    }
+
+    @Test func `ends when a key expires, and with orbitalctl keys revoke`() throws {
         let site = try Site(["ACCESS": "keyed"])
         defer { site.stop() }
         let key = try site.database.key()
         for _ in 1...20 { #expect(try status(site, "/usage", bearer(key)) == 200) }
         let id = key.split(separator: "_")[1]
+        try site.database.run(
+            "UPDATE api_key SET expires_at = now() + interval '1 s' WHERE key_id = '\(id)'")
+        #expect(try status(site, "/usage", bearer(key)) == 200)
+        #expect(try eventually(seconds: 3) { try status(site, "/usage", bearer(key)) == 401 })
+        let other = try site.database.key()
+        #expect(try status(site, "/usage", bearer(other)) == 200)
         let revoked = try Program.run(
-            Repository.program("orbitalctl"), ["keys", "revoke", String(id)],
+            Repository.program("orbitalctl"),
+            ["keys", "revoke", String(other.split(separator: "_")[1])],
             environment: ["DATABASE_URL": site.database.url])
         #expect(revoked.status == 0)
-        #expect(try eventually(seconds: 3) { try status(site, "/usage", bearer(key)) == 401 })
+        #expect(try status(site, "/usage", bearer(other)) == 401)
         let expiring = try site.database.key()
         try site.database.run(
             "UPDATE api_key SET expires_at = now() WHERE key_id = '\(expiring.split(separator: "_")[1])'"

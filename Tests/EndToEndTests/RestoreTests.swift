@@ -102,9 +102,12 @@ import Testing
                 Repository.program("orbitalctl"), ["revision", "advance"], url: database.url)
             let revision = try #require(Int(database.value("SELECT usage_revision()") ?? ""))
             #expect(revision > last)
+            let ofKeys = try database.value("SELECT changes FROM api_key_revision")
+            #expect(try #require(Int(ofKeys ?? "")) >= revision)
             last = revision
             // As if it were restored to before that.
-            try database.run("UPDATE usage_revision SET changes = shard")
+            try database.run(
+                "UPDATE usage_revision SET changes = shard; UPDATE api_key_revision SET changes = 1")
         }
         // JavaScript's numbers are exact up to this.
         #expect(last < 1 << 53)

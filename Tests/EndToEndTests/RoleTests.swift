@@ -60,6 +60,7 @@ import Testing
             "TRUNCATE usage_record",
             "INSERT INTO credit_rate (effective_from, tokenizer, hundredths_per_100_tokens, minimum_hundredths) VALUES ('2999-01-01', 'characters', 1, 1)",
             "UPDATE usage_revision SET changes = 0", "UPDATE api_key SET revoked_at = NULL",
+            "UPDATE api_key_revision SET changes = 0",
             "DROP TABLE usage_record",
             "ALTER TABLE usage_record DISABLE TRIGGER ALL", "CREATE TABLE usage_record2 ()",
         ] {

@@ -94,7 +94,7 @@ import Testing
             "PORT": "1",
         ]
         let well = try run(["check"], environment)
-        #expect(well.output.contains("ok     schema: migration 0015 is applied\n"))
+        #expect(well.output.contains("ok     schema: migration 0016 is applied\n"))
         #expect(
             well.output.contains(
                 "ok     rates: 40.00 credits for 100 tokens, at least 1.00, tokens by characters\n")
