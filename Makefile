@@ -5,6 +5,7 @@
 .PHONY: bench build capacity cgi-bundle check clean deb demo format help image install migrate packages \
 	run screenshots test test-full test-packages
 export PORT ?= 8000
+export FILTER
 
 SWIFT_BUILD = swift build -c release --static-swift-stdlib --disable-local-rpath
 
@@ -20,8 +21,8 @@ demo: build ## import 258,145 real messages into the running service
 build: packages ## build the release programs in .build/release/
 	@$(SWIFT_BUILD)
 
-test: test-packages build ## run all tests but those of test-full, against real PostgreSQL and nginx
-	@exec Tests/dev/test
+test: test-packages build ## run the test suite, or the tests whose name matches FILTER=REGEX
+	@exec Tests/dev/test $(if $(FILTER),--filter "$$FILTER")
 
 test-full: test ## also run the tests that take minutes: packages, machines, containers, restarts under load, the runbook
 	@deploy/packages full

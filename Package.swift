@@ -104,7 +104,6 @@ let package = Package(
         tests("EndToEndTests", ["FastCGI", "Postgres", "TestSupport", "Usage", "UsageStore"]),
         // These measure, so they run alone on the machine.
         tests("SpeedTests", ["FastCGI", "Postgres", "TestSupport", "Usage", "UsageStore"]),
-        tests("BrowserTests", ["TestSupport"]),
         // `make test` skips these; `make test-full` runs them.
         tests("LongTests", ["Postgres", "TestSupport"]),
     ],

@@ -3,34 +3,8 @@ import Postgres
 import TestSupport
 import Testing
 
-/// The API compared with models that know nothing of its code; they are written in Python.
+/// What `Tests/api` does not compare with models.
 @Suite(.timeLimit(.minutes(5))) struct `The API` {
-    @Test func `answers thousands of random queries as the model does, in every format`() throws {
-        let site = try Site()
-        defer { site.stop() }
-        try check("records", [site.nginx.socketPath, site.database.url, "20261124", "400"])
-    }
-
-    @Test func `names every fault of a query, and answers none of them with a 500`() throws {
-        let site = try Site()
-        defer { site.stop() }
-        try site.database.addRecords(5)
-        try check("wrong_input", [site.nginx.socketPath, "20261124", "4000"])
-        #expect(!site.responder.program.output.contains(" error "))
-    }
-
-    @Test func `never misses a row in 1,000 rounds of writing and reading`() throws {
-        let site = try Site()
-        defer { site.stop() }
-        try check("freshness", [site.nginx.socketPath, site.database.url, "1000"])
-    }
-
-    @Test func `is as fresh without memory for answers`() throws {
-        let site = try Site(["CACHE_MEGABYTES": "0"])
-        defer { site.stop() }
-        try check("freshness", [site.nginx.socketPath, site.database.url, "70"])
-    }
-
     @Test func `lets clients keep an answer for CACHE_SECONDS`() throws {
         let site = try Site(["CACHE_SECONDS": "60"])
         defer { site.stop() }

@@ -2,22 +2,7 @@ import Foundation
 import TestSupport
 import Testing
 
-/// `openapi.json` and the running service, held to each other; the tools are in Python.
 @Suite(.timeLimit(.minutes(5))) struct `openapi.json` {
-    @Test(arguments: ["open", "keyed"])
-    func `says what the service does, and shows its answers`(access: String) throws {
-        let site = try Site(["ACCESS": access])
-        defer { site.stop() }
-        try site.database.addContractRecords()
-        let (url, nginx) = try Nginx.onPort(responderPath: site.responder.socketPath)
-        defer { nginx.stop() }
-        try check(
-            "description",
-            [
-                url, site.database.key(), site.database.key(["usage:read"]), site.database.url,
-            ])
-    }
-
     @Test func `has the version of the programs, manual pages, images and changelog`() throws {
         func text(_ path: String) throws -> String {
             try String(contentsOfFile: Repository.path(path), encoding: .utf8)

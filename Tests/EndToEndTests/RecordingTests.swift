@@ -13,31 +13,6 @@ import Testing
             ])
     }
 
-    @Test func `names everything that is wrong with a body, and stores nothing of it`() throws {
-        let site = try Site()
-        defer { site.stop() }
-        try check("bodies", [site.nginx.socketPath, site.database.url, site.database.key()])
-        #expect(!site.responder.program.output.contains(" error "))
-    }
-
-    @Test func `stores 50,000 messages once each through a storm of kills and retries`() throws {
-        let database = try Database()
-        let socket = TemporaryFolder.shared.file("storm").path
-        let nginx = try Nginx(responderPath: socket)
-        defer { nginx.stop() }
-        try check(
-            "retry_storm",
-            [
-                Repository.program("orbital-fcgi"), socket, nginx.socketPath, database.url,
-                database.key(),
-            ])
-        let verified = try Program.run(
-            Repository.program("orbitalctl"), ["verify"],
-            environment: ["DATABASE_URL": database.url])
-        #expect(verified.output.hasPrefix("verified 50000 records, "))
-        #expect(verified.output.hasSuffix(" credits: 0 differences\n"))
-    }
-
     @Test func `records the others while one message waits for a transaction elsewhere`() throws {
         let site = try Site()
         defer { site.stop() }
@@ -67,12 +42,6 @@ import Testing
         try other.run("COMMIT")
         waiting.wait()
         #expect(waiting.output == "409")
-    }
-
-    @Test func `records nothing twice when other clients go away meanwhile`() throws {
-        let site = try Site()
-        defer { site.stop() }
-        try check("gone_clients", [site.nginx.socketPath, site.database.url, site.database.key()])
     }
 
     @Test(arguments: [

@@ -11,6 +11,11 @@ import zoneinfo
 
 UTC = datetime.timezone.utc
 EPOCH = datetime.datetime(1970, 1, 1, tzinfo=UTC)
+# Those of the interface's example, in 156 and 82 characters.
+CONTRACT_RECORDS = """
+    INSERT INTO usage_record (message_id, "timestamp", report_name, message_text) VALUES
+    (1, '2024-01-15T14:30:00Z', 'Contract Analysis', repeat('x', 156)),
+    (2, '2024-01-15T15:45:00Z', NULL, repeat('x', 82))"""
 
 
 class Client(http.client.HTTPConnection):

@@ -1,20 +1,12 @@
 """What the browser tests share: Chromium, the page, and what it must never do."""
 
 import contextlib
-import os
-import pathlib
-import sys
 import time
-import traceback
 import urllib.parse
 
-from playwright.sync_api import expect, sync_playwright
+from orbital import psql
+from playwright.sync_api import expect, sync_playwright  # noqa: F401
 
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "api"))
-from orbital import psql  # noqa: E402
-
-SITE = os.environ.get("SITE", "")
-DATABASE = os.environ.get("DATABASE_URL", "")
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
 # A document that loads nothing, for tests that only import one of the page's scripts; Chromium may request
 # /favicon.ico, which does not exist.
@@ -48,15 +40,16 @@ MANY_RECORDS = """
 
 
 class Site:
-    """The page as a browser has it."""
+    """The page of a service, in a browser."""
 
-    def __init__(self, browser):
-        self.browser = browser
+    def __init__(self, browser, service):
+        self.browser, self.service = browser, service
+        self.url = f"http://127.0.0.1:{service.port}"
         self.context = browser.new_context(**DESKTOP)
 
     def sql(self, script):
         """What psql prints; rows as lines, columns with | between them."""
-        return psql(DATABASE, script).strip()
+        return psql(self.service.url, script).strip()
 
     @contextlib.contextmanager
     def open(self, path="/", may_fail=False, is_live=True, has_clock=False, **options):
@@ -76,11 +69,11 @@ class Site:
         page.on("console", hear)
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on("request", lambda request: complaints.extend(
-            [] if request.url.startswith((SITE, "data:", "blob:")) else [f"asks {request.url}"]))
+            [] if request.url.startswith((self.url, "data:", "blob:")) else [f"asks {request.url}"]))
         if has_clock:
             page.clock.install()
         if path:
-            page.goto(SITE + path)
+            page.goto(self.url + path)
         if is_live:
             wait_until_live(page)
         yield page
@@ -122,24 +115,3 @@ def eventually(page, condition, seconds=10):
         page.wait_for_timeout(20)
     assert value, "it did not come to be"
     return value
-
-
-def run(tests, records=RECORDS, arguments=UNLIMITED):
-    """Runs the functions named test_… of a module; says which failed, and exits with 1 then."""
-    psql(DATABASE, records)
-    failures = 0
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=[*ARGUMENTS, *arguments])
-        site = Site(browser)
-        for name, test in list(tests.items()):
-            if not name.startswith("test_") or len(sys.argv) > 1 and name not in sys.argv[1:]:
-                continue
-            begin = time.monotonic()
-            try:
-                test(site)
-                print(f"  {name[5:].replace('_', ' ')}: {time.monotonic() - begin:.1f} s")
-            except Exception:
-                failures += 1
-                print(f"{name} failed:\n{traceback.format_exc()}", file=sys.stderr)
-        browser.close()
-    sys.exit(1 if failures else 0)

@@ -6,7 +6,7 @@ import subprocess
 import time
 
 REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
-BUILT = REPOSITORY / ".build/release"
+BUILT = pathlib.Path(os.environ.get("PROGRAMS", REPOSITORY / ".build/release"))
 FILL = """
     INSERT INTO usage_record ("timestamp", report_name, message_text)
     SELECT '2024-01-01Z'::timestamptz + n * interval '31 seconds',
@@ -51,16 +51,26 @@ def ask_nginx(path, target, seconds=30):
         return type(error).__name__
 
 
-class Service:
-    """The whole service; nginx listens on a Unix socket and on a port."""
+def cluster(action, folder, *settings):
+    """Runs Tests/dev/cluster; what it prints."""
+    command = [REPOSITORY / "Tests/dev/cluster", action, folder, *settings]
+    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
 
-    def __init__(self, folder, records=20_000, environment=None, program=BUILT / "orbital-fcgi"):
+
+class Service:
+    """The whole service; nginx listens on a Unix socket and on a port.
+
+    Without `url`, the address of a database, it starts its own PostgreSQL. `nginx_files` are copied from
+    nginx/optional."""
+
+    def __init__(self, folder, records=20_000, environment=None, program=BUILT / "orbital-fcgi", url=None,
+                 nginx_files=()):
         self.folder, self.responder = pathlib.Path(folder), None
         self.socket, self.site = f"{folder}/responder", f"{folder}/site"
-        self.cluster = [REPOSITORY / "Tests/dev/cluster"]
-        subprocess.run([*self.cluster, "start", f"{folder}/postgres", "fsync=off"], check=True)
-        self.url = subprocess.run(
-            [*self.cluster, "url", f"{folder}/postgres"], check=True, capture_output=True, text=True).stdout.strip()
+        self.postgres = None if url else f"{folder}/postgres"
+        if self.postgres:
+            cluster("start", self.postgres, "fsync=off")
+        self.url = url or cluster("url", self.postgres)
         self.environment = {
             **os.environ, "DATABASE_URL": self.url, "CONFIG_ENV": "development",
             "LOG_LEVEL": "error", **(environment or {})}
@@ -73,6 +83,9 @@ class Service:
             self.port = probe.getsockname()[1]
         nginx = self.folder / "nginx"
         subprocess.run([REPOSITORY / "Tests/dev/site", nginx, f"unix:{self.site}", self.socket], check=True)
+        for name in nginx_files:
+            text = (REPOSITORY / "nginx/optional" / name).read_text()
+            (nginx / "snippets" / name).write_text(text.replace("/var/cache/nginx", str(nginx)))
         extra = nginx / "snippets/orbital-site.conf"
         extra.write_text(f"listen 127.0.0.1:{self.port} backlog=4096;\n" + extra.read_text())
         self.access = nginx / "access.log"
@@ -84,13 +97,26 @@ class Service:
         if self.responder:
             self.responder.terminate()
             self.responder.wait(30)
-        self.responder = self.start("responder.log", [program, "--socket", self.socket])
+        self.launch(program)
         self.wait(lambda: ask_responder(self.socket, "/health/live") == "200")
+
+    def launch(self, program):
+        self.responder = self.start("responder.log", [program, "--socket", self.socket])
 
     def start(self, log, command):
         with open(self.folder / log, "ab") as output:
             return subprocess.Popen(
                 command, env=self.environment, cwd=REPOSITORY, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
+
+    def key(self, *scopes):
+        """A new API key; by default it may read and write."""
+        words = [word for scope in scopes or ("usage:read", "usage:write") for word in ("--scope", scope)]
+        return subprocess.run([BUILT / "orbitalctl", "keys", "create", "test", *words], env=self.environment,
+                              check=True, capture_output=True, text=True).stdout.strip()
+
+    def log(self):
+        """What the responder has logged."""
+        return (self.folder / "responder.log").read_text()
 
     def psql(self, command):
         return subprocess.run(
@@ -108,4 +134,5 @@ class Service:
         for process in (self.nginx, self.responder):
             process.terminate()
             process.wait(30)
-        subprocess.run([*self.cluster, "stop", f"{self.folder}/postgres"], check=True)
+        if self.postgres:
+            cluster("stop", self.postgres)

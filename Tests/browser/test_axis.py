@@ -2,7 +2,7 @@
 
 import datetime
 
-from dashboard import SCRIPTS, expect, run
+from dashboard import SCRIPTS, expect
 
 
 def test_an_empty_chart_has_no_axis(site):
@@ -106,6 +106,3 @@ def test_an_axis_of_messages_without_credits_has_zero_alone(site):
             return copy.getImageData(0, 0, 40, 200).data.some(value => value > 0);
         }""") is False
     site.sql("DELETE FROM usage_record WHERE message_id = 0")
-
-
-run(globals())

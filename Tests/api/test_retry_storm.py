@@ -5,15 +5,13 @@ every message is stored once, with the model's credits."""
 
 import http.client
 import json
-import os
 import random
-import signal
 import subprocess
-import sys
 import threading
 import time
 
 from orbital import Client, psql
+from service import BUILT
 
 CLIENTS, MESSAGES = 20, 50_000
 
@@ -33,8 +31,8 @@ def messages(rng):
 class Storm:
     """What all clients share."""
 
-    def __init__(self, binary, socket, site, url, key, rng):
-        self.binary, self.socket, self.site, self.url, self.key = binary, socket, site, url, key
+    def __init__(self, service, rng):
+        self.service, self.site, self.url, self.key = service, service.site, service.url, service.key()
         self.messages = messages(rng)
         self.credits = {m["message_id"]: max(100, 10 * len(m["message_text"])) for m in self.messages}
         self.acknowledged = set()
@@ -44,7 +42,6 @@ class Storm:
         self.faults = []
         self.ends = threading.Event()
         self.deadline = time.monotonic() + 60
-        self.start()
 
     def batches(self, rng):
         """Each message in one batch at least, and every third once more, in other company."""
@@ -57,19 +54,14 @@ class Storm:
             del ids[:size]
         return batches
 
-    def start(self):
-        environment = {**os.environ, "DATABASE_URL": self.url, "CONFIG_ENV": "test"}
-        log = open(f"{self.socket}.log", "a")
-        self.responder = subprocess.Popen([self.binary, "--socket", self.socket], env=environment, stdout=log, stderr=log)
-
     def kill_now_and_then(self, rng):
         turn = 0
         while not self.ends.wait(rng.uniform(0.02, 0.2)):
             turn += 1
             if turn % 4 == 0:
-                self.responder.send_signal(signal.SIGKILL)
-                self.responder.wait()
-                self.start()
+                self.service.responder.kill()
+                self.service.responder.wait()
+                self.service.launch(BUILT / "orbital-fcgi")
                 self.kills["responder"] += 1
             else:
                 killed = psql(self.url, """
@@ -149,9 +141,9 @@ class Storm:
             self.acknowledged |= {m["message_id"] for m in batch}
 
 
-def main(binary, socket, site, url, key):
-    rng = random.Random(20261124)
-    storm = Storm(binary, socket, site, url, key, rng)
+def test_50_000_messages_are_stored_once_each_through_a_storm_of_kills_and_retries(start_site):
+    service = start_site()
+    storm = Storm(service, random.Random(20261124))
     killer = threading.Thread(target=storm.kill_now_and_then, args=(random.Random(1),))
     killer.start()
     clients = [threading.Thread(target=storm.run_client, args=(seed,)) for seed in range(CLIENTS)]
@@ -161,15 +153,14 @@ def main(binary, socket, site, url, key):
         client.join()
     storm.ends.set()
     killer.join()
-    storm.responder.terminate()
-    assert storm.responder.wait() == 0
+    service.responder.terminate()
+    assert service.responder.wait() == 0
     assert not storm.faults, storm.faults[:5]
     assert len(storm.acknowledged) == MESSAGES
-    stored = psql(url, "SELECT count(*), sum(credit_hundredths), sum(char_length(message_text)) FROM usage_record").strip()
+    stored = psql(service.url, "SELECT count(*), sum(credit_hundredths), sum(char_length(message_text)) FROM usage_record").strip()
     lengths = sum(len(m["message_text"]) for m in storm.messages)
     assert stored == f"{MESSAGES}|{sum(storm.credits.values())}|{lengths}", stored
     assert min(storm.kills.values()) >= 5, storm.kills
-    print(f"measured: {MESSAGES} messages stored once each through {storm.kills}")
-
-
-main(*sys.argv[1:])
+    verified = subprocess.run([BUILT / "orbitalctl", "verify"], env=service.environment, capture_output=True, text=True)
+    assert verified.stdout.startswith(f"verified {MESSAGES} records, "), verified
+    assert verified.stdout.endswith(" credits: 0 differences\n"), verified

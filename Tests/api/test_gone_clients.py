@@ -3,7 +3,6 @@
 import json
 import random
 import socket
-import sys
 import threading
 import time
 
@@ -35,15 +34,16 @@ def stay(site, key, text, answers):
     connection.close()
 
 
-def main(site, url, key):
+def test_no_message_is_recorded_twice_when_other_clients_disconnect(site):
     rng = random.Random(7)
+    url, key = site.url, site.key()
     answers = []
     for number in range(ROUNDS):
         threads = []
         for client in range(8):
             text = f"round {number} client {client}"
             target, extra = (leave, rng) if client % 2 else (stay, answers)
-            threads.append(threading.Thread(target=target, args=(site, key, text, extra)))
+            threads.append(threading.Thread(target=target, args=(site.site, key, text, extra)))
         for thread in threads:
             thread.start()
         for thread in threads:
@@ -53,7 +53,3 @@ def main(site, url, key):
     assert doubled.strip() == "0", doubled
     stayed = psql(url, "SELECT count(*) FROM usage_record WHERE message_text ~ 'client [0246]$'")
     assert int(stayed) == len(answers) == 4 * ROUNDS
-    print(f"measured: {len(answers)} messages recorded once while as many clients left")
-
-
-main(*sys.argv[1:])

@@ -3,7 +3,7 @@
 import csv
 import json
 
-from dashboard import expect, rows, run
+from dashboard import expect, rows
 
 VIEW = ("/?from=2024-03-22&to=2024-03-29&tz=Europe/London&report_name=Rent+Review&report_name=Lease+Abstract"
         "&sort=credits_used:desc")
@@ -49,6 +49,3 @@ def test_the_links_follow_the_view(site):
         expect(page.locator("#messages")).not_to_have_text("3,000")
         number = int(page.locator("#messages").inner_text().replace(",", ""))
         assert len(download(page, "NDJSON")[1].splitlines()) == number
-
-
-run(globals())

@@ -1,6 +1,6 @@
 """The chart: what a pointer can read and choose, the keyboard can."""
 
-from dashboard import SITE, eventually, expect, query, run, wait_until_live
+from dashboard import eventually, expect, query, wait_until_live
 
 DAY = """SELECT to_char(coalesce(sum(credit_hundredths), 0) / 100.0, 'FM999,990.00') || ' credits', count(*) || ' messages'
     FROM usage_record WHERE "timestamp" >= '{0}T00:00Z' AND "timestamp" < '{0}T00:00Z'::timestamptz + interval '1 day'"""
@@ -211,12 +211,9 @@ def test_a_tip_that_a_finger_has_opened_closes_with_its_bars(site):
 def test_without_its_library_the_page_says_so_and_shows_all_the_rest(site):
     with site.open("", is_live=False, may_fail=True) as page:
         page.route("**/assets/uplot.js", lambda route: route.fulfill(status=404))
-        page.goto(SITE)
+        page.goto(site.url)
         expect(page.locator("#chart")).to_contain_text("/assets/uplot.js is missing")
         expect(page.locator("#messages")).to_have_text("3,000")
         page.get_by_text("Show as table").click()
         expect(page.locator(".twin tbody tr")).to_have_count(78)
         expect(page.locator("#state")).to_have_attribute("data-kind", "live")
-
-
-run(globals())

@@ -4,16 +4,18 @@ import contextlib
 import subprocess
 import threading
 
-from dashboard import SITE, eventually, expect, later, run
+from dashboard import eventually, expect, later
+
+START = {"nginx_files": ["orbital-limits-zone.conf", "orbital-limits.conf"]}
 
 
 @contextlib.contextmanager
-def too_many_requests():
+def too_many_requests(site):
     """Somebody at this address asks without pause, which nginx limits."""
     is_over = threading.Event()
     def ask():
         while not is_over.is_set():
-            subprocess.run(["curl", "-s", "-o", "/dev/null", f"{SITE}/usage?limit=1&[1-1000]"])
+            subprocess.run(["curl", "-s", "-o", "/dev/null", f"{site.url}/usage?limit=1&[1-1000]"])
     threads = [threading.Thread(target=ask) for _ in range(2)]
     for thread in threads:
         thread.start()
@@ -27,7 +29,7 @@ def too_many_requests():
 
 def test_too_many_requests(site):
     with site.open(may_fail=True, has_clock=True) as page:
-        with too_many_requests():
+        with too_many_requests(site):
             def is_limited():
                 later(page)
                 return page.locator("#state[data-kind=limited]").count() == 1
@@ -42,6 +44,3 @@ def test_too_many_requests(site):
             page.wait_for_timeout(500)
             return page.locator("#state[data-kind=live]").count() == 1
         eventually(page, is_live)
-
-
-run(globals())

@@ -2,19 +2,21 @@
 
 import contextlib
 import json
-import os
 import signal
-import subprocess
 import urllib.parse
 
-from dashboard import DATABASE, eventually, expect, later, run, wait_until_live
+from dashboard import eventually, expect, later, wait_until_live
 from orbital import psql
+from service import BUILT
+
+# One of its tests kills the responder.
+START = {}
 
 
 @contextlib.contextmanager
-def no_database():
+def no_database(site):
     """PostgreSQL lets nobody into this database, and sends away who is in it."""
-    address = urllib.parse.urlsplit(DATABASE)
+    address = urllib.parse.urlsplit(site.service.url)
     name, elsewhere = address.path[1:], address._replace(path="/postgres").geturl()
     psql(elsewhere, f"ALTER DATABASE {name} ALLOW_CONNECTIONS false; "
          f"SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = '{name}';")
@@ -61,7 +63,7 @@ def test_offline(site):
 
 def test_no_database(site):
     with site.open(may_fail=True, has_clock=True) as page:
-        with no_database():
+        with no_database(site):
             later(page)
             expect(state(page)).to_contain_text("The database is unavailable. Retrying in 3 s.")
             is_still_shown(page)
@@ -163,13 +165,13 @@ def test_a_receipt_of_a_record_that_has_gone_says_so(site):
 
 def test_a_page_that_starts_while_nothing_answers(site):
     """The responder is gone and comes back; nothing is faked."""
-    os.kill(int(os.environ["RESPONDER_PID"]), signal.SIGKILL)
+    site.service.responder.kill()
+    site.service.responder.wait()
     with site.open(may_fail=True, is_live=False, has_clock=True) as page:
         expect(state(page)).to_contain_text("it may be restarting. Retrying in 3 s.")
         assert page.locator("#messages").inner_text() == "–"
-        responder = subprocess.Popen(
-            [os.environ["RESPONDER"], "--socket", os.environ["RESPONDER_SOCKET"]], stderr=subprocess.DEVNULL,
-            env=os.environ | {"CONFIG_ENV": "test", "DATABASE_URL": DATABASE})
+        site.service.launch(BUILT / "orbital-fcgi")
+        responder = site.service.responder
         try:
             def asked_again():
                 later(page, 60)
@@ -189,8 +191,3 @@ def test_a_page_that_starts_while_nothing_answers(site):
                 wait_until_live(page)
         finally:
             responder.send_signal(signal.SIGCONT)
-            responder.terminate()
-            responder.wait()
-
-
-run(globals())

@@ -1,33 +1,29 @@
 """Where ACCESS=keyed: a key for this tab, in session storage only."""
 
-import os
-import subprocess
-
-from dashboard import expect, later, run, wait_until_live
+import pytest
+from dashboard import expect, later, wait_until_live
 
 
-def new_key(scope):
-    """A key as an administrator makes it."""
-    return subprocess.run(
-        [os.environ["ORBITALCTL"], "keys", "create", "test", "--scope", scope],
-        check=True, capture_output=True, text=True).stdout.strip()
+START = {"ACCESS": "keyed"}
 
 
-KEY = new_key("usage:read")
+@pytest.fixture(scope="module")
+def key(site):
+    return site.service.key("usage:read")
 
 
 def stored(page):
     return page.evaluate("[{ ...sessionStorage }, { ...localStorage }, document.cookie]")
 
 
-def test_nothing_is_shown_without_a_key_and_all_with_one(site):
+def test_nothing_is_shown_without_a_key_and_all_with_one(site, key):
     with site.open("/?report_name=Rent+Review", may_fail=True, is_live=False) as page:
         field = page.get_by_label("API key")
         expect(field).to_be_focused()
         assert field.get_attribute("type") == "password"
         expect(page.locator("#sign-in-reason")).to_have_text("An API key is needed.")
         expect(page.locator("main")).to_be_hidden()
-        field.fill(KEY)
+        field.fill(key)
         page.keyboard.press("Enter")
         wait_until_live(page)
         expect(page.locator("main")).to_be_visible()
@@ -35,8 +31,8 @@ def test_nothing_is_shown_without_a_key_and_all_with_one(site):
         expect(page.locator("main")).to_be_focused()
         assert page.locator("#messages").inner_text() == site.sql(
             "SELECT count(*) FROM usage_record WHERE report_name = 'Rent Review'")
-        assert stored(page) == [{"orbital-key": KEY}, {}, ""]
-        assert KEY not in page.url and KEY not in page.content()
+        assert stored(page) == [{"orbital-key": key}, {}, ""]
+        assert key not in page.url and key not in page.content()
 
         page.set_viewport_size({"width": 320, "height": 800})
         assert page.evaluate("document.documentElement.scrollWidth") <= 320
@@ -52,16 +48,16 @@ def test_a_key_that_is_wrong_or_may_not_read_is_refused_with_the_reason(site):
     with site.open(may_fail=True, is_live=False) as page:
         reason = page.locator("#sign-in-reason")
         for key, words in [("orb_nonsense", "The API key is not valid."), ("ключ", "This is not an API key. A key starts with orb_ and has no spaces."),
-                           (new_key("usage:write"), "The API key does not have the scope usage:read.")]:
+                           (site.service.key("usage:write"), "The API key does not have the scope usage:read.")]:
             page.get_by_label("API key").fill(key)
             page.get_by_role("button", name="Sign in").click()
             expect(reason).to_have_text(words)
             expect(page.locator("main")).to_be_hidden()
 
 
-def test_a_key_that_ends_while_the_page_is_open(site):
+def test_a_key_that_ends_while_the_page_is_open(site, key):
     with site.open(may_fail=True, is_live=False, has_clock=True) as page:
-        page.get_by_label("API key").fill(KEY)
+        page.get_by_label("API key").fill(key)
         page.keyboard.press("Enter")
         wait_until_live(page)
         page.evaluate("sessionStorage.setItem('orbital-key', 'orb_revoked')")
@@ -69,14 +65,14 @@ def test_a_key_that_ends_while_the_page_is_open(site):
         expect(page.get_by_label("API key")).to_be_visible()
         expect(page.locator("#state")).to_contain_text("The API key is not valid.")
         expect(page.locator("#messages")).to_have_text("3,000")
-        page.get_by_label("API key").fill(KEY)
+        page.get_by_label("API key").fill(key)
         page.get_by_role("button", name="Sign in").click()
         wait_until_live(page)
 
 
-def test_signing_out_leaves_nothing_on_the_page_even_where_nothing_answers(site):
+def test_signing_out_leaves_nothing_on_the_page_even_where_nothing_answers(site, key):
     with site.open(may_fail=True, is_live=False) as page:
-        page.get_by_label("API key").fill(KEY)
+        page.get_by_label("API key").fill(key)
         page.keyboard.press("Enter")
         wait_until_live(page)
         page.route("**/usage*", lambda route: route.abort())
@@ -89,9 +85,9 @@ def test_signing_out_leaves_nothing_on_the_page_even_where_nothing_answers(site)
         assert stored(page) == [{}, {}, ""]
 
 
-def test_a_download_carries_the_key(site):
+def test_a_download_carries_the_key(site, key):
     with site.open("/?report_name=Rent+Review", may_fail=True, is_live=False) as page:
-        page.get_by_label("API key").fill(KEY)
+        page.get_by_label("API key").fill(key)
         page.keyboard.press("Enter")
         wait_until_live(page)
         with page.expect_download() as waiting:
@@ -99,7 +95,7 @@ def test_a_download_carries_the_key(site):
         lines = waiting.value.path().read_text().splitlines()
         assert waiting.value.suggested_filename == "usage.csv"
         assert len(lines) - 1 == int(page.locator("#messages").inner_text())
-        assert KEY not in waiting.value.url
+        assert key not in waiting.value.url
         # What went wrong with one view's file is no news of the next one's.
         page.route("**/usage?*", lambda route: route.abort())
         page.get_by_role("link", name="Download as CSV").click()
@@ -108,6 +104,3 @@ def test_a_download_carries_the_key(site):
         page.unroute("**/usage?*")
         page.get_by_role("button", name="Show all reports").click()
         expect(state).to_have_text("")
-
-
-run(globals())

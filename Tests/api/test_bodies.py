@@ -1,8 +1,8 @@
 """Sends POST /usage and /usage/estimate every kind of wrong body, and looks at what is stored."""
 
 import json
-import sys
 
+import pytest
 from orbital import Client, psql
 
 GOOD = {"message_id": 1, "timestamp": "2024-01-01T00:00:00Z", "report_name": "r", "message_text": "What is the rent?"}
@@ -78,7 +78,30 @@ class Poster:
         return response.status, json.loads(response.read()), response
 
 
-def check_single(poster, path):
+@pytest.fixture(scope="module")
+def key(shared_site):
+    return shared_site.key()
+
+
+@pytest.fixture
+def url(site):
+    """The address of an empty database."""
+    return site.url
+
+
+@pytest.fixture
+def poster(site, key):
+    """A client with a key, of a responder that must report no error."""
+    yield Poster(site.site, key)
+    assert " error " not in site.log()
+
+
+def count_records(url):
+    return psql(url, "SELECT count(*) FROM usage_record").strip()
+
+
+@pytest.mark.parametrize("path", ["/usage", "/usage/estimate"])
+def test_a_wrong_message_is_refused_with_its_faults_and_not_stored(poster, url, path):
     for body, status, name, code in SINGLE:
         got, answer, response = poster.post(path, body)
         assert got == status, (body[:100], got, answer)
@@ -94,11 +117,10 @@ def check_single(poster, path):
     got, answer, _ = poster.post(path, json.dumps(everything))
     assert got == 422 and [f["name"] for f in answer["errors"]] == [
         "a", "b", "message_id", "timestamp", "report_name", "message_text"], answer
-    return len(SINGLE) + len(FORMS)
+    assert count_records(url) == "0"
 
 
-def check_batch(poster, url):
-    """Every bad item of the list between two good ones: those are stored, it is named by index."""
+def test_in_a_batch_the_good_messages_are_stored_and_each_bad_one_is_named_by_index(poster, url):
     bad = [(body, name, code) for body, status, name, code in SINGLE if status == 422 and not body.startswith(b"\xef")]
     items, expected = [], []
     for index, (body, name, code) in enumerate(bad):
@@ -119,12 +141,9 @@ def check_batch(poster, url):
     psql(url, "TRUNCATE usage_record")
     status, answer, _ = poster.post("/usage", b"\r\n".join(lines), "application/x-ndjson")
     assert [r["status"] for r in answer["results"]] == ["created", "invalid", "invalid", "invalid", "created"], answer
-    return len(bad)
 
 
-def check_broken_arrays(poster, url):
-    """If the structure of an array cannot be parsed, the whole body is a 400 that names the index."""
-    psql(url, "TRUNCATE usage_record")
+def test_an_array_that_cannot_be_parsed_is_a_400_that_names_the_index(poster, url):
     good = '{"message_id":1,"message_text":"a"}'
     for body, name in [
         (f"[{good},{{]", "[1]"), (f"[{good},]", "[1]"), (f"[{good}", "[0]"), (f"[{good}]]", ""), (f"[{good} {good}]", "[0]"),
@@ -132,10 +151,10 @@ def check_broken_arrays(poster, url):
     ]:
         status, answer, _ = poster.post("/usage", body)
         assert status == 400 and answer["errors"][0]["name"] == name, (body[:80], status, answer)
-    assert psql(url, "SELECT count(*) FROM usage_record").strip() == "0"
+    assert count_records(url) == "0"
 
 
-def check_limits(poster, url):
+def test_a_body_has_at_most_10_000_messages_and_8_mib(poster, url):
     items = [{"message_id": n, "message_text": "x"} for n in range(10_001)]
     status, answer, _ = poster.post("/usage", json.dumps(items))
     assert status == 413, answer
@@ -154,9 +173,7 @@ def check_limits(poster, url):
     assert status == 413 and answer["status"] == 413
 
 
-def check_good(poster, url):
-    """All that is allowed, with its whole answer."""
-    psql(url, "TRUNCATE usage_record")
+def test_all_that_is_allowed_is_recorded_or_recognised(poster, url):
     post = lambda value, path="/usage", **fields: poster.post(path, json.dumps(value), **fields)
     status, answer, response = post(GOOD)
     record = {"message_id": 1, "timestamp": "2024-01-01T00:00:00Z", "report_name": "r", "credits_used": 1.7}
@@ -203,18 +220,3 @@ def check_good(poster, url):
             "minimum": 1.0, "minimum_applied": False, "rate_effective_from": None}}, answer
     assert answer["results"][1]["status"] == "invalid"
     assert psql(url, "SELECT count(*) FROM usage_record") == count
-
-
-def main(socket, url, key):
-    poster = Poster(socket, key)
-    check_good(poster, url)
-    psql(url, "TRUNCATE usage_record")
-    listed = check_single(poster, "/usage") + check_single(poster, "/usage/estimate")
-    assert psql(url, "SELECT count(*) FROM usage_record").strip() == "0"
-    listed += check_batch(poster, url)
-    check_broken_arrays(poster, url)
-    check_limits(poster, url)
-    print(f"measured: {listed} wrong bodies are named, and nothing of them is stored")
-
-
-main(*sys.argv[1:])

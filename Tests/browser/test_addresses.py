@@ -1,6 +1,6 @@
 """The view is in the address: controls write it, and back, forward and pasted links restore it."""
 
-from dashboard import SITE, eventually, expect, later, query, run, rows, wait_until_live
+from dashboard import eventually, expect, later, query, rows, wait_until_live
 
 VIEW = ("/?from=2024-03-25&to=2024-04-02&tz=Europe/London&report_name=Rent+Review&report_name=Lease+Abstract"
         "&granularity=hour&sort=credits_used:desc,report_name:asc")
@@ -210,7 +210,7 @@ def test_a_granularity_that_does_not_fit_shows_the_services_reason_and_the_defau
         assert query(page) == {"granularity": "hour"}
         # The page does not request it again; the reason stays until the view changes.
         asked = []
-        page.on("response", lambda response: asked.append(f"{response.status} {response.url[len(SITE):]}"))
+        page.on("response", lambda response: asked.append(f"{response.status} {response.url[len(site.url):]}"))
         later(page)
         eventually(page, lambda: asked == ["304 /usage/summary"])
         expect(note).to_have_text(reason)
@@ -228,6 +228,3 @@ def test_a_granularity_that_does_not_fit_shows_the_services_reason_and_the_defau
         page.get_by_role("button", name="Hour").click()
         expect(title).to_have_text("Credits per hour")
         expect(note).to_have_text("")
-
-
-run(globals())

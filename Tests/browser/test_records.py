@@ -1,6 +1,6 @@
 """The table of records: all of them, by cursor, with a receipt for each."""
 
-from dashboard import eventually, expect, rows, run, wait_until_live
+from dashboard import eventually, expect, rows, wait_until_live
 
 ORDER = 'ORDER BY "timestamp", message_id'
 
@@ -235,6 +235,3 @@ def test_a_page_that_cannot_be_read_is_read_later(site):
         page.get_by_role("button", name="Try again").click()
         settled(page, "of 3,000")
         wait_until_live(page)
-
-
-run(globals())

@@ -3,7 +3,7 @@
 import re
 
 from barriers import barriers
-from dashboard import eventually, expect, later, run, wait_until_live
+from dashboard import eventually, expect, later, wait_until_live
 
 WIDTHS = [320, 390, 768, 1280, 2560]
 
@@ -176,6 +176,3 @@ def test_on_paper_there_are_numbers_and_no_controls(site):
         }""")
         last, panel = (page.locator(each).last.bounding_box() for each in ["#report-list li", ".reports"])
         assert last["y"] + last["height"] <= panel["y"] + panel["height"]
-
-
-run(globals())

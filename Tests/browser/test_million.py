@@ -1,6 +1,10 @@
 """A million records: scrolled through to the end, and back, in bounded memory."""
 
-from dashboard import MANY_RECORDS, UNLIMITED, expect, run
+import pytest
+from dashboard import MANY_RECORDS, UNLIMITED, expect
+
+pytestmark = pytest.mark.speed
+RECORDS = MANY_RECORDS.format(1_000_000)
 
 LIMIT_MEGABYTES = 60
 
@@ -53,6 +57,3 @@ def test_scrolling_to_the_end_takes_little_memory(site):
         expect(page.locator("#position")).to_contain_text("1–")
         expect(page.locator("#records tbody tr[data-index]").first).to_contain_text("1 Jan 2022, 00:01:37")
         assert heap_megabytes(session) < LIMIT_MEGABYTES
-
-
-run(globals(), MANY_RECORDS.format(1_000_000), FLAGS)

@@ -2,7 +2,7 @@
 
 import urllib.parse
 
-from dashboard import SCRIPTS, column, expect, rows, run
+from dashboard import SCRIPTS, column, expect, rows
 
 # Four ids of 16 to 20 characters, and credits whose sum a double cannot represent.
 RECORDS = """
@@ -89,6 +89,3 @@ def test_long_ids_and_credits_are_seen_whole_from_a_phone_to_a_wide_screen(site)
                 "rows => rows.map(row => row.offsetHeight)")
             assert set(heights) == {56 if width <= 760 else 37}, (width, heights)
             assert page.evaluate("document.documentElement.scrollWidth") <= width
-
-
-run(globals(), RECORDS)

@@ -2,7 +2,7 @@
 
 import re
 
-from dashboard import expect, query, run
+from dashboard import expect, query
 
 SUMS = """
     SELECT to_char(sum(credit_hundredths) / 100.0, 'FM999,999,990.00'), to_char(count(*), 'FM999,999'),
@@ -157,6 +157,3 @@ def test_a_list_of_reports_that_is_cut_says_how_many_there_are(site):
         expect(note).to_have_text(re.compile(r"Showing 1–\d+ of 11 rows"))
         assert page.locator("#report option:disabled").inner_text() == "Showing 300 of 400; search for more below"
     site.sql("""DELETE FROM usage_record WHERE "timestamp" >= '2025-01-01Z'""")
-
-
-run(globals())

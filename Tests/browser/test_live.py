@@ -1,6 +1,6 @@
 """The page follows the records while somebody looks, and moves nothing that is looked at."""
 
-from dashboard import SITE, eventually, expect, later, rows, run
+from dashboard import eventually, expect, later, rows
 
 ADD = """INSERT INTO usage_record ("timestamp", report_name, message_text)
     SELECT '{}', {}, repeat('y', 200) FROM generate_series(1, {})"""
@@ -13,7 +13,7 @@ def add(site, time="2024-06-06T10:00Z", name="NULL", number=1):
 def test_nothing_new_costs_one_304_every_few_seconds(site):
     with site.open(has_clock=True) as page:
         answers = []
-        page.on("response", lambda response: answers.append(f"{response.status} {response.url[len(SITE):]}"))
+        page.on("response", lambda response: answers.append(f"{response.status} {response.url[len(site.url):]}"))
         for number in [1, 2, 3]:
             later(page)
             eventually(page, lambda: len(answers) == number)
@@ -73,7 +73,7 @@ def test_a_record_that_comes_between_the_rows_and_the_sums_is_not_missed(site):
         held = []
         page.route("**/usage/summary*", lambda route: held.append(route))
         with page.expect_response("**/usage?*"):
-            page.goto(SITE + "/?sort=credits_used:desc")
+            page.goto(site.url + "/?sort=credits_used:desc")
         eventually(page, lambda: held)
         site.sql("""INSERT INTO usage_record ("timestamp", report_name, message_text)
             VALUES ('2024-04-01Z', 'Between', repeat('y', 5000))""")
@@ -161,7 +161,7 @@ def test_the_first_record_of_all_appears_by_itself(site):
 def test_today_becomes_yesterday_at_midnight(site):
     with site.open("", is_live=False, has_clock=True) as page:
         page.clock.set_system_time("2024-03-25T23:59:50Z")
-        page.goto(SITE)
+        page.goto(site.url)
         page.locator("#preset").select_option(label="Today")
         expect(page.locator("#period")).to_have_text("25 Mar 2024")
         chosen = page.locator("#preset option:checked")
@@ -185,6 +185,3 @@ def test_a_hidden_page_asks_nothing(site):
         assert asked == []
         page.evaluate(hide, False)
         eventually(page, lambda: len(asked) == 1)
-
-
-run(globals())

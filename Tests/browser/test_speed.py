@@ -2,7 +2,12 @@
 
 import statistics
 
-from dashboard import MANY_RECORDS, SITE, eventually, expect, run
+import pytest
+from dashboard import MANY_RECORDS, eventually, expect
+
+pytestmark = pytest.mark.speed
+RECORDS = MANY_RECORDS.format(258_145)
+FLAGS = []
 
 # What the page promises, in milliseconds, and what a busy machine is allowed in a test.
 PROMISES = {"first useful paint": 1000, "sort": 300, "filter": 300}
@@ -47,7 +52,7 @@ def test_the_first_useful_paint(site):
         # A context of its own has nothing in its cache.
         with site.open("", is_live=False, locale="en-GB") as page:
             page.add_init_script(USEFUL)
-            page.goto(SITE)
+            page.goto(site.url)
             times.append(eventually(page, lambda: page.evaluate("window.usefulAt")))
             expect(page.locator("#messages")).to_have_text("258,145")
     check("first useful paint", times)
@@ -66,6 +71,3 @@ def test_a_sort_and_a_filter(site):
             button = f"#report-list li:nth-child({number}) button"
             times.append(page.evaluate(CLICK, [button, "#messages"]))
         check("filter", times)
-
-
-run(globals(), MANY_RECORDS.format(258_145), arguments=[])

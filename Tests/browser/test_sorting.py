@@ -1,6 +1,6 @@
 """Sorting: a click sorts ascending, the next descending, the third not at all."""
 
-from dashboard import column, eventually, expect, query, run, wait_until_live
+from dashboard import column, eventually, expect, query, wait_until_live
 
 
 def heads(page):
@@ -95,6 +95,3 @@ def test_scrolling_while_an_order_is_on_its_way_does_not_lose_it(site):
         held[0].continue_()
         wanted = expected(site, "credit_hundredths, message_id")
         eventually(page, lambda: first_ids(page) == wanted)
-
-
-run(globals())

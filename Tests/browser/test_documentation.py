@@ -1,22 +1,22 @@
-"""Opens /docs, light and dark, and /redoc in Chromium, and uses them as a developer would.
-
-URL KEY: the service has the contract's two records.
-"""
+"""Opens /docs, light and dark, and /redoc in Chromium, and uses them as a developer would."""
 
 import json
 import pathlib
-import sys
 import urllib.request
 
+import pytest
 from barriers import barriers
-from playwright.sync_api import sync_playwright
+from orbital import CONTRACT_RECORDS
+
+pytestmark = pytest.mark.full
+START, FLAGS, RECORDS = {}, [], CONTRACT_RECORDS
 
 DOCUMENT = json.loads((pathlib.Path(__file__).parents[2] / "nginx/html/openapi.json").read_text())
 OPERATIONS = sorted(
     (method.upper(), path, operation["summary"])
     for path, operations in DOCUMENT["paths"].items() for method, operation in operations.items())
 VIOLATIONS = "addEventListener('securitypolicyviolation', (v) => console.error(v.violatedDirective, v.blockedURI))"
-RECORDS = [
+SHOWN_RECORDS = [
     {"message_id": 1, "timestamp": "2024-01-15T14:30:00Z", "report_name": "Contract Analysis", "credits_used": 15.6},
     {"message_id": 2, "timestamp": "2024-01-15T15:45:00Z", "credits_used": 8.2}]
 REDOC_STYLES = " 'sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=' 'sha256-QMIg+bpjm3JdElJ388KYke01izlUW0UoNOeKjpMxdgc='"
@@ -59,6 +59,12 @@ def press_all(buttons):
     buttons.evaluate_all("buttons => buttons.filter(button => button.checkVisibility()).forEach(button => button.click())")
 
 
+def test_swagger_ui_shows_and_tries_every_operation(site):
+    key = site.service.key()
+    for scheme in ("light", "dark"):
+        check_swagger(site.browser, site.url, key, scheme)
+
+
 def check_swagger(browser, url, key, scheme):
     opened = Page(browser, url, "/docs", scheme)
     page = opened.page
@@ -79,7 +85,7 @@ def check_swagger(browser, url, key, scheme):
     usage.get_by_role("button", name="Execute").click()
     status, body = answer(usage)
     # What was recorded in the light is there in the dark.
-    assert status == "200" and json.loads(body)["usage"][:2] == RECORDS, (status, body)
+    assert status == "200" and json.loads(body)["usage"][:2] == SHOWN_RECORDS, (status, body)
     opened.check_barriers("answered")
 
     page.get_by_role("button", name="Authorize").click()
@@ -102,8 +108,9 @@ def check_swagger(browser, url, key, scheme):
     opened.close()
 
 
-def check_redoc(browser, url, scheme):
-    opened = Page(browser, url, "/redoc", scheme)
+def test_redoc_shows_every_operation(site):
+    # It has one look only.
+    opened = Page(site.browser, site.url, "/redoc", "light")
     page = opened.page
     page.locator("[id^='operation/']").nth(len(OPERATIONS) - 1).wait_for()
     shown = sorted(
@@ -120,9 +127,8 @@ def check_redoc(browser, url, scheme):
     opened.close()
 
 
-def check_ways(browser, url):
-    """From one page to the other and back; without its script, a page says what is missing."""
-    page = browser.new_page()
+def test_the_pages_link_to_each_other_and_say_which_script_is_missing(site):
+    url, page = site.url, site.browser.new_page()
     page.goto(url + "/docs")
     page.get_by_role("link", name="Reference").click()
     page.get_by_role("link", name="Try it out").click()
@@ -140,26 +146,9 @@ def policy(url):
         return response.headers["Content-Security-Policy"]
 
 
-def check_policies(url):
-    """One policy for all; ReDoc's page alone lets in two texts of style, by their hashes."""
+def test_one_security_policy_applies_to_all_pages_and_redoc_adds_two_styles_by_hash(site):
+    url = site.url
     home = policy(url + "/")
     assert home and "unsafe" not in home, home
     assert policy(url + "/docs") == home
     assert policy(url + "/redoc") == home.replace("style-src 'self'", "style-src 'self'" + REDOC_STYLES), policy(url + "/redoc")
-
-
-def main(url, key):
-    check_policies(url)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path="/usr/bin/chromium", args=["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"])
-        for scheme in ("light", "dark"):
-            check_swagger(browser, url, key, scheme)
-        # It has one look only.
-        check_redoc(browser, url, "light")
-        check_ways(browser, url)
-        browser.close()
-    print(f"measured: {len(OPERATIONS)} operations on two pages, without a barrier")
-
-
-main(*sys.argv[1:])
