@@ -82,4 +82,23 @@ import Testing
             ))
         #expect(openapi.contains("`Idempotency-Key` is not supported yet"))
     }
+
+    @Test func `of the sources names tests that there are`() throws {
+        let text = try String(contentsOfFile: Repository.path("Sources/README.md"), encoding: .utf8)
+        let table = try #require(
+            text.firstMatch(of: #/\n## Invariants(.*?)\n##\s/#.dotMatchesNewlines())
+        ).1
+        let names = table.matches(of: /\n\|[^|]*\|([^|]*)\|/).flatMap { row in
+            row.1.matches(of: /`[^`]+`/).map { String($0.0) }
+        }
+        let folder = Repository.path("Tests")
+        let tests = try FileManager.default.subpathsOfDirectory(atPath: folder)
+            .filter { $0.hasSuffix(".swift") }
+            .map { try String(contentsOfFile: "\(folder)/\($0)", encoding: .utf8) }
+        #expect(names.count > 20)
+        for name in names {
+            let exists = tests.contains { $0.contains(name) }
+            #expect(exists, "\(name)")
+        }
+    }
 }
