@@ -107,7 +107,8 @@ import Testing
             last = revision
             // As if it were restored to before that.
             try database.run(
-                "UPDATE usage_revision SET changes = shard; UPDATE api_key_revision SET changes = 1")
+                "UPDATE usage_revision SET changes = shard; UPDATE api_key_revision SET changes = 1"
+            )
         }
         // JavaScript's numbers are exact up to this.
         #expect(last < 1 << 53)
