@@ -38,6 +38,12 @@ public struct JSONWriter {
         bytes += literal.utf8
     }
 
+    /// Writes a member with a string, or with JSON that is not quoted; nothing for nil.
+    public mutating func member(_ name: String, _ value: String?, isQuoted: Bool) {
+        guard let value else { return }
+        if isQuoted { member(name, value) } else { member(name, literal: value) }
+    }
+
     /// Writes a string.
     public mutating func string(_ value: String) {
         comma()

@@ -1,48 +1,31 @@
+public import Usage
+
 /// Where a message comes from, which determines its required and allowed members.
-public enum MessageForm: Sendable {
+public struct MessageForm: Sendable {
+    /// The columns that it may have, in order.
+    public let columns: [UsageRecord.Column]
+
+    /// The names of these columns.
+    public let allowed: [String]
+
+    /// The names of those that it must have.
+    public let required: [String]
+
+    /// The allowed names as text, for messages.
+    let allowedList: String
+
     /// A request.
-    case request
+    public static let request = MessageForm(.request)
+
     /// A file to be imported; it may come from an export.
-    case file
+    ///
+    /// What it requires makes sure that importing it again records nothing twice.
+    public static let file = MessageForm(.file)
 
-    private static let members = ["message_id", "timestamp", "report_name", "message_text"]
-
-    /// What an export adds.
-    private static let accountMembers = [
-        "credits_used", "token_count", "tokenizer", "estimated", "rate",
-    ]
-
-    /// The members that a file's message must have, so that importing it again records nothing twice.
-    public static let requiredInFile = ["message_id", "timestamp", "message_text"]
-
-    /// The members that a file's message may have, in the order of exports.
-    public static let allowedInFile = members + accountMembers
-
-    /// The members that a message must have.
-    var required: [String] {
-        switch self {
-        case .request: Self.requiredInRequest
-        case .file: Self.requiredInFile
-        }
+    private init(_ form: UsageRecord.Forms) {
+        columns = UsageRecord.Column.columns(of: form)
+        allowed = columns.map(\.name)
+        required = UsageRecord.Column.columns(requiredIn: form).map(\.name)
+        allowedList = allowed.joined(separator: ", ")
     }
-
-    /// The members that a message may have.
-    var allowed: [String] {
-        switch self {
-        case .request: Self.members
-        case .file: Self.allowedInFile
-        }
-    }
-
-    /// The same names as text, for messages.
-    var allowedList: String {
-        switch self {
-        case .request: Self.requestList
-        case .file: Self.fileList
-        }
-    }
-
-    private static let requiredInRequest = ["message_text"]
-    private static let requestList = members.joined(separator: ", ")
-    private static let fileList = allowedInFile.joined(separator: ", ")
 }

@@ -3,17 +3,14 @@ public import Usage
 
 /// One item of a body or a file: its message, or all of its faults.
 public struct MessageItem {
-    /// The message; nil when something is wrong.
-    public private(set) var message: NewMessage?
-
-    /// The id, even if the message has faults.
-    public private(set) var messageID: Int64?
-
-    /// What a file says about the message's price.
-    public private(set) var account = ExportedAccount()
+    /// What could be read, even if the message has faults.
+    public private(set) var record = UsageRecord()
 
     /// What is wrong.
     public private(set) var faults: [MessageFault] = []
+
+    /// The message; nil when something is wrong.
+    public var message: UsageRecord? { faults.isEmpty ? record : nil }
 
     /// Makes an item that cannot be parsed.
     public init(_ fault: MessageFault) { faults = [fault] }
@@ -24,50 +21,33 @@ public struct MessageItem {
         case .malformed(let reason):
             faults = [MessageFault("", .malformed, "This is not JSON: \(reason).")]
         case .other: faults = [MessageFault("", .notAnObject, "A message must be a JSON object.")]
-        case .object(let members): read(members, form)
+        case .object(let members):
+            var reader = MemberReader(members)
+            reader.refuseNames(allowed: form.allowed, form.allowedList)
+            for column in form.columns { reader.read(column, into: &record) }
+            if (record.tokenCount == nil) != (record.tokenizer == nil), reader.faults.isEmpty {
+                reader.fault(
+                    "token_count", .malformed, "token_count and tokenizer must come together.")
+            }
+            reader.require(form.required)
+            faults = reader.faults
         }
-    }
-
-    private mutating func read(_ members: JSONMembers, _ form: MessageForm) {
-        var reader = MemberReader(members)
-        reader.refuseNames(allowed: form.allowed, form.allowedList)
-        messageID = reader.integer("message_id")
-        let timestamp = reader.timestamp("timestamp")
-        let reportName = reader.string("report_name", "a string, or be left out")
-        if let reportName { reader.add(NewMessage.faults(reportName: reportName)) }
-        let text = reader.string("message_text")
-        if let text { reader.add(NewMessage.faults(text: text)) }
-        if form == .file { account = ExportedAccount(&reader) }
-        reader.require(form.required)
-        faults = reader.faults
-        guard faults.isEmpty, let text else { return }
-        message = NewMessage(
-            messageID: messageID, timestamp: timestamp, reportName: reportName, text: text)
     }
 }
 
-extension MessageItem {
-    /// The message of a file; nil when something is wrong.
-    public var recordedMessage: Message? {
-        guard let message, let id = message.messageID, let timestamp = message.timestamp else {
-            return nil
-        }
-        return Message(
-            messageID: id, timestamp: timestamp, reportName: message.reportName,
-            text: message.text, account: account)
-    }
-}
-
-extension ExportedAccount {
-    /// Reads what an export says about the price.
-    fileprivate init(_ reader: inout MemberReader) {
-        self.init(creditsUsed: reader.credits("credits_used"))
-        tokenCount = reader.integer("token_count")
-        tokenizer = reader.string("tokenizer")
-        rate = reader.integer("rate")
-        isEstimated = reader.flag("estimated")
-        if (tokenCount == nil) != (tokenizer == nil), reader.faults.isEmpty {
-            reader.fault("token_count", .malformed, "token_count and tokenizer must come together.")
+extension MemberReader {
+    /// Reads the value of `column`, and reports what is wrong with it.
+    fileprivate mutating func read(_ column: UsageRecord.Column, into record: inout UsageRecord) {
+        switch column.kind {
+        case .integer(let place): place.set(&record, integer(column.name))
+        case .timestamp(let place): place.set(&record, timestamp(column.name))
+        case .text(let place, _):
+            let text = string(
+                column.name, column.isOptional ? "a string, or be left out" : "a string")
+            if let text { add(column.faults(text)) }
+            place.set(&record, text)
+        case .credits(let place): place.set(&record, credits(column.name))
+        case .flag(let place): place.set(&record, flag(column.name))
         }
     }
 }

@@ -17,6 +17,9 @@ public struct RateItem {
         "rate", "effective_from", "tokenizer", "credits_per_100_tokens", "minimum",
     ]
 
+    /// Those that are amounts.
+    public static let numbers = ["credits_per_100_tokens", "minimum"]
+
     private static let required = members.filter { $0 != "effective_from" }
     private static let list = members.joined(separator: ", ")
 

@@ -61,6 +61,9 @@ public final class CopyReader: RowReader {
     /// Whether `column` is NULL.
     public func isNull(_ column: Int) -> Bool { row.isNull(column) }
 
+    /// How many bytes `column` has.
+    public func byteCount(_ column: Int) -> Int { row.byteCount(column) }
+
     /// Lends the bytes of the text in `column`.
     public func withText<Answer>(
         _ column: Int, _ body: (Span<UInt8>?) throws -> Answer

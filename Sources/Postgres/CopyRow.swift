@@ -49,6 +49,9 @@ package struct CopyRow: ~Copyable {
     /// Whether `column` is NULL.
     package func isNull(_ column: Int) -> Bool { columns[column] == nil }
 
+    /// How many bytes `column` has.
+    package func byteCount(_ column: Int) -> Int { columns[column]?.count ?? 0 }
+
     /// Lends the bytes of the text in `column`.
     // Otherwise it would be one more generic call for each row.
     @inline(__always)

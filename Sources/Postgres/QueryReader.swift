@@ -80,6 +80,9 @@ public final class QueryReader: RowReader {
     /// Whether `column` is NULL.
     public func isNull(_ column: Int) -> Bool { result?.bytes(row, column) == nil }
 
+    /// How many bytes `column` has.
+    public func byteCount(_ column: Int) -> Int { result?.bytes(row, column)?.count ?? 0 }
+
     /// Lends the bytes of the text in `column`.
     public func withText<Answer>(
         _ column: Int, _ body: (Span<UInt8>?) throws -> Answer

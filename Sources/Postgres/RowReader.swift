@@ -12,6 +12,9 @@ public protocol RowReader: AnyObject {
     /// Whether `column` is NULL.
     func isNull(_ column: Int) -> Bool
 
+    /// How many bytes the value in `column` has; 0 where it is NULL.
+    func byteCount(_ column: Int) -> Int
+
     /// Lends the bytes of the `text` in `column`; nil where it is NULL.
     func withText<Answer>(
         _ column: Int, _ body: (Span<UInt8>?) throws -> Answer

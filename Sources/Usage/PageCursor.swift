@@ -7,7 +7,7 @@ public struct PageCursor: Equatable, Sendable {
     public enum Value: Equatable, Sendable {
         /// A message's id, hundredths of a credit, or microseconds since 1970.
         case integer(Int64)
-        /// A report name; nil where the record has none.
+        /// A text; nil where the record has none.
         case text(String?)
     }
 
@@ -16,6 +16,19 @@ public struct PageCursor: Equatable, Sendable {
 
     /// Makes a cursor.
     public init(_ values: [Value]) { self.values = values }
+
+    /// The place after `record`, which has values in the columns of `sort`.
+    public init(_ record: UsageRecord, _ sort: SortOrder) {
+        values = sort.terms.map { term in
+            switch term.column.kind {
+            case .integer(let place): .integer(place.get(record) ?? 0)
+            case .timestamp(let place): .integer(place.get(record)?.microseconds ?? 0)
+            case .text(let place, _): .text(place.get(record))
+            case .credits(let place): .integer(place.get(record)?.hundredths ?? 0)
+            case .flag(let place): .integer(place.get(record) ? 1 : 0)
+            }
+        }
+    }
 
     private static let version: UInt8 = 1
     private static let integerTag: UInt8 = 0
@@ -41,7 +54,7 @@ public struct PageCursor: Equatable, Sendable {
         guard var rest = content(of: text) else { return false }
         guard let _: UInt64 = number(&rest) else { return false }
         while let tag = rest.first {
-            let column: SortOrder.Column = tag == integerTag ? .messageID : .reportName
+            let column: UsageRecord.Column = tag == integerTag ? .messageID : .reportName
             guard value(&rest, of: column) != nil else { return false }
         }
         return true
@@ -69,11 +82,11 @@ public struct PageCursor: Equatable, Sendable {
     }
 
     private static func value(
-        _ bytes: inout ArraySlice<UInt8>, of column: SortOrder.Column
+        _ bytes: inout ArraySlice<UInt8>, of column: UsageRecord.Column
     ) -> Value? {
-        switch (bytes.popFirst(), column) {
-        case (absentTag, .reportName): return .text(nil)
-        case (textTag, .reportName):
+        switch (bytes.popFirst(), column.kind) {
+        case (absentTag, .text) where column.isOptional: return .text(nil)
+        case (textTag, .text):
             guard let count: UInt16 = number(&bytes), bytes.count >= Int(count),
                 let text = String(validating: bytes.prefix(Int(count)), as: UTF8.self),
                 !text.utf8.contains(0)
@@ -85,7 +98,7 @@ public struct PageCursor: Equatable, Sendable {
                 Timestamp.representable.contains(Timestamp(microseconds: microseconds))
             else { return nil }
             return .integer(microseconds)
-        case (integerTag, .messageID), (integerTag, .creditsUsed):
+        case (integerTag, .integer), (integerTag, .credits):
             return number(&bytes).map { .integer($0) }
         default: return nil
         }

@@ -1,34 +1,26 @@
 /// The order of usage records: columns that are compared one after another.
 ///
-/// Records that are alike in all of them are ordered by `message_id`, ascending.
+/// Records that are equal in all of them are ordered by `message_id`, ascending. Texts are ordered
+/// by code point; records without one come last in both directions.
 public struct SortOrder: Hashable, Sendable, CustomStringConvertible {
-    /// A column that records can be sorted by, named as in the answer.
-    public enum Column: String, CaseIterable, Sendable {
-        /// The time of the message.
-        case timestamp
-        /// The message's id.
-        case messageID = "message_id"
-        /// The report name by code point; records without one come last in both directions.
-        case reportName = "report_name"
-        /// The credits.
-        case creditsUsed = "credits_used"
-    }
+    /// The columns that records can be sorted by.
+    public static let columns = UsageRecord.Column.all.filter(\.isSortable)
 
     /// One column with its direction.
     public struct Term: Hashable, Sendable {
         /// The column.
-        public let column: Column
+        public let column: UsageRecord.Column
         /// Whether the greatest comes first.
         public let isDescending: Bool
 
         /// Makes a term.
-        public init(_ column: Column, isDescending: Bool = false) {
+        public init(_ column: UsageRecord.Column, isDescending: Bool = false) {
             self.column = column
             self.isDescending = isDescending
         }
     }
 
-    /// The terms; the last one is always the message's id, after which nothing is alike.
+    /// The terms; `message_id` comes last and makes the order total.
     public let terms: [Term]
 
     /// The order of time.
@@ -44,7 +36,7 @@ public struct SortOrder: Hashable, Sendable, CustomStringConvertible {
 
     /// Reads `credits_used:desc,report_name:asc`; nil for anything else.
     ///
-    /// A column without a direction is ascending; no column may stand twice.
+    /// A column without a direction is ascending; a column twice is an error.
     public init?(_ text: String) {
         var terms: [Term] = []
         for part in text.split(separator: ",", omittingEmptySubsequences: false) {
@@ -52,7 +44,8 @@ public struct SortOrder: Hashable, Sendable, CustomStringConvertible {
                 separator: ":", maxSplits: 1, omittingEmptySubsequences: false
             ).map(String.init)
             let direction = words.count == 2 ? words[1] : "asc"
-            guard let column = Column(rawValue: words[0]), ["asc", "desc"].contains(direction),
+            guard let column = Self.columns.first(where: { $0.name == words[0] }),
+                ["asc", "desc"].contains(direction),
                 !terms.contains(where: { $0.column == column })
             else { return nil }
             terms.append(Term(column, isDescending: direction == "desc"))
@@ -62,7 +55,7 @@ public struct SortOrder: Hashable, Sendable, CustomStringConvertible {
 
     /// The order as it can be read, all terms and directions named.
     public var description: String {
-        terms.map { "\($0.column.rawValue):\($0.isDescending ? "desc" : "asc")" }
+        terms.map { "\($0.column.name):\($0.isDescending ? "desc" : "asc")" }
             .joined(separator: ",")
     }
 }

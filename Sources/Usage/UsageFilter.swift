@@ -6,8 +6,8 @@ public struct UsageFilter: Sendable {
     /// The first instant that no longer counts.
     public var to: Timestamp?
 
-    /// The report names, one of which must be that of the record; empty when it does not matter.
-    public var reportNames: [String] = []
+    /// Columns of text, each with the values of which a record must have one.
+    public var texts: [(column: UsageRecord.Column, values: [String])] = []
 
     /// Whether the record must have a report name, or must have none.
     public var hasReport: Bool?

@@ -15,9 +15,9 @@ struct BatchCounts {
         invalid = items.count { $0.message == nil }
         for outcome in outcomes {
             switch outcome {
-            case .created(_, _, let credits):
+            case .created(let record):
                 created += 1
-                createdHundredths += Int(credits.hundredths)
+                createdHundredths += Int(record.creditsUsed?.hundredths ?? 0)
             case .duplicate: duplicates += 1
             case .conflict: conflicts += 1
             case .refused: invalid += 1

@@ -2,7 +2,7 @@ import HTTP
 import Usage
 import UsageStore
 
-/// The parameters that choose records by time and report name; the same for rows and for sums.
+/// The parameters that choose records by time and by texts; the same for rows and for sums.
 struct FilterParameters {
     /// The filter that they make.
     var filter = UsageFilter()
@@ -10,7 +10,7 @@ struct FilterParameters {
     /// The time zone in which dates are read and shown.
     private(set) var zone = "UTC"
 
-    private static let reportNameCountLimit = 100
+    private static let valueCountLimit = 100
 
     /// Takes them out of `parameters` and adds them to `query`.
     init(
@@ -27,8 +27,11 @@ struct FilterParameters {
         if let from = filter.from, let to = filter.to, from > to {
             parameters.fault("from", .reversed, "from is after to.")
         }
-        takeReportNames(&parameters)
-        filter.reportNames.forEach { query.add("report_name", $0) }
+        for column in UsageRecord.Column.all where column.isFilterable {
+            let values = Self.values(of: column, &parameters)
+            if !values.isEmpty { filter.texts.append((column, values)) }
+            values.forEach { query.add(column.name, $0) }
+        }
         filter.hasReport = parameters.flag("has_report")
         query.add("has_report", filter.hasReport)
     }
@@ -70,21 +73,23 @@ struct FilterParameters {
         }
     }
 
-    private mutating func takeReportNames(_ parameters: inout Parameters) {
-        let given = parameters.values("report_name")
+    /// The texts of which a record must have one, without those that are given twice, in order.
+    private static func values(
+        of column: UsageRecord.Column, _ parameters: inout Parameters
+    ) -> [String] {
+        let given = parameters.values(column.name)
         // By bytes: names that only look alike are equal to Swift, but not to PostgreSQL.
         let distinct = Set(given.map { Array($0.utf8) })
-        let names = distinct.sorted { $0.lexicographicallyPrecedes($1) }
+        let values = distinct.sorted { $0.lexicographicallyPrecedes($1) }
             .map { String(decoding: $0, as: UTF8.self) }
-        let lengths = 1...NewMessage.reportNameLimit
-        if names.contains(where: { !lengths.contains($0.unicodeScalars.count) }) {
-            parameters.fault("report_name", .malformed, "A report name has 1 to 500 characters.")
+        if let fault = values.lazy.flatMap(column.faults).first {
+            parameters.fault(column.name, .malformed, fault.message)
         }
-        if given.count > Self.reportNameCountLimit {
+        if given.count > valueCountLimit {
             parameters.fault(
-                "report_name", .tooMany,
-                "At most \(Self.reportNameCountLimit) report names may be asked for at once.")
+                column.name, .tooMany,
+                "At most \(valueCountLimit) values of \(column.name) are allowed.")
         }
-        filter.reportNames = Array(names.prefix(Self.reportNameCountLimit))
+        return Array(values.prefix(valueCountLimit))
     }
 }

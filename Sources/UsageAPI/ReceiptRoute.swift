@@ -10,15 +10,13 @@ func receipt(_ request: Request, _ service: Service) throws -> Response {
         throw Problem(.notFound, "A message id is an integer of 64 bits.")
     }
     return try service.revalidated(request, NormalisedQuery(request.path)) { snapshot, _ in
-        guard let record = try snapshot.record(messageID) else {
+        guard let found = try snapshot.record(messageID) else {
             throw Problem(.notFound, "No message is recorded under this id.")
         }
         var json = JSONWriter()
         json.object { json in
-            json.members(
-                ofRecord: record.messageID, record.timestamp, record.reportName,
-                record.creditsUsed)
-            json.member(record.receipt)
+            json.members(of: found.record)
+            json.member(found.receipt)
         }
         return Answer(contentType: "application/json", body: .bytes(json.bytes))
     }

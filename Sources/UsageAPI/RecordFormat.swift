@@ -10,6 +10,9 @@ package enum RecordFormat: String, CaseIterable {
     /// One record a line.
     case ndjson
 
+    /// The columns that every form has.
+    static let columns = UsageRecord.Column.columns(of: .response)
+
     /// The media type without parameters.
     var mediaType: String {
         switch self {
@@ -26,7 +29,7 @@ package enum RecordFormat: String, CaseIterable {
     var opening: [UInt8] {
         switch self {
         case .json: Array(#"{"usage":["#.utf8)
-        case .csv: Array("message_id,timestamp,report_name,credits_used\r\n".utf8)
+        case .csv: Array((Self.columns.map(\.name).joined(separator: ",") + "\r\n").utf8)
         case .ndjson: []
         }
     }

@@ -20,18 +20,19 @@ private func single(
     _ item: MessageItem, _ outcome: RecordingOutcome?, _ request: Request
 ) throws(Problem) -> Response {
     switch outcome {
-    case .created(let id, let timestamp, let credits):
+    case .created(let record):
         var json = JSONWriter()
-        json.object { $0.members(ofRecord: id, timestamp, item.message?.reportName, credits) }
+        json.object { $0.members(of: record) }
         return Response(
             .created, contentType: "application/json",
             fields: [
-                ("Location", "\(request.pathPrefix)/usage/\(id)"), ("Cache-Control", "no-store"),
+                ("Location", "\(request.pathPrefix)/usage/\(record.value(in: .messageID) ?? "")"),
+                ("Cache-Control", "no-store"),
             ], body: .bytes(json.bytes))
-    case .duplicate(let id, let timestamp, let credits):
+    case .duplicate(let record):
         var json = JSONWriter()
         json.object { json in
-            json.members(ofRecord: id, timestamp, item.message?.reportName, credits)
+            json.members(of: record)
             json.member("status", "duplicate")
         }
         return answer(json)
@@ -121,13 +122,12 @@ private func batch(
 
 extension JSONWriter {
     /// Writes the members of a record, in the order of the contract.
-    mutating func members(
-        ofRecord id: Int64, _ timestamp: Timestamp, _ reportName: String?, _ credits: Credits
-    ) {
-        member("message_id", literal: String(id))
-        member("timestamp", timestamp.description)
-        if let reportName { member("report_name", reportName) }
-        member("credits_used", literal: credits.description)
+    mutating func members(of record: UsageRecord) {
+        for column in RecordFormat.columns { member(column, of: record) }
+    }
+
+    private mutating func member(_ column: UsageRecord.Column, of record: UsageRecord) {
+        member(column.name, record.value(in: column), isQuoted: column.kind.isQuoted)
     }
 
     fileprivate mutating func members(
@@ -135,28 +135,25 @@ extension JSONWriter {
     ) {
         member("index", literal: String(index))
         switch outcome {
-        case .created(let id, _, let credits):
-            members("created", id, credits)
-        case .duplicate(let id, _, let credits):
-            members("duplicate", id, credits)
-        case .conflict:
-            if let id = item.messageID { member("message_id", literal: String(id)) }
-            member("status", "conflict")
-            errors([conflictFault])
-        case .refused(let refusal): invalid(item, [refusal.fault])
-        case nil: invalid(item, item.problemFaults)
+        case .created(let record): members("created", record)
+        case .duplicate(let record): members("duplicate", record)
+        case .conflict: members("conflict", item, [conflictFault])
+        case .refused(let refusal): members("invalid", item, [refusal.fault])
+        case nil: members("invalid", item, item.problemFaults)
         }
     }
 
-    private mutating func invalid(_ item: MessageItem, _ faults: [Problem.Fault]) {
-        if let id = item.messageID { member("message_id", literal: String(id)) }
-        member("status", "invalid")
+    private mutating func members(
+        _ status: String, _ item: MessageItem, _ faults: [Problem.Fault]
+    ) {
+        member(.messageID, of: item.record)
+        member("status", status)
         errors(faults)
     }
 
-    private mutating func members(_ status: String, _ id: Int64, _ credits: Credits) {
-        member("message_id", literal: String(id))
+    private mutating func members(_ status: String, _ record: UsageRecord) {
+        member(.messageID, of: record)
         member("status", status)
-        member("credits_used", literal: credits.description)
+        member(.creditsUsed, of: record)
     }
 }

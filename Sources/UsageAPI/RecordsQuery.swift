@@ -41,7 +41,7 @@ struct RecordsQuery {
         Self.takeCredits(&parameters, &filter)
         query.add("min_credits", filter.minimumCredits)
         query.add("max_credits", filter.maximumCredits)
-        let columns = SortOrder.Column.allCases.map(\.rawValue).joined(separator: ", ")
+        let columns = SortOrder.columns.map(\.name).joined(separator: ", ")
         sort =
             parameters.value(
                 "sort", expected: "a list such as credits_used:desc,report_name:asc of \(columns)",

@@ -27,20 +27,21 @@ extension UsageFilter {
     /// What a record must fulfil, in SQL.
     func conditions(_ bindings: inout Bindings) -> [String] {
         var conditions: [String] = []
-        if let from { conditions.append("\"timestamp\" >= \(bindings.bind(from))") }
-        if let to { conditions.append("\"timestamp\" < \(bindings.bind(to))") }
-        if !reportNames.isEmpty {
-            let names = reportNames.map { bindings.bind($0, as: "text") }
-            conditions.append("report_name IN (\(names.joined(separator: ", ")))")
+        func add(_ column: UsageRecord.Column, _ condition: String) {
+            conditions.append("\(column.sql) \(condition)")
         }
-        if let hasReport { conditions.append("report_name IS \(hasReport ? "NOT NULL" : "NULL")") }
+        if let from { add(.timestamp, ">= \(bindings.bind(from))") }
+        if let to { add(.timestamp, "< \(bindings.bind(to))") }
+        for (column, values) in texts where !values.isEmpty {
+            let list = values.map { bindings.bind($0, as: "text") }.joined(separator: ", ")
+            add(column, "IN (\(list))")
+        }
+        if let hasReport { add(.reportName, hasReport ? "IS NOT NULL" : "IS NULL") }
         if let minimumCredits {
-            conditions.append(
-                "credit_hundredths >= \(bindings.bind(minimumCredits.hundredths))")
+            add(.creditsUsed, ">= \(bindings.bind(minimumCredits.hundredths))")
         }
         if let maximumCredits {
-            conditions.append(
-                "credit_hundredths <= \(bindings.bind(maximumCredits.hundredths))")
+            add(.creditsUsed, "<= \(bindings.bind(maximumCredits.hundredths))")
         }
         return conditions
     }

@@ -9,7 +9,8 @@ public final class MessageImport {
     private let counter: TokenCounter
     private let prices: PriceList
     private let rateCount: Int
-    private let statements: ImportStatements
+    private let statements: RecordingStatements
+    private let keepsCredits: Bool
     private var stagedCount = 0
 
     /// What became of the staged messages.
@@ -45,7 +46,8 @@ public final class MessageImport {
     public init(
         databaseURL: String, keepsCredits: Bool, tokenizers: Tokenizers, rates: [CreditRate] = []
     ) throws {
-        statements = ImportStatements(keepsCredits: keepsCredits)
+        statements = .staged(keepsCredits: keepsCredits)
+        self.keepsCredits = keepsCredits
         rateCount = rates.count
         connection = try reportingUnavailability {
             try Connection(
@@ -63,7 +65,7 @@ public final class MessageImport {
                 """)
             let prices = try PriceList(connection, takingOver: rates)
             let counter = try TokenCounter(connection, tokenizers)
-            try connection.run(ImportStatements.createStaging)
+            try connection.run(RecordingStatements.createStaging)
             return (
                 prices, counter,
                 try CopyWriter(connection, "COPY staged_message FROM STDIN (FORMAT binary)")
@@ -74,75 +76,70 @@ public final class MessageImport {
     /// The rates of the file that this import adds to the price list, or puts in place of others.
     public var newRates: [CreditRate] { prices.newRates }
 
-    /// Sends `message`, from `line` of its source, to the staging table; if its account contradicts
-    /// its text or the rates of its file, returns the fault instead.
-    public func stage(_ message: Message, line: Int) throws -> MessageFault? {
+    /// Sends `message`, from `line` of its source, to the staging table; if what it says of its price
+    /// contradicts its text or the rates of its file, returns the fault instead.
+    public func stage(_ message: UsageRecord, line: Int) throws -> MessageFault? {
         try reportingUnavailability {
-            let account = message.account
-            if let rate = account.rate, rateCount > 0, !(1...Int64(rateCount)).contains(rate) {
+            if let rate = message.rate, rateCount > 0, !(1...Int64(rateCount)).contains(rate) {
                 return MessageFault(
                     "rate", .outOfRange, "rate is \(rate), but the file has \(rateCount) rates.")
             }
-            let count: TokenCount?
+            var staged = message
             do {
-                count = try self.count(message)
+                try count(&staged)
             } catch let fault as MessageFault {
                 return fault
             }
-            try staging.beginRow(columns: 11)
+            staged.rate = rateCount > 0 ? message.rate.flatMap(prices.id) : nil
+            let columns = RecordingStatements.stagedColumns
+            try staging.beginRow(columns: 2 + columns.count)
             staging.append(integer: Int64(line))
-            staging.append(integer: message.messageID)
-            staging.append(integer: message.timestamp.postgresMicroseconds)
-            staging.append(text: message.reportName)
-            staging.append(text: message.text)
-            staging.append(integer: count?.tokens)
-            staging.append(text: count?.encoding)
-            staging.append(integer: account.creditsUsed?.hundredths)
-            staging.append(integer: rateCount > 0 ? account.rate.flatMap(prices.id) : nil)
-            staging.append(integer: account.isEstimated ? 1 : nil)
-            staging.append(integer: hasOwnCredits(account) ? 1 : nil)
+            staging.append(integer: hasOwnCredits(message) ? 1 : nil)
+            for column in columns { staging.append(staged, column) }
             stagedCount += 1
             return nil
         }
     }
 
-    /// The exact tokens of a message whose rate counts them; throws a `MessageFault` if the file
-    /// has another count.
+    /// Counts the exact tokens of a message whose rate counts them; throws a `MessageFault` if the
+    /// file has another count.
     ///
     /// Without the vocabulary, the file's count is trusted only if the export includes its rates.
-    private func count(_ message: Message) throws -> TokenCount? {
-        let account = message.account
-        guard let encoding = counter.encoding(at: message.timestamp) else { return nil }
-        if account.isEstimated || hasOwnCredits(account) && account.tokenCount == nil { return nil }
-        let exported = account.tokenizer == encoding.rawValue ? account.tokenCount : nil
+    private func count(_ message: inout UsageRecord) throws {
+        let given = message
+        message.tokenCount = nil
+        message.tokenizer = nil
+        guard let encoding = counter.encoding(at: given.timestamp ?? .now) else { return }
+        if given.isEstimated || hasOwnCredits(given) && given.tokenCount == nil { return }
+        let exported = given.tokenizer == encoding.rawValue ? given.tokenCount : nil
         do {
-            let count = try counter.count(message.text, at: message.timestamp)
-            guard exported == nil || exported == count?.tokens else {
+            try counter.count(&message)
+            guard exported == nil || exported == message.tokenCount else {
                 throw MessageFault(
                     "token_count", .malformed,
-                    "token_count is not the count by \(encoding.rawValue), \(count?.tokens ?? 0).")
+                    "token_count is not the count by \(encoding.rawValue), "
+                        + "\(message.tokenCount ?? 0).")
             }
-            return count
         } catch let error as TokenizerUnavailable {
             guard rateCount > 0, let exported else { throw error }
-            guard (0...Int64(message.text.utf8.count)).contains(exported) else {
+            guard (0...Int64(given.text?.utf8.count ?? 0)).contains(exported) else {
                 throw MessageFault(
                     "token_count", .outOfRange,
                     "token_count must be from 0 to the number of bytes of the text.")
             }
-            return TokenCount(tokens: exported, encoding: encoding.rawValue)
+            message.tokenCount = exported
+            message.tokenizer = encoding.rawValue
         }
     }
 
     /// Whether an export says that no rate priced the message, and its credits are to be kept.
-    private func hasOwnCredits(_ account: ExportedAccount) -> Bool {
-        statements.keepsCredits && rateCount > 0 && account.rate == nil
-            && account.creditsUsed != nil
+    private func hasOwnCredits(_ message: UsageRecord) -> Bool {
+        keepsCredits && rateCount > 0 && message.rate == nil && message.creditsUsed != nil
     }
 
     /// Records the staged messages, reporting each one that is refused.
     public func record(
-        reject: (_ line: Int, Message, Rejection) throws -> Void
+        reject: (_ line: Int, UsageRecord, Rejection) throws -> Void
     ) throws -> Outcome {
         try reportingUnavailability {
             try staging.end()
@@ -150,16 +147,17 @@ public final class MessageImport {
             // First, so that no other writer is given an id that is about to be recorded.
             try connection.query(statements.advanceIdentity)
             var outcome = Outcome()
-            outcome.created = try connection.query(statements.record).changedCount
-            let rows = try CopyReader(connection, statements.rejected, columns: 8)
+            outcome.created = try connection.query(statements.insert).changedCount
+            let rejected = RecordingStatements.rejected
+            let rows = try CopyReader(connection, rejected.text, columns: rejected.columnCount)
             while try rows.next() {
-                let rejection = rows.rejection()
+                let rejection = Rejection(rows[rejected.reason], price: rows[rejected.price])
                 if case .refused = rejection {
                     outcome.invalid += 1
                 } else {
                     outcome.conflicts += 1
                 }
-                try reject(Int(rows.integer(0)), rows.message(), rejection)
+                try reject(Int(rows[rejected.line]), rows[rejected.message], rejection)
             }
             outcome.duplicates =
                 stagedCount - outcome.created - outcome.conflicts - outcome.invalid
@@ -181,20 +179,31 @@ public final class MessageImport {
     }
 }
 
-extension CopyReader {
-    /// The message in a row of `ImportStatements.rejected`.
-    fileprivate func message() -> Message {
-        Message(
-            messageID: integer(1), timestamp: Timestamp(postgresMicroseconds: integer(2)),
-            reportName: string(3), text: string(4) ?? "",
-            account: ExportedAccount(creditsUsed: string(5).flatMap { Credits($0) }))
+extension MessageImport.Rejection {
+    /// Reads a reason of `RecordingStatements.rejected`.
+    fileprivate init(_ reason: String, price: Credits?) {
+        if let refusal = MessageRefusal(rawValue: reason) {
+            self = .refused(refusal)
+        } else {
+            switch reason {
+            case "rate": self = .otherRate
+            case "credits": self = .otherCredits(price ?? Credits(hundredths: 0))
+            default: self = .conflict
+            }
+        }
     }
+}
 
-    fileprivate func rejection() -> MessageImport.Rejection {
-        let reason = string(6) ?? ""
-        if let refusal = MessageRefusal(rawValue: reason) { return .refused(refusal) }
-        if reason == "rate" { return .otherRate }
-        guard reason == "credits" else { return .conflict }
-        return .otherCredits(string(7).flatMap { Credits($0) } ?? Credits(hundredths: 0))
+extension CopyWriter {
+    /// Appends the value of `record` in `column`; 1 for true.
+    fileprivate func append(_ record: UsageRecord, _ column: UsageRecord.Column) {
+        switch column.kind {
+        case .integer(let place): append(integer: place.get(record))
+        case .timestamp(let place):
+            append(integer: place.get(record)?.postgresMicroseconds)
+        case .text(let place, _): append(text: place.get(record))
+        case .credits(let place): append(integer: place.get(record)?.hundredths)
+        case .flag(let place): append(integer: place.get(record) ? 1 : nil)
+        }
     }
 }

@@ -12,18 +12,17 @@ struct PriceList {
     private let ids: [Int64]
 
     init(_ connection: Connection) throws {
+        var list = SelectList()
+        let rate = RateFields(&list)
+        let id = list.add("credit_rate_id", as: Int64.self)
         let reader = try QueryReader(
-            connection,
-            """
-            SELECT CASE WHEN isfinite(effective_from) THEN effective_from END, tokenizer,
-                hundredths_per_100_tokens, minimum_hundredths, credit_rate_id::bigint
-            FROM credit_rate ORDER BY effective_from
-            """, [String](), isStreamed: false)
+            connection, "SELECT \(list.sql) FROM credit_rate ORDER BY effective_from",
+            [String](), isStreamed: false)
         var rates: [CreditRate] = []
         var ids: [Int64] = []
         while try reader.next() {
-            rates.append(CreditRate(reader, at: 0))
-            ids.append(reader.integer(4))
+            rates.append(reader[rate])
+            ids.append(reader[id])
         }
         self.rates = rates
         self.ids = ids
@@ -75,16 +74,36 @@ extension PriceList {
     }
 }
 
-extension CreditRate {
-    /// Reads four columns from `column` on: beginning or NULL, tokenizer, price, minimum.
-    init(_ reader: QueryReader, at column: Int, recordCount: Int64 = 0) {
-        self.init(
-            effectiveFrom: reader.isNull(column)
-                ? nil : Timestamp(postgresMicroseconds: reader.integer(column)),
-            tokenizer: reader.string(column + 1) ?? "",
-            creditsPer100Tokens: Credits(hundredths: reader.integer(column + 2)),
-            minimum: Credits(hundredths: reader.integer(column + 3)), recordCount: recordCount)
+/// The columns of rates in a statement.
+struct RateFields {
+    /// The beginning; nil for the first entry.
+    let effectiveFrom: Field<Timestamp?>
+    /// How tokens are counted.
+    let tokenizer: Field<String>
+    private let creditsPer100Tokens: Field<Credits>
+    private let minimum: Field<Credits>
+    private let recordCount: Field<Int64>
+
+    /// Adds them to `list`; `recordCount` is an SQL expression.
+    init(_ list: inout SelectList, recordCount: String = "0") {
+        effectiveFrom = list.add("CASE WHEN isfinite(effective_from) THEN effective_from END")
+        tokenizer = list.add("tokenizer")
+        creditsPer100Tokens = list.add("hundredths_per_100_tokens")
+        minimum = list.add("minimum_hundredths")
+        self.recordCount = list.add(recordCount)
     }
+
+    fileprivate func rate(_ row: QueryReader) -> CreditRate {
+        CreditRate(
+            effectiveFrom: row[effectiveFrom], tokenizer: row[tokenizer],
+            creditsPer100Tokens: row[creditsPer100Tokens], minimum: row[minimum],
+            recordCount: row[recordCount])
+    }
+}
+
+extension QueryReader {
+    /// The rate in the row that was read last.
+    subscript(_ fields: RateFields) -> CreditRate { fields.rate(self) }
 }
 
 extension Connection {

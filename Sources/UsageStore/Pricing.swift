@@ -5,24 +5,36 @@ let creditRatePeriods = """
      FROM credit_rate)
     """
 
-/// Messages that the responder or an import has counted, priced in SQL.
-///
-/// `item` stands for rows with `message_text`, `token_count` and `token_encoding`, joined with `rate`.
+/// Messages priced in SQL: rows named `item` with the columns of messages, joined with `rate`.
 enum Pricing {
+    /// When the message was handled; now, if its sender left that out.
+    static let time = "coalesce(item.\"timestamp\", now())"
+
     /// The tokens, if they were counted by the rate's own tokenizer; others are ignored.
-    static func tokens(_ item: String) -> String {
-        "CASE WHEN \(item).token_encoding = rate.tokenizer THEN \(item).token_count END"
-    }
+    static let tokens = "CASE WHEN item.token_encoding = rate.tokenizer THEN item.token_count END"
+
+    /// The credits by the characters alone.
+    static let estimate = credits(tokens: "NULL")
 
     /// The credits; NULL if the text was not counted by the rate's tokenizer.
     ///
     /// That happens if the price list changed in the meantime. Such a message is counted again, and
     /// never recorded as an estimate.
-    static func price(_ item: String) -> String {
+    static let price = """
+        CASE WHEN rate.tokenizer = 'characters' OR item.token_encoding = rate.tokenizer
+            THEN \(credits(tokens: tokens)) END
         """
-        CASE WHEN rate.tokenizer = 'characters' OR \(item).token_encoding = rate.tokenizer
-            THEN usage_credits(char_length(\(item).message_text), \(tokens(item)), rate.tokenizer,
-                rate.hundredths_per_100_tokens, rate.minimum_hundredths) END
+
+    /// Why a message is refused: its time is out of range or has no rate; NULL for any other.
+    static let refusal = """
+        coalesce(usage_timestamp_fault(\(time)),
+            CASE WHEN rate.tokenizer IS NULL THEN 'unpriced' END)
+        """
+
+    private static func credits(tokens: String) -> String {
+        """
+        usage_credits(char_length(item.message_text), \(tokens), rate.tokenizer,
+            rate.hundredths_per_100_tokens, rate.minimum_hundredths)
         """
     }
 }
@@ -43,13 +55,5 @@ public enum MessageRefusal: String, Sendable {
         case .outOfRange, .inTheFuture:
             "timestamp must be from 2000-01-01T00:00:00Z to five minutes ahead of now"
         }
-    }
-
-    /// Why an item is refused: its time is out of range or has no rate; NULL for any other.
-    static func column(_ item: String) -> String {
-        """
-        coalesce(usage_timestamp_fault(\(item)."timestamp"),
-            CASE WHEN rate.tokenizer IS NULL THEN 'unpriced' END)
-        """
     }
 }

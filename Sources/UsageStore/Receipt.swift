@@ -35,70 +35,67 @@ public struct Receipt: Sendable {
     public var tokens: Credits {
         Credits(hundredths: countedTokens.map { $0 * 100 } ?? characters * 25)
     }
+}
 
-    /// What the columns are of; `characters`, `tokens` and `rate` stand for SQL expressions.
-    static func columns(characters: String, tokens: String, rate: String) -> String {
-        """
-        \(characters)::bigint, \(tokens)::bigint, \(rate).tokenizer,
-        \(rate).hundredths_per_100_tokens, \(rate).minimum_hundredths,
-        usage_credits(\(characters), \(tokens), \(rate).tokenizer,
-            \(rate).hundredths_per_100_tokens, 0),
-        CASE WHEN isfinite(\(rate).effective_from) THEN \(rate).effective_from END
-        """
-    }
+/// The columns of a receipt in a statement that joins the records or messages with `rate`.
+struct ReceiptFields {
+    fileprivate let characters: Field<Int64>
+    fileprivate let countedTokens: Field<Int64?>
+    fileprivate let tokenizer: Field<String?>
+    fileprivate let creditsPer100Tokens: Field<Credits>
+    fileprivate let minimum: Field<Credits>
+    fileprivate let calculated: Field<Credits?>
+    fileprivate let effectiveFrom: Field<Timestamp?>
 
-    /// Reads the columns from the one with the characters on.
-    init(_ reader: QueryReader, at first: Int) {
-        characters = reader.integer(first)
-        countedTokens = reader.isNull(first + 1) ? nil : reader.integer(first + 1)
-        guard let tokenizer = reader.string(first + 2), !reader.isNull(first + 5) else {
-            rate = nil
-            return
-        }
-        rate = Rate(
-            tokenizer: tokenizer,
-            creditsPer100Tokens: Credits(hundredths: reader.integer(first + 3)),
-            minimum: Credits(hundredths: reader.integer(first + 4)),
-            calculated: Credits(hundredths: reader.integer(first + 5)),
-            effectiveFrom: reader.isNull(first + 6)
-                ? nil : Timestamp(postgresMicroseconds: reader.integer(first + 6)))
+    /// Adds them to `list`; `characters` and `tokens` are SQL expressions.
+    init(_ list: inout SelectList, characters: String, tokens: String) {
+        self.characters = list.add(characters)
+        countedTokens = list.add(tokens)
+        tokenizer = list.add("rate.tokenizer")
+        creditsPer100Tokens = list.add("rate.hundredths_per_100_tokens")
+        minimum = list.add("rate.minimum_hundredths")
+        calculated = list.add(
+            """
+            usage_credits(\(characters), \(tokens), rate.tokenizer,
+                rate.hundredths_per_100_tokens, 0)
+            """)
+        effectiveFrom = list.add(
+            "CASE WHEN isfinite(rate.effective_from) THEN rate.effective_from END")
     }
 }
 
-/// A usage record with its receipt.
-public struct ReceiptedRecord: Sendable {
-    /// The message's id.
-    public let messageID: Int64
-    /// When the message was handled.
-    public let timestamp: Timestamp
-    /// The report it produced.
-    public let reportName: String?
-    /// The credits it used, as they were recorded.
-    public let creditsUsed: Credits
-    /// How they come about.
-    public let receipt: Receipt
+extension QueryReader {
+    /// The receipt in the row that was read last.
+    subscript(_ fields: ReceiptFields) -> Receipt {
+        var rate: Receipt.Rate?
+        if let tokenizer = self[fields.tokenizer], let calculated = self[fields.calculated] {
+            rate = Receipt.Rate(
+                tokenizer: tokenizer, creditsPer100Tokens: self[fields.creditsPer100Tokens],
+                minimum: self[fields.minimum], calculated: calculated,
+                effectiveFrom: self[fields.effectiveFrom])
+        }
+        return Receipt(
+            characters: self[fields.characters], countedTokens: self[fields.countedTokens],
+            rate: rate)
+    }
 }
 
 extension Snapshot {
     /// The record of a message, with its receipt; nil when there is none.
-    public func record(_ messageID: Int64) throws -> ReceiptedRecord? {
+    public func record(_ messageID: Int64) throws -> (record: UsageRecord, receipt: Receipt)? {
         try reportingUnavailability {
             var bindings = Bindings()
+            var list = SelectList()
+            let record = list.add(UsageRows.columns)
+            let receipt = ReceiptFields(&list, characters: "character_count", tokens: "token_count")
             let reader = try QueryReader(
                 connection,
                 """
-                SELECT message_id, "timestamp", report_name, credit_hundredths,
-                    \(Receipt.columns(characters: "character_count", tokens: "token_count", rate: "rate"))
+                SELECT \(list.sql)
                 FROM usage_record LEFT JOIN credit_rate AS rate USING (credit_rate_id)
                 WHERE message_id = \(bindings.bind(messageID))
                 """, bindings.values, isStreamed: false)
-            guard try reader.next() else { return nil }
-            return ReceiptedRecord(
-                messageID: reader.integer(0),
-                timestamp: Timestamp(postgresMicroseconds: reader.integer(1)),
-                reportName: reader.string(2),
-                creditsUsed: Credits(hundredths: reader.integer(3)),
-                receipt: Receipt(reader, at: 4))
+            return try reader.next() ? (reader[record], reader[receipt]) : nil
         }
     }
 }

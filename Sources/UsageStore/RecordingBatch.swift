@@ -3,8 +3,8 @@ import Usage
 
 /// Messages that are being recorded, and what is known of them after each attempt.
 struct RecordingBatch {
-    /// The messages.
-    let messages: [NewMessage]
+    /// The messages, with their tokens where they were counted.
+    private var messages: [UsageRecord]
 
     /// What became of each message; nil while that is open.
     private(set) var outcomes: [RecordingOutcome?]
@@ -14,7 +14,7 @@ struct RecordingBatch {
     /// The messages that another attempt must record.
     var open: [Int] { messages.indices.filter { outcomes[$0] == nil } }
 
-    init(_ messages: [NewMessage]) {
+    init(_ messages: [UsageRecord]) {
         self.messages = messages
         outcomes = Array(repeating: nil, count: messages.count)
     }
@@ -27,11 +27,13 @@ struct RecordingBatch {
     /// How often a batch is tried that meets other writers, or ids that are taken.
     static let attemptLimit = jumps.count
 
-    /// Tries to record what is open, in one statement, which is a transaction; `counts` has the
-    /// tokens of those messages, where they are needed.
+    /// Counts the tokens of what is open, where its price depends on them.
+    mutating func count(_ counter: TokenCounter) throws { try counter.count(&messages, open) }
+
+    /// Tries to record what is open, in one statement, which is a transaction.
     ///
     /// When this throws, nothing is lost: what was found out before stays known.
-    mutating func attempt(_ connection: Connection, counts: [TokenCount?]) throws {
+    mutating func attempt(_ connection: Connection) throws {
         let jump = Self.jumps[min(attempts, Self.jumps.count - 1)]
         attempts += 1
         let rest = open
@@ -41,8 +43,7 @@ struct RecordingBatch {
                     connection, RecordingStatements.advance, [String(jump)], isStreamed: false)
             }
         }
-        try insert(
-            rest, counts, connection, RecordingStatements.recordOne, RecordingStatements.record)
+        try insert(rest, connection, .one, .many)
         try compare(open.filter { messages[$0].messageID != nil }, connection)
         try refuse(open, connection)
     }
@@ -50,31 +51,36 @@ struct RecordingBatch {
     /// Records what is new, and leaves the rest open: what is recorded already, or cannot be priced.
     ///
     /// The messages belong to different clients, so that one may be recorded without the other.
-    mutating func attemptTogether(_ connection: Connection, counts: [TokenCount?]) throws {
-        try insert(
-            open, counts, connection,
-            RecordingStatements.recordOneTogether, RecordingStatements.recordTogether)
+    mutating func attemptTogether(_ connection: Connection) throws {
+        try insert(open, connection, .oneTogether, .manyTogether)
     }
 
     private mutating func insert(
-        _ rest: [Int], _ counts: [TokenCount?], _ connection: Connection,
-        _ one: String, _ many: String
+        _ rest: [Int], _ connection: Connection,
+        _ one: RecordingStatements, _ many: RecordingStatements
     ) throws {
+        let created = RecordingStatements.created.record
         if let index = rest.first, rest.count == 1 {
             let reader = try QueryReader(
-                connection, one, messages[index].parameters(counts.first ?? nil), isStreamed: false)
-            if try reader.next() { outcomes[index] = .created(reader) }
+                connection, one.insert, messages[index].parameters, isStreamed: false)
+            guard try reader.next() else { return }
+            reader.read(created, into: &messages[index])
+            outcomes[index] = .created(messages[index])
             return
         }
         let rows = try identified(rest, connection)
-        let counts = counts.isEmpty ? [] : rows.map { counts[$0.position] }
-        let reader = try QueryReader(
-            connection, many,
-            rows.map { messages[rest[$0.position]] }.parameters(ids: rows.map(\.id), counts),
-            isStreamed: false)
+        let items = rows.map { row in
+            var message = messages[rest[row.position]]
+            message.messageID = row.id
+            return message
+        }
+        let reader = try QueryReader(connection, many.insert, items.parameters, isStreamed: false)
         while try reader.next() {
-            guard let row = rows.first(of: reader.integer(0)) else { continue }
-            outcomes[rest[row.position]] = .created(reader)
+            guard let id = reader[created].messageID, let position = rows.position(of: id)
+            else { continue }
+            var record = items[position]
+            reader.read(created, into: &record)
+            outcomes[rest[rows[position].position]] = .created(record)
         }
     }
 
@@ -116,81 +122,70 @@ struct RecordingBatch {
     /// Compares messages with what is recorded under their ids, if anything.
     private mutating func compare(_ indices: [Int], _ connection: Connection) throws {
         guard !indices.isEmpty else { return }
+        let statement = RecordingStatements.compare
         let reader = try QueryReader(
-            connection, RecordingStatements.compare, indices.map { messages[$0] }.parameters(),
-            isStreamed: false)
+            connection, statement.text, indices.map { messages[$0] }.parameters, isStreamed: false)
         while try reader.next() {
-            let index = indices[Int(reader.integer(0)) - 1]
-            guard reader.integer(1) == 1, let id = messages[index].messageID else {
+            let index = indices[Int(reader[statement.number]) - 1]
+            guard reader[statement.isSame] else {
                 outcomes[index] = .conflict
                 continue
             }
-            outcomes[index] = .duplicate(
-                messageID: id, timestamp: Timestamp(postgresMicroseconds: reader.integer(2)),
-                creditsUsed: Credits(hundredths: reader.integer(3)))
+            reader.read(statement.recorded, into: &messages[index])
+            outcomes[index] = .duplicate(messages[index])
         }
     }
 
     /// Marks messages as refused, each with its reason.
     private mutating func refuse(_ indices: [Int], _ connection: Connection) throws {
         guard !indices.isEmpty else { return }
+        let statement = RecordingStatements.refused
         let reader = try QueryReader(
-            connection, RecordingStatements.refused, indices.map { messages[$0] }.parameters(),
-            isStreamed: false)
+            connection, statement.text, indices.map { messages[$0] }.parameters, isStreamed: false)
         while try reader.next() {
-            let refusal = reader.string(1).flatMap(MessageRefusal.init(rawValue:)) ?? .unpriced
-            outcomes[indices[Int(reader.integer(0)) - 1]] = .refused(refusal)
+            outcomes[indices[Int(reader[statement.number]) - 1]] = .refused(
+                MessageRefusal(rawValue: reader[statement.refusal]) ?? .unpriced)
         }
     }
 }
 
 extension [(id: Int64, position: Int)] {
-    /// The first row with `id`; the rows must be in the order of ids.
-    fileprivate func first(of id: Int64) -> Element? {
+    /// The index of the first row with `id`; the rows must be in the order of ids.
+    fileprivate func position(of id: Int64) -> Int? {
         var range = startIndex..<endIndex
         while !range.isEmpty {
             let middle = range.lowerBound + range.count / 2
             range = self[middle].id < id ? middle + 1..<range.upperBound : range.lowerBound..<middle
         }
         return range.lowerBound < endIndex && self[range.lowerBound].id == id
-            ? self[range.lowerBound] : nil
+            ? range.lowerBound : nil
     }
 }
 
-extension RecordingOutcome {
-    /// Reads the row of a message that was recorded.
-    fileprivate static func created(_ reader: QueryReader) -> RecordingOutcome {
-        .created(
-            messageID: reader.integer(0),
-            timestamp: Timestamp(postgresMicroseconds: reader.integer(1)),
-            creditsUsed: Credits(hundredths: reader.integer(2)))
-    }
-}
-
-extension NewMessage {
+extension UsageRecord {
     /// The values that the statement for one takes.
-    fileprivate func parameters(_ count: TokenCount?) -> [Parameter] {
-        [
-            messageID.map { .text(String($0)) } ?? .null,
-            timestamp.map { .text($0.description) } ?? .null,
-            reportName.map { .text($0) } ?? .null, .text(text),
-            count.map { .text(String($0.tokens)) } ?? .null,
-            count.map { .text($0.encoding) } ?? .null,
-        ]
+    fileprivate var parameters: [Parameter] {
+        RecordingStatements.messages.map { value(in: $0).map { .text($0) } ?? .null }
     }
 }
 
-extension [NewMessage] {
-    /// The arrays that the statements for many take; `ids` and `counts` where they differ from what
-    /// the messages say themselves.
-    package func parameters(
-        ids: [Int64]? = nil, _ counts: [TokenCount?] = []
-    ) -> [Parameter] {
-        [
-            .array(ids ?? map(\.messageID)),
-            .array(timestamps: map { $0.timestamp?.postgresMicroseconds }),
-            .array(map(\.reportName)), .array(map { Optional($0.text) }),
-            .array(counts.map { $0?.tokens }), .array(counts.map { $0?.encoding }),
-        ]
+extension [UsageRecord] {
+    /// The arrays that the statements for many take.
+    package var parameters: [Parameter] {
+        RecordingStatements.messages.map { column in
+            switch column.kind {
+            case .integer(let place): .array(values(place.get))
+            case .timestamp(let place):
+                .array(timestamps: values { place.get($0)?.postgresMicroseconds })
+            case .text(let place, _): .array(values(place.get))
+            case .credits(let place): .array(values { place.get($0)?.hundredths })
+            case .flag(let place): .array(values { place.get($0) ? 1 : nil })
+            }
+        }
+    }
+
+    /// As `map`, without a copy of each record.
+    private func values<Value>(_ value: (UsageRecord) -> Value) -> [Value] {
+        withUnsafeBufferPointer { records in records.indices.map { value(records[$0]) } }
     }
 }

@@ -1,135 +1,167 @@
-/// The statements that record messages as they are sent, in one batch each.
+import Usage
+
+/// The statements that turn messages into usage records: a source of rows is priced, inserted, and
+/// compared with what is recorded already.
 ///
-/// Those for many take them as arrays: ids, times, report names, texts, tokens and their encodings.
-/// What has no time is of now.
-enum RecordingStatements {
-    /// The messages of a batch as rows.
-    private static let items = """
-        (SELECT message_id, coalesce("timestamp", now()) AS "timestamp", report_name, message_text,
-                token_count, token_encoding, item_number
-         FROM unnest($1::bigint[], $2::timestamptz[], $3::text[], $4::text[], $5::bigint[], $6::text[])
-            WITH ORDINALITY AS item(message_id, "timestamp", report_name, message_text,
-                token_count, token_encoding, item_number)) AS item
-        """
+/// Whatever the source, a message is priced, refused and compared by the same rules.
+struct RecordingStatements {
+    /// Where the messages come from; all sources have the columns of `messages`.
+    enum Source: Equatable {
+        /// Parameters: the values of a single message.
+        case one
+        /// Parameters: arrays, one for each column.
+        case many
+        /// The table of staged messages, which has all columns. With `keepsCredits`, the credits of
+        /// a message count even where the price list differs.
+        case staged(keepsCredits: Bool)
+    }
 
-    /// The price list, joined by the items' times.
-    private static let rates = """
-        \(creditRatePeriods) AS rate
-            ON item."timestamp" >= rate.effective_from AND item."timestamp" < rate.until
-        """
+    private let source: Source
+    private let isPatient: Bool
 
-    private static let tokens = Pricing.tokens("item")
-
-    private static let price = Pricing.price("item")
-
-    private static let isInRange = "usage_timestamp_fault(item.\"timestamp\") IS NULL"
-
-    /// Records what is not recorded yet, and says which messages that were; no id may stand twice.
+    /// Records what is not recorded yet; of messages with one id, the first in the source counts.
     ///
     /// In the order of ids, so that two batches with the same ids wait for each other in the same
     /// order. A message that has no price or is dated outside the range is left out.
-    static let record = record(from: "")
+    private(set) var insert = ""
 
-    /// The same for messages of different clients, none of which may hold the others up for long.
-    ///
+    /// Makes the statements; without patience, they do not wait for another transaction for long.
+    private init(_ source: Source, isPatient: Bool = true) {
+        self.source = source
+        self.isPatient = isPatient
+        insert = insertion
+    }
+
+    /// A single message, which the database may choose an id for, in half the time.
+    static let one = RecordingStatements(.one)
+
+    /// Many messages, each with an id of its own.
+    static let many = RecordingStatements(.many)
+
+    /// The same for messages of different clients, none of which may delay the others for long.
+    static let oneTogether = RecordingStatements(.one, isPatient: false)
+
+    /// The same for many messages.
+    static let manyTogether = RecordingStatements(.many, isPatient: false)
+
+    /// The staged messages of an import.
+    static func staged(keepsCredits: Bool) -> RecordingStatements {
+        RecordingStatements(.staged(keepsCredits: keepsCredits))
+    }
+
+    private static let stored = UsageRecord.Column.all.filter(\.isStored)
+
+    /// What messages bring, in the order of the parameters: what is stored, but for the price.
+    static let messages = stored.filter { $0 != .creditsUsed && $0 != .rate }
+
+    /// What a message and the record under its id must agree in; what is absent agrees, unless a
+    /// record may lack it.
+    var compared: [UsageRecord.Column] {
+        UsageRecord.Column.all.filter { $0.forms.contains(.request) && $0 != .messageID }
+            + (isStaged ? [.creditsUsed] : [])
+    }
+
+    private var isStaged: Bool { source != .one && source != .many }
+}
+
+extension RecordingStatements {
+    /// The messages as rows, joined with the rates in force.
+    var rows: String {
+        let names = Self.messages.map(\.sql)
+        let types = Self.messages.map(\.kind.sqlType)
+        switch source {
+        case .one:
+            let values = zip(names, types).enumerated().map { "$\($0 + 1)::\($1.1) AS \($1.0)" }
+            return "(SELECT 1 AS item_number, \(values.joined(separator: ", "))) AS item"
+        case .many:
+            let arrays = types.enumerated().map { "$\($0 + 1)::\($1)[]" }
+            return """
+                unnest(\(arrays.joined(separator: ", "))) WITH ORDINALITY
+                    AS item(\(names.joined(separator: ", ")), item_number)
+                """
+        case .staged: return "staged_message AS item"
+        }
+    }
+
+    /// The rates in force at the messages' times.
+    var rates: String {
+        if source == .one {
+            return """
+                LEFT JOIN LATERAL (
+                    SELECT * FROM credit_rate WHERE effective_from <= \(Pricing.time)
+                    ORDER BY effective_from DESC LIMIT 1
+                ) AS rate ON true
+                """
+        }
+        return """
+            LEFT JOIN \(creditRatePeriods) AS rate
+                ON \(Pricing.time) >= rate.effective_from AND \(Pricing.time) < rate.until
+            """
+    }
+
+    /// The credits by the price list; an export says whether they are an estimate.
+    var price: String {
+        isStaged
+            ? "CASE WHEN estimated = 1 THEN \(Pricing.estimate) ELSE \(Pricing.price) END"
+            : Pricing.price
+    }
+
+    /// Why a message is refused; NULL for any other.
+    var refusal: String {
+        isStaged
+            ? """
+            coalesce(\(Pricing.refusal),
+                CASE WHEN item.credit_rate_id <> rate.credit_rate_id THEN 'rate' END)
+            """ : Pricing.refusal
+    }
+
+    /// The messages with their credits by the price list, if it has a price.
+    var priced: String {
+        """
+        (
+            SELECT item.*, \(Pricing.time) AS handled_at, rate.credit_rate_id AS rate_id,
+                \(Pricing.tokens) AS tokens, \(price) AS price, \(refusal) AS refusal
+            FROM \(isPatient ? "" : Self.patience)\(rows) \(rates)
+            OFFSET 0 -- so that it is priced once, not again for each use of the price
+        ) AS item
+        """
+    }
+
     /// The limit holds for this statement alone, which is a transaction of its own.
-    static let recordTogether = record(from: "\(patience),")
+    private static let patience =
+        "(SELECT set_config('lock_timeout', '250ms', true)) AS patience, "
 
-    private static let patience = "(SELECT set_config('lock_timeout', '250ms', true)) AS patience"
+    private var credits: String { isStaged ? "coalesce(credit_hundredths, price)" : "price" }
 
-    private static func record(from first: String) -> String {
-        """
-        INSERT INTO usage_record (message_id, "timestamp", report_name, message_text,
-            token_count, token_encoding, credit_rate_id, credit_hundredths)
-        SELECT message_id, "timestamp", report_name, message_text,
-            tokens, CASE WHEN tokens IS NOT NULL THEN token_encoding END, credit_rate_id, price
-        FROM (
-            SELECT item.*, rate.credit_rate_id, \(tokens) AS tokens, \(price) AS price
-            FROM \(first) \(items) JOIN \(rates)
-            WHERE \(isInRange)
-            OFFSET 0 -- so that it is priced once, not again to find out whether it was
-        ) AS priced
-        WHERE price IS NOT NULL
-        ORDER BY message_id
-        ON CONFLICT (message_id) DO NOTHING
-        RETURNING message_id, "timestamp", credit_hundredths
-        """
+    /// Which of the priced messages may be recorded.
+    var isAcceptable: String {
+        let mustAgree = source == .staged(keepsCredits: false)
+        return "refusal IS NULL AND \(credits) \(mustAgree ? "= price" : "IS NOT NULL")"
     }
 
-    /// The same for a single message, which the database may choose an id for, in half the time.
-    static let recordOne = recordOne(from: "")
-
-    /// The same again, with little patience.
-    static let recordOneTogether = recordOne(from: ", \(patience)")
-
-    private static func recordOne(from last: String) -> String {
-        """
-        INSERT INTO usage_record (message_id, "timestamp", report_name, message_text,
-            token_count, token_encoding, credit_rate_id, credit_hundredths)
-        SELECT coalesce(message_id, nextval(\(sequence))), "timestamp", report_name, message_text,
-            \(tokens), CASE WHEN \(tokens) IS NOT NULL THEN token_encoding END,
-            rate.credit_rate_id, \(price)
-        FROM (SELECT $1::bigint AS message_id, coalesce($2::timestamptz, now()) AS "timestamp",
-                $3::text AS report_name, $4::text AS message_text,
-                $5::bigint AS token_count, $6::text AS token_encoding) AS item,
-            LATERAL (
-                SELECT * FROM credit_rate
-                WHERE effective_from <= item."timestamp"
-                ORDER BY effective_from DESC
-                LIMIT 1
-            ) AS rate \(last)
-        WHERE \(price) IS NOT NULL AND \(isInRange)
-        ON CONFLICT (message_id) DO NOTHING
-        RETURNING message_id, "timestamp", credit_hundredths
-        """
+    /// What is stored of a priced message.
+    private func value(of column: UsageRecord.Column) -> String {
+        switch column {
+        case .messageID where source == .one: "coalesce(message_id, nextval(\(Self.sequence)))"
+        case .timestamp: "handled_at"
+        case .tokenCount: "tokens"
+        case .tokenizer: "CASE WHEN tokens IS NOT NULL THEN token_encoding END"
+        case .creditsUsed: credits
+        case .rate where isStaged:
+            "CASE WHEN \(credits) = price AND has_own_credits IS NULL THEN rate_id END"
+        case .rate: "rate_id"
+        default: column.sql
+        }
     }
 
-    /// What is recorded under the ids of a batch, and whether it is the same message.
-    ///
-    /// A retry that leaves the time to us agrees with whatever time was recorded.
-    static let compare = """
-        SELECT item_number,
-            (($2::timestamptz[])[item_number] IS NULL OR recorded."timestamp" = item."timestamp")::int
-                ::bigint
-            * (recorded.report_name IS NOT DISTINCT FROM item.report_name)::int
-            * (recorded.message_text = item.message_text)::int,
-            recorded."timestamp", recorded.credit_hundredths
-        FROM \(items) JOIN usage_record AS recorded USING (message_id)
+    private var insertion: String {
         """
-
-    /// The messages that must be refused, with the reasons.
-    static let refused = """
-        SELECT item_number, \(MessageRefusal.column("item"))
-        FROM \(items) LEFT JOIN \(rates)
-        WHERE \(MessageRefusal.column("item")) IS NOT NULL
+        INSERT INTO usage_record (\(Self.stored.map(\.sql).joined(separator: ", ")))
+        SELECT \(isStaged ? "DISTINCT ON (message_id)" : "")
+            \(Self.stored.map(value).joined(separator: ", "))
+        FROM \(priced) WHERE \(isAcceptable)
+        ORDER BY message_id, item_number
+        ON CONFLICT (message_id) DO NOTHING \(isStaged ? "" : "RETURNING \(Self.created.list.sql)")
         """
-
-    /// The receipts of messages, in their order, without recording them.
-    static let estimate = """
-        SELECT item_number, \(price), \(MessageRefusal.column("item")),
-            \(Receipt.columns(characters: "char_length(message_text)", tokens: tokens, rate: "rate"))
-        FROM \(items) LEFT JOIN \(rates)
-        ORDER BY item_number
-        """
-
-    /// The largest client id after which the database continues its own ids: 2^52.
-    static let followedIDLimit: Int64 = 1 << 52
-
-    /// The sequence that ids are taken from, as the identity column has named it.
-    private static let sequence = "'usage_record_message_id_seq'"
-
-    /// The next $1 ids.
-    static let chooseIDs = "SELECT nextval(\(sequence)) FROM generate_series(1, $1::bigint)"
-
-    /// Moves the ids that the database chooses past those that clients have chosen, and on by $1.
-    ///
-    /// They end before 2^53, above which JavaScript rounds integers. Client ids above 2^52 do not
-    /// advance the sequence: one id close to the end would leave none to assign.
-    static let advance = """
-        SELECT setval(\(sequence), greatest(newest, last + $1::bigint, 1))
-        FROM (SELECT pg_advisory_xact_lock(7110416212)) AS one_at_a_time,
-            (SELECT max(message_id) AS newest FROM usage_record
-             WHERE message_id <= \(followedIDLimit)) AS recorded,
-            (SELECT coalesce(pg_sequence_last_value(\(sequence)::regclass), 0) AS last) AS sequence
-        """
+    }
 }

@@ -32,8 +32,6 @@ struct RecordsStatement {
         }
     }
 
-    private static let columns = #"message_id, "timestamp", report_name, credit_hundredths"#
-
     /// Makes the statement for at most `limit` records after `cursor`.
     init(_ filter: UsageFilter, sort: SortOrder, after cursor: PageCursor?, limit: Int?) {
         var bindings = Bindings()
@@ -48,7 +46,7 @@ struct RecordsStatement {
         let end = limit.map { "LIMIT \(bindings.bind(Int64($0)))" } ?? ""
         let parts = branches.enumerated().map { number, branch in
             """
-            SELECT \(branches.count > 1 ? "\(number) AS branch, " : "")\(Self.columns)
+            SELECT \(branches.count > 1 ? "\(number) AS branch, " : "")\(UsageRows.list.sql)
             FROM usage_record \(whereClause(conditions + branch.conditions))
             ORDER BY \(branch.order) \(end)
             """
@@ -58,19 +56,21 @@ struct RecordsStatement {
         } else {
             let all = parts.map { "(\($0))" }.joined(separator: " UNION ALL ")
             let order = terms.map(\.sql).joined(separator: ", ")
-            text = "SELECT \(Self.columns) FROM (\(all)) AS page ORDER BY branch, \(order) \(end)"
+            text =
+                "SELECT \(UsageRows.list.sql) FROM (\(all)) AS page ORDER BY branch, \(order) \(end)"
         }
         self.bindings = bindings
     }
 
     /// All records; where missing names would come first in the index, they get a branch.
     private static func all(_ terms: ArraySlice<SortOrder.Term>) -> [Branch] {
-        guard let first = terms.first, first.column == .reportName, first.isDescending else {
+        guard let first = terms.first, first.column.isOptional, first.isDescending else {
             return [Branch(conditions: [], terms: terms)]
         }
+        let column = first.column.sql
         return [
-            Branch(conditions: ["report_name IS NOT NULL"], terms: terms, isComplete: true),
-            Branch(conditions: ["report_name IS NULL"], terms: terms.dropFirst()),
+            Branch(conditions: ["\(column) IS NOT NULL"], terms: terms, isComplete: true),
+            Branch(conditions: ["\(column) IS NULL"], terms: terms.dropFirst()),
         ]
     }
 
@@ -80,7 +80,7 @@ struct RecordsStatement {
         _ bindings: inout Bindings
     ) -> [Branch] {
         guard let term = terms.first, let value = values.first else { return [] }
-        if terms.allSatisfy({ !$0.isDescending && $0.column != .reportName }) {
+        if terms.allSatisfy({ !$0.isDescending && !$0.column.isOptional }) {
             // All ascending and none of them missing: one comparison of rows says it.
             let columns = terms.map(\.column.sql).joined(separator: ", ")
             let bound = zip(terms, values).map { bindings.bind($1, of: $0.column) }
@@ -98,7 +98,7 @@ struct RecordsStatement {
         let after = Branch(
             conditions: ["\(column) \(term.isDescending ? "<" : ">") \(bound)"], terms: terms,
             isComplete: true)
-        guard term.column == .reportName else { return alike + [after] }
+        guard term.column.isOptional else { return alike + [after] }
         let missing = Branch(conditions: ["\(column) IS NULL"], terms: terms.dropFirst())
         return alike + [after, missing]
     }
@@ -106,7 +106,7 @@ struct RecordsStatement {
 
 extension Bindings {
     fileprivate mutating func bind(
-        _ value: PageCursor.Value, of column: SortOrder.Column
+        _ value: PageCursor.Value, of column: UsageRecord.Column
     ) -> String {
         switch value {
         case .integer(let microseconds) where column == .timestamp:
@@ -117,21 +117,9 @@ extension Bindings {
     }
 }
 
-extension SortOrder.Column {
-    /// The column's name in SQL.
-    fileprivate var sql: String {
-        switch self {
-        case .timestamp: return "\"timestamp\""
-        case .messageID: return "message_id"
-        case .reportName: return "report_name"
-        case .creditsUsed: return "credit_hundredths"
-        }
-    }
-}
-
 extension SortOrder.Term {
     /// The term in an ORDER BY clause.
-    fileprivate var sql: String { plainSQL + (column == .reportName ? " NULLS LAST" : "") }
+    fileprivate var sql: String { plainSQL + (column.isOptional ? " NULLS LAST" : "") }
 
     /// The same where no value is missing.
     fileprivate var plainSQL: String { column.sql + (isDescending ? " DESC" : "") }

@@ -56,7 +56,7 @@ public final class Snapshot {
                 values.isEmpty
                     ? try CopyReader(
                         connection, "COPY (\(statement.text)) TO STDOUT (FORMAT binary)",
-                        columns: 4)
+                        columns: UsageRows.columns.count)
                     : try QueryReader(connection, statement.text, values, isStreamed: true))
         }
     }
@@ -66,14 +66,16 @@ public final class Snapshot {
         try reportingUnavailability {
             var bindings = Bindings()
             let conditions = filter.conditions(&bindings)
+            var list = SelectList()
+            let messages = list.add("count(*)", as: Int64.self)
+            let creditsUsed = list.add(
+                "coalesce(sum(credit_hundredths), 0) * 0.01", as: String.self)
             let reader = try QueryReader(
                 connection,
-                """
-                SELECT count(*), (coalesce(sum(credit_hundredths), 0) * 0.01)::text
-                FROM usage_record \(whereClause(conditions))
-                """, bindings.values, isStreamed: false)
+                "SELECT \(list.sql) FROM usage_record \(whereClause(conditions))",
+                bindings.values, isStreamed: false)
             guard try reader.next() else { return (0, "0.00") }
-            return (reader.integer(0), reader.string(1) ?? "0.00")
+            return (reader[messages], reader[creditsUsed])
         }
     }
 }

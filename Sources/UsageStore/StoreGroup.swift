@@ -7,7 +7,7 @@ public final class StoreGroup: Sendable {
     private let revision: SharedAnswer<Revisions>
 
     /// Single messages of many clients, recorded in one transaction.
-    private let recording: SharedBatch<NewMessage, RecordingOutcome?>
+    private let recording: SharedBatch<UsageRecord, RecordingOutcome?>
 
     /// How tokens are counted, as far as the price list was read.
     private let counter = Mutex<TokenCounter?>(nil)
@@ -58,7 +58,7 @@ public final class StoreGroup: Sendable {
 
     /// What became of `message`, recorded by `record` or by another thread's `record`.
     func outcome(
-        of message: NewMessage, _ record: ([NewMessage]) throws -> [RecordingOutcome?]
+        of message: UsageRecord, _ record: ([UsageRecord]) throws -> [RecordingOutcome?]
     ) throws -> RecordingOutcome? {
         try reportingSilence { try recording.outcome(of: message, record) }
     }

@@ -25,18 +25,22 @@ public final class Summary {
     public private(set) var buckets: [UsageSum]
 
     private let reader: QueryReader
+    private let fields: SummaryFields
     private var isAtReport = false
 
     private static let totalsKind: Int64 = 0
     private static let bucketKind: Int64 = 1
 
-    fileprivate init(_ reader: QueryReader, bucketCount: Int) throws {
+    fileprivate init(
+        _ reader: QueryReader, _ fields: SummaryFields, bucketCount: Int
+    ) throws {
         self.reader = reader
+        self.fields = fields
         buckets = Array(repeating: .zero, count: bucketCount)
         while try reader.next() {
-            switch reader.integer(0) {
-            case Self.totalsKind: totals = reader.sum
-            case Self.bucketKind: buckets[Int(reader.integer(1)) - 1] = reader.sum
+            switch reader[fields.kind] {
+            case Self.totalsKind: totals = sum
+            case Self.bucketKind: buckets[Int(reader[fields.bucket] ?? 1) - 1] = sum
             default:
                 isAtReport = true
                 return
@@ -44,12 +48,19 @@ public final class Summary {
         }
     }
 
-    /// The next report name and its sum, the dearest first and those without a name last.
+    /// The next report name and its sum, most credits first and those without a name last.
     public func nextReport() throws -> (reportName: String?, sum: UsageSum)? {
         guard isAtReport else { return nil }
-        let report = (reader.string(2), reader.sum)
+        let report = (reader[fields.reportName], sum)
         isAtReport = try reportingUnavailability { try reader.next() }
         return report
+    }
+
+    /// The sum in the row that was read last.
+    private var sum: UsageSum {
+        UsageSum(
+            messages: reader[fields.messages], reports: reader[fields.reports],
+            creditsUsed: reader[fields.creditsUsed])
     }
 }
 
@@ -61,7 +72,7 @@ extension Snapshot {
             let statement = SummaryStatement(filter, buckets: buckets)
             let reader = try QueryReader(
                 connection, statement.text, statement.bindings.values, isStreamed: true)
-            return try Summary(reader, bucketCount: buckets.count)
+            return try Summary(reader, statement.fields, bucketCount: buckets.count)
         }
     }
 
@@ -70,21 +81,17 @@ extension Snapshot {
         try reportingUnavailability {
             var bindings = Bindings()
             let conditions = filter.conditions(&bindings)
+            var list = SelectList()
+            let first = list.add("min(\"timestamp\")", as: Timestamp?.self)
+            let last = list.add("max(\"timestamp\")", as: Timestamp?.self)
             let reader = try QueryReader(
                 connection,
-                """
-                SELECT min("timestamp"), max("timestamp")
-                FROM usage_record \(whereClause(conditions))
-                """, bindings.values, isStreamed: false)
-            guard try reader.next(), !reader.isNull(0) else { return nil }
-            let first = Timestamp(postgresMicroseconds: reader.integer(0))
-            return first...Timestamp(postgresMicroseconds: reader.integer(1))
+                "SELECT \(list.sql) FROM usage_record \(whereClause(conditions))",
+                bindings.values, isStreamed: false)
+            guard try reader.next(), let first = reader[first], let last = reader[last] else {
+                return nil
+            }
+            return first...last
         }
-    }
-}
-
-extension QueryReader {
-    fileprivate var sum: UsageSum {
-        UsageSum(messages: integer(3), reports: integer(4), creditsUsed: string(5) ?? "0.00")
     }
 }

@@ -5,8 +5,11 @@ import Usage
 /// Each bucket is a range of the time index, summed by report name; everything else is a sum of
 /// those sums, so that no two of them can disagree.
 struct SummaryStatement {
-    /// The statement; its columns are kind, bucket, report name, messages, reports and credits.
+    /// The statement.
     let text: String
+
+    /// Its columns.
+    let fields: SummaryFields
 
     /// Its values.
     let bindings: Bindings
@@ -14,6 +17,8 @@ struct SummaryStatement {
     /// Makes the statement for `buckets`, which follow on one another.
     init(_ filter: UsageFilter, buckets: [Range<Timestamp>]) {
         var bindings = Bindings()
+        var list = SelectList()
+        fields = SummaryFields(&list)
         let starts = bindings.bind(buckets.map(\.lowerBound))
         let ends = bindings.bind(buckets.map(\.upperBound))
         let inBucket = [#""timestamp" >= bucket_start"#, #""timestamp" < bucket_end"#]
@@ -30,15 +35,41 @@ struct SummaryStatement {
                         GROUP BY report_name
                     ) AS sums
             )
-            SELECT CASE GROUPING(bucket, report_name) WHEN 3 THEN 0 WHEN 1 THEN 1 ELSE 2 END
-                    ::bigint AS kind,
-                bucket, report_name, coalesce(sum(messages), 0)::bigint,
-                coalesce(sum(reports), 0)::bigint,
-                (coalesce(sum(hundredths), 0) * 0.01)::text
+            SELECT \(list.sql)
             FROM part
             GROUP BY GROUPING SETS ((), (bucket), (report_name))
-            ORDER BY kind, bucket, report_name IS NULL, sum(hundredths) DESC, report_name
+            ORDER BY \(SummaryFields.kind), bucket, report_name IS NULL, sum(hundredths) DESC, report_name
             """
         self.bindings = bindings
+    }
+}
+
+/// The columns of sums.
+struct SummaryFields {
+    /// What is summed: 0 for everything, 1 for a bucket, 2 for a report name.
+    static let kind =
+        "CASE GROUPING(bucket, report_name) WHEN 3 THEN 0 WHEN 1 THEN 1 ELSE 2 END"
+
+    /// That number.
+    let kind: Field<Int64>
+    /// The bucket, from 1; nil for another kind.
+    let bucket: Field<Int64?>
+    /// The report name.
+    let reportName: Field<String?>
+    /// The messages.
+    let messages: Field<Int64>
+    /// Those with a report name.
+    let reports: Field<Int64>
+    /// The credits as a decimal.
+    let creditsUsed: Field<String>
+
+    /// Adds them to `list`.
+    init(_ list: inout SelectList) {
+        kind = list.add(Self.kind)
+        bucket = list.add("bucket")
+        reportName = list.add("report_name")
+        messages = list.add("coalesce(sum(messages), 0)")
+        reports = list.add("coalesce(sum(reports), 0)")
+        creditsUsed = list.add("coalesce(sum(hundredths), 0) * 0.01")
     }
 }

@@ -2,14 +2,6 @@ import Postgres
 import Tokenizer
 import Usage
 
-/// What an exact tokenizer counted in a text.
-package struct TokenCount {
-    let tokens: Int64
-
-    /// The tokenizer's name, as the price list has it.
-    let encoding: String
-}
-
 /// Counts the tokens of texts, if the rate in force at their time needs them.
 struct TokenCounter: Sendable {
     /// The entries of the price list, the newest first; no encoding where characters are the measure.
@@ -18,34 +10,26 @@ struct TokenCounter: Sendable {
 
     /// Reads the price list.
     init(_ connection: Connection, _ tokenizers: Tokenizers) throws {
-        let reader = try QueryReader(
-            connection,
-            """
-            SELECT CASE WHEN isfinite(effective_from) THEN effective_from END, tokenizer
-            FROM credit_rate ORDER BY effective_from DESC
-            """, [String](), isStreamed: false)
-        var entries: [(from: Timestamp?, encoding: TokenEncoding?)] = []
-        while try reader.next() {
-            let from =
-                reader.isNull(0) ? nil : Timestamp(postgresMicroseconds: reader.integer(0))
-            entries.append((from, reader.string(1).flatMap(TokenEncoding.init(rawValue:))))
+        entries = try PriceList(connection).rates.reversed().map {
+            ($0.effectiveFrom, TokenEncoding(rawValue: $0.tokenizer))
         }
-        self.entries = entries
         self.tokenizers = tokenizers
     }
 
-    /// What was counted in each message; empty where characters are the measure of all times.
-    func counts(_ messages: some Sequence<NewMessage>) throws -> [TokenCount?] {
-        guard entries.contains(where: { $0.encoding != nil }) else { return [] }
+    /// Counts the tokens of those of `messages` that are priced by an exact count.
+    func count(_ messages: inout [UsageRecord], _ indices: some Sequence<Int>) throws {
+        guard entries.contains(where: { $0.encoding != nil }) else { return }
         let now = Timestamp.now
-        return try messages.map { try count($0.text, at: $0.timestamp ?? now) }
+        for index in indices { try count(&messages[index], now: now) }
     }
 
-    /// What was counted in a text of that time; nil where characters are the measure.
-    func count(_ text: String, at time: Timestamp) throws -> TokenCount? {
-        guard let encoding = encoding(at: time) else { return nil }
-        return TokenCount(
-            tokens: try tokenizers.count(text, by: encoding), encoding: encoding.rawValue)
+    /// Counts the tokens of a message, if it is priced by an exact count.
+    func count(_ message: inout UsageRecord, now: Timestamp = .now) throws {
+        let encoding = encoding(at: message.timestamp ?? now)
+        message.tokenizer = encoding?.rawValue
+        message.tokenCount = try encoding.map {
+            Int64(try tokenizers.count(message.text ?? "", by: $0))
+        }
     }
 
     /// The tokenizer that the price list needs at a time; nil if it counts characters.

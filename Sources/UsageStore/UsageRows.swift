@@ -3,13 +3,23 @@ public import Usage
 
 /// Usage records on their way from the server, one at a time, none of them kept.
 ///
-/// The properties are those of the record that `next` read last.
+/// Values are those of the record that `next` read last, in the columns of responses.
 public final class UsageRows {
     private let reader: any RowReader
     private var left: Int
 
     /// The place after the last of these records; nil when there are no more after it.
     public let nextCursor: PageCursor?
+
+    /// The columns of a row.
+    static let columns = UsageRecord.Column.columns(of: .response)
+
+    /// The SELECT list of the rows, and what reads it.
+    static let list: (sql: String, record: RecordFields) = {
+        var list = SelectList()
+        let record = list.add(columns)
+        return (list.sql, record)
+    }()
 
     /// All rows of `reader`.
     package init(_ reader: any RowReader) {
@@ -27,7 +37,7 @@ public final class UsageRows {
             return
         }
         reader.row = limit - 1
-        nextCursor = PageCursor(sort.terms.map { reader.value(of: $0.column) })
+        nextCursor = PageCursor(reader[Self.list.record], sort)
         reader.row = -1
     }
 
@@ -38,43 +48,27 @@ public final class UsageRows {
         return try reportingUnavailability { try reader.next() }
     }
 
-    /// The message's id.
-    public var messageID: Int64 { reader.integer(0) }
+    /// The record.
+    public var record: UsageRecord { reader[Self.list.record] }
 
-    /// When the message was handled.
-    public var timestamp: Timestamp { Timestamp(postgresMicroseconds: reader.integer(1)) }
+    /// The integer or the credits in `column`.
+    public func integer(_ column: Int) -> Int64 { reader.integer(column) }
 
-    /// The credits it used.
-    public var credits: Credits { Credits(hundredths: reader.integer(3)) }
+    /// The instant in `column`.
+    public func timestamp(_ column: Int) -> Timestamp {
+        Timestamp(postgresMicroseconds: reader.integer(column))
+    }
 
-    /// Lends the report name in UTF-8, valid JSON text but for the escapes; nil when absent.
-    public func withReportName<Answer>(
-        _ body: (Span<UInt8>?) throws -> Answer
+    /// Whether `column` has no value.
+    public func isNull(_ column: Int) -> Bool { reader.isNull(column) }
+
+    /// How many bytes the text in `column` has; 0 where there is none.
+    public func byteCount(_ column: Int) -> Int { reader.byteCount(column) }
+
+    /// Lends the text in `column`, in UTF-8; nil where there is none.
+    public func withText<Answer>(
+        _ column: Int, _ body: (Span<UInt8>?) throws -> Answer
     ) rethrows -> Answer {
-        try reader.withText(2, body)
+        try reader.withText(column, body)
     }
-}
-
-extension RowReader {
-    /// The value that a cursor keeps of `column`; the columns are those of `UsageRows`.
-    fileprivate func value(of column: SortOrder.Column) -> PageCursor.Value {
-        switch column {
-        case .messageID: return .integer(integer(0))
-        case .timestamp:
-            return .integer(Timestamp(postgresMicroseconds: integer(1)).microseconds)
-        case .reportName: return .text(string(2))
-        case .creditsUsed: return .integer(integer(3))
-        }
-    }
-}
-
-extension Timestamp {
-    /// PostgreSQL counts from 2000-01-01.
-    private static let postgresEpochMicroseconds: Int64 = 946_684_800_000_000
-
-    init(postgresMicroseconds: Int64) {
-        self.init(microseconds: postgresMicroseconds + Self.postgresEpochMicroseconds)
-    }
-
-    var postgresMicroseconds: Int64 { microseconds - Self.postgresEpochMicroseconds }
 }

@@ -11,11 +11,12 @@ extension UsageStore {
     /// The price list, the oldest entry first.
     public func creditRates() throws -> [CreditRate] {
         try reportingUnavailability {
+            var list = SelectList()
+            let rate = RateFields(&list, recordCount: "coalesce(record_count, 0)")
             let reader = try QueryReader(
                 try connected(),
                 """
-                SELECT CASE WHEN isfinite(effective_from) THEN effective_from END, tokenizer,
-                    hundredths_per_100_tokens, minimum_hundredths, coalesce(record_count, 0)
+                SELECT \(list.sql)
                 FROM credit_rate
                 LEFT JOIN (
                     SELECT credit_rate_id, count(*) AS record_count
@@ -24,10 +25,7 @@ extension UsageStore {
                 ORDER BY credit_rate.effective_from
                 """, [String](), isStreamed: false)
             var rates: [CreditRate] = []
-            while try reader.next() {
-                rates.append(
-                    CreditRate(reader, at: 0, recordCount: reader.integer(4)))
-            }
+            while try reader.next() { rates.append(reader[rate]) }
             return rates
         }
     }
@@ -64,18 +62,21 @@ extension UsageStore {
     public func recordsAhead(from instant: Timestamp) throws -> (count: Int64, ids: [Int64]) {
         try reportingUnavailability {
             var bindings = Bindings()
+            var list = SelectList()
+            let id = list.add("message_id", as: Int64.self)
+            let count = list.add("count(*) OVER ()", as: Int64.self)
             let reader = try QueryReader(
                 try connected(),
                 """
-                SELECT message_id, count(*) OVER () FROM usage_record
+                SELECT \(list.sql) FROM usage_record
                 WHERE "timestamp" > usage_timestamp_last()
                     AND "timestamp" >= \(bindings.bind(instant))
                 ORDER BY "timestamp", message_id LIMIT 5
                 """, bindings.values, isStreamed: false)
             var ahead: (count: Int64, ids: [Int64]) = (0, [])
             while try reader.next() {
-                ahead.count = reader.integer(1)
-                ahead.ids.append(reader.integer(0))
+                ahead.count = reader[count]
+                ahead.ids.append(reader[id])
             }
             return ahead
         }

@@ -3,10 +3,10 @@ public import Usage
 
 /// What became of a message that was to be recorded.
 public enum RecordingOutcome: Equatable, Sendable {
-    /// It is recorded now, durably.
-    case created(messageID: Int64, timestamp: Timestamp, creditsUsed: Credits)
-    /// It was recorded before, with these values.
-    case duplicate(messageID: Int64, timestamp: Timestamp, creditsUsed: Credits)
+    /// It is recorded now, durably, as this record.
+    case created(UsageRecord)
+    /// It was recorded before, as this record.
+    case duplicate(UsageRecord)
     /// Another message is recorded under its id.
     case conflict
     /// It cannot be recorded as it is.
@@ -19,9 +19,9 @@ extension UsageStore {
     /// When this returns, what was created is committed and durable. When it throws, some or all
     /// may be recorded nevertheless: repeat the same call to find out. Throws
     /// `TokenizerUnavailable` when one of them cannot be counted.
-    public func record(_ messages: [NewMessage]) throws -> [RecordingOutcome] {
+    public func record(_ messages: [UsageRecord]) throws -> [RecordingOutcome] {
         if messages.count == 1, let message = messages.first,
-            message.text.utf8.count <= Self.groupedTextLimit
+            (message.text?.utf8.count ?? 0) <= Self.groupedTextLimit
         {
             lendConnection()
             let outcome = try meter.timing { try group.outcome(of: message, recordTogether) }
@@ -37,13 +37,14 @@ extension UsageStore {
     ///
     /// A message that waits for another transaction must not delay the others, and one that cannot
     /// be counted must not make them fail: in both cases, all are recorded one by one.
-    private func recordTogether(_ messages: [NewMessage]) throws -> [RecordingOutcome?] {
+    private func recordTogether(_ messages: [UsageRecord]) throws -> [RecordingOutcome?] {
         try reportingUnavailability {
             do {
                 let connection = try writing()
                 let counter = try group.counter(connection, isOutdated: false)
                 var batch = RecordingBatch(messages)
-                try batch.attemptTogether(connection, counts: try counter.counts(messages))
+                try batch.count(counter)
+                try batch.attemptTogether(connection)
                 return batch.outcomes
             } catch let error as PostgresError
                 where error.isRetriable || error.state == PostgresError.lockNotAvailable
@@ -59,7 +60,7 @@ extension UsageStore {
     /// carried out, and that of several clients is not one's own to break off.
     private func writing() throws -> Connection { try connected(isWatching: false) }
 
-    private func recordAlone(_ messages: [NewMessage]) throws -> [RecordingOutcome] {
+    private func recordAlone(_ messages: [UsageRecord]) throws -> [RecordingOutcome] {
         try reportingUnavailability {
             let connection = try writing()
             var batch = RecordingBatch(messages)
@@ -67,8 +68,8 @@ extension UsageStore {
                 do {
                     // What has no price may have one by what was added to the price list meanwhile.
                     let counter = try group.counter(connection, isOutdated: attempt > 1)
-                    let counts = try counter.counts(batch.open.lazy.map { messages[$0] })
-                    try batch.attempt(connection, counts: counts)
+                    try batch.count(counter)
+                    try batch.attempt(connection)
                 } catch let error as PostgresError where error.isRetriable {}
                 let outcomes = batch.outcomes.compactMap(\.self)
                 if outcomes.count == messages.count { return outcomes }
@@ -79,15 +80,14 @@ extension UsageStore {
 
     /// The receipts that messages would get, with the credits they would use or why they could not be
     /// recorded.
-    public func estimates(_ messages: [NewMessage]) throws -> [Estimate] {
+    public func estimates(_ messages: [UsageRecord]) throws -> [Estimate] {
         try reportingUnavailability {
             let connection = try connected()
             for isOutdated in [false, true] {
                 let counter = try group.counter(connection, isOutdated: isOutdated)
-                let values = messages.parameters(try counter.counts(messages))
-                let estimates = try estimates(
-                    QueryReader(connection, RecordingStatements.estimate, values, isStreamed: false)
-                )
+                var counted = messages
+                try counter.count(&counted, counted.indices)
+                let estimates = try estimates(connection, counted)
                 let isDone = estimates.allSatisfy { $0.credits != nil || $0.refusal != nil }
                 if isOutdated || isDone { return estimates }
             }
@@ -95,13 +95,17 @@ extension UsageStore {
         }
     }
 
-    private func estimates(_ reader: QueryReader) throws -> [Estimate] {
+    private func estimates(
+        _ connection: Connection, _ messages: [UsageRecord]
+    ) throws -> [Estimate] {
+        let statement = RecordingStatements.estimate
+        let reader = try QueryReader(
+            connection, statement.text, messages.parameters, isStreamed: false)
         var estimates: [Estimate] = []
         while try reader.next() {
-            let refusal = reader.string(2).flatMap(MessageRefusal.init(rawValue:))
-            let credits =
-                reader.isNull(1) || refusal != nil ? nil : Credits(hundredths: reader.integer(1))
-            estimates.append((credits, refusal, Receipt(reader, at: 3)))
+            let refusal = reader[statement.refusal].flatMap(MessageRefusal.init(rawValue:))
+            let credits = refusal == nil ? reader[statement.price] : nil
+            estimates.append((credits, refusal, reader[statement.receipt]))
         }
         return estimates
     }

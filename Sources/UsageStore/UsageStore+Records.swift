@@ -16,42 +16,33 @@ extension Snapshot {
         try reportingUnavailability { try PriceList(connection).rates }
     }
 
-    /// Reads all messages with their texts, their credits, and how these were calculated.
-    public func forEachMessage(_ body: (Message, Credits) throws -> Void) throws {
+    /// Reads all records as an export has them: with their texts, and how the credits were calculated.
+    public func forEachMessage(_ body: (UsageRecord) throws -> Void) throws {
         try reportingUnavailability {
             let prices = try PriceList(connection)
+            let columns = UsageRecord.Column.columns(of: .file).filter(\.isStored)
+            var list = SelectList()
+            let record = list.add(columns)
             let rows = try CopyReader(
                 connection,
                 """
                 COPY (
-                    SELECT message_id, "timestamp", report_name, message_text, credit_hundredths,
-                        token_count::bigint, token_encoding, credit_rate_id::bigint
-                    FROM usage_record
-                    ORDER BY "timestamp", message_id
+                    SELECT \(list.sql) FROM usage_record ORDER BY "timestamp", message_id
                 ) TO STDOUT (FORMAT binary)
-                """, columns: 8)
-            while try rows.next() {
-                let account = rows.account(prices)
-                let message = Message(
-                    messageID: rows.integer(0),
-                    timestamp: Timestamp(postgresMicroseconds: rows.integer(1)),
-                    reportName: rows.string(2), text: rows.string(3) ?? "", account: account)
-                try body(message, account.creditsUsed ?? Credits(hundredths: 0))
-            }
+                """, columns: columns.count)
+            while try rows.next() { try body(prices.numbered(rows[record])) }
         }
     }
 }
 
-extension CopyReader {
-    /// How the credits of a row of `forEachMessage` were calculated.
-    fileprivate func account(_ prices: PriceList) -> ExportedAccount {
-        var account = ExportedAccount(creditsUsed: Credits(hundredths: integer(4)))
-        account.tokenCount = isNull(5) ? nil : integer(5)
-        account.tokenizer = string(6)
-        account.rate = isNull(7) ? nil : prices.number(ofID: integer(7))
-        if account.tokenCount == nil, let rate = account.rate {
-            account.isEstimated = prices.rates[Int(rate) - 1].tokenizer != "characters"
+extension PriceList {
+    /// `record` with the number of its rate instead of the id.
+    fileprivate func numbered(_ record: UsageRecord) -> UsageRecord {
+        var numbered = record
+        numbered.rate = record.rate.flatMap(number)
+        if record.tokenCount == nil, let rate = numbered.rate {
+            numbered.isEstimated = rates[Int(rate) - 1].tokenizer != "characters"
         }
-        return account
+        return numbered
     }
 }

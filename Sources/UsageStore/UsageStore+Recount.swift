@@ -60,10 +60,13 @@ extension UsageStore {
     ) throws -> Int64? {
         // Concurrent runs take turns, so that neither skips what the other has locked.
         if !isDryRun { try connection.query("SELECT pg_advisory_xact_lock(7110416213)") }
+        var list = SelectList()
+        let record = list.add([.messageID, .text, .creditsUsed], of: "record")
+        let tokenizer = list.add("rate.tokenizer", as: String.self)
         let reader = try QueryReader(
             connection,
             """
-            SELECT message_id, message_text, rate.tokenizer, credit_hundredths
+            SELECT \(list.sql)
             FROM \(Self.estimates) AND message_id <= $1::bigint
                 AND ($2::bigint IS NULL OR message_id > $2::bigint)
             ORDER BY message_id LIMIT \(Self.recountBatchLimit)
@@ -78,12 +81,12 @@ extension UsageStore {
         var encodings: [String?] = []
         var before: Int64 = 0
         while try reader.next() {
-            guard let name = reader.string(2), let encoding = TokenEncoding(rawValue: name)
-            else { continue }
-            ids.append(reader.integer(0))
-            tokens.append(try tokenizers.count(reader.string(1) ?? "", by: encoding))
-            encodings.append(name)
-            before += reader.integer(3)
+            guard let encoding = TokenEncoding(rawValue: reader[tokenizer]) else { continue }
+            let estimate = reader[record]
+            ids.append(estimate.messageID)
+            tokens.append(try tokenizers.count(estimate.text ?? "", by: encoding))
+            encodings.append(encoding.rawValue)
+            before += estimate.creditsUsed?.hundredths ?? 0
         }
         guard let last = ids.last ?? nil else { return nil }
         let counted = try QueryReader(

@@ -15,14 +15,14 @@ struct CSVSource: MessageSource {
 
         var allowed: [String] {
             switch self {
-            case .messages: MessageForm.allowedInFile
+            case .messages: MessageForm.file.allowed
             case .rates: RateItem.members
             }
         }
 
         var required: [String] {
             switch self {
-            case .messages: MessageForm.requiredInFile
+            case .messages: MessageForm.file.required
             case .rates: RateItem.members
             }
         }
@@ -90,19 +90,21 @@ struct CSVSource: MessageSource {
             "", .malformed, "The row must have the \(columns.count) fields of the header.")
     }
 
-    /// A cell as JSON; an empty cell counts as absent, except for the text, which may be empty.
-    private static func value(_ cell: String, of column: String) -> JSONValue {
-        if cell.isEmpty { return column == "message_text" ? .string("") : .null }
-        switch column {
-        case "message_id" where cell.lowercased().contains("e"):
+    /// A cell as JSON; an empty cell counts as absent, except for a text that is required.
+    private static func value(_ cell: String, of name: String) -> JSONValue {
+        let column = MessageForm.file.columns.first { $0.name == name }
+        switch column?.kind {
+        case .text where cell.isEmpty && !(column?.isOptional ?? true): return .string("")
+        case _ where cell.isEmpty: return .null
+        case .integer where column == .messageID && cell.lowercased().contains("e"):
             // Spreadsheets write long numbers so, and round them.
             return .string(cell)
-        case "message_id", "credits_used", "token_count", "rate", "credits_per_100_tokens",
-            "minimum":
-            return JSONNumber(cell).map { .number($0) } ?? .string(cell)
-        case "estimated":
+        case .integer, .credits: return JSONNumber(cell).map { .number($0) } ?? .string(cell)
+        case .flag:
             // Spreadsheets write booleans in capitals.
             return Bool(cell.lowercased()).map { .bool($0) } ?? .string(cell)
+        case nil where RateItem.numbers.contains(name):
+            return JSONNumber(cell).map { .number($0) } ?? .string(cell)
         default: return .string(cell)
         }
     }

@@ -45,9 +45,9 @@ struct Export: ParsableCommand {
                 let bytes = items.encoded(rate, number: index + 1)
                 try (format == .csv ? rates : file)?.write(bytes)
             }
-            if format == .csv { try file.write(items.csvHeader(MessageForm.allowedInFile)) }
+            if format == .csv { try file.write(items.csvHeader(MessageForm.file.allowed)) }
             var count = 0
-            try snapshot.forEachMessage { message, _ in
+            try snapshot.forEachMessage { message in
                 try file.write(items.encoded(message))
                 count += 1
                 progress.show(count)
@@ -108,15 +108,10 @@ private struct ItemWriter {
         }
     }
 
-    mutating func encoded(_ message: Message) -> [UInt8] {
+    mutating func encoded(_ message: UsageRecord) -> [UInt8] {
         guard format == .csv else { return element { $0.members(of: message) } }
-        let account = message.account
         var csv = CSVWriter()
-        csv.row([
-            String(message.messageID), message.timestamp.description, message.reportName,
-            message.text, account.creditsUsed?.description, account.tokenCount.map(String.init),
-            account.tokenizer, account.isEstimated ? "true" : nil, account.rate.map(String.init),
-        ])
+        csv.row(MessageForm.file.columns.map(message.value))
         return csv.bytes
     }
 

@@ -11,10 +11,10 @@ struct Sum: Equatable {
     /// Records that brought their own credits.
     var unpriced = 0
 
-    mutating func add(_ credits: Credits, hasReport: Bool) {
+    mutating func add(_ record: UsageRecord) {
         messages += 1
-        if hasReport { reports += 1 }
-        hundredths += Int128(credits.hundredths)
+        if record.reportName != nil { reports += 1 }
+        hundredths += Int128(record.creditsUsed?.hundredths ?? 0)
     }
 
     mutating func add(_ sum: UsageSum, reports count: Int64? = nil) {

@@ -90,7 +90,7 @@ struct Import: ParsableCommand {
         guard case .message(let content) = item.content else {
             return [MessageFault("", .malformed, "Rates must come before the first message.")]
         }
-        guard let message = content.recordedMessage else { return content.faults }
+        guard let message = content.message else { return content.faults }
         return try messages.stage(message, line: item.line).map { [$0] }
     }
 

@@ -23,15 +23,18 @@ final class Rejections {
     }
 
     /// Adds a message that the database refused.
-    func add(line: Int, _ message: Message, _ rejection: MessageImport.Rejection) throws {
+    func add(line: Int, _ message: UsageRecord, _ rejection: MessageImport.Rejection) throws {
         let reason: String
         switch rejection {
         case .refused(let refusal): reason = refusal.reason
         case .otherRate: reason = "its rate is not the one in force at its timestamp"
-        case .conflict: reason = "message_id \(message.messageID) is recorded with other content"
+        case .conflict:
+            reason =
+                "message_id \(message.value(in: .messageID) ?? "") is recorded with other content"
         case .otherCredits(let price):
             reason =
-                "credits_used is \(message.account.creditsUsed?.description ?? ""), the price list says \(price)"
+                "credits_used is \(message.value(in: .creditsUsed) ?? ""), "
+                + "the price list says \(price)"
         }
         try add(line: line, reason: reason) {
             $0.name("message")
@@ -68,18 +71,9 @@ final class Rejections {
 
 extension JSONWriter {
     /// Writes the members of a message in the order of the exports.
-    mutating func members(of message: Message) {
-        member("message_id", literal: String(message.messageID))
-        member("timestamp", message.timestamp.description)
-        if let name = message.reportName { member("report_name", name) }
-        member("message_text", message.text)
-        let account = message.account
-        if let credits = account.creditsUsed {
-            member("credits_used", literal: credits.description)
+    mutating func members(of message: UsageRecord) {
+        for column in MessageForm.file.columns {
+            member(column.name, message.value(in: column), isQuoted: column.kind.isQuoted)
         }
-        if let tokens = account.tokenCount { member("token_count", literal: String(tokens)) }
-        if let tokenizer = account.tokenizer { member("tokenizer", tokenizer) }
-        if account.isEstimated { member("estimated", literal: "true") }
-        if let rate = account.rate { member("rate", literal: String(rate)) }
     }
 }

@@ -58,12 +58,12 @@ struct Verify: ParsableCommand {
         _ snapshot: Snapshot, _ progress: Progress, _ findings: inout Findings
     ) throws -> Sum {
         var sum = Sum()
-        try snapshot.forEachPrice(try Tokenizers(of: .administrators())) { record in
-            sum.add(record.credits, hasReport: record.hasReport)
+        try snapshot.forEachPrice(try Tokenizers(of: .administrators())) { priced in
+            sum.add(priced.record)
             progress.show(sum.messages)
-            for difference in record.differences { findings.add(difference) }
-            if record.rateID.recorded == nil { sum.unpriced += 1 }
-            if record.isEstimate { sum.estimates += 1 }
+            for difference in priced.differences { findings.add(difference) }
+            if priced.record.rate == nil { sum.unpriced += 1 }
+            if priced.isEstimate { sum.estimates += 1 }
         }
         return sum
     }
@@ -76,7 +76,7 @@ struct Verify: ParsableCommand {
         var sum = Sum()
         let records = try snapshot.records(UsageFilter(), sort: .standard)
         while try records.next() {
-            sum.add(records.credits, hasReport: records.withReportName { $0 != nil })
+            sum.add(records.record)
             progress.show(count + sum.messages)
         }
         findings.compare("the rows of GET /usage", sum, with: rows)
@@ -88,8 +88,8 @@ struct Verify: ParsableCommand {
         _ findings: inout Findings
     ) throws {
         var sum = Sum()
-        try snapshot.forEachMessage { message, credits in
-            sum.add(credits, hasReport: message.reportName != nil)
+        try snapshot.forEachMessage { record in
+            sum.add(record)
             progress.show(2 * count + sum.messages)
         }
         findings.compare("the export", sum, with: rows)
@@ -136,28 +136,29 @@ struct Verify: ParsableCommand {
 extension RecordedPrice {
     /// What is wrong with the record, in sentences.
     fileprivate var differences: [String] {
+        let message = "message \(record.value(in: .messageID) ?? "")"
         var differences: [String] = []
         if characters.recorded != characters.counted {
             differences.append(
-                "message \(messageID): \(characters.recorded) characters are recorded, its text has "
+                "\(message): \(characters.recorded) characters are recorded, its text has "
                     + "\(characters.counted)")
         }
-        if tokens.recorded != tokens.counted {
+        if record.tokenCount != countedTokens {
             differences.append(
-                "message \(messageID): \(tokens.recorded ?? 0) tokens are recorded, its text has "
-                    + "\(tokens.counted ?? 0)")
+                "\(message): \(record.tokenCount ?? 0) tokens are recorded, its text has "
+                    + "\(countedTokens ?? 0)")
         }
         // Whoever brings credits along, as the service before this one did, vouches for them.
-        guard let recorded = rateID.recorded else { return differences }
-        if recorded != rateID.inForce {
-            let inForce = rateID.inForce.map { "entry \($0)" } ?? "none"
-            differences.append(
-                "message \(messageID): priced by entry \(recorded), in force was \(inForce)")
+        guard let recorded = record.rate else { return differences }
+        if recorded != rateInForce {
+            let inForce = rateInForce.map { "entry \($0)" } ?? "none"
+            differences.append("\(message): priced by entry \(recorded), in force was \(inForce)")
         }
-        if credits != price {
+        if record.creditsUsed != price {
             let expected = price.map { "\($0)" } ?? "no price"
             differences.append(
-                "message \(messageID): \(credits) credits are recorded, \(expected) is right")
+                "\(message): \(record.value(in: .creditsUsed) ?? "") credits are recorded, "
+                    + "\(expected) is right")
         }
         return differences
     }

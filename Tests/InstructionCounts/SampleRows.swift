@@ -32,6 +32,8 @@ final class SampleRows: RowReader {
 
     func isNull(_ column: Int) -> Bool { row.isNull(column) }
 
+    func byteCount(_ column: Int) -> Int { row.byteCount(column) }
+
     func withText<Answer>(
         _ column: Int, _ body: (Span<UInt8>?) throws -> Answer
     ) rethrows -> Answer {

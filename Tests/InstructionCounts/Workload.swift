@@ -79,7 +79,7 @@ struct Workload {
         return Workload(messageCount) {
             let messages = try MessageBody(request).items.compactMap(\.message)
             precondition(messages.count == messageCount, "messages are invalid")
-            return messages.parameters().reduce(0) { sum, parameter in
+            return messages.parameters.reduce(0) { sum, parameter in
                 guard case .binary(let bytes) = parameter else { return sum }
                 return sum + bytes.count
             }

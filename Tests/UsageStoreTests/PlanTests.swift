@@ -59,7 +59,7 @@ import Usage
 
     @Test func `of a report name is the index of names`() throws {
         var filter = UsageFilter()
-        filter.reportNames = ["Report 3"]
+        filter.texts = [(.reportName, ["Report 3"])]
         let plan = try plan(filter, limit: nil)
         #expect(plan.contains("usage_record_report_name_idx"))
         #expect(plan.contains("Index Cond: (report_name = 'Report 3'::text)"))

@@ -32,8 +32,11 @@ extension UsageStore {
         let rows = try database.store().allRecords()
         var read: [String] = []
         while try rows.next() {
-            let name = rows.withReportName { $0 == nil ? "-" : "name" }
-            read.append("\(rows.messageID) \(rows.timestamp) \(name) \(rows.credits)")
+            let record = rows.record
+            let name = record.reportName == nil ? "-" : "name"
+            let columns: [UsageRecord.Column] = [.messageID, .timestamp, .creditsUsed]
+            let values = columns.map { record.value(in: $0) ?? "" }
+            read.append("\(values[0]) \(values[1]) \(name) \(values[2])")
         }
         #expect(
             read == [
@@ -113,8 +116,9 @@ extension UsageStore {
 
     /// The outcome for a message of that time, as text.
     private func outcome(of time: String, _ store: UsageStore) -> String {
-        let message = NewMessage(
-            messageID: nil, timestamp: Timestamp(time), reportName: nil, text: "hello world")
+        var message = UsageRecord()
+        message.timestamp = Timestamp(time)
+        message.text = "hello world"
         do {
             if case .created = try store.record([message])[0] { return "created" }
             return "refused"

@@ -12,6 +12,12 @@ struct OutputCursor {
         position += text.utf8CodeUnitCount
     }
 
+    /// Writes all 64 bytes, of which those beyond the text are overwritten by what follows.
+    mutating func put(_ text: ShortText) {
+        UnsafeMutableRawPointer(position).storeBytes(of: text.bytes, as: SIMD64<UInt8>.self)
+        position += text.count
+    }
+
     mutating func put(_ bytes: [UInt8]) {
         bytes.withUnsafeBufferPointer { put($0[...]) }
     }

@@ -7,14 +7,12 @@ package import UsageStore
 /// Every byte is part of the contract: the order of the keys, the absence of blanks, line ends.
 package struct RecordEncoder {
     private let format: RecordFormat
+    private let plan: RecordPlan
     private let writer: BodyWriter
     private var day = DayPrefix()
 
     /// How many records were appended.
     private(set) var count = 0
-
-    /// The longest record without its report name: names, digits, punctuation.
-    private static let fixedLength = 160
 
     /// The most bytes that an encoding makes of one: `\u001f`.
     private static let escapeLength = 6
@@ -22,6 +20,7 @@ package struct RecordEncoder {
     /// Makes an encoder that hands what it writes to `writer`.
     package init(_ format: RecordFormat, writer: BodyWriter) {
         self.format = format
+        plan = format.plan
         self.writer = writer
     }
 
@@ -38,57 +37,52 @@ package struct RecordEncoder {
 
     /// Appends the record that `rows` read last.
     private mutating func append(_ rows: UsageRows) throws {
-        try rows.withReportName { name in
-            try writer.makeRoom(Self.fixedLength + Self.escapeLength * (name?.count ?? 0))
-            writer.buffer.withUnsafeMutableBufferPointer { buffer in
-                guard let base = buffer.baseAddress else { return }
-                var output = OutputCursor(base + writer.count)
-                switch format {
-                case .json:
-                    if count > 0 { output.put(",") }
-                    putJSON(rows, name, &output)
-                case .ndjson:
-                    putJSON(rows, name, &output)
-                    output.put("\n")
-                case .csv: putCSV(rows, name, &output)
-                }
-                writer.count = output.position - base
-                assert(writer.count <= buffer.count, "fixedLength is too short for a record")
-            }
+        var length = plan.fixedLength
+        for column in plan.texts { length += Self.escapeLength * rows.byteCount(column) }
+        try writer.makeRoom(length)
+        writer.buffer.withUnsafeMutableBufferPointer { buffer in
+            guard let base = buffer.baseAddress else { return }
+            var output = OutputCursor(base + writer.count)
+            if format == .json, count > 0 { output.put(",") }
+            plan.withSteps { for step in $0 { put(step, rows, &output) } }
+            output.put(plan.ending)
+            writer.count = output.position - base
+            assert(writer.count <= buffer.count, "fixedLength is too short for a record")
         }
         count += 1
     }
 
-    private mutating func putJSON(
-        _ rows: UsageRows, _ name: Span<UInt8>?, _ output: inout OutputCursor
+    @inline(__always)
+    private mutating func put(
+        _ step: RecordPlan.Step, _ rows: UsageRows, _ output: inout OutputCursor
     ) {
-        output.put(#"{"message_id":"#)
-        output.put(integer: rows.messageID)
-        output.put(#","timestamp":""#)
-        output.put(rows.timestamp, &day)
-        output.put("\"")
-        if let name {
-            output.put(#","report_name":""#)
-            name.withUnsafeBufferPointer { output.put(jsonText: $0) }
-            output.put("\"")
+        if step.isNullable, rows.isNull(step.column) { return output.put(step.absence) }
+        switch step.kind {
+        case .integer:
+            output.put(step.prefix)
+            let number = rows.integer(step.column)
+            if format == .csv, number < 0 { output.putFormulaGuard(UInt8(ascii: "-")) }
+            output.put(integer: number)
+        case .credits:
+            output.put(step.prefix)
+            output.put(Credits(hundredths: rows.integer(step.column)))
+        case .timestamp:
+            output.put(step.prefix)
+            output.put(rows.timestamp(step.column), &day)
+            if format != .csv { output.put("\"") }
+        case .text:
+            rows.withText(step.column) { text in
+                guard let text else { return output.put(step.absence) }
+                output.put(step.prefix)
+                text.withUnsafeBufferPointer { text in
+                    if format == .csv {
+                        output.put(csvText: text)
+                    } else {
+                        output.put(jsonText: text)
+                        output.put("\"")
+                    }
+                }
+            }
         }
-        output.put(#","credits_used":"#)
-        output.put(rows.credits)
-        output.put("}")
-    }
-
-    private mutating func putCSV(
-        _ rows: UsageRows, _ name: Span<UInt8>?, _ output: inout OutputCursor
-    ) {
-        let id = rows.messageID
-        if id < 0 { output.putFormulaGuard(UInt8(ascii: "-")) }
-        output.put(integer: id)
-        output.put(",")
-        output.put(rows.timestamp, &day)
-        output.put(",")
-        name?.withUnsafeBufferPointer { output.put(csvText: $0) }
-        output.put(",")
-        output.put(rows.credits)
-        output.put("\r\n")
     }
 }

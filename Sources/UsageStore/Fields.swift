@@ -1,0 +1,138 @@
+import Postgres
+import Usage
+
+/// The columns of a SELECT list, each with the type of its values; whoever adds a column gets what
+/// reads it, so that a statement and its reader cannot differ.
+struct SelectList {
+    /// The columns in SQL.
+    private(set) var columns: [String] = []
+
+    /// The list as it stands in a statement.
+    var sql: String { columns.joined(separator: ", ") }
+
+    /// Adds an expression, cast to the type of `Value`.
+    mutating func add<Value: FieldValue>(
+        _ expression: String, as type: Value.Type = Value.self
+    ) -> Field<Value> {
+        columns.append(Value.sql(expression))
+        return Field(index: columns.count - 1)
+    }
+
+    /// Adds columns of usage records, those of `table` in a join.
+    mutating func add(_ columns: [UsageRecord.Column], of table: String? = nil) -> RecordFields {
+        let prefix = table.map { $0 + "." } ?? ""
+        self.columns += columns.map { $0.kind.sql(prefix + $0.sql) }
+        return RecordFields(first: self.columns.count - columns.count, columns: columns)
+    }
+}
+
+/// A column of a statement, whose values are of one type.
+struct Field<Value: FieldValue> {
+    fileprivate let index: Int
+}
+
+/// Columns of usage records in a statement.
+struct RecordFields {
+    fileprivate let first: Int
+    fileprivate let columns: [UsageRecord.Column]
+}
+
+/// A type that columns can have.
+protocol FieldValue {
+    /// `expression` in the type that is sent.
+    static func sql(_ expression: String) -> String
+
+    /// Reads the value in `column`, which is not NULL unless the type is optional.
+    static func read(_ row: some RowReader, _ column: Int) -> Self
+}
+
+extension Int64: FieldValue {
+    static func sql(_ expression: String) -> String { "(\(expression))::bigint" }
+    static func read(_ row: some RowReader, _ column: Int) -> Int64 { row.integer(column) }
+}
+
+extension Bool: FieldValue {
+    static func sql(_ expression: String) -> String { "(\(expression))::integer::bigint" }
+    static func read(_ row: some RowReader, _ column: Int) -> Bool { row.integer(column) == 1 }
+}
+
+extension Credits: FieldValue {
+    static func sql(_ expression: String) -> String { Int64.sql(expression) }
+    static func read(_ row: some RowReader, _ column: Int) -> Credits {
+        Credits(hundredths: row.integer(column))
+    }
+}
+
+extension Timestamp: FieldValue {
+    static func sql(_ expression: String) -> String { expression }
+    static func read(_ row: some RowReader, _ column: Int) -> Timestamp {
+        Timestamp(postgresMicroseconds: row.integer(column))
+    }
+}
+
+extension String: FieldValue {
+    static func sql(_ expression: String) -> String { "(\(expression))::text" }
+    static func read(_ row: some RowReader, _ column: Int) -> String { row.string(column) ?? "" }
+}
+
+extension Optional: FieldValue where Wrapped: FieldValue {
+    static func sql(_ expression: String) -> String { Wrapped.sql(expression) }
+    static func read(_ row: some RowReader, _ column: Int) -> Wrapped? {
+        row.isNull(column) ? nil : Wrapped.read(row, column)
+    }
+}
+
+extension RowReader {
+    /// The value of `field` in the row that was read last.
+    subscript<Value>(_ field: Field<Value>) -> Value { Value.read(self, field.index) }
+
+    /// The record in the row that was read last, as far as it has columns.
+    subscript(_ fields: RecordFields) -> UsageRecord {
+        var record = UsageRecord()
+        read(fields, into: &record)
+        return record
+    }
+
+    /// Sets those values of `record` that the row has.
+    func read(_ fields: RecordFields, into record: inout UsageRecord) {
+        for (offset, column) in fields.columns.enumerated() {
+            let index = fields.first + offset
+            switch column.kind {
+            case .integer(let place): place.set(&record, .read(self, index))
+            case .timestamp(let place): place.set(&record, .read(self, index))
+            case .text(let place, _): place.set(&record, .read(self, index))
+            case .credits(let place): place.set(&record, .read(self, index))
+            case .flag(let place): place.set(&record, Bool?.read(self, index) ?? false)
+            }
+        }
+    }
+}
+
+extension UsageRecord.Kind {
+    /// The type of the column in SQL.
+    var sqlType: String {
+        switch self {
+        case .integer, .credits, .flag: "bigint"
+        case .timestamp: "timestamptz"
+        case .text: "text"
+        }
+    }
+
+    /// `expression` in the type that is sent; other integers than `bigint` must be cast.
+    fileprivate func sql(_ expression: String) -> String {
+        if case .integer = self { Int64.sql(expression) } else { expression }
+    }
+}
+
+extension Timestamp {
+    /// PostgreSQL counts from 2000-01-01.
+    private static let postgresEpochMicroseconds: Int64 = 946_684_800_000_000
+
+    /// Makes the instant that many microseconds after 2000.
+    init(postgresMicroseconds: Int64) {
+        self.init(microseconds: postgresMicroseconds + Self.postgresEpochMicroseconds)
+    }
+
+    /// Microseconds since 2000.
+    var postgresMicroseconds: Int64 { microseconds - Self.postgresEpochMicroseconds }
+}
