@@ -99,7 +99,9 @@ let package = Package(
         tests("UsageTests", ["Usage"]),
         tests("ConfigurationTests", ["Configuration", "TestSupport"]),
         tests("UsageStoreTests", ["UsageStore", "Usage", "Postgres", "TestSupport"]),
-        tests("UsageAPITests", ["UsageAPI", "HTTP", "UsageStore", "Postgres", "TestSupport"]),
+        tests(
+            "UsageAPITests",
+            ["UsageAPI", "HTTP", "Usage", "UsageStore", "Postgres", "TestSupport"]),
         tests("OrbitalCTLTests", ["Postgres", "TestSupport"]),
         tests("EndToEndTests", ["FastCGI", "Postgres", "TestSupport", "Usage", "UsageStore"]),
         // These measure, so they run alone on the machine.

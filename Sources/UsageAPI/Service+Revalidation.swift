@@ -1,11 +1,12 @@
 import HTTP
 import Metrics
+import Usage
 import UsageStore
 
 extension Service {
-    /// Raise it with every change of an answer's bytes: the revision stays through an upgrade, and
-    /// clients would be told that their old answer is still right.
-    private static let encodingVersion = 1
+    /// Raise the number with every change of a response's bytes that the table of columns does not
+    /// show: the revision stays through an upgrade, and clients would get a wrong 304.
+    private static let encodingVersion = "1" + String(UsageRecord.Column.digest, radix: 36)
 
     /// Answers a query in the cheapest way that is still true.
     ///

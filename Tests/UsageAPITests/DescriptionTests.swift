@@ -2,6 +2,7 @@ import Foundation
 import HTTP
 import TestSupport
 import Testing
+import Usage
 import UsageAPI
 
 /// `openapi.json` against the route table: neither has more than the other.
@@ -56,5 +57,111 @@ import UsageAPI
     @Test func `has every code that a fault can have, and no other`() throws {
         let described = try description().components.schemas.Code.enum
         #expect(described.sorted() == Problem.Code.allCases.map(\.rawValue).sorted())
+    }
+}
+
+/// `openapi.json` against the table of record columns.
+@Suite struct `The description of a record` {
+    private let text: String
+    private let schemas: [String: Any]
+    private let parameters: [[String: Any]]
+
+    init() throws {
+        let file = URL(fileURLWithPath: Repository.path("nginx/html/openapi.json"))
+        let data = try Data(contentsOf: file)
+        text = String(decoding: data, as: UTF8.self)
+        let root = try #require(JSONSerialization.jsonObject(with: data) as? [String: Any])
+        let components = try #require(root["components"] as? [String: Any])
+        schemas = try #require(components["schemas"] as? [String: Any])
+        let common = try #require(components["parameters"] as? [String: Any])
+        let paths = try #require(root["paths"] as? [String: [String: Any]])
+        let get = try #require(paths["/usage"]?["get"] as? [String: Any])
+        parameters = try #require(get["parameters"] as? [[String: Any]]).compactMap { parameter in
+            guard let reference = parameter["$ref"] as? String else { return parameter }
+            return common[String(reference.split(separator: "/").last ?? "")] as? [String: Any]
+        }
+    }
+
+    private func schema(_ name: String) throws -> [String: Any] {
+        try #require(schemas[name] as? [String: Any], "\(name)")
+    }
+
+    /// The properties of a schema in the order of the file, which dictionaries do not keep.
+    private func properties(_ name: String) throws -> [(name: String, schema: [String: Any])] {
+        let start = try #require(text.range(of: "\n      \"\(name)\": {\n"))
+        let end = try #require(text[start.upperBound...].range(of: "\n      }"))
+        let properties = try #require(
+            try schema(name)["properties"] as? [String: [String: Any]])
+        let names = text[start.upperBound..<end.lowerBound]
+            .matches(of: /\n {10}"([a-z_]+)": \{/).map { String($0.1) }
+        #expect(Set(names) == Set(properties.keys))
+        return try names.map { ($0, try resolved(try #require(properties[$0]))) }
+    }
+
+    /// What a reference stands for, or of alternatives the one that is not null.
+    private func resolved(_ schema: [String: Any]) throws -> [String: Any] {
+        if let reference = schema["$ref"] as? String {
+            return try self.schema(String(reference.split(separator: "/").last ?? ""))
+        }
+        let alternatives = schema["anyOf"] as? [[String: Any]] ?? []
+        return try alternatives.first { $0["$ref"] != nil }.map(resolved) ?? schema
+    }
+
+    private func kind(_ schema: [String: Any]) -> String {
+        switch (schema["type"] as? String, schema["format"] as? String) {
+        case ("integer", "int64"): "integer"
+        case ("number", nil): "credits"
+        case ("string", "date-time"): "timestamp"
+        case ("string", nil): "text"
+        case let other: "\(other)"
+        }
+    }
+
+    @Test(arguments: [
+        ("UsageRecord", UsageRecord.Forms.response, []),
+        ("Duplicate", .response, ["status"]),
+        ("ReceiptedRecord", .response, ["receipt"]),
+        ("Message", .request, []),
+    ])
+    func `has the columns of the table, in their order`(
+        name: String, form: UsageRecord.Forms, more: [String]
+    ) throws {
+        let columns = UsageRecord.Column.columns(of: form)
+        let properties = try properties(name)
+        #expect(properties.map(\.name) == columns.map(\.name) + more)
+        let required = try schema(name)["required"] as? [String]
+        #expect(
+            required == UsageRecord.Column.columns(requiredIn: form).map(\.name) + more)
+        for (column, property) in zip(columns, properties) {
+            #expect(kind(property.schema) == column.kind.name, "\(column.name)")
+            guard case .text(_, .characters(let limit)) = column.kind else { continue }
+            #expect(property.schema["maxLength"] as? Int == limit, "\(column.name)")
+        }
+    }
+
+    @Test func `sorts by the columns that are sortable`() throws {
+        let sort = try schema("Sort")
+        let items = try #require(sort["items"] as? [String: Any])
+        let names = SortOrder.columns.map(\.name)
+        #expect(
+            Set(try #require(items["enum"] as? [String]))
+                == Set(names.flatMap { [$0, "\($0):asc", "\($0):desc"] }))
+        #expect(sort["maxItems"] as? Int == names.count)
+    }
+
+    @Test func `filters by the columns that are filterable`() {
+        let repeated = parameters.filter { parameter in
+            (parameter["schema"] as? [String: Any])?["type"] as? String == "array"
+                && parameter["explode"] as? Bool == true
+        }
+        #expect(
+            repeated.map { $0["name"] as? String }
+                == UsageRecord.Column.all.filter(\.isFilterable).map(\.name))
+    }
+
+    @Test func `shows the header of CSV`() throws {
+        let header = UsageRecord.Column.columns(of: .response).map(\.name).joined(separator: ",")
+        #expect(
+            try schema("UsageTable")["pattern"] as? String == #"^\uFEFF?\#(header)\r\n"#)
     }
 }
