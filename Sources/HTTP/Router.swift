@@ -1,14 +1,15 @@
 /// What answers one method on a path.
-public struct Action<Service>: Sendable {
+public struct Action<Principal, Service>: Sendable {
     /// What a client must be allowed to do; nil where everybody may.
     public let scope: String?
 
     /// Answers; throws a `Problem`, or any other error for a 500.
-    public let answer: @Sendable (Request, Service) throws -> Response
+    public let answer: @Sendable (Request, Principal, Service) throws -> Response
 
     /// Makes an action.
     public init(
-        _ scope: String?, _ answer: @escaping @Sendable (Request, Service) throws -> Response
+        _ scope: String?,
+        _ answer: @escaping @Sendable (Request, Principal, Service) throws -> Response
     ) {
         self.scope = scope
         self.answer = answer
@@ -16,7 +17,7 @@ public struct Action<Service>: Sendable {
 }
 
 /// One line of the route table: a path and what answers on it.
-public struct Route<Service>: Sendable {
+public struct Route<Principal, Service>: Sendable {
     /// The path; a last part in braces, as in `/usage/{message_id}`, stands for any one part.
     public let path: String
 
@@ -24,15 +25,15 @@ public struct Route<Service>: Sendable {
     public let isPublic: Bool
 
     /// What answers GET, and HEAD too.
-    public let get: Action<Service>?
+    public let get: Action<Principal, Service>?
 
     /// What answers POST.
-    public let post: Action<Service>?
+    public let post: Action<Principal, Service>?
 
     /// Makes a route.
     public init(
-        _ path: String, isPublic: Bool = true, get: Action<Service>? = nil,
-        post: Action<Service>? = nil
+        _ path: String, isPublic: Bool = true, get: Action<Principal, Service>? = nil,
+        post: Action<Principal, Service>? = nil
     ) {
         self.path = path
         self.isPublic = isPublic
@@ -51,8 +52,8 @@ public struct Route<Service>: Sendable {
     /// The action for `method`; nil when OPTIONS is to be answered with `options`.
     ///
     /// Throws a problem: 405.
-    public func action(for method: String) throws(Problem) -> Action<Service>? {
-        let action: Action<Service>? =
+    public func action(for method: String) throws(Problem) -> Action<Principal, Service>? {
+        let action: Action<Principal, Service>? =
             switch Method(rawValue: method) {
             case .options: nil
             case .get, .head: get
@@ -71,15 +72,15 @@ public struct Route<Service>: Sendable {
 }
 
 /// Finds the route of a request.
-public struct Router<Service> {
+public struct Router<Principal, Service> {
     /// A route, and its place in the table.
-    public typealias Match = (number: Int, route: Route<Service>)
+    public typealias Match = (number: Int, route: Route<Principal, Service>)
 
     private let exact: [String: Match]
     private let open: [(prefix: String, match: Match)]
 
     /// Makes a router of the table; no path may stand in it twice.
-    public init(_ table: [Route<Service>]) {
+    public init(_ table: [Route<Principal, Service>]) {
         let matches = table.enumerated().map { Match($0.offset, $0.element) }
         exact = Dictionary(uniqueKeysWithValues: matches.map { ($0.route.path, $0) })
         open = matches.filter { $0.route.path.hasSuffix("}") }.map { match in

@@ -18,6 +18,16 @@ public struct UsageFilter: Sendable {
     /// The most credits.
     public var maximumCredits: Credits?
 
+    /// Filters that must let a record through, too.
+    public private(set) var others: [UsageFilter] = []
+
     /// Makes a filter that lets everything through.
     public init() {}
+
+    /// What both this filter and `other` let through.
+    public func and(_ other: UsageFilter) -> UsageFilter {
+        var both = self
+        both.others.append(other)
+        return both
+    }
 }

@@ -1,19 +1,50 @@
 import APIKeys
 public import HTTP
-import Usage
+public import Usage
 import UsageStore
+
+/// Who makes a request, what it may do, and which records it may see.
+public struct Principal: Sendable {
+    /// Who makes a request.
+    public enum Identity: Equatable, Sendable {
+        /// An API key, by its public part and its name.
+        case key(id: String, name: String)
+        /// A user whom the web server has authenticated.
+        case user(String)
+        /// A client without a key that is needed.
+        case anybody
+    }
+
+    /// Who it is.
+    public let identity: Identity
+
+    /// What it may do: `usage:read`, `usage:write`.
+    public let scopes: [String]
+
+    /// The records that it may see: those that this filter lets through.
+    public let bounds: UsageFilter
+
+    /// Makes a principal, which sees all records unless it is bound.
+    public init(_ identity: Identity, scopes: [String], bounds: UsageFilter = UsageFilter()) {
+        self.identity = identity
+        self.scopes = scopes
+        self.bounds = bounds
+    }
+}
 
 extension Service {
     private static let readScope = "usage:read"
 
-    /// Throws a 401 or a 403 unless the client may do what `scope` says; nil allows everybody.
+    /// Who makes the request; throws a 401 or a 403 unless it may do what `scope` says.
     ///
-    /// Who may read is a matter of configuration; whoever writes needs a key, always.
-    public func authorise(_ request: Request, _ scope: String?) throws {
-        guard let scope else { return }
-        let isReading = scope == Self.readScope
-        if isReading && !isKeyed { return }
-        if isReading && request.remoteUser != nil { return }
+    /// Nil allows everybody. Whether reading needs a key is a setting; writing always does. A key that was revoked before
+    /// the request arrived is refused.
+    public func authorise(_ request: Request, _ scope: String?) throws -> Principal {
+        guard let scope else { return Principal(.anybody, scopes: []) }
+        if scope == Self.readScope {
+            if !isKeyed { return Principal(.anybody, scopes: [scope]) }
+            if let user = request.remoteUser { return Principal(.user(user), scopes: [scope]) }
+        }
         guard let authorization = request.authorization else {
             throw unauthorised("An API key is needed.", challenge: #"Bearer realm="orbital-usage""#)
         }
@@ -32,6 +63,7 @@ extension Service {
                     )
                 ])
         }
+        return Principal(.key(id: key.keyID, name: key.name), scopes: key.scopes)
     }
 
     /// The key in the field `Authorization`, if it is known, neither expired nor revoked.
@@ -53,19 +85,17 @@ extension Service {
     }
 }
 
-/// The keys that one worker has read, valid while no key changes.
-///
-/// So a request with a key costs no query of its own. Expiry is checked by the clock each time.
+/// The keys that one worker has read, valid while no key changes; expiry is for the caller.
 final class KeyCache {
     private var revision = Int64.min
     private var keys: [String: StoredKey] = [:]
 
-    /// It is cleared when it has more.
+    /// It is cleared when it would have more.
     private static let countLimit = 64
 
     /// The key with this public part, cached at `revision` or found by `find`; nil if there is none.
     ///
-    /// `revision` must have been read before `find` reads: a key may be newer than it, never older.
+    /// `revision` must be read before `find` reads: a key may be newer than it, never older.
     func key(
         _ keyID: String, at revision: Int64, _ find: () throws -> StoredKey?
     ) rethrows -> StoredKey? {

@@ -4,7 +4,7 @@ import Usage
 import UsageStore
 
 /// `POST /usage/estimate`: what messages would cost, and why, without recording them.
-func estimate(_ request: Request, _ service: Service) throws -> Response {
+func estimate(_ request: Request, _ principal: Principal, _ service: Service) throws -> Response {
     try request.refuseParameters()
     let body = try MessageBody(request)
     // As `authorise` does, which here may have had nothing to look up.

@@ -5,18 +5,18 @@ import UsageStore
 // Monitors add parameters of their own to defeat caches: the query is ignored.
 
 /// `GET /health`: whether the service can answer, for monitoring.
-func health(_ request: Request, _ service: Service) throws -> Response {
+func health(_ request: Request, _ principal: Principal, _ service: Service) throws -> Response {
     healthResponse(service.store.healthChecks())
 }
 
 /// `GET /health/live`: whether the process responds; makes no query.
-func live(_ request: Request, _ service: Service) throws -> Response {
+func live(_ request: Request, _ principal: Principal, _ service: Service) throws -> Response {
     healthResponse([])
 }
 
 /// `GET /health/ready`: like `/health`, and also unhealthy once the process is about to stop, or
 /// while a tokenizer that the price list needs cannot be loaded.
-func ready(_ request: Request, _ service: Service) throws -> Response {
+func ready(_ request: Request, _ principal: Principal, _ service: Service) throws -> Response {
     let fault = service.isDraining ? "The service is stopping." : nil
     let process = HealthCheck(name: "process", fault: fault, cause: nil)
     return healthResponse([process] + service.store.readinessChecks())

@@ -1,10 +1,16 @@
+import UsageStore
+
 /// A query in the one form that all its spellings share: what answers are kept and named by.
 struct NormalisedQuery {
     /// The parts, each ended by a NUL, which no value can hold.
     private(set) var text: String
 
-    /// Starts with the path.
-    init(_ path: String) { text = path + "\0" }
+    /// Starts with the path, and with what `principal` may see if that is not everything.
+    init(_ path: String, _ principal: Principal) {
+        text = path + "\0"
+        let bounds = principal.bounds.fingerprint
+        if !bounds.isEmpty { add("bounds", bounds) }
+    }
 
     /// Adds a parameter; one that is absent adds nothing.
     mutating func add(_ name: String, _ value: (some CustomStringConvertible)?) {

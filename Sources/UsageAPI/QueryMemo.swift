@@ -1,4 +1,5 @@
 import HTTP
+import UsageStore
 
 /// The queries that one worker has read lately, so that a question asked again is not read again.
 final class QueryMemo<Query> {
@@ -11,9 +12,12 @@ final class QueryMemo<Query> {
 
     /// The query of `request`, remembered or read by `read`.
     ///
-    /// A query depends on nothing but its text and the field `Accept`.
-    func query(of request: Request, _ read: () throws -> Query) rethrows -> Query {
-        let text = Array(request.query.utf8) + [0] + Array((request.accept ?? "").utf8)
+    /// A query depends on nothing but its text, the field `Accept`, and what `principal` may see.
+    func query(
+        of request: Request, _ principal: Principal, _ read: () throws -> Query
+    ) rethrows -> Query {
+        var text = Array(request.query.utf8) + [0] + Array((request.accept ?? "").utf8)
+        text += [0] + Array(principal.bounds.fingerprint.utf8)
         if let query = queries[text] { return query }
         let query = try read()
         guard text.count <= Self.lengthLimit else { return query }

@@ -3,13 +3,14 @@ import Usage
 import UsageStore
 
 /// `GET /usage/{message_id}`: one record, with how its credits came about.
-func receipt(_ request: Request, _ service: Service) throws -> Response {
+func receipt(_ request: Request, _ principal: Principal, _ service: Service) throws -> Response {
     try request.refuseParameters()
     let text = request.path.dropFirst("/usage/".count)
     guard let messageID = Int64(text), String(messageID) == text else {
         throw Problem(.notFound, "A message id is an integer of 64 bits.")
     }
-    return try service.revalidated(request, NormalisedQuery(request.path)) { snapshot, _ in
+    let query = NormalisedQuery(request.path, principal)
+    return try service.revalidated(request, principal, query) { snapshot, _ in
         guard let found = try snapshot.record(messageID) else {
             throw Problem(.notFound, "No message is recorded under this id.")
         }

@@ -4,7 +4,7 @@ import Usage
 import UsageStore
 
 /// `POST /usage`: records one message or many; what is acknowledged is durable.
-func record(_ request: Request, _ service: Service) throws -> Response {
+func record(_ request: Request, _ principal: Principal, _ service: Service) throws -> Response {
     try request.refuseParameters()
     let body = try MessageBody(request)
     let outcomes = try service.store.record(body.items.compactMap(\.message))

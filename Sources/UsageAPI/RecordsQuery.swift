@@ -34,9 +34,9 @@ struct RecordsQuery {
     private static let limits = 1...1000
 
     /// Reads the query; throws a 400 that names every fault, or a 406.
-    init(_ request: Request, _ store: UsageStore) throws {
+    init(_ request: Request, _ principal: Principal, _ store: UsageStore) throws {
         var parameters = Parameters(request)
-        var query = NormalisedQuery(request.path)
+        var query = NormalisedQuery(request.path, principal)
         var filter = try FilterParameters(&parameters, &query, store).filter
         Self.takeCredits(&parameters, &filter)
         query.add("min_credits", filter.minimumCredits)

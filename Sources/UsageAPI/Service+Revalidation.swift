@@ -15,7 +15,7 @@ extension Service {
     /// answer from a snapshot, whose own revision it is named and kept by. It is told whether anybody
     /// will see the body.
     func revalidated(
-        _ request: Request, _ query: NormalisedQuery,
+        _ request: Request, _ principal: Principal, _ query: NormalisedQuery,
         render: (Snapshot, _ wantsBody: Bool) throws -> Answer
     ) throws -> Response {
         let condition = EntityTagCondition(request.ifNoneMatch)
@@ -30,7 +30,7 @@ extension Service {
             return named(response(kept.answer, request), query, revision)
         }
         metrics.answersFromDatabase.add()
-        let snapshot = try store.snapshot()
+        let snapshot = try store.snapshot(within: principal.bounds)
         let wantsBody = request.method != Method.head.rawValue && !condition.isAny
         let answer = try render(snapshot, wantsBody)
         if condition.isAny {

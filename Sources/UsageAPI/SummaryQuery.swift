@@ -19,9 +19,9 @@ struct SummaryQuery {
     private static let mediaTypes = ["application/json"]
 
     /// Reads the query; throws a 400 that names every fault, or a 406.
-    init(_ request: Request, _ store: UsageStore) throws {
+    init(_ request: Request, _ principal: Principal, _ store: UsageStore) throws {
         var parameters = Parameters(request)
-        var query = NormalisedQuery(request.path)
+        var query = NormalisedQuery(request.path, principal)
         let common = try FilterParameters(&parameters, &query, store)
         filter = common.filter
         zone = common.zone

@@ -4,11 +4,11 @@ import UsageStore
 
 /// `GET /usage/summary`: sums of messages and credits by local hour, day, week or month, and by
 /// report, all from one snapshot.
-func summary(_ request: Request, _ service: Service) throws -> Response {
-    let query = try service.summaryQueries.query(of: request) {
-        try SummaryQuery(request, service.store)
+func summary(_ request: Request, _ principal: Principal, _ service: Service) throws -> Response {
+    let query = try service.summaryQueries.query(of: request, principal) {
+        try SummaryQuery(request, principal, service.store)
     }
-    return try service.revalidated(request, query.key) { snapshot, wantsBody in
+    return try service.revalidated(request, principal, query.key) { snapshot, wantsBody in
         try service.claimBulkSlot()
         try snapshot.waitForLocks()
         let period = try SummaryPeriod(query, snapshot)

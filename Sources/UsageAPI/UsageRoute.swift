@@ -6,11 +6,11 @@ import UsageStore
 /// `GET /usage`: usage records, filtered, sorted, whole or page by page, in one of three formats.
 ///
 /// The first record is read before the answer begins, so that an error can still be a status.
-func usage(_ request: Request, _ service: Service) throws -> Response {
-    let query = try service.recordsQueries.query(of: request) {
-        try RecordsQuery(request, service.store)
+func usage(_ request: Request, _ principal: Principal, _ service: Service) throws -> Response {
+    let query = try service.recordsQueries.query(of: request, principal) {
+        try RecordsQuery(request, principal, service.store)
     }
-    return try service.revalidated(request, query.key) { snapshot, wantsBody in
+    return try service.revalidated(request, principal, query.key) { snapshot, wantsBody in
         // A page is short; everything else may be long.
         if query.limit == nil || query.hasTotals {
             try service.claimBulkSlot()

@@ -1,4 +1,4 @@
-import Usage
+public import Usage
 
 /// The values of a statement, which stand in its text as `$1`, `$2` and so on, never as they are.
 struct Bindings {
@@ -43,7 +43,14 @@ extension UsageFilter {
         if let maximumCredits {
             add(.creditsUsed, "<= \(bindings.bind(maximumCredits.hundredths))")
         }
-        return conditions
+        return conditions + others.flatMap { $0.conditions(&bindings) }
+    }
+
+    /// The conditions and their values: differs between filters that let different records through,
+    /// and is empty if all pass.
+    public var fingerprint: String {
+        var bindings = Bindings()
+        return (conditions(&bindings) + bindings.values).joined(separator: "\0")
     }
 }
 

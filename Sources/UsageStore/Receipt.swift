@@ -81,10 +81,12 @@ extension QueryReader {
 }
 
 extension Snapshot {
-    /// The record of a message, with its receipt; nil when there is none.
+    /// The record of a message, with its receipt; nil if there is none that may be seen.
     public func record(_ messageID: Int64) throws -> (record: UsageRecord, receipt: Receipt)? {
         try reportingUnavailability {
             var bindings = Bindings()
+            let named = "message_id = \(bindings.bind(messageID))"
+            let conditions = [named] + bounds.conditions(&bindings)
             var list = SelectList()
             let record = list.add(UsageRows.columns)
             let receipt = ReceiptFields(&list, characters: "character_count", tokens: "token_count")
@@ -93,7 +95,7 @@ extension Snapshot {
                 """
                 SELECT \(list.sql)
                 FROM usage_record LEFT JOIN credit_rate AS rate USING (credit_rate_id)
-                WHERE message_id = \(bindings.bind(messageID))
+                \(whereClause(conditions))
                 """, bindings.values, isStreamed: false)
             return try reader.next() ? (reader[record], reader[receipt]) : nil
         }

@@ -10,10 +10,14 @@ public final class Snapshot {
 
     let connection: Connection
 
+    /// What every record that it shows must pass, whatever else is asked for.
+    let bounds: UsageFilter
+
     /// A plan that is made without looking at the values cannot know whether a range of time is a
     /// day or ten years, so each query is planned for its own.
-    init(_ connection: Connection) throws {
+    init(_ connection: Connection, _ bounds: UsageFilter) throws {
         self.connection = connection
+        self.bounds = bounds
         let result = try connection.run(
             """
             BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
@@ -44,7 +48,7 @@ public final class Snapshot {
         try reportingUnavailability {
             // One more than asked for tells whether there is a next page.
             let statement = RecordsStatement(
-                filter, sort: sort, after: cursor, limit: limit.map { $0 + 1 })
+                filter.and(bounds), sort: sort, after: cursor, limit: limit.map { $0 + 1 })
             let values = statement.bindings.values
             if let limit {
                 let reader = try QueryReader(
@@ -65,7 +69,7 @@ public final class Snapshot {
     public func totals(_ filter: UsageFilter) throws -> (messages: Int64, creditsUsed: String) {
         try reportingUnavailability {
             var bindings = Bindings()
-            let conditions = filter.conditions(&bindings)
+            let conditions = filter.and(bounds).conditions(&bindings)
             var list = SelectList()
             let messages = list.add("count(*)", as: Int64.self)
             let creditsUsed = list.add(
@@ -81,8 +85,8 @@ public final class Snapshot {
 }
 
 extension UsageStore {
-    /// Takes a snapshot; it lasts until `release`.
-    public func snapshot() throws -> Snapshot {
-        try reportingUnavailability { try Snapshot(try connected()) }
+    /// Takes a snapshot, which shows only what `bounds` lets through; it lasts until `release`.
+    public func snapshot(within bounds: UsageFilter = UsageFilter()) throws -> Snapshot {
+        try reportingUnavailability { try Snapshot(try connected(), bounds) }
     }
 }

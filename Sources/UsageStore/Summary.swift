@@ -69,7 +69,7 @@ extension Snapshot {
     /// one another.
     public func summary(_ filter: UsageFilter, buckets: [Range<Timestamp>]) throws -> Summary {
         try reportingUnavailability {
-            let statement = SummaryStatement(filter, buckets: buckets)
+            let statement = SummaryStatement(filter.and(bounds), buckets: buckets)
             let reader = try QueryReader(
                 connection, statement.text, statement.bindings.values, isStreamed: true)
             return try Summary(reader, statement.fields, bucketCount: buckets.count)
@@ -80,7 +80,7 @@ extension Snapshot {
     public func extent(_ filter: UsageFilter) throws -> ClosedRange<Timestamp>? {
         try reportingUnavailability {
             var bindings = Bindings()
-            let conditions = filter.conditions(&bindings)
+            let conditions = filter.and(bounds).conditions(&bindings)
             var list = SelectList()
             let first = list.add("min(\"timestamp\")", as: Timestamp?.self)
             let last = list.add("max(\"timestamp\")", as: Timestamp?.self)

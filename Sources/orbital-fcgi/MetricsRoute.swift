@@ -11,10 +11,10 @@ import UsageStore
 /// `server` is nil in a CGI process.
 func metricsRoute(
     _ metrics: ProcessMetrics, _ server: Server?, _ slots: BulkSlots
-) -> Route<Service> {
+) -> Route<Principal, Service> {
     Route(
         ProcessMetrics.metricsPath, isPublic: false,
-        get: Action(nil) { _, service in
+        get: Action(nil) { _, _, service in
             var exposition = metrics.exposition(isDraining: service.isDraining)
             exposition.server(server?.load, slots)
             exposition.database(service.store)

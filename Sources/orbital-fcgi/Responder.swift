@@ -11,7 +11,7 @@ struct Responder {
     private var service: Service
     private let bulkSlot: BulkSlot
     private let log: Logger
-    private let router: Router<Service>
+    private let router: Router<Principal, Service>
     private let server: Server?
     private let metrics: ProcessMetrics
     private let account = Account()
@@ -102,8 +102,8 @@ struct Responder {
         guard let action = try route.action(for: request.method) else {
             return send(route.options, to: request, over: exchange)
         }
-        try service.authorise(request, action.scope)
-        var response = try action.answer(request, service)
+        let principal = try service.authorise(request, action.scope)
+        var response = try action.answer(request, principal, service)
         if action.scope != nil, request.method != Method.post.rawValue {
             response.fields.append(("Server-Timing", serverTiming))
         }

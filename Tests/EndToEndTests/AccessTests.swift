@@ -77,7 +77,9 @@ import Testing
     /// Has `count` workers each handle a request with `key`, all at once.
     private func warm(_ site: Site, _ count: Int, _ key: String) throws {
         let lock = try site.database.lockRecords()
-        let reads = try (1...count).map { _ in try site.startCurl("/usage?limit=1", bearer(key)) }
+        let reads = try (1...count).map { _ in
+            try site.startCurl("/usage?limit=1", options: bearer(key))
+        }
         #expect(try eventually { try site.runningQueries("usage_record") == count })
         try lock.run("ROLLBACK")
         #expect(reads.map { $0.wait() } == Array(repeating: 0, count: count))

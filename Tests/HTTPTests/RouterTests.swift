@@ -2,20 +2,21 @@ import HTTP
 import Testing
 
 @Suite struct `A router` {
-    private let router = Router<Void>([
+    private let router = Router<Void, Void>([
         Route(
-            "/usage", get: Action("r") { _, _ in Response(.ok, fields: []) },
-            post: Action("w") { _, _ in Response(.ok, fields: []) }),
-        Route("/usage/summary", get: Action(nil) { _, _ in Response(.ok, fields: []) }),
-        Route("/usage/{message_id}", get: Action("one") { _, _ in Response(.ok, fields: []) }),
-        Route("/inside", isPublic: false, get: Action(nil) { _, _ in Response(.ok, fields: []) }),
+            "/usage", get: Action("r") { _, _, _ in Response(.ok, fields: []) },
+            post: Action("w") { _, _, _ in Response(.ok, fields: []) }),
+        Route("/usage/summary", get: Action(nil) { _, _, _ in Response(.ok, fields: []) }),
+        Route("/usage/{message_id}", get: Action("one") { _, _, _ in Response(.ok, fields: []) }),
+        Route(
+            "/inside", isPublic: false, get: Action(nil) { _, _, _ in Response(.ok, fields: []) }),
     ])
 
     private func request(_ method: String, _ path: String, query: String = "") -> Request {
         Request(method: method, path: path, query: query, requestID: "id")
     }
 
-    private func action(_ request: Request) throws(Problem) -> Action<Void>? {
+    private func action(_ request: Request) throws(Problem) -> Action<Void, Void>? {
         try router.match(for: request).route.action(for: request.method)
     }
 

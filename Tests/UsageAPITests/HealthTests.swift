@@ -24,17 +24,19 @@ import UsageStore
             /\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ/, with: "NOW")
     }
 
+    private let principal = Principal(.anybody, scopes: [])
+
     private let request = Request(method: "GET", path: "/health", requestID: "1")
 
     @Test func `is well with a database of the expected schema`() throws {
-        let response = try health(request, service(try Database()))
+        let response = try health(request, principal, service(try Database()))
         #expect(response.status == .ok)
         #expect(body(response) == #"{"status":"healthy","timestamp":"NOW"}"#)
         #expect(response.fields.contains { $0 == ("Cache-Control", "no-store") })
     }
 
     @Test func `names the check that fails, and tells the operator the cause`() throws {
-        let response = try health(request, service(try Database(isMigrated: false)))
+        let response = try health(request, principal, service(try Database(isMigrated: false)))
         #expect(response.status == .serviceUnavailable)
         #expect(
             body(response)
@@ -50,20 +52,20 @@ import UsageStore
         let service = service(try Database())
         let request = Request(method: "GET", path: "/health", query: "_=1&%ff&x", requestID: "1")
         for answer in [health, live, ready] {
-            #expect(try answer(request, service).status == .ok)
+            #expect(try answer(request, principal, service).status == .ok)
         }
     }
 
     @Test func `of the process alone asks no database`() throws {
         let nowhere = UsageStore(databaseURL: "host=/nowhere", applicationName: "t", waitSeconds: 1)
-        let response = try live(request, service(nowhere, draining: true))
+        let response = try live(request, principal, service(nowhere, draining: true))
         #expect(body(response) == #"{"status":"healthy","timestamp":"NOW"}"#)
     }
 
     @Test func `is not ready while the process is about to stop`() throws {
         let database = try Database()
-        #expect(try ready(request, service(database)).status == .ok)
-        let response = try ready(request, service(database, draining: true))
+        #expect(try ready(request, principal, service(database)).status == .ok)
+        let response = try ready(request, principal, service(database, draining: true))
         #expect(
             body(response)
                 == #"{"status":"unhealthy","timestamp":"NOW","checks":[{"name":"process","status":"unhealthy","message":"The service is stopping."},{"name":"database","status":"healthy"},{"name":"schema","status":"healthy"}]}"#

@@ -13,7 +13,9 @@ import UsageStore
             store: database.store(), cache: AnswerCache(byteLimit: 0), cacheSeconds: 0,
             isKeyed: false, claimBulkSlot: {})
         defer { service.store.release() }
-        let response = try usage(Request(method: "GET", path: "/usage", requestID: "1"), service)
+        let response = try usage(
+            Request(method: "GET", path: "/usage", requestID: "1"),
+            Principal(.anybody, scopes: []), service)
         guard case .stream(let produce) = response.body else { return "no stream" }
         var bytes: [UInt8] = []
         let writer = BodyWriter { piece in for index in piece.indices { bytes.append(piece[index]) }
