@@ -19,7 +19,7 @@ func receipt(_ request: Request, _ principal: Principal, _ service: Service) thr
             json.members(of: found.record)
             json.member(found.receipt)
         }
-        return Answer(contentType: "application/json", body: .bytes(json.bytes))
+        return Representation(contentType: "application/json", body: .bytes(json.bytes))
     }
 }
 

@@ -8,50 +8,48 @@ extension Service {
     /// show: the revision stays through an upgrade, and clients would get a wrong 304.
     private static let encodingVersion = "1" + String(UsageRecord.Column.digest, radix: 36)
 
-    /// Answers a query in the cheapest way that is still true.
+    /// Responds to a query in the cheapest way that is current.
     ///
-    /// The revision is asked first, which costs one tiny query. A client that has the answer of
-    /// this revision gets a 304, and one that was kept for it is sent again; else `render` makes the
-    /// answer from a snapshot, whose own revision it is named and kept by. It is told whether anybody
-    /// will see the body.
+    /// The revision is read first, by one tiny query. If the client's ETag is of this revision, it
+    /// gets a 304; otherwise, a cached response of this revision is sent. Otherwise, `render` reads
+    /// a snapshot, whose own revision the response gets. `isBodySent` is false for HEAD, for example.
     func revalidated(
         _ request: Request, _ principal: Principal, _ query: NormalisedQuery,
-        render: (Snapshot, _ wantsBody: Bool) throws -> Answer
+        render: (Snapshot, _ isBodySent: Bool) throws -> Representation<Response.Body>
     ) throws -> Response {
         let condition = EntityTagCondition(request.ifNoneMatch)
         let revision = try store.revision()
-        let kept = cache.answer(for: query.key, at: revision)
-        if condition.contains(tag(query, revision)) || condition.isAny && kept != nil {
-            metrics.answersOfClients.add()
+        let cached = cache.response(for: query.key, at: revision)
+        if condition.contains(tag(query, revision)) || condition.isAny && cached != nil {
+            metrics.responsesOfClients.add()
             return named(Response(.notModified, fields: []), query, revision)
         }
-        if let kept {
-            metrics.answersFromMemory.add()
-            return named(response(kept.answer, request), query, revision)
+        if let cached {
+            metrics.responsesFromMemory.add()
+            return named(response(cached.with(body: .bytes(cached.body)), request), query, revision)
         }
-        metrics.answersFromDatabase.add()
+        metrics.responsesFromDatabase.add()
         let snapshot = try store.snapshot(within: principal.bounds)
-        let wantsBody = request.method != Method.head.rawValue && !condition.isAny
-        let answer = try render(snapshot, wantsBody)
+        let isBodySent = request.method != Method.head.rawValue && !condition.isAny
+        var rendered = try render(snapshot, isBodySent)
         if condition.isAny {
-            return named(
-                Response(.notModified, fields: []), query, snapshot.revision)
+            return named(Response(.notModified, fields: []), query, snapshot.revision)
         }
-        let recorded = wantsBody ? keeping(answer, query, snapshot.revision) : answer
-        return named(response(recorded, request), query, snapshot.revision)
+        if isBodySent { cacheWhenSent(&rendered, query.key, snapshot.revision) }
+        return named(response(rendered, request), query, snapshot.revision)
     }
 
-    /// The answer, which is kept once its stream has ended, unless it is too long.
-    private func keeping(
-        _ answer: Answer, _ query: NormalisedQuery, _ revision: Int64
-    ) -> Answer {
-        guard cache.isOn, case .stream(let produce) = answer.body else { return answer }
+    /// Has a streamed response cached once it has been sent, unless it is too long.
+    private func cacheWhenSent(
+        _ rendered: inout Representation<Response.Body>, _ key: [UInt8], _ revision: Int64
+    ) {
+        guard cache.isOn, case .stream(let produce) = rendered.body else { return }
         let cache = cache
-        var recorded = answer
-        recorded.body = .stream { writer in
+        let head = rendered.with(body: ())
+        rendered.body = .stream { writer in
             var copy: [UInt8]? = []
             writer.copy = { bytes in
-                if let count = copy?.count, count + bytes.count <= AnswerCache.answerLimit {
+                if let count = copy?.count, count + bytes.count <= ResponseCache.bodyLimit {
                     copy? += bytes
                 } else {
                     copy = nil
@@ -60,20 +58,20 @@ extension Service {
             defer { writer.copy = nil }
             try produce(writer)
             try writer.flush()
-            guard let copy else { return }
-            cache.keep(KeptAnswer(answer, bytes: copy), for: query.key, at: revision)
+            if let copy { cache.add(head.with(body: copy), for: key, at: revision) }
         }
-        return recorded
     }
 
-    /// The answer as a response to `request`, in whose words the links are.
-    private func response(_ answer: Answer, _ request: Request) -> Response {
+    /// The response to `request`, whose spelling its links repeat.
+    private func response(
+        _ rendered: Representation<Response.Body>, _ request: Request
+    ) -> Response {
         var response = Response(
-            .ok, contentType: answer.contentType, fields: answer.fields, body: answer.body)
-        if answer.contentType == RecordFormat.csv.contentType {
+            .ok, contentType: rendered.contentType, fields: rendered.fields, body: rendered.body)
+        if rendered.contentType == RecordFormat.csv.contentType {
             response.fields.append(("Content-Disposition", request.contentDisposition))
         }
-        if let link = answer.nextCursor.flatMap(request.linkToNext) {
+        if let link = rendered.nextCursor.flatMap(request.linkToNext) {
             response.fields.append(("Link", link))
         }
         return response
@@ -86,7 +84,7 @@ extension Service {
         let freshness = cacheSeconds == 0 ? "no-cache" : "max-age=\(cacheSeconds)"
         response.fields += [
             ("ETag", tag(query, revision).description),
-            // What one client may see is not kept for another.
+            // What one client may see is not cached for another.
             ("Cache-Control", isKeyed ? "private, \(freshness)" : freshness),
             // Proxies compress responses, and not all of them add Vary to each one.
             ("Vary", "Accept, Accept-Encoding" + (isKeyed ? ", Authorization" : "")),

@@ -5,13 +5,13 @@ public struct Service {
     /// The usage records.
     public let store: UsageStore
 
-    /// Answers that were given before.
-    public let cache: AnswerCache
+    /// Responses that were sent before.
+    public let cache: ResponseCache
 
-    /// Seconds for which clients may use an answer without asking again.
+    /// `max-age` of responses to queries, in seconds; 0 makes clients revalidate each time.
     public let cacheSeconds: Int
 
-    /// Whether reading wants a key, or a user whom the web server knows.
+    /// Whether reading needs a key, or a user whom the web server has authenticated.
     public let isKeyed: Bool
 
     /// Takes one of the places for long answers; throws a 503 when none is free.
@@ -29,7 +29,7 @@ public struct Service {
 
     /// Makes a service.
     public init(
-        store: UsageStore, cache: AnswerCache, cacheSeconds: Int, isKeyed: Bool,
+        store: UsageStore, cache: ResponseCache, cacheSeconds: Int, isKeyed: Bool,
         claimBulkSlot: @escaping () throws -> Void, metrics: ServiceMetrics = ServiceMetrics()
     ) {
         self.metrics = metrics

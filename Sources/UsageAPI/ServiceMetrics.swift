@@ -1,16 +1,16 @@
 public import Metrics
 
-/// What all workers count of their answers, as long as the process lives.
+/// What all workers count while they handle requests, as long as the process runs.
 public final class ServiceMetrics: Sendable {
     /// Usage records that were sent.
     public let rows = Counter()
 
-    /// Queries to which the client had the answer already.
-    public let answersOfClients = Counter()
-    /// Queries that were answered from memory.
-    public let answersFromMemory = Counter()
-    /// Queries that PostgreSQL has answered.
-    public let answersFromDatabase = Counter()
+    /// Queries whose response the client had already: 304.
+    public let responsesOfClients = Counter()
+    /// Queries whose response was cached.
+    public let responsesFromMemory = Counter()
+    /// Queries whose response was read from PostgreSQL.
+    public let responsesFromDatabase = Counter()
 
     /// Messages that were recorded.
     public let created = Counter()

@@ -8,17 +8,17 @@ func summary(_ request: Request, _ principal: Principal, _ service: Service) thr
     let query = try service.summaryQueries.query(of: request, principal) {
         try SummaryQuery(request, principal, service.store)
     }
-    return try service.revalidated(request, principal, query.key) { snapshot, wantsBody in
+    return try service.revalidated(request, principal, query.key) { snapshot, isBodySent in
         try service.claimBulkSlot()
         try snapshot.waitForLocks()
         let period = try SummaryPeriod(query, snapshot)
-        guard wantsBody else {
-            return Answer(contentType: "application/json", body: .stream { _ in })
+        guard isBodySent else {
+            return Representation(contentType: "application/json", body: .stream { _ in })
         }
         let buckets = period?.buckets ?? []
         let sums = buckets.isEmpty ? nil : try snapshot.summary(query.filter, buckets: buckets)
         let head = head(query, period, snapshot.revision, sums)
-        return Answer(
+        return Representation(
             contentType: "application/json",
             body: .stream { writer in
                 // There can be any number of report names, so they are streamed.

@@ -10,7 +10,7 @@ func usage(_ request: Request, _ principal: Principal, _ service: Service) throw
     let query = try service.recordsQueries.query(of: request, principal) {
         try RecordsQuery(request, principal, service.store)
     }
-    return try service.revalidated(request, principal, query.key) { snapshot, wantsBody in
+    return try service.revalidated(request, principal, query.key) { snapshot, isBodySent in
         // A page is short; everything else may be long.
         if query.limit == nil || query.hasTotals {
             try service.claimBulkSlot()
@@ -22,15 +22,15 @@ func usage(_ request: Request, _ principal: Principal, _ service: Service) throw
             fields.append(("X-Total-Count", String(totals.messages)))
             fields.append(("X-Total-Credits", totals.creditsUsed))
         }
-        guard wantsBody || query.limit != nil else {
-            return Answer(
+        guard isBodySent || query.limit != nil else {
+            return Representation(
                 contentType: query.format.contentType, fields: fields, body: .stream { _ in })
         }
         let rows = try snapshot.records(
             query.filter, sort: query.sort, after: query.cursor, limit: query.limit)
         let nextCursor = rows.nextCursor?.text(fingerprint: query.fingerprint)
         let hasFirst = try rows.next()
-        return Answer(
+        return Representation(
             contentType: query.format.contentType, fields: fields, nextCursor: nextCursor,
             body: .stream { writer in
                 if query.hasBOM { try writer.append([0xef, 0xbb, 0xbf]) }

@@ -7,7 +7,7 @@ import UsageStore
 /// The settings in force, and what all workers remember of the database that they name.
 final class Generation: Sendable {
     let settings: Settings
-    let cache: AnswerCache
+    let cache: ResponseCache
     let stores: StoreGroup
 
     init(_ settings: Settings) {
@@ -15,7 +15,7 @@ final class Generation: Sendable {
         stores = StoreGroup(
             patientLimit: settings.bulkWorkers,
             tokenizers: Tokenizers(directory: settings.tokenizerDirectory))
-        cache = AnswerCache(byteLimit: settings.cacheMegabytes << 20)
+        cache = ResponseCache(byteLimit: settings.cacheMegabytes << 20)
     }
 }
 

@@ -47,9 +47,9 @@ extension ProcessMetrics {
         text.begin(
             "orbital_query_answers_total", .counter,
             "Query responses by source: client (304), memory, database.")
-        text.sample([("source", "client")], service.answersOfClients.total)
-        text.sample([("source", "memory")], service.answersFromMemory.total)
-        text.sample([("source", "database")], service.answersFromDatabase.total)
+        text.sample([("source", "client")], service.responsesOfClients.total)
+        text.sample([("source", "memory")], service.responsesFromMemory.total)
+        text.sample([("source", "database")], service.responsesFromDatabase.total)
         text.begin("orbital_messages_total", .counter, "Messages by what became of them.")
         text.sample([("outcome", "created")], service.created.total)
         text.sample([("outcome", "duplicate")], service.duplicates.total)
@@ -155,7 +155,7 @@ extension Exposition {
     }
 
     /// The cached responses.
-    fileprivate mutating func cache(_ memory: AnswerCache) {
+    fileprivate mutating func cache(_ memory: ResponseCache) {
         begin("orbital_cache_bytes", .gauge, "Bytes of cached responses.")
         sample([("store", "memory")], memory.byteCount)
         begin("orbital_cache_limit_bytes", .gauge, "Maximum bytes of cached responses.")

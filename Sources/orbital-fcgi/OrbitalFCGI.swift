@@ -40,6 +40,23 @@ enum OrbitalFCGI {
     }
 }
 
+/// Handles the one request of a CGI process; the exit status.
+func runCGI(_ settings: Settings) -> Int32 {
+    var settings = settings
+    // No later request would read the cache.
+    settings.cacheMegabytes = 0
+    let options = settings.logOptions
+    let output = LogOutput { options }
+    // The program must exit even if the web server does not read standard error.
+    defer { output.finish(within: .seconds(1)) }
+    let exchange = CGIExchange()
+    var responder = Responder(
+        Generation(settings), server: nil, bulkSlots: BulkSlots(1),
+        metrics: ProcessMetrics(droppedLogLines: output.dropped), log: makeLog(output))
+    responder.answer(exchange)
+    return exchange.isAborted ? 1 : 0
+}
+
 /// Writes one line to standard error and exits.
 func fail(_ message: String, code: Int32) -> Never {
     let line = message.split(separator: "\n").map { "orbital-fcgi: \($0)\n" }.joined()

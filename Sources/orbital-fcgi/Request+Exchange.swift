@@ -1,4 +1,5 @@
 import FastCGI
+import Glibc
 import HTTP
 
 extension Request {
@@ -50,6 +51,15 @@ extension Request {
 
     /// As nginx's `client_max_body_size`.
     private static let bodyLimitBytes = 8 << 20
+}
+
+extension Exchange {
+    /// Whether the client has closed its end, so that nobody waits for the response.
+    var isClientGone: Bool {
+        guard let clientDescriptor else { return false }
+        var event = pollfd(fd: clientDescriptor, events: 0, revents: 0)
+        return poll(&event, 1, 0) > 0
+    }
 }
 
 /// A query with each byte that is not ASCII percent-encoded, as it should have been sent: so what is

@@ -11,7 +11,7 @@ import UsageStore
 
     private func service(_ store: UsageStore, draining: Bool) -> Service {
         var service = Service(
-            store: store, cache: AnswerCache(byteLimit: 0), cacheSeconds: 0, isKeyed: false,
+            store: store, cache: ResponseCache(byteLimit: 0), cacheSeconds: 0, isKeyed: false,
             claimBulkSlot: {})
         service.isDraining = draining
         return service

@@ -23,7 +23,7 @@ import UsageStore
             FROM generate_series(1, 12) AS n
             """)
         service = Service(
-            store: database.store(), cache: AnswerCache(byteLimit: 1 << 20), cacheSeconds: 0,
+            store: database.store(), cache: ResponseCache(byteLimit: 1 << 20), cacheSeconds: 0,
             isKeyed: true, claimBulkSlot: {})
         var bounds = UsageFilter()
         bounds.reportNames = ["mine"]

@@ -10,7 +10,7 @@ import UsageStore
 @Suite(.timeLimit(.minutes(2))) struct `The JSON of usage records` {
     private func json(_ database: Database) throws -> String {
         let service = Service(
-            store: database.store(), cache: AnswerCache(byteLimit: 0), cacheSeconds: 0,
+            store: database.store(), cache: ResponseCache(byteLimit: 0), cacheSeconds: 0,
             isKeyed: false, claimBulkSlot: {})
         defer { service.store.release() }
         let response = try usage(

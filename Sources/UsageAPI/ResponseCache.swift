@@ -1,0 +1,100 @@
+import HTTP
+import Synchronization
+
+/// What is sent for a query, whoever asks and however the query is written.
+struct Representation<Body> {
+    /// The value of `Content-Type`.
+    let contentType: String
+
+    /// Fields about the records, such as `X-Total-Count`.
+    var fields: [(name: String, value: String)] = []
+
+    /// The cursor of the next page.
+    var nextCursor: String?
+
+    /// The body.
+    var body: Body
+
+    /// The same with another body.
+    func with<Other>(body: Other) -> Representation<Other> {
+        Representation<Other>(
+            contentType: contentType, fields: fields, nextCursor: nextCursor, body: body)
+    }
+}
+
+extension Representation: Sendable where Body: Sendable {}
+
+/// A whole response in memory.
+typealias CachedResponse = Representation<[UInt8]>
+
+/// Responses to queries, valid while the revision is the same; safe to share.
+public final class ResponseCache: Sendable {
+    private struct Entry {
+        let response: CachedResponse
+        let byteCount: Int
+        var lastUse: UInt64
+    }
+
+    private struct State {
+        var revision = Int64.min
+        var entries: [[UInt8]: Entry] = [:]
+        var byteCount = 0
+        var uses: UInt64 = 0
+    }
+
+    /// The most bytes that it holds.
+    public let byteLimit: Int
+    private let state = Mutex(State())
+
+    /// The longest body that is cached.
+    static let bodyLimit = 256 * 1024
+
+    /// What an entry costs beside its key, its body and its cursor: the fields are short.
+    private static let entryOverhead = 1024
+
+    /// Makes a cache of at most `byteLimit` bytes; with 0 it caches nothing.
+    public init(byteLimit: Int) { self.byteLimit = byteLimit }
+
+    /// Whether it has room for any response at all.
+    var isOn: Bool { byteLimit > 0 }
+
+    /// The bytes that it holds.
+    public var byteCount: Int { state.withLock { $0.byteCount } }
+
+    /// Evicts all responses.
+    public func empty() { state.withLock { $0 = State() } }
+
+    /// The response that was cached for `key` at `revision`.
+    ///
+    /// Another revision than before evicts all responses, whether it is newer or, after a backup was
+    /// restored, older.
+    func response(for key: [UInt8], at revision: Int64) -> CachedResponse? {
+        state.withLock { state in
+            if state.revision != revision { state = State(revision: revision) }
+            state.uses += 1
+            state.entries[key]?.lastUse = state.uses
+            return state.entries[key]?.response
+        }
+    }
+
+    /// Caches a response, unless the revision has changed; the least recently used are evicted.
+    func add(_ response: CachedResponse, for key: [UInt8], at revision: Int64) {
+        // A cursor has up to 3 KB.
+        let cursorCount = response.nextCursor?.utf8.count ?? 0
+        let byteCount = key.count + response.body.count + cursorCount + Self.entryOverhead
+        guard byteCount <= byteLimit else { return }
+        state.withLock { state in
+            guard state.revision == revision, state.entries[key] == nil else { return }
+            while state.byteCount + byteCount > byteLimit,
+                let oldest = state.entries.min(by: { $0.value.lastUse < $1.value.lastUse })
+            {
+                state.byteCount -= oldest.value.byteCount
+                state.entries[oldest.key] = nil
+            }
+            state.uses += 1
+            state.byteCount += byteCount
+            state.entries[key] = Entry(
+                response: response, byteCount: byteCount, lastUse: state.uses)
+        }
+    }
+}
