@@ -20,9 +20,11 @@ public enum Repository {
         }
     }
 
-    /// The path of a program of the release build, which `make test` makes first.
+    /// The path of a program of the release build, which `make test` makes first; `make coverage`
+    /// names another folder.
     public static func program(_ name: String) -> String {
-        let path = path(".build/release/\(name)")
+        let folder = ProcessInfo.processInfo.environment["PROGRAMS"] ?? path(".build/release")
+        let path = "\(folder)/\(name)"
         precondition(
             FileManager.default.isExecutableFile(atPath: path),
             "\(path) is missing: run the tests with `make test`, or `make build` first")
