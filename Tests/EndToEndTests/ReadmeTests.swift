@@ -101,4 +101,33 @@ import Testing
             #expect(exists, "\(name)")
         }
     }
+
+    @Test(arguments: [
+        "README.md", "deploy/README.md", "deploy/RUNBOOK.md", "Sources/README.md",
+        "CONTRIBUTING.md", "TOKENIZATION_NOTES.md", "Tests/README.md", "Tests/Benchmarks/README.md",
+    ])
+    func `and its neighbours lead to pages and headings that there are`(page: String) throws {
+        func text(_ page: URL) throws -> String { try String(contentsOf: page, encoding: .utf8) }
+        let file = URL(fileURLWithPath: Repository.path(page))
+        for link in try text(file).matches(of: /\]\((?!http)([^)#]*)#?([^)]*)\)/) {
+            let target =
+                link.1.isEmpty
+                ? file : URL(fileURLWithPath: String(link.1), relativeTo: file).standardizedFileURL
+            #expect(FileManager.default.fileExists(atPath: target.path), "\(link.0)")
+            guard !link.2.isEmpty else { continue }
+            let headings = try text(target).matches(of: /\n#+ (.*)/).map {
+                $0.1.lowercased().replacing(/[^\w\- ]/, with: "").replacing(" ", with: "-")
+            }
+            #expect(headings.contains(String(link.2)), "\(link.0)")
+        }
+        // Swift files that Sources/README.md names.
+        guard page == "Sources/README.md" else { return }
+        let paths = try ["Sources", "Tests"].flatMap { folder in
+            try FileManager.default.subpathsOfDirectory(atPath: Repository.path(folder))
+                .map { "/\(folder)/\($0)" }
+        }
+        for match in try text(file).matches(of: /`([\w+\/-]+\.swift)`/) {
+            #expect(paths.contains { $0.hasSuffix("/\(match.1)") }, "\(match.1)")
+        }
+    }
 }
