@@ -21,7 +21,7 @@ public struct Settings: Equatable, Sendable {
     /// Who may read.
     public var access = Access.open
 
-    /// Seconds that one wait for PostgreSQL may take.
+    /// Seconds that all waits of a request for PostgreSQL may take together.
     public var databaseWaitSeconds = 30
 
     /// The Unix socket that nginx connects to.
@@ -30,7 +30,7 @@ public struct Settings: Equatable, Sendable {
     /// Threads that handle requests; each borrows a database connection when it needs one.
     public var workers = 16
 
-    /// Workers that full reads leave free for short requests.
+    /// Workers that requests which wait for PostgreSQL leave free.
     public var reservedWorkers = 2
 
     /// Requests that may wait for a worker.
@@ -71,7 +71,4 @@ public struct Settings: Equatable, Sendable {
 
     /// Makes the defaults.
     public init() {}
-
-    /// How many full reads may run at once.
-    public var bulkWorkers: Int { max(1, workers - reservedWorkers) }
 }

@@ -33,7 +33,9 @@ public struct SettingsKey: Sendable {
             "who may read: everybody (open), or who has a key (keyed, the default in production)",
             \.access),
         .number(
-            "DATABASE_WAIT_SECONDS", "longest silence of PostgreSQL while a request waits",
+            "DATABASE_WAIT_SECONDS",
+            "timeout for PostgreSQL in seconds: all waits of a request together; while a response is sent, "
+                + "the longest wait for a row",
             1...3600, \.databaseWaitSeconds),
         .text(
             "SOCKET_PATH", "Unix socket of the responder, up to 107 bytes", \.socketPath,
@@ -43,7 +45,7 @@ public struct SettingsKey: Sendable {
             "WORKERS", "threads; each borrows a database connection when it needs one", 1...256,
             \.workers),
         .number(
-            "RESERVED_WORKERS", "workers that long answers leave free for short ones",
+            "RESERVED_WORKERS", "workers that never wait for PostgreSQL and respond to health checks",
             0...255, \.reservedWorkers),
         .number(
             "QUEUE_LIMIT", "requests that may wait; one more gets a 503", 1...10_000, \.queueLimit),

@@ -11,7 +11,7 @@ final class Acceptor: Sendable {
     private let queue: BoundedQueue<ReadyConnection>
     private let limits: ServerLimits
     private let refusals: BoundedQueue<ReadyConnection>
-    private let probe: [UInt8]
+    private let urgentMark: [UInt8]
     private let epoll: Int32
     private let wakeUp: Int32
     private let queueRefusals = Atomic(0)
@@ -31,21 +31,21 @@ final class Acceptor: Sendable {
     /// already arrived.
     private static let acceptLimit = 64
 
-    /// The number of queued requests above which liveness probes are looked for.
-    private static let probeThreshold = 16
+    /// The number of queued requests from which on urgent ones are looked for.
+    private static let urgentThreshold = 16
 
-    /// Requests for `livenessPath` overtake others, so that a monitor can tell a long queue from a dead
-    /// process.
+    /// Requests whose path begins with `urgentPath` overtake others, so that a monitor can tell a long
+    /// queue from a dead process.
     init(
         listener: Listener, queue: BoundedQueue<ReadyConnection>,
-        refusals: BoundedQueue<ReadyConnection>, limits: ServerLimits, livenessPath: String,
+        refusals: BoundedQueue<ReadyConnection>, limits: ServerLimits, urgentPath: String,
         onFileLoss: @escaping @Sendable (FastCGIError?) -> Void
     ) throws(FastCGIError) {
         self.listener = listener
         self.queue = queue
         self.refusals = refusals
         self.limits = limits
-        probe = FastCGIRecord.pair("SCRIPT_NAME", livenessPath)
+        urgentMark = Array("SCRIPT_NAME\(urgentPath)".utf8)
         self.onFileLoss = onFileLoss
         epoll = epoll_create1(Int32(EPOLL_CLOEXEC))
         wakeUp = eventfd(0, Int32(EFD_CLOEXEC | EFD_NONBLOCK))
@@ -226,10 +226,10 @@ final class Acceptor: Sendable {
         }
     }
 
-    /// Queues a request, a liveness probe before all others; false when the queue is full.
+    /// Queues a request, an urgent one before all others; false if the queue is full.
     private func offer(_ ready: ReadyConnection) -> Bool {
-        if queue.occupancy.queued >= Self.probeThreshold,
-            Connections.holds(ready.descriptor, probe)
+        if queue.occupancy.queued >= Self.urgentThreshold,
+            Connections.holds(ready.descriptor, urgentMark)
         {
             return queue.offerFirst(ready)
         }

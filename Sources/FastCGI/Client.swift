@@ -75,16 +75,14 @@ public enum Client {
 }
 
 extension FastCGIRecord {
-    /// A name-value pair (section 3.4); both must be shorter than 128 bytes.
-    static func pair(_ name: String, _ value: String) -> [UInt8] {
-        precondition(name.utf8.count < 128 && value.utf8.count < 128, "too long: \(name)")
-        return [UInt8(name.utf8.count), UInt8(value.utf8.count)] + name.utf8 + value.utf8
-    }
-
     /// A whole request without a body, whose connection ends with its response.
     fileprivate static func request(_ parameters: [(name: String, value: String)]) -> [UInt8] {
         var pairs: [UInt8] = []
-        for (name, value) in parameters { pairs += pair(name, value) }
+        for (name, value) in parameters {
+            // Shorter than 128 bytes, lengths take one byte (section 3.4).
+            precondition(name.utf8.count < 128 && value.utf8.count < 128, "too long: \(name)")
+            pairs += [UInt8(name.utf8.count), UInt8(value.utf8.count)] + name.utf8 + value.utf8
+        }
         let begin = [0, UInt8(FCGI_RESPONDER), 0, 0, 0, 0, 0, 0]
         return header(FCGI_BEGIN_REQUEST, requestID: 1, contentLength: begin.count) + begin
             + header(FCGI_PARAMS, requestID: 1, contentLength: pairs.count) + pairs

@@ -9,20 +9,19 @@ public final class Server: Sendable {
     private let queue: BoundedQueue<ReadyConnection>
     private let refusals: BoundedQueue<ReadyConnection>
     private let refusal: [UInt8]
-    private let livenessPath: String
     private let limits: ServerLimits
     private let threads = ThreadGroup()
     private let drains = Atomic(false)
 
     /// Prepares to serve `listener`.
     ///
-    /// `refusal` is the CGI response for a request that finds the queue full. Requests for
-    /// `livenessPath` overtake the others. `onFileLoss` is called in the acceptor's thread when the
+    /// `refusal` is the CGI response for a request that finds the queue full. Requests
+    /// whose path begins with `urgentPath` overtake the others. `onFileLoss` is called in the acceptor's thread when the
     /// socket's file was removed or replaced: with nil after it was created again, or with the
     /// error that makes new connections impossible.
     public init(
         listener: Listener, limits: ServerLimits, refusal: [UInt8],
-        livenessPath: String,
+        urgentPath: String,
         onFileLoss: @escaping @Sendable (FastCGIError?) -> Void = { _ in }
     ) throws(FastCGIError) {
         guard FCGX_Init() == 0 else { throw FastCGIError("FCGX_Init") }
@@ -36,10 +35,9 @@ public final class Server: Sendable {
         // A limit would reset the connections above it; the acceptor bounds the length.
         refusals = BoundedQueue(limit: .max)
         self.refusal = refusal
-        self.livenessPath = livenessPath
         acceptor = try Acceptor(
             listener: listener, queue: queue, refusals: refusals, limits: limits,
-            livenessPath: livenessPath, onFileLoss: onFileLoss)
+            urgentPath: urgentPath, onFileLoss: onFileLoss)
     }
 
     /// Whether `drain` was called.
@@ -72,15 +70,15 @@ public final class Server: Sendable {
         try threads.start { acceptor.run() }
     }
 
-    /// Requests `livenessPath` from itself, again `interval` after each response, in a thread of its
-    /// own: acceptor, queue and a worker must work for it.
+    /// Requests `path` from itself, again `interval` after each response, in a thread of its own:
+    /// acceptor, queue and a worker must work for it.
     ///
     /// `onResponse` gets each response as a CGI program would print it, in that thread.
     public func probeItself(
-        every interval: Duration, onResponse: @escaping @Sendable (String) -> Void
+        _ path: String, every interval: Duration, onResponse: @escaping @Sendable (String) -> Void
     ) throws(FastCGIError) {
         let code = startThread { [self] in
-            let request = [("REQUEST_METHOD", "GET"), ("SCRIPT_NAME", livenessPath)]
+            let request = [("REQUEST_METHOD", "GET"), ("SCRIPT_NAME", path)]
             while true {
                 if let connection = try? acceptor.connect(),
                     let response = try? Client.response(

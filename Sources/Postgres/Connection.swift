@@ -22,14 +22,11 @@ public final class Connection {
     /// A descriptor whose hang-up ends the wait for a query, such as the client's connection.
     public var watchedDescriptor: Int32?
 
-    /// The longest that one wait for the server may take, in seconds, while set.
-    public var timeoutSeconds: Int?
-
     /// Connects to `url`, a libpq connection string or URI.
     ///
     /// Waits up to three seconds for each host, unless the string says otherwise; after that, up to
-    /// `waitSeconds` whenever the server is silent. `session` is a setup script, which runs first;
-    /// `meter` measures waits and commands. Throws `PostgresError`: class 08 if there is no server,
+    /// `waitSeconds` whenever the server is silent, and never beyond the limit of `meter`, which
+    /// measures waits and commands. `session` is a setup script, which runs first. Throws `PostgresError`: class 08 if there is no server,
     /// the server's own state if it refuses.
     public init(
         url: String, applicationName: String, waitSeconds: Int, session: String = "",
@@ -46,7 +43,7 @@ public final class Connection {
                 message: "the connection string \(error.description)",
                 constraint: nil, statement: "")
         }
-        handle = try meter.timing { try attempt.connect() }
+        handle = try meter.timing { try attempt.connect(within: meter.remaining) }
         // What the socket does not take at once is sent by `flush`, within the limits of a wait.
         PQsetnonblocking(handle, 1)
         // Notices such as "table does not exist, skipping" are no business of ours.
@@ -106,17 +103,16 @@ public final class Connection {
             // A hang-up is always reported; a peer that only has no more to say is none.
             events.append(pollfd(fd: watchedDescriptor, events: 0, revents: 0))
         }
-        let seconds = timeoutSeconds ?? waitSeconds
-        let count = meter.timing { poll(&events, nfds_t(events.count), Int32(seconds) * 1000) }
+        let limit = min(meter.remaining ?? .seconds(waitSeconds), .seconds(waitSeconds))
+        let milliseconds = Int32((limit / .milliseconds(1)).rounded(.up))
+        let count = meter.timing { poll(&events, nfds_t(events.count), milliseconds) }
         if count < 0 && errno == EINTR { return }
         if events.count == 2 && events[1].revents != 0 {
             throw QueryAbandoned()
         }
         guard count > 0 else {
-            throw PostgresError(
-                state: PostgresError.connectionFailure,
-                message: "no answer within \(seconds) s",
-                constraint: nil, statement: statement)
+            throw PostgresError.timeout(
+                statement, limit == .seconds(waitSeconds) ? "within \(waitSeconds) s" : "in time")
         }
         if events[0].revents == Int16(POLLOUT) { return }
         guard PQconsumeInput(handle) == 1 else { throw error(statement) }

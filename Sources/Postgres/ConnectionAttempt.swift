@@ -3,7 +3,7 @@ import Glibc
 
 /// One attempt to connect, which hides secrets in its error messages.
 struct ConnectionAttempt {
-    private let options: [(String, String)]
+    private var options: [(String, String)]
 
     /// The values that no message may repeat: all that are set, except host, port and database.
     private let hidden: [String]
@@ -19,7 +19,23 @@ struct ConnectionAttempt {
     }
 
     /// The open connection; throws `PostgresError` without any of the hidden values.
-    func connect() throws -> OpaquePointer {
+    ///
+    /// Waits up to `limit`, as far as libpq can: it takes whole seconds, and two at least.
+    func connect(within limit: Duration?) throws -> OpaquePointer {
+        var attempt = self
+        if let limit { try attempt.wait(seconds: Int((limit / .seconds(1)).rounded())) }
+        return try attempt.connect()
+    }
+
+    /// Lowers the time limit of the connection string.
+    private mutating func wait(seconds: Int) throws {
+        guard seconds > 0 else { throw PostgresError.timeout("CONNECT") }
+        let set = options.last { $0.0 == "connect_timeout" }.flatMap { Int($0.1) } ?? 0
+        let timeout = min(set > 0 ? set : .max, max(2, seconds))
+        options.append(("connect_timeout", String(timeout)))
+    }
+
+    private func connect() throws -> OpaquePointer {
         guard let handle = start(PQconnectdbParams) else {
             throw failure(PostgresError.connectionFailure, "out of memory")
         }

@@ -62,15 +62,14 @@ public final class ConnectionPool: Sendable {
 
     /// Lends a connection: one that is idle, or what `open` makes, or the next one that is given back.
     ///
-    /// Waits for that up to `seconds`. Rethrows errors of `open`; but if the server has too many
+    /// Waits for that until `deadline`. Rethrows errors of `open`; but if the server has too many
     /// connections, it throws only if it grants us none, or after the wait. Throws `QueryAbandoned`
     /// when `watchedDescriptor` hangs up. `refused` is called with the number of connections that
     /// the server grants, whenever that changes. The caller must call `giveBack` or `giveUp`.
     public func borrow(
-        seconds: Int, watching watchedDescriptor: Int32?, refused: (Int) -> Void,
-        _ open: () throws -> Connection
+        until deadline: ContinuousClock.Instant, watching watchedDescriptor: Int32?,
+        refused: (Int) -> Void, _ open: () throws -> Connection
     ) throws -> Connection {
-        let deadline = ContinuousClock.now + .seconds(seconds)
         var isRefused = false
         while true {
             let turn = Handoff<Loan?>()
@@ -83,7 +82,7 @@ public final class ConnectionPool: Sendable {
                 return (nil, false)
             }
             if loan == nil && !isOpening {
-                loan = try wait(for: turn, until: deadline, seconds, watchedDescriptor)
+                loan = try wait(for: turn, until: deadline, watchedDescriptor)
                 isOpening = loan == nil
             }
             if let loan {
@@ -170,17 +169,17 @@ public final class ConnectionPool: Sendable {
 
     /// Waits for a connection that is given back; nil when one may be opened instead.
     private func wait(
-        for turn: Handoff<Loan?>, until deadline: ContinuousClock.Instant, _ seconds: Int,
+        for turn: Handoff<Loan?>, until deadline: ContinuousClock.Instant,
         _ watchedDescriptor: Int32?
     ) throws -> Loan? {
         while true {
-            let pause = min(deadline - .now, .milliseconds(500))
-            if let given = turn.wait(for: max(pause, .zero)) { return given }
+            let pause = min(deadline, .now + .milliseconds(500))
+            if let given = turn.wait(until: pause) { return given }
             let isAbandoned = watchedDescriptor.map(hasHungUp) ?? false
             guard isAbandoned || deadline <= .now else { continue }
             let isLeft = state.withLock { state in
                 let count = state.waiting.count
-                state.waiting.removeAll { $0 === turn }
+                state.waiting.removeAll { $0 == turn }
                 return state.waiting.count < count
             }
             // It was given a connection in the meantime.
@@ -188,7 +187,7 @@ public final class ConnectionPool: Sendable {
             if isAbandoned { throw QueryAbandoned() }
             throw PostgresError(
                 state: PostgresError.tooManyConnections,
-                message: "no connection became free within \(seconds) s", constraint: nil,
+                message: "no connection became free in time", constraint: nil,
                 statement: "")
         }
     }

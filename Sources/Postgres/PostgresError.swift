@@ -40,6 +40,13 @@ public struct PostgresError: Error, CustomStringConvertible {
 }
 
 extension PostgresError {
+    /// The server did not answer `statement` in the time that a request may wait.
+    static func timeout(_ statement: String, _ limit: String = "in time") -> PostgresError {
+        PostgresError(
+            state: connectionFailure, message: "no answer \(limit)", constraint: nil,
+            statement: statement)
+    }
+
     /// No connection, or it broke: connection_failure.
     public static let connectionFailure = "08006"
 

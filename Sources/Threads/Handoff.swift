@@ -1,7 +1,7 @@
 import CThreads
 import Glibc
 
-/// A place where one thread waits for what another one gives it, once.
+/// A place where one thread waits for what another one gives it, once: the one way to wait.
 ///
 /// The one that gets it takes no lock, as it would with a condition, and so waits for none: that
 /// halves the system calls.
@@ -29,17 +29,30 @@ public final class Handoff<Value: Sendable>: @unchecked Sendable {
         return taken()
     }
 
-    /// As `wait`; nil when `duration` passed first, after which it may be called again.
-    public func wait(for duration: Duration) -> Value? {
-        var deadline = timespec(CLOCK_MONOTONIC, after: duration)
+    /// As `wait`; nil when `deadline` passed first, after which it may be called again.
+    public func wait(until deadline: ContinuousClock.Instant) -> Value? {
+        var deadline = timespec(CLOCK_MONOTONIC, after: deadline - .now)
         while sem_clockwait(semaphore, CLOCK_MONOTONIC, &deadline) != 0 {
             if errno == ETIMEDOUT { return nil }
         }
         return taken()
     }
 
+    /// As `wait`; nil when `deadline` passed first and `withdraw` says that nothing will be given.
+    public func wait(
+        until deadline: ContinuousClock.Instant, orElse withdraw: () -> Bool
+    ) -> Value? {
+        if let given = wait(until: deadline) { return given }
+        return withdraw() ? nil : wait()
+    }
+
     private func taken() -> Value {
         guard let value else { preconditionFailure("nothing was given") }
         return value
     }
+}
+
+extension Handoff: Equatable {
+    /// Whether they are the same place.
+    public static func == (left: Handoff, right: Handoff) -> Bool { left === right }
 }

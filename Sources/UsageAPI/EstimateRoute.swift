@@ -7,8 +7,6 @@ import UsageStore
 func estimate(_ request: Request, _ principal: Principal, _ service: Service) throws -> Response {
     try request.refuseParameters()
     let body = try MessageBody(request)
-    // As `authorise` does, which here may have had nothing to look up.
-    _ = try service.store.revision()
     let estimates = try service.store.estimates(body.items.compactMap(\.message))
     var json = JSONWriter()
     if body.isSingle, let item = body.items.first {

@@ -14,9 +14,6 @@ public struct Service {
     /// Whether reading needs a key, or a user whom the web server has authenticated.
     public let isKeyed: Bool
 
-    /// Takes one of the places for long answers; throws a 503 when none is free.
-    public let claimBulkSlot: () throws -> Void
-
     /// Whether the process is about to stop.
     public var isDraining = false
 
@@ -30,13 +27,12 @@ public struct Service {
     /// Makes a service.
     public init(
         store: UsageStore, cache: ResponseCache, cacheSeconds: Int, isKeyed: Bool,
-        claimBulkSlot: @escaping () throws -> Void, metrics: ServiceMetrics = ServiceMetrics()
+        metrics: ServiceMetrics = ServiceMetrics()
     ) {
         self.metrics = metrics
         self.store = store
         self.cache = cache
         self.cacheSeconds = cacheSeconds
         self.isKeyed = isKeyed
-        self.claimBulkSlot = claimBulkSlot
     }
 }

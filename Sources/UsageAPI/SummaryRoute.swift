@@ -9,7 +9,7 @@ func summary(_ request: Request, _ principal: Principal, _ service: Service) thr
         try SummaryQuery(request, principal, service.store)
     }
     return try service.revalidated(request, principal, query.key) { snapshot, isBodySent in
-        try service.claimBulkSlot()
+        try service.store.becomeLong()
         try snapshot.waitForLocks()
         let period = try SummaryPeriod(query, snapshot)
         guard isBodySent else {

@@ -13,7 +13,7 @@ func usage(_ request: Request, _ principal: Principal, _ service: Service) throw
     return try service.revalidated(request, principal, query.key) { snapshot, isBodySent in
         // A page is short; everything else may be long.
         if query.limit == nil || query.hasTotals {
-            try service.claimBulkSlot()
+            try service.store.becomeLong()
             try snapshot.waitForLocks()
         }
         var fields: [(name: String, value: String)] = []

@@ -26,22 +26,28 @@ public struct HealthCheck: Equatable, Sendable {
 }
 
 extension UsageStore {
-    /// The longest that a health check waits for the database, in seconds.
-    static let healthTimeoutSeconds = 2
-
-    /// Makes the next health check query the database, even if the last one is less than half a
-    /// second old: a request has seen a database error.
-    public func noteFailure() { group.noteFailure() }
+    /// The longest that a health check waits for the database, and a ROLLBACK.
+    static var healthTimeout: Duration { .seconds(2) }
 
     /// Whether the database responds and has the expected schema; queries it at most every half
     /// second, and after each `noteFailure`.
+    ///
+    /// Without a permit, a successful check serves for two seconds.
     public func healthChecks() -> [HealthCheck] {
+        if let checks = group.lastHealthChecks(within: .milliseconds(500)) { return checks }
+        guard admitHealthCheck() else {
+            return group.lastHealthChecks(within: .seconds(2))
+                ?? [Self.unreachable(AdmissionRefused.full)]
+        }
         lendConnection()
         do {
-            return try meter.timing { try group.healthChecks(askForHealth) }
+            return try meter.within(Self.healthTimeout) {
+                try meter.timing { try group.healthChecks(until: deadline, askForHealth) }
+            }
         } catch let error as PostgresError where error.state == PostgresError.undefinedTable {
             return [HealthCheck(name: "database", fault: nil, cause: nil), Self.oldSchema]
         } catch {
+            noteFailure()
             return [Self.unreachable(error)]
         }
     }
@@ -53,7 +59,7 @@ extension UsageStore {
     }
 
     private func askForHealth() throws -> [HealthCheck] {
-        let connection = try connected(timeoutSeconds: Self.healthTimeoutSeconds)
+        let connection = try connected()
         let reader = try QueryReader(
             connection, "SELECT count(*) FROM schema_migrations WHERE version = $1::text",
             [Schema.version], isStreamed: false)

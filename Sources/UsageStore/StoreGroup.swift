@@ -1,13 +1,17 @@
 import Postgres
 import Synchronization
+import Tokenizer
 import Usage
 
 /// The stores of one database in one process, whose threads ask and record together.
 public final class StoreGroup: Sendable {
-    private let revision: SharedAnswer<Revisions>
+    private let revision = QueryCoalescer<Revisions>()
 
     /// Single messages of many clients, recorded in one transaction.
-    private let recording: SharedBatch<UsageRecord, RecordingOutcome?>
+    private let recording = BatchCoalescer<UsageRecord, RecordingOutcome?>()
+
+    /// The permits of all requests that may wait for the database.
+    public let admission: Admission
 
     /// How tokens are counted, as far as the price list was read.
     private let counter = Mutex<TokenCounter?>(nil)
@@ -18,7 +22,7 @@ public final class StoreGroup: Sendable {
 
     private let zones = Mutex<Set<String>?>(nil)
 
-    private let health: SharedAnswer<[HealthCheck]>
+    private let health = QueryCoalescer<[HealthCheck]>()
 
     private struct Health {
         /// The last checks without a fault, and a time not later than their start.
@@ -26,9 +30,9 @@ public final class StoreGroup: Sendable {
         /// When a request last saw a database error.
         var failedAt: ContinuousClock.Instant?
 
-        /// The last checks, while they are valid.
-        func current(at now: ContinuousClock.Instant) -> [HealthCheck]? {
-            guard let last, now < last.since + StoreGroup.healthyPeriod else { return nil }
+        /// The last checks, if they began within `period`.
+        func checks(within period: Duration) -> [HealthCheck]? {
+            guard let last, last.since + period > .now else { return nil }
             if let failedAt, failedAt >= last.since { return nil }
             return last.checks
         }
@@ -36,31 +40,36 @@ public final class StoreGroup: Sendable {
 
     private let lastHealth = Mutex(Health())
 
-    /// How long a successful check is valid, unless a request sees a database error.
-    private static var healthyPeriod: Duration { .milliseconds(500) }
+    /// The tokenizers that the price list needed when it was last read for a readiness check.
+    let neededTokenizers = Mutex<Set<TokenEncoding>>([])
 
-    /// Makes a group of which up to `patientLimit` threads wait while the database is silent.
+    /// Makes a group; without `admission`, every request is admitted.
     public init(
-        patientLimit: Int = .max, tokenizers: Tokenizers = Tokenizers(directory: "")
+        admission: Admission = Admission(), tokenizers: Tokenizers = Tokenizers(directory: "")
     ) {
+        self.admission = admission
         self.tokenizers = tokenizers
-        health = SharedAnswer(patientLimit: patientLimit)
-        revision = SharedAnswer(patientLimit: patientLimit)
-        recording = SharedBatch(patientLimit: patientLimit)
     }
 
     /// The revisions that `ask` reads, or that another thread's `ask` began to read after `instant`.
     func revisions(
-        since instant: ContinuousClock.Instant, _ ask: () throws -> Revisions
+        since instant: ContinuousClock.Instant, until deadline: ContinuousClock.Instant,
+        _ ask: () throws -> Revisions
     ) throws -> Revisions {
-        try reportingSilence { try revision.answer(since: instant, ask) }
+        try reportingUnavailability {
+            try revision.answer(since: instant, until: deadline, ask)
+        }
     }
 
-    /// What became of `message`, recorded by `record` or by another thread's `record`.
+    /// What became of `message`, recorded by `record` or by another thread's `record`, which gets
+    /// the earliest deadline of its messages.
     func outcome(
-        of message: UsageRecord, _ record: ([UsageRecord]) throws -> [RecordingOutcome?]
+        of message: UsageRecord, until deadline: ContinuousClock.Instant,
+        _ record: ([UsageRecord], _ deadline: ContinuousClock.Instant) throws -> [RecordingOutcome?]
     ) throws -> RecordingOutcome? {
-        try reportingSilence { try recording.outcome(of: message, record) }
+        try reportingUnavailability {
+            try recording.outcome(of: message, until: deadline, record)
+        }
     }
 
     /// The counter of tokens; made anew when it `isOutdated`.
@@ -82,24 +91,20 @@ public final class StoreGroup: Sendable {
     /// Makes the next health check query the database, because a request has just failed.
     func noteFailure() { lastHealth.withLock { $0.failedAt = .now } }
 
-    /// The result of `ask`, of another thread's concurrent `ask`, or of a successful one in the
-    /// last half second if no request has seen a database error since.
-    func healthChecks(_ ask: () throws -> [HealthCheck]) throws -> [HealthCheck] {
+    /// A successful check that began within `period`, if no request has seen a database error since.
+    func lastHealthChecks(within period: Duration) -> [HealthCheck]? {
+        lastHealth.withLock { $0.checks(within: period) }
+    }
+
+    /// The result of `ask`, or of another thread's `ask` that begins from now on.
+    func healthChecks(
+        until deadline: ContinuousClock.Instant, _ ask: () throws -> [HealthCheck]
+    ) throws -> [HealthCheck] {
         let now = ContinuousClock.now
-        let known = lastHealth.withLock { $0.current(at: now) }
-        if let known { return known }
-        let checks = try reportingSilence { try health.answer(since: now, ask) }
+        let checks = try health.answer(since: now, until: deadline, ask)
         if checks.allSatisfy({ $0.fault == nil }) {
             lastHealth.withLock { $0.last = (checks, now) }
         }
         return checks
-    }
-
-    private func reportingSilence<Answer>(_ body: () throws -> Answer) throws -> Answer {
-        do {
-            return try body()
-        } catch is ServerSilent {
-            throw DatabaseUnavailable(description: "no answer, and others wait for it already")
-        }
     }
 }

@@ -1,4 +1,5 @@
 import Postgres
+import Synchronization
 import Tokenizer
 import Usage
 
@@ -12,7 +13,7 @@ extension UsageStore {
         let checks = healthChecks()
         guard checks.allSatisfy({ $0.fault == nil }) else { return checks }
         do {
-            let needed = try meter.timing { try neededTokenizers() }
+            let needed = try neededTokenizers()
             let faults = TokenEncoding.allCases.filter(needed.contains).compactMap(tokenizerFault)
             guard !needed.isEmpty else { return checks }
             return checks + [
@@ -23,11 +24,16 @@ extension UsageStore {
         }
     }
 
+    /// Without a permit, those of the last check.
     private func neededTokenizers() throws -> Set<TokenEncoding> {
-        let connection = try connected(timeoutSeconds: Self.healthTimeoutSeconds)
+        guard admitHealthCheck() else { return group.neededTokenizers.withLock { $0 } }
         let now = Timestamp.now
         let end = Timestamp(microseconds: now.microseconds + Self.readinessPeriod)
-        return try TokenCounter(connection, group.tokenizers).encodings(of: now...end)
+        let needed = try meter.within(Self.healthTimeout) {
+            try TokenCounter(try connected(), group.tokenizers).encodings(of: now...end)
+        }
+        group.neededTokenizers.withLock { $0 = needed }
+        return needed
     }
 
     private func tokenizerFault(_ encoding: TokenEncoding) -> HealthCheck? {

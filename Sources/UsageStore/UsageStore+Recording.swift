@@ -23,8 +23,13 @@ extension UsageStore {
         if messages.count == 1, let message = messages.first,
             (message.text?.utf8.count ?? 0) <= Self.groupedTextLimit
         {
+            try admit()
             lendConnection()
-            let outcome = try meter.timing { try group.outcome(of: message, recordTogether) }
+            let outcome = try meter.timing {
+                try group.outcome(of: message, until: deadline) { messages, deadline in
+                    try meter.within(deadline - .now) { try recordTogether(messages) }
+                }
+            }
             if let outcome { return [outcome] }
         }
         return try recordAlone(messages)

@@ -25,9 +25,11 @@ extension UsageStore {
 
     /// The revisions, read after the request arrived, by this thread or by another one.
     public func revisions() throws -> Revisions {
+        try admit()
         lendConnection()
         return try meter.timing {
-            try group.revisions(since: requestArrival ?? .now, askForRevisions)
+            try group.revisions(
+                since: requestArrival ?? .now, until: deadline, askForRevisions)
         }
     }
 

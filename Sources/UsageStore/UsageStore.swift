@@ -25,8 +25,11 @@ public final class UsageStore {
     /// How many connections PostgreSQL grants, if this request was the first to discover it.
     public private(set) var learnedGrant: Int?
 
-    /// How many connections PostgreSQL grants, while it is known to refuse one more.
-    public var grantedConnections: Int? { group.connections.granted }
+    /// What this request holds while it may wait for PostgreSQL.
+    private var permit: Admission.Gate.Permit?
+
+    /// Whether it has seen an error.
+    private var hasFailed = false
 
     let meter = WaitMeter()
 
@@ -38,8 +41,8 @@ public final class UsageStore {
 
     /// Makes a store that will connect to `databaseURL`.
     ///
-    /// `waitSeconds` limits each wait for the server; stores of the same database may share a
-    /// `group`.
+    /// `waitSeconds` limits each wait for the server, and all waits of a request together until its
+    /// response begins. Stores of the same database may share a `group`.
     public init(
         databaseURL: String, applicationName: String, waitSeconds: Int,
         group: StoreGroup = StoreGroup()
@@ -52,11 +55,9 @@ public final class UsageStore {
 
     /// The connection of this thread; borrows one if there is none or the server closed it.
     ///
-    /// `timeoutSeconds` replaces the store's own limit until the next call. With `isWatching`
-    /// false, a query continues even if the client disconnects.
-    func connected(
-        timeoutSeconds: Int? = nil, isWatching: Bool = true
-    ) throws -> Connection {
+    /// With `isWatching` false, a query continues even if the client disconnects.
+    func connected(isWatching: Bool = true) throws -> Connection {
+        try admit()
         let client = isWatching ? watchedDescriptor : nil
         let usable: Connection
         if let connection, connection.isOpen {
@@ -65,19 +66,19 @@ public final class UsageStore {
             giveConnectionBack()
             usable = try meter.timing {
                 try group.connections.borrow(
-                    seconds: timeoutSeconds ?? waitSeconds, watching: client,
-                    refused: { learnedGrant = $0 },
-                    {
+                    until: deadline, watching: client, refused: { learnedGrant = $0 }
+                ) {
+                    try group.admission.connecting {
                         try Connection(
                             url: databaseURL, applicationName: applicationName,
                             waitSeconds: waitSeconds, session: Self.session, meter: meter)
-                    })
+                    }
+                }
             }
             usable.meter = meter
             connection = usable
         }
         usable.watchedDescriptor = client
-        usable.timeoutSeconds = timeoutSeconds
         return usable
     }
 
@@ -112,6 +113,45 @@ public final class UsageStore {
         WHERE current_setting('synchronous_commit') = 'off'
         """
 
+    /// Until when a wait that begins now may last.
+    var deadline: ContinuousClock.Instant {
+        .now + min(meter.remaining ?? .seconds(waitSeconds), .seconds(waitSeconds))
+    }
+
+    /// Takes a permit to wait for PostgreSQL, unless this request has one; throws
+    /// `AdmissionRefused`.
+    func admit() throws {
+        if permit != nil { return }
+        permit = try meter.timing { try group.admission.enter(until: deadline) }
+    }
+
+    /// As `admit`, for a health check, which does not wait; false if there is no permit.
+    func admitHealthCheck() -> Bool {
+        if permit == nil { permit = group.admission.enterHealthCheck() }
+        return permit != nil
+    }
+
+    /// The request will take long, or wait for locks; throws `AdmissionRefused` if as many do as
+    /// may.
+    public func becomeLong() throws {
+        try admit()
+        permit = try permit.map {
+            try group.admission.becomeLong($0, granted: group.connections.granted)
+        }
+    }
+
+    /// Makes the next health check query the database, because this request has seen an error.
+    public func noteFailure() {
+        hasFailed = true
+        group.noteFailure()
+    }
+
+    private func leave() {
+        guard let permit else { return }
+        self.permit = nil
+        group.admission.leave(permit, isDone: !hasFailed)
+    }
+
     /// Begins with a request that came at `arrival`, from the client behind `descriptor`.
     public func begin(
         arrival: ContinuousClock.Instant, watching descriptor: Int32?
@@ -119,18 +159,33 @@ public final class UsageStore {
         watchedDescriptor = descriptor
         requestArrival = arrival
         learnedGrant = nil
-        meter.reset()
+        hasFailed = false
+        meter.reset(limit: .seconds(waitSeconds))
     }
 
-    /// Forgets the client, ends the snapshot, if there is one, and gives the connection back.
+    /// The response begins.
+    ///
+    /// If it `isWhole`, the connection and the permit are given back now, unless a snapshot must be
+    /// ended first. Otherwise, each wait for rows may take `waitSeconds`, however many there are.
+    public func beginResponse(isWhole: Bool) {
+        guard isWhole else { return meter.endLimit() }
+        lendConnection()
+        if connection == nil { leave() }
+    }
+
+    /// Forgets the client, ends the snapshot, if there is one, and gives the connection and then
+    /// the permit back.
     ///
     /// If a query was not read to its end, its connection is closed, which also releases its
     /// snapshot and locks. A connection whose buffers a long message has enlarged is closed, too.
     public func release() {
         watchedDescriptor = nil
         requestArrival = nil
-        guard let connection else { return }
-        if connection.isInTransaction { _ = try? connection.run("ROLLBACK") }
+        if let connection, connection.isInTransaction {
+            _ = try? meter.within(Self.healthTimeout) { try connection.run("ROLLBACK") }
+        }
         giveConnectionBack()
+        meter.endLimit()
+        leave()
     }
 }

@@ -10,10 +10,10 @@ final class Generation: Sendable {
     let cache: ResponseCache
     let stores: StoreGroup
 
-    init(_ settings: Settings) {
+    init(_ settings: Settings, _ admission: Admission) {
         self.settings = settings
         stores = StoreGroup(
-            patientLimit: settings.bulkWorkers,
+            admission: admission,
             tokenizers: Tokenizers(directory: settings.tokenizerDirectory))
         cache = ResponseCache(byteLimit: settings.cacheMegabytes << 20)
     }
@@ -26,9 +26,13 @@ final class CurrentSettings: Sendable {
         var isDebugSwitched = false
     }
 
+    private let admission: Admission
     private let state: Mutex<State>
 
-    init(_ settings: Settings) { state = Mutex(State(generation: Generation(settings))) }
+    init(_ settings: Settings) {
+        admission = Admission(workers: settings.workers, reserved: settings.reservedWorkers)
+        state = Mutex(State(generation: Generation(settings, admission)))
+    }
 
     var generation: Generation { state.withLock { $0.generation } }
 
@@ -42,7 +46,7 @@ final class CurrentSettings: Sendable {
 
     /// Puts new settings in force; the limits of the server stay until a restart.
     func replace(with settings: Settings) {
-        let generation = Generation(settings)
+        let generation = Generation(settings, admission)
         let old = state.withLock { state in
             defer { state.generation = generation }
             return state.generation

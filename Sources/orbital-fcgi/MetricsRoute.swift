@@ -10,13 +10,13 @@ import UsageStore
 ///
 /// `server` is nil in a CGI process.
 func metricsRoute(
-    _ metrics: ProcessMetrics, _ server: Server?, _ slots: BulkSlots
+    _ metrics: ProcessMetrics, _ server: Server?, _ admission: Admission
 ) -> Route<Principal, Service> {
     Route(
         ProcessMetrics.metricsPath, isPublic: false,
         get: Action(nil) { _, _, service in
             var exposition = metrics.exposition(isDraining: service.isDraining)
-            exposition.server(server?.load, slots)
+            exposition.server(server?.load, admission)
             exposition.database(service.store)
             exposition.cache(service.cache)
             return Response(
@@ -96,19 +96,21 @@ extension Exposition {
     }
 
     /// How busy the server is, and what it refused.
-    fileprivate mutating func server(_ load: ServerLoad?, _ slots: BulkSlots) {
+    fileprivate mutating func server(_ load: ServerLoad?, _ admission: Admission) {
         begin(
             "orbital_refusals_total", .counter,
-            "Requests refused with a 503: the queue was full, there were too many connections, or "
-                + "all workers for long answers were busy.")
+            "Requests refused with a 503: the queue was full, there were too many connections, "
+                + "all workers for long responses were busy, or all for the database.")
         sample([("reason", "queue")], load?.queueRefusals ?? 0)
         sample([("reason", "connections")], load?.connectionRefusals ?? 0)
-        sample([("reason", "bulk")], slots.refusals.total)
+        sample([("reason", "bulk")], admission.refusals.long)
+        sample([("reason", "admission")], admission.refusals.full)
         metric(
-            "orbital_bulk_workers", .gauge, "Workers that may give long answers.", slots.count)
+            "orbital_bulk_workers", .gauge, "Workers that may give long responses.",
+            admission.long.limit)
         metric(
-            "orbital_bulk_workers_busy", .gauge, "Workers that give long answers now.",
-            slots.takenCount)
+            "orbital_bulk_workers_busy", .gauge, "Workers that give long responses now.",
+            admission.long.count)
         guard let load else { return }
         metric("orbital_workers", .gauge, "Workers.", load.limits.workers)
         metric(

@@ -9,7 +9,6 @@ import UsageStore
 /// Answers exchanges, one at a time; the only place where an error becomes an answer.
 struct Responder {
     private var service: Service
-    private let bulkSlot: BulkSlot
     private let log: Logger
     private let router: Router<Principal, Service>
     private let server: Server?
@@ -20,26 +19,18 @@ struct Responder {
 
     /// `server` is nil in a CGI process.
     init(
-        _ generation: Generation, server: Server?, bulkSlots: BulkSlots, metrics: ProcessMetrics,
-        log: Logger
+        _ generation: Generation, server: Server?, metrics: ProcessMetrics, log: Logger
     ) {
         let settings = generation.settings
-        let bulkSlot = BulkSlot(of: bulkSlots)
         let store = UsageStore(
             databaseURL: settings.databaseURL, applicationName: "orbital-fcgi",
             waitSeconds: settings.databaseWaitSeconds, group: generation.stores)
         service = Service(
             store: store, cache: generation.cache, cacheSeconds: settings.cacheSeconds,
-            isKeyed: settings.access == .keyed,
-            claimBulkSlot: {
-                // With fewer connections than workers, long responses leave as many of them free.
-                let granted = store.grantedConnections ?? .max
-                try bulkSlot.claim(upTo: max(1, granted - settings.reservedWorkers))
-            },
-            metrics: metrics.service)
-        router = Router(routes + [metricsRoute(metrics, server, bulkSlots)])
+            isKeyed: settings.access == .keyed, metrics: metrics.service)
+        router = Router(
+            routes + [metricsRoute(metrics, server, generation.stores.admission)])
         self.server = server
-        self.bulkSlot = bulkSlot
         self.metrics = metrics
         slowMilliseconds = settings.slowMilliseconds
         workerCount = settings.workers
@@ -62,7 +53,6 @@ struct Responder {
                         "remedy": "\(UsageStore.connectionRemedy)",
                     ])
             }
-            bulkSlot.release()
             account.close()
             metrics.add(account, method: request.method, service.store)
             if slowMilliseconds > 0, account.total > .milliseconds(slowMilliseconds) {
@@ -72,6 +62,9 @@ struct Responder {
         do {
             try answer(request, over: exchange)
         } catch let problem as Problem {
+            send(problem, to: request, over: exchange)
+        } catch let refusal as AdmissionRefused {
+            let problem = Problem.unavailable(refusal.description, retryAfterSeconds: 1)
             send(problem, to: request, over: exchange)
         } catch let error as DatabaseUnavailable {
             service.store.noteFailure()
@@ -127,6 +120,11 @@ struct Responder {
         for cause in response.causes { log.error("unhealthy", metadata: ["cause": "\(cause)"]) }
         account.answer(status: response.status.code)
         do {
+            if case .bytes = response.body {
+                service.store.beginResponse(isWhole: true)
+            } else {
+                service.store.beginResponse(isWhole: false)
+            }
             let head = response.head
             try write(head.span, to: exchange)
             guard request.method != Method.head.rawValue else { return }

@@ -19,16 +19,15 @@ func runServer(_ mode: StartMode, _ settings: Settings) throws -> Int32 {
     let manager = ServiceManager(processEnvironment)
     let server = try Server(
         listener: listener, limits: ServerLimits(settings), refusal: refusal.wholeAnswer,
-        livenessPath: "/health/live", onFileLoss: { reportFileLoss($0, mode, log) })
-    let slots = BulkSlots(settings.bulkWorkers)
+        urgentPath: "/health", onFileLoss: { reportFileLoss($0, mode, log) })
     let metrics = ProcessMetrics(droppedLogLines: output.dropped)
     try server.start {
         var worker = Worker(
-            current: current, server: server, slots: slots, metrics: metrics, log: log)
+            current: current, server: server, metrics: metrics, log: log)
         return { worker.answer($0) }
     }
     if let interval = manager.watchdogInterval {
-        try server.probeItself(every: interval) { response in
+        try server.probeItself("/health/live", every: interval) { response in
             if response.hasPrefix("Status: 200 ") { manager.alive() }
         }
     }
@@ -64,7 +63,6 @@ private func reportFileLoss(_ error: FastCGIError?, _ mode: StartMode, _ log: Lo
 private struct Worker {
     let current: CurrentSettings
     let server: Server
-    let slots: BulkSlots
     let metrics: ProcessMetrics
     let log: Logger
 
@@ -72,12 +70,10 @@ private struct Worker {
     private var responder: Responder?
 
     init(
-        current: CurrentSettings, server: Server, slots: BulkSlots, metrics: ProcessMetrics,
-        log: Logger
+        current: CurrentSettings, server: Server, metrics: ProcessMetrics, log: Logger
     ) {
         self.current = current
         self.server = server
-        self.slots = slots
         self.metrics = metrics
         self.log = log
     }
@@ -87,7 +83,7 @@ private struct Worker {
         if responder == nil || generation !== latest {
             generation = latest
             responder = Responder(
-                latest, server: server, bulkSlots: slots, metrics: metrics, log: log)
+                latest, server: server, metrics: metrics, log: log)
         }
         responder?.answer(exchange)
     }

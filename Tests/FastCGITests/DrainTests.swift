@@ -14,7 +14,7 @@ private final class HeldServer: Sendable {
     init(_ limits: ServerLimits = ServerLimits()) throws {
         server = try Server(
             listener: try Listener(path: path), limits: limits, refusal: Array("full".utf8),
-            livenessPath: "/well")
+            urgentPath: "/well")
     }
 
     func start() throws {
@@ -86,7 +86,7 @@ private final class HeldServer: Sendable {
         let held = try HeldServer()
         try held.start()
         defer { _ = held.server.drain(seconds: 10) }
-        try held.server.probeItself(every: .milliseconds(200)) { responses.append($0) }
+        try held.server.probeItself("/well", every: .milliseconds(200)) { responses.append($0) }
         #expect(eventually { responses.count == 1 })
         let begin = ContinuousClock.now
         #expect(eventually { responses.count == 11 })
@@ -103,7 +103,7 @@ private final class HeldServer: Sendable {
         let held = try HeldServer(limits)
         try held.start()
         defer { _ = held.server.drain(seconds: 10) }
-        try held.server.probeItself(every: .milliseconds(20)) { responses.append($0) }
+        try held.server.probeItself("/well", every: .milliseconds(20)) { responses.append($0) }
         #expect(eventually { responses.count > 5 })
         held.isOpen.store(false, ordering: .relaxed)
         usleep(100_000)

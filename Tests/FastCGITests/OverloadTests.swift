@@ -15,7 +15,7 @@ import Testing
         let path = TemporaryFolder.shared.file("overload").path
         let server = try Server(
             listener: try Listener(path: path), limits: limits, refusal: Array(Self.refusal.utf8),
-            livenessPath: "/live")
+            urgentPath: "/live")
         try server.start {
             { exchange in
                 usleep(2000)
@@ -33,7 +33,7 @@ import Testing
     }
 }
 
-@Suite(.timeLimit(.minutes(2))) struct `A liveness probe` {
+@Suite(.timeLimit(.minutes(2))) struct `An urgent request` {
     /// A server with one worker, which notes the paths that it handles once the test lets it.
     private final class OneWorker: Sendable {
         let path = TemporaryFolder.shared.file("live").path
@@ -47,7 +47,7 @@ import Testing
             limits.queued = 30
             server = try Server(
                 listener: try Listener(path: path), limits: limits, refusal: Array("full".utf8),
-                livenessPath: "/live")
+                urgentPath: "/live")
             try server.start { [self] in
                 { [self] exchange in
                     let path = exchange.parameter("SCRIPT_NAME") ?? ""
@@ -73,10 +73,10 @@ import Testing
         let probes = (1...31).map { _ in FastCGIClient(one.path) }
         for probe in probes { probe.get("/live") }
         #expect(eventually { one.server.load.queueRefusals == 1 })
-        // The path alone makes a probe: not a longer one, and not other variables.
+        // Only the path counts, not other variables.
         let similar = FastCGIClient(one.path)
         similar.send(
-            FastCGIClient.request(["SCRIPT_NAME": "/live2", "QUERY_STRING": "/live"], true))
+            FastCGIClient.request(["SCRIPT_NAME": "/usage", "QUERY_STRING": "/live"], true))
         #expect(similar.answer() == "full")
         one.isOpen.store(true, ordering: .relaxed)
         let responses = probes.map { $0.answer() }

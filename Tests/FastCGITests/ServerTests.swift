@@ -15,7 +15,7 @@ private final class EchoServer: Sendable {
     ) throws {
         server = try Server(
             listener: try Listener(path: path), limits: limits,
-            refusal: Array("Status: 503\r\n\r\nfull".utf8), livenessPath: "/live")
+            refusal: Array("Status: 503\r\n\r\nfull".utf8), urgentPath: "/live")
         try server.start { { answer($0) } }
     }
 

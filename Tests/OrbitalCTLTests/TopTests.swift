@@ -31,7 +31,7 @@ import Testing
                 "process", "route", "/usage", "/health",
             ], "\(report.output)")
         #expect(lines[0].hasPrefix("health    database ok, schema ok, revision "))
-        #expect(lines[1].contains("of 16 busy, 0 of 14 with long answers; queue 0 of 64;"))
+        #expect(lines[1].contains("of 16 busy, 0 of 7 with long answers; queue 0 of 64;"))
         let rate = try #require(lines[2].firstMatch(of: /^requests +([0-9.]+)\/s, p50 [0-9.]+ ms/))
         #expect(try #require(Double(rate.1)) > 1)
         #expect(lines[2].contains("errors 0.0/s"))

@@ -11,8 +11,7 @@ import UsageStore
 
     private func service(_ store: UsageStore, draining: Bool) -> Service {
         var service = Service(
-            store: store, cache: ResponseCache(byteLimit: 0), cacheSeconds: 0, isKeyed: false,
-            claimBulkSlot: {})
+            store: store, cache: ResponseCache(byteLimit: 0), cacheSeconds: 0, isKeyed: false)
         service.isDraining = draining
         return service
     }

@@ -11,7 +11,7 @@ import UsageStore
     private func json(_ database: Database) throws -> String {
         let service = Service(
             store: database.store(), cache: ResponseCache(byteLimit: 0), cacheSeconds: 0,
-            isKeyed: false, claimBulkSlot: {})
+            isKeyed: false)
         defer { service.store.release() }
         let response = try usage(
             Request(method: "GET", path: "/usage", requestID: "1"),

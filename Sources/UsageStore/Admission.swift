@@ -1,0 +1,80 @@
+import Synchronization
+import Threads
+
+/// Why a request is not admitted; the same request may be a little later.
+public enum AdmissionRefused: Error, CustomStringConvertible {
+    /// As many long responses are sent as may be.
+    case long
+    /// All permits are taken, and none becomes free.
+    case full
+
+    /// For clients.
+    public var description: String {
+        switch self {
+        case .long: "All workers for long responses are busy."
+        case .full: "All workers for the database are busy."
+        }
+    }
+}
+
+/// The admission gate of a process, in front of PostgreSQL: counted once for all kinds of work.
+public final class Admission: Sendable {
+    typealias Gate = AdmissionGate<Handoff<Void>>
+
+    private let gate: Mutex<Gate>
+    private let reservedCount: Int
+
+    /// Makes a gate that leaves `reserved` of `workers` free.
+    public init(workers: Int = .max, reserved: Int = 0) {
+        reservedCount = reserved
+        gate = Mutex(Gate(limit: max(1, workers - reserved), hasHealthPermit: reserved >= 2))
+    }
+
+    /// How many requests may give long responses at once, and how many do.
+    public var long: (limit: Int, count: Int) { gate.withLock { ($0.longLimit, $0.longCount) } }
+
+    /// How many requests were refused, because they were long and for want of any permit.
+    public var refusals: (long: Int, full: Int) {
+        gate.withLock { ($0.longRefusalCount, $0.refusalCount) }
+    }
+
+    /// Takes a permit, waiting for one while the gate makes progress.
+    func enter(until deadline: ContinuousClock.Instant) throws(AdmissionRefused) -> Gate.Permit {
+        let turn = Handoff<Void>()
+        var action = gate.withLock { $0.enter(at: .now, until: deadline, turn) }
+        while case .wait(let end) = action {
+            if turn.wait(until: end) != nil { return .short }
+            action = gate.withLock { $0.check(turn, at: .now, until: deadline) }
+        }
+        guard action == .admit else { throw .full }
+        return .short
+    }
+
+    /// Takes a permit for a health check; nil when there is none.
+    func enterHealthCheck() -> Gate.Permit? { gate.withLock { $0.enterHealthCheck(at: .now) } }
+
+    /// Makes a permit one for a long response.
+    ///
+    /// Of the connections that PostgreSQL grants, if it grants too few, these leave some free.
+    func becomeLong(_ permit: Gate.Permit, granted: Int?) throws(AdmissionRefused) -> Gate.Permit {
+        guard permit == .short else { return permit }
+        let bound = granted.map { $0 - reservedCount } ?? .max
+        guard gate.withLock({ $0.becomeLong(upTo: bound) }) else { throw .long }
+        return .long
+    }
+
+    /// Runs `connect`, which takes longer than most queries.
+    func connecting<Connection>(_ connect: () throws -> Connection) rethrows -> Connection {
+        gate.withLock { $0.beginConnecting() }
+        var isDone = false
+        defer { gate.withLock { $0.endConnecting(at: .now, isDone: isDone) } }
+        let connection = try connect()
+        isDone = true
+        return connection
+    }
+
+    /// Gives a permit back.
+    func leave(_ permit: Gate.Permit, isDone: Bool) {
+        gate.withLock { $0.leave(permit, at: .now, isDone: isDone) }?.give(())
+    }
+}
