@@ -24,9 +24,9 @@ import UsageStore
             """)
         service = Service(
             store: database.store(), cache: ResponseCache(byteLimit: 1 << 20), cacheSeconds: 0,
-            isKeyed: true, claimBulkSlot: {})
+            isKeyed: true)
         var bounds = UsageFilter()
-        bounds.reportNames = ["mine"]
+        bounds.texts = [(.reportName, ["mine"])]
         bound = Principal(.key(id: "1", name: "one"), scopes: ["usage:read"], bounds: bounds)
     }
 
