@@ -2,6 +2,7 @@ import Configuration
 import FastCGI
 import Glibc
 import Logging
+import UsageStore
 
 /// The responder: configure, listen, work, drain.
 @main
@@ -51,7 +52,7 @@ func runCGI(_ settings: Settings) -> Int32 {
     defer { output.finish(within: .seconds(1)) }
     let exchange = CGIExchange()
     var responder = Responder(
-        Generation(settings), server: nil, bulkSlots: BulkSlots(1),
+        Generation(settings, Admission(workers: 1)), server: nil,
         metrics: ProcessMetrics(droppedLogLines: output.dropped), log: makeLog(output))
     responder.answer(exchange)
     return exchange.isAborted ? 1 : 0
