@@ -22,10 +22,10 @@ public struct MessageForm: Sendable {
     /// What it requires makes sure that importing it again records nothing twice.
     public static let file = MessageForm(.file)
 
-    private init(_ form: UsageRecord.Forms) {
+    private init(_ form: UsageRecord.Form) {
         columns = UsageRecord.Column.columns(of: form)
         allowed = columns.map(\.name)
-        required = UsageRecord.Column.columns(requiredIn: form).map(\.name)
+        required = columns.filter { $0.required.contains(form) }.map(\.name)
         allowedList = allowed.joined(separator: ", ")
     }
 }

@@ -58,25 +58,25 @@ extension UsageRecord.Column {
     public static let creditsUsed = UsageRecord.Column(
         "credits_used", sql: "credit_hundredths",
         .credits(.init({ $0.creditsUsed }, { $0.creditsUsed = $1 })),
-        in: [.response, .file], required: .response, isSortable: true)
+        in: [.response, .file], required: [.response], isSortable: true)
 
     /// The exact tokens.
     public static let tokenCount = UsageRecord.Column(
-        "token_count", .integer(.init({ $0.tokenCount }, { $0.tokenCount = $1 })), in: .file)
+        "token_count", .integer(.init({ $0.tokenCount }, { $0.tokenCount = $1 })), in: [.file])
 
     /// What counted them.
     public static let tokenizer = UsageRecord.Column(
         "tokenizer", sql: "token_encoding",
-        .text(.init({ $0.tokenizer }, { $0.tokenizer = $1 }), nil), in: .file)
+        .text(.init({ $0.tokenizer }, { $0.tokenizer = $1 }), nil), in: [.file])
 
     /// Whether the record is an estimate, which its rate and its tokens tell: it is not stored.
     public static let estimated = UsageRecord.Column(
-        "estimated", .flag(.init({ $0.isEstimated }, { $0.isEstimated = $1 })), in: .file,
+        "estimated", .flag(.init({ $0.isEstimated }, { $0.isEstimated = $1 })), in: [.file],
         isStored: false)
 
     /// The rate: its id in the database, its number in a file.
     public static let rate = UsageRecord.Column(
-        "rate", sql: "credit_rate_id", .integer(.init({ $0.rate }, { $0.rate = $1 })), in: .file)
+        "rate", sql: "credit_rate_id", .integer(.init({ $0.rate }, { $0.rate = $1 })), in: [.file])
 
     /// All columns, in the order in which every form has them.
     public static let all = [
@@ -97,10 +97,10 @@ extension UsageRecord {
         public let kind: Kind
 
         /// The forms that have it.
-        public let forms: Forms
+        public let forms: Set<Form>
 
         /// Those of them in which it must have a value.
-        public let required: Forms
+        public let required: Set<Form>
 
         /// Whether records can be sorted by it.
         public let isSortable: Bool
@@ -116,7 +116,8 @@ extension UsageRecord {
 
         init(
             _ name: String, sql: String? = nil, _ kind: Kind,
-            in forms: Forms = [.request, .response, .file], required: Forms = [],
+            in forms: Set<Form> = [.request, .response, .file],
+            required: Set<Form> = [],
             isSortable: Bool = false, isFilterable: Bool = false, isStored: Bool = true
         ) {
             self.name = name
@@ -175,32 +176,21 @@ extension UsageRecord {
         case mebibytes(Int)
     }
 
-    /// A set of the forms that a record has outside the database.
-    public struct Forms: OptionSet, Sendable {
-        /// The set as bits.
-        public let rawValue: Int
-
-        /// Makes a set of bits.
-        public init(rawValue: Int) { self.rawValue = rawValue }
-
+    /// A form that a record has outside the database.
+    public enum Form: Sendable {
         /// A message in a request.
-        public static let request = Forms(rawValue: 1)
+        case request
         /// A record in a response.
-        public static let response = Forms(rawValue: 2)
+        case response
         /// A record in a file that is exported or imported.
-        public static let file = Forms(rawValue: 4)
+        case file
     }
 }
 
 extension UsageRecord.Column {
     /// The columns that `form` has, in order.
-    public static func columns(of form: UsageRecord.Forms) -> [UsageRecord.Column] {
+    public static func columns(of form: UsageRecord.Form) -> [UsageRecord.Column] {
         all.filter { $0.forms.contains(form) }
-    }
-
-    /// The columns in which `form` must have a value.
-    public static func columns(requiredIn form: UsageRecord.Forms) -> [UsageRecord.Column] {
-        all.filter { $0.required.contains(form) }
     }
 
     /// A digest of what responses show, the same in every build of the same table.
@@ -209,4 +199,50 @@ extension UsageRecord.Column {
     public static let digest = columns(of: .response)
         .map { "\($0.name) \($0.kind.name) \($0.isOptional)\n" }.joined().utf8
         .reduce(0xcbf2_9ce4_8422_2325 as UInt64) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 }
+
+    /// What is wrong with a text for this column, from whatever source.
+    public func faults(_ text: String) -> [MessageFault] {
+        guard case .text(_, let limit?) = kind else { return [] }
+        var faults: [MessageFault] = []
+        switch limit {
+        case .characters(let most) where !(1...most).contains(text.unicodeScalars.count):
+            faults = [MessageFault(name, .malformed, "\(name) must have 1 to \(most) characters.")]
+        case .mebibytes(let most) where text.utf8.count > most << 20:
+            return [MessageFault(name, .outOfRange, "\(name) must have at most \(most) MiB.")]
+        default: break
+        }
+        let holdsNUL = text.utf8.withContiguousStorageIfAvailable { $0.contains(0) }
+        guard holdsNUL ?? text.utf8.contains(0) else { return faults }
+        let reason = "\(name) holds a NUL character (U+0000), which PostgreSQL cannot store."
+        return faults + [MessageFault(name, .malformed, reason)]
+    }
+}
+
+extension UsageRecord.Kind {
+    /// The kind's name.
+    public var name: String {
+        switch self {
+        case .integer: "integer"
+        case .timestamp: "timestamp"
+        case .text: "text"
+        case .credits: "credits"
+        case .flag: "flag"
+        }
+    }
+
+    /// Whether JSON has the value in quotes.
+    public var isQuoted: Bool { name == "timestamp" || name == "text" }
+}
+
+extension UsageRecord {
+    /// The value in `column` as JSON without quotes and CSV have it; nil where there is none.
+    public func value(in column: Column) -> String? {
+        switch column.kind {
+        case .integer(let place): place.get(self).map { String($0) }
+        case .timestamp(let place): place.get(self)?.description
+        case .text(let place, _): place.get(self)
+        case .credits(let place): place.get(self)?.description
+        case .flag(let place): place.get(self) ? "true" : nil
+        }
+    }
 }

@@ -13,7 +13,7 @@ struct PriceList {
 
     init(_ connection: Connection) throws {
         var list = SelectList()
-        let rate = RateFields(&list)
+        let fields = RateFields(&list)
         let id = list.add("credit_rate_id", as: Int64.self)
         let reader = try QueryReader(
             connection, "SELECT \(list.sql) FROM credit_rate ORDER BY effective_from",
@@ -21,7 +21,7 @@ struct PriceList {
         var rates: [CreditRate] = []
         var ids: [Int64] = []
         while try reader.next() {
-            rates.append(reader[rate])
+            rates.append(fields.rate(reader))
             ids.append(reader[id])
         }
         self.rates = rates
@@ -76,10 +76,8 @@ extension PriceList {
 
 /// The columns of rates in a statement.
 struct RateFields {
-    /// The beginning; nil for the first entry.
-    let effectiveFrom: Field<Timestamp?>
-    /// How tokens are counted.
-    let tokenizer: Field<String>
+    private let effectiveFrom: Field<Timestamp?>
+    private let tokenizer: Field<String>
     private let creditsPer100Tokens: Field<Credits>
     private let minimum: Field<Credits>
     private let recordCount: Field<Int64>
@@ -93,17 +91,13 @@ struct RateFields {
         self.recordCount = list.add(recordCount)
     }
 
-    fileprivate func rate(_ row: QueryReader) -> CreditRate {
+    /// The rate in a row.
+    func rate(_ row: QueryReader) -> CreditRate {
         CreditRate(
             effectiveFrom: row[effectiveFrom], tokenizer: row[tokenizer],
             creditsPer100Tokens: row[creditsPer100Tokens], minimum: row[minimum],
             recordCount: row[recordCount])
     }
-}
-
-extension QueryReader {
-    /// The rate in the row that was read last.
-    subscript(_ fields: RateFields) -> CreditRate { fields.rate(self) }
 }
 
 extension Connection {

@@ -39,13 +39,13 @@ public struct Receipt: Sendable {
 
 /// The columns of a receipt in a statement that joins the records or messages with `rate`.
 struct ReceiptFields {
-    fileprivate let characters: Field<Int64>
-    fileprivate let countedTokens: Field<Int64?>
-    fileprivate let tokenizer: Field<String?>
-    fileprivate let creditsPer100Tokens: Field<Credits>
-    fileprivate let minimum: Field<Credits>
-    fileprivate let calculated: Field<Credits?>
-    fileprivate let effectiveFrom: Field<Timestamp?>
+    private let characters: Field<Int64>
+    private let countedTokens: Field<Int64?>
+    private let tokenizer: Field<String?>
+    private let creditsPer100Tokens: Field<Credits>
+    private let minimum: Field<Credits>
+    private let calculated: Field<Credits?>
+    private let effectiveFrom: Field<Timestamp?>
 
     /// Adds them to `list`; `characters` and `tokens` are SQL expressions.
     init(_ list: inout SelectList, characters: String, tokens: String) {
@@ -62,21 +62,17 @@ struct ReceiptFields {
         effectiveFrom = list.add(
             "CASE WHEN isfinite(rate.effective_from) THEN rate.effective_from END")
     }
-}
 
-extension QueryReader {
-    /// The receipt in the row that was read last.
-    subscript(_ fields: ReceiptFields) -> Receipt {
+    /// The receipt in a row.
+    func receipt(_ row: QueryReader) -> Receipt {
         var rate: Receipt.Rate?
-        if let tokenizer = self[fields.tokenizer], let calculated = self[fields.calculated] {
+        if let tokenizer = row[tokenizer], let calculated = row[calculated] {
             rate = Receipt.Rate(
-                tokenizer: tokenizer, creditsPer100Tokens: self[fields.creditsPer100Tokens],
-                minimum: self[fields.minimum], calculated: calculated,
-                effectiveFrom: self[fields.effectiveFrom])
+                tokenizer: tokenizer, creditsPer100Tokens: row[creditsPer100Tokens],
+                minimum: row[minimum], calculated: calculated, effectiveFrom: row[effectiveFrom])
         }
         return Receipt(
-            characters: self[fields.characters], countedTokens: self[fields.countedTokens],
-            rate: rate)
+            characters: row[characters], countedTokens: row[countedTokens], rate: rate)
     }
 }
 
@@ -97,7 +93,7 @@ extension Snapshot {
                 FROM usage_record LEFT JOIN credit_rate AS rate USING (credit_rate_id)
                 \(whereClause(conditions))
                 """, bindings.values, isStreamed: false)
-            return try reader.next() ? (reader[record], reader[receipt]) : nil
+            return try reader.next() ? (reader[record], receipt.receipt(reader)) : nil
         }
     }
 }

@@ -18,73 +18,56 @@ public struct RecordedPrice: Sendable {
     public let price: Credits?
 }
 
-/// The columns of the statement that prices records anew.
-private struct PriceFields {
-    private var list = SelectList()
-    private let record: RecordFields
-    private let recordedCharacters: Field<Int64>
-    private let countedCharacters: Field<Int64>
-    private let text: Field<String?>
-    private let rateInForce: Field<Int64?>
-    private let isEstimate: Field<Bool?>
-    private let price: Field<Credits?>
-
-    init() {
-        record = list.add(
-            [.messageID, .reportName, .creditsUsed, .tokenCount, .tokenizer, .rate], of: "record")
-        recordedCharacters = list.add("character_count")
-        countedCharacters = list.add("char_length(message_text)")
-        text = list.add("CASE WHEN token_encoding IS NOT NULL THEN message_text END")
-        rateInForce = list.add("rate.credit_rate_id")
-        isEstimate = list.add(
-            """
-            token_count IS NULL AND record.credit_rate_id IS NOT NULL
-                AND rate.tokenizer <> 'characters'
-            """)
-        price = list.add(
-            """
-            CASE WHEN rate.tokenizer = 'characters' OR token_encoding IS NULL
-                    OR token_encoding = rate.tokenizer
-                THEN usage_credits(char_length(message_text), token_count::bigint,
-                    rate.tokenizer, rate.hundredths_per_100_tokens, rate.minimum_hundredths) END
-            """)
-    }
-
-    var statement: String {
-        """
-        SELECT \(list.sql)
-        FROM usage_record AS record
-        LEFT JOIN record_dated_ahead AS ahead USING (message_id)
-        LEFT JOIN \(creditRatePeriods) AS period
-            ON "timestamp" >= period.effective_from AND "timestamp" < period.until
-        LEFT JOIN credit_rate AS rate
-            ON rate.credit_rate_id = coalesce(ahead.credit_rate_id, period.credit_rate_id)
-        ORDER BY message_id
-        """
-    }
-
-    /// Reads a row, and counts the tokens of its text.
-    func price(_ row: QueryReader, _ tokenizers: Tokenizers) throws -> RecordedPrice {
-        let record = row[record]
-        return RecordedPrice(
-            record: record, characters: (row[recordedCharacters], row[countedCharacters]),
-            countedTokens: try record.tokenizer.flatMap(TokenEncoding.init(rawValue:)).map {
-                try tokenizers.count(row[text] ?? "", by: $0)
-            },
-            rateInForce: row[rateInForce], isEstimate: row[isEstimate] ?? false, price: row[price])
-    }
-}
-
 extension Snapshot {
     /// Prices every record anew, in the order of their ids, one at a time.
     public func forEachPrice(
         _ tokenizers: Tokenizers, _ body: (RecordedPrice) throws -> Void
     ) throws {
+        var list = SelectList()
+        let fields = list.add(
+            [.messageID, .reportName, .creditsUsed, .tokenCount, .tokenizer, .rate], of: "record")
+        let recorded = list.add("character_count", as: Int64.self)
+        let counted = list.add("char_length(message_text)", as: Int64.self)
+        let text = list.add(
+            "CASE WHEN token_encoding IS NOT NULL THEN message_text END", as: String?.self)
+        let rate = list.add("rate.credit_rate_id", as: Int64?.self)
+        let isEstimate = list.add(
+            """
+            token_count IS NULL AND record.credit_rate_id IS NOT NULL
+                AND rate.tokenizer <> 'characters'
+            """, as: Bool?.self)
+        let price = list.add(Self.price, as: Credits?.self)
         try reportingUnavailability {
-            let fields = PriceFields()
-            let reader = try QueryReader(
-                connection, fields.statement, [String](), isStreamed: true)
-            while try reader.next() { try body(fields.price(reader, tokenizers)) }
+            let row = try QueryReader(
+                connection, "SELECT \(list.sql) FROM \(Self.pricedAnew) ORDER BY message_id",
+                [String](), isStreamed: true)
+            while try row.next() {
+                let record = row[fields]
+                let tokens = try record.tokenizer.flatMap(TokenEncoding.init(rawValue:)).map {
+                    try tokenizers.count(row[text] ?? "", by: $0)
+                }
+                try body(
+                    RecordedPrice(
+                        record: record, characters: (row[recorded], row[counted]),
+                        countedTokens: tokens, rateInForce: row[rate],
+                        isEstimate: row[isEstimate] ?? false, price: row[price]))
+            }
         }
     }
+
+    private static let price = """
+        CASE WHEN rate.tokenizer = 'characters' OR token_encoding IS NULL
+                OR token_encoding = rate.tokenizer
+            THEN usage_credits(char_length(message_text), token_count::bigint, rate.tokenizer,
+                rate.hundredths_per_100_tokens, rate.minimum_hundredths) END
+        """
+
+    private static let pricedAnew = """
+        usage_record AS record
+        LEFT JOIN record_dated_ahead AS ahead USING (message_id)
+        LEFT JOIN \(creditRatePeriods) AS period
+            ON "timestamp" >= period.effective_from AND "timestamp" < period.until
+        LEFT JOIN credit_rate AS rate
+            ON rate.credit_rate_id = coalesce(ahead.credit_rate_id, period.credit_rate_id)
+        """
 }

@@ -39,8 +39,8 @@ public final class Summary {
         buckets = Array(repeating: .zero, count: bucketCount)
         while try reader.next() {
             switch reader[fields.kind] {
-            case Self.totalsKind: totals = sum
-            case Self.bucketKind: buckets[Int(reader[fields.bucket] ?? 1) - 1] = sum
+            case Self.totalsKind: totals = fields.sum(reader)
+            case Self.bucketKind: buckets[Int(reader[fields.bucket] ?? 1) - 1] = fields.sum(reader)
             default:
                 isAtReport = true
                 return
@@ -51,16 +51,9 @@ public final class Summary {
     /// The next report name and its sum, most credits first and those without a name last.
     public func nextReport() throws -> (reportName: String?, sum: UsageSum)? {
         guard isAtReport else { return nil }
-        let report = (reader[fields.reportName], sum)
+        let report = (reader[fields.reportName], fields.sum(reader))
         isAtReport = try reportingUnavailability { try reader.next() }
         return report
-    }
-
-    /// The sum in the row that was read last.
-    private var sum: UsageSum {
-        UsageSum(
-            messages: reader[fields.messages], reports: reader[fields.reports],
-            creditsUsed: reader[fields.creditsUsed])
     }
 }
 

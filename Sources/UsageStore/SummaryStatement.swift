@@ -1,3 +1,4 @@
+import Postgres
 import Usage
 
 /// The statement that sums usage records by bucket and by report name.
@@ -50,20 +51,13 @@ struct SummaryFields {
     static let kind =
         "CASE GROUPING(bucket, report_name) WHEN 3 THEN 0 WHEN 1 THEN 1 ELSE 2 END"
 
-    /// That number.
     let kind: Field<Int64>
-    /// The bucket, from 1; nil for another kind.
     let bucket: Field<Int64?>
-    /// The report name.
     let reportName: Field<String?>
-    /// The messages.
-    let messages: Field<Int64>
-    /// Those with a report name.
-    let reports: Field<Int64>
-    /// The credits as a decimal.
-    let creditsUsed: Field<String>
+    private let messages: Field<Int64>
+    private let reports: Field<Int64>
+    private let creditsUsed: Field<String>
 
-    /// Adds them to `list`.
     init(_ list: inout SelectList) {
         kind = list.add(Self.kind)
         bucket = list.add("bucket")
@@ -71,5 +65,11 @@ struct SummaryFields {
         messages = list.add("coalesce(sum(messages), 0)")
         reports = list.add("coalesce(sum(reports), 0)")
         creditsUsed = list.add("coalesce(sum(hundredths), 0) * 0.01")
+    }
+
+    /// The sum in a row.
+    func sum(_ row: QueryReader) -> UsageSum {
+        UsageSum(
+            messages: row[messages], reports: row[reports], creditsUsed: row[creditsUsed])
     }
 }

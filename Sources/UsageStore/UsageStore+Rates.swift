@@ -12,7 +12,7 @@ extension UsageStore {
     public func creditRates() throws -> [CreditRate] {
         try reportingUnavailability {
             var list = SelectList()
-            let rate = RateFields(&list, recordCount: "coalesce(record_count, 0)")
+            let fields = RateFields(&list, recordCount: "coalesce(record_count, 0)")
             let reader = try QueryReader(
                 try connected(),
                 """
@@ -25,7 +25,7 @@ extension UsageStore {
                 ORDER BY credit_rate.effective_from
                 """, [String](), isStreamed: false)
             var rates: [CreditRate] = []
-            while try reader.next() { rates.append(reader[rate]) }
+            while try reader.next() { rates.append(fields.rate(reader)) }
             return rates
         }
     }

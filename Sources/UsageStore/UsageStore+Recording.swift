@@ -110,7 +110,7 @@ extension UsageStore {
         while try reader.next() {
             let refusal = reader[statement.refusal].flatMap(MessageRefusal.init(rawValue:))
             let credits = refusal == nil ? reader[statement.price] : nil
-            estimates.append((credits, refusal, reader[statement.receipt]))
+            estimates.append((credits, refusal, statement.receipt.receipt(reader)))
         }
         return estimates
     }

@@ -1,3 +1,4 @@
+import ArgumentParser
 import JSON
 import MessageReader
 import Usage
@@ -67,4 +68,40 @@ struct LimitedBytes {
     }
 
     mutating func append(_ byte: UInt8) { append([byte]) }
+}
+
+/// One JSON object a line; blank lines are skipped.
+struct NDJSONSource: MessageSource {
+    private let input: Input
+
+    init(_ input: Input) { self.input = input }
+
+    mutating func next() throws -> SourceItem? {
+        while try input.peekAfterBlanks() != nil {
+            let number = input.line
+            var line = LimitedBytes()
+            try input.read(until: { $0 == UInt8(ascii: "\n") }, { line.append($0) })
+            return SourceItem(line: number, json: line)
+        }
+        return nil
+    }
+}
+
+/// How a file of messages is written.
+enum Format: String, ExpressibleByArgument, CaseIterable {
+    /// One JSON object a line.
+    case ndjson
+    /// One JSON array of objects.
+    case json
+    /// RFC 4180, with a header row.
+    case csv
+
+    /// Finds out from the first byte that is no blank.
+    init(sniffing input: Input) throws {
+        switch try input.peekAfterBlanks() {
+        case UInt8(ascii: "["): self = .json
+        case UInt8(ascii: "{"), nil: self = .ndjson
+        default: self = .csv
+        }
+    }
 }

@@ -3,7 +3,7 @@ import Usage
 
 @Suite struct `The table of record columns` {
     @Test func `has the columns of each form, in one order`() {
-        func names(_ form: UsageRecord.Forms) -> String {
+        func names(_ form: UsageRecord.Form) -> String {
             UsageRecord.Column.columns(of: form).map(\.name).joined(separator: ",")
         }
         #expect(names(.request) == "message_id,timestamp,report_name,message_text")

@@ -44,7 +44,7 @@ package struct RecordEncoder {
             guard let base = buffer.baseAddress else { return }
             var output = OutputCursor(base + writer.count)
             if format == .json, count > 0 { output.put(",") }
-            plan.withSteps { for step in $0 { put(step, rows, &output) } }
+            for step in plan.steps { put(step, rows, &output) }
             output.put(plan.ending)
             writer.count = output.position - base
             assert(writer.count <= buffer.count, "fixedLength is too short for a record")

@@ -2,7 +2,6 @@ import Usage
 
 /// How a format writes a record, derived once from the table of columns: what stands before each value.
 struct RecordPlan: Sendable {
-    /// What the values of a column are.
     enum Kind { case integer, timestamp, text, credits }
 
     /// A column, with the bytes before its value.
@@ -17,7 +16,8 @@ struct RecordPlan: Sendable {
         let isNullable: Bool
     }
 
-    private let steps: [Step]
+    /// The columns in order.
+    let steps: [Step]
 
     /// What follows the last value.
     let ending: ShortText
@@ -33,10 +33,10 @@ struct RecordPlan: Sendable {
 
     /// Makes the plan for a format in which `prefix` begins a column, and `ending` ends a record.
     init(
-        _ columns: [UsageRecord.Column], ending: String, absence: String,
+        ending: String, absence: String,
         prefix: (_ column: UsageRecord.Column, _ isFirst: Bool) -> String
     ) {
-        steps = columns.enumerated().map { index, column in
+        steps = RecordFormat.columns.enumerated().map { index, column in
             let kind: Kind
             switch column.kind {
             case .integer: kind = .integer
@@ -54,28 +54,22 @@ struct RecordPlan: Sendable {
         fixedLength =
             steps.reduce(ShortText.capacity + 2) { $0 + $1.prefix.count + Self.valueLength }
     }
-
-    /// Lends the steps, without a check for each use.
-    @inline(__always)
-    func withSteps(_ body: (UnsafeBufferPointer<Step>) -> Void) {
-        steps.withUnsafeBufferPointer(body)
-    }
 }
 
-/// Up to 64 bytes that are written at once, which is faster than a loop over those that it has.
+/// Up to 32 bytes that are written at once, which is faster than a loop over those that it has.
 struct ShortText: Sendable {
     /// The bytes, followed by zeros.
-    let bytes: SIMD64<UInt8>
+    let bytes: SIMD32<UInt8>
 
     /// How many there are.
     let count: Int
 
     /// The most bytes, for which there must be room.
-    static let capacity = 64
+    static let capacity = 32
 
     /// Makes the text; traps if it is longer.
     init(_ text: String) {
-        var bytes = SIMD64<UInt8>()
+        var bytes = SIMD32<UInt8>()
         for (index, byte) in text.utf8.enumerated() { bytes[index] = byte }
         self.bytes = bytes
         count = text.utf8.count
@@ -92,13 +86,9 @@ extension RecordFormat {
         }
     }
 
-    private static let jsonPlan = RecordPlan(
-        columns, ending: "}", absence: "", prefix: jsonPrefix)
-    private static let linePlan = RecordPlan(
-        columns, ending: "}\n", absence: "", prefix: jsonPrefix)
-    private static let csvPlan = RecordPlan(columns, ending: "\r\n", absence: ",") {
-        $1 ? "" : ","
-    }
+    private static let jsonPlan = RecordPlan(ending: "}", absence: "", prefix: jsonPrefix)
+    private static let linePlan = RecordPlan(ending: "}\n", absence: "", prefix: jsonPrefix)
+    private static let csvPlan = RecordPlan(ending: "\r\n", absence: ",") { $1 ? "" : "," }
 
     private static func jsonPrefix(_ column: UsageRecord.Column, isFirst: Bool) -> String {
         "\(isFirst ? "{" : ",")\"\(column.name)\":\(column.kind.isQuoted ? "\"" : "")"
