@@ -174,18 +174,13 @@ extension [UsageRecord] {
     package var parameters: [Parameter] {
         RecordingStatements.messages.map { column in
             switch column.kind {
-            case .integer(let place): .array(values(place.get))
+            case .integer(let place): .array(map(place.get))
             case .timestamp(let place):
-                .array(timestamps: values { place.get($0)?.postgresMicroseconds })
-            case .text(let place, _): .array(values(place.get))
-            case .credits(let place): .array(values { place.get($0)?.hundredths })
-            case .flag(let place): .array(values { place.get($0) ? 1 : nil })
+                .array(timestamps: map { place.get($0)?.postgresMicroseconds })
+            case .text(let place, _): .array(map(place.get))
+            case .credits(let place): .array(map { place.get($0)?.hundredths })
+            case .flag(let place): .array(map { place.get($0) ? 1 : nil })
             }
         }
-    }
-
-    /// As `map`, without a copy of each record.
-    private func values<Value>(_ value: (UsageRecord) -> Value) -> [Value] {
-        withUnsafeBufferPointer { records in records.indices.map { value(records[$0]) } }
     }
 }
