@@ -61,7 +61,7 @@ let package = Package(
         module("Tokenizer"),
         module("Usage"),
         module("Configuration", ["Postgres"]),
-        module("UsageStore", ["Postgres", "Tokenizer", "Usage"]),
+        module("UsageStore", ["Postgres", "Threads", "Tokenizer", "Usage"]),
         module(
             "UsageAPI",
             [

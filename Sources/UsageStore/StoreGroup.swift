@@ -5,10 +5,10 @@ import Usage
 
 /// The stores of one database in one process, whose threads ask and record together.
 public final class StoreGroup: Sendable {
-    private let revision = QueryCoalescer<Revisions>()
+    let revisions = QueryCoalescer<Revisions>()
 
     /// Single messages of many clients, recorded in one transaction.
-    private let recording = BatchCoalescer<UsageRecord, RecordingOutcome?>()
+    let recording = BatchCoalescer<UsageRecord, RecordingOutcome?>()
 
     /// The permits of all requests that may wait for the database.
     public let admission: Admission
@@ -49,27 +49,6 @@ public final class StoreGroup: Sendable {
     ) {
         self.admission = admission
         self.tokenizers = tokenizers
-    }
-
-    /// The revisions that `ask` reads, or that another thread's `ask` began to read after `instant`.
-    func revisions(
-        since instant: ContinuousClock.Instant, until deadline: ContinuousClock.Instant,
-        _ ask: () throws -> Revisions
-    ) throws -> Revisions {
-        try reportingUnavailability {
-            try revision.answer(since: instant, until: deadline, ask)
-        }
-    }
-
-    /// What became of `message`, recorded by `record` or by another thread's `record`, which gets
-    /// the earliest deadline of its messages.
-    func outcome(
-        of message: UsageRecord, until deadline: ContinuousClock.Instant,
-        _ record: ([UsageRecord], _ deadline: ContinuousClock.Instant) throws -> [RecordingOutcome?]
-    ) throws -> RecordingOutcome? {
-        try reportingUnavailability {
-            try recording.outcome(of: message, until: deadline, record)
-        }
     }
 
     /// The counter of tokens; made anew when it `isOutdated`.

@@ -26,8 +26,11 @@ extension UsageStore {
             try admit()
             lendConnection()
             let outcome = try meter.timing {
-                try group.outcome(of: message, until: deadline) { messages, deadline in
-                    try meter.within(deadline - .now) { try recordTogether(messages) }
+                try reportingUnavailability {
+                    try group.recording.outcome(of: message, until: deadline) {
+                        messages, deadline in
+                        try meter.within(deadline - .now) { try recordTogether(messages) }
+                    }
                 }
             }
             if let outcome { return [outcome] }

@@ -28,8 +28,10 @@ extension UsageStore {
         try admit()
         lendConnection()
         return try meter.timing {
-            try group.revisions(
-                since: requestArrival ?? .now, until: deadline, askForRevisions)
+            try reportingUnavailability {
+                try group.revisions.answer(
+                    since: requestArrival ?? .now, until: deadline, askForRevisions)
+            }
         }
     }
 

@@ -74,9 +74,9 @@ import Testing
         #expect(try migrate("up").output.hasPrefix("applying 0001_credit_rate.sql\n"))
         #expect(try migrate("up").output == "the schema is up to date\n")
         #expect(try migrate("status").status == 0)
-        #expect(try migrate("new", "Add a tenant!").output == "\(folder)/0016_add_a_tenant.sql\n")
-        #expect(try migrate("up").output == "applying 0016_add_a_tenant.sql\n")
-        #expect(try migrate("down").output == "took back 0016_add_a_tenant.sql\n")
+        #expect(try migrate("new", "Add a tenant!").output == "\(folder)/0017_add_a_tenant.sql\n")
+        #expect(try migrate("up").output == "applying 0017_add_a_tenant.sql\n")
+        #expect(try migrate("down").output == "took back 0017_add_a_tenant.sql\n")
         try "-- migrate:up\nSELECT 1;\n".write(
             toFile: "\(folder)/0001_credit_rate.sql", atomically: true, encoding: .utf8)
         let changed = try migrate("up")
