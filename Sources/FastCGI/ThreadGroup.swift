@@ -1,9 +1,15 @@
+import Synchronization
 import Threads
 
 /// Threads that are started together and waited for together.
-final class ThreadGroup: @unchecked Sendable {
-    private let lock = Lock()
-    private var running = 0
+final class ThreadGroup: Sendable {
+    private struct State {
+        var running = 0
+        /// Who waits until none runs.
+        var waiter: Handoff<Void>?
+    }
+
+    private let state = Mutex(State())
 
     /// Starts a detached thread; signals stay blocked in it as they are in the caller.
     ///
@@ -11,7 +17,7 @@ final class ThreadGroup: @unchecked Sendable {
     func start(
         stackBytes: Int = 512 * 1024, _ body: @escaping @Sendable () -> Void
     ) throws(FastCGIError) {
-        lock.whileLocked { running += 1 }
+        state.withLock { $0.running += 1 }
         let code = startThread(stackBytes: stackBytes) { [self] in
             body()
             ended()
@@ -24,19 +30,21 @@ final class ThreadGroup: @unchecked Sendable {
 
     /// Waits until every thread has ended; false when `seconds` passed first.
     func wait(seconds: Int) -> Bool {
-        let deadline = ContinuousClock.now + .seconds(seconds)
-        return lock.whileLocked {
-            while running > 0 {
-                if !lock.wait(for: deadline - .now) { return running == 0 }
-            }
-            return true
+        let turn = Handoff<Void>()
+        let isRunning = state.withLock { state in
+            if state.running > 0 { state.waiter = turn }
+            return state.running > 0
         }
+        return !isRunning || turn.wait(until: .now + .seconds(seconds)) != nil
     }
 
     private func ended() {
-        lock.whileLocked {
-            running -= 1
-            lock.wakeAll()
+        let waiter = state.withLock { state -> Handoff<Void>? in
+            state.running -= 1
+            guard state.running == 0 else { return nil }
+            defer { state.waiter = nil }
+            return state.waiter
         }
+        waiter?.give(())
     }
 }

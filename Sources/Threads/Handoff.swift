@@ -56,3 +56,15 @@ extension Handoff: Equatable {
     /// Whether they are the same place.
     public static func == (left: Handoff, right: Handoff) -> Bool { left === right }
 }
+
+extension timespec {
+    /// What `clock` will show when `duration` has passed, or shows now if that is negative.
+    init(_ clock: clockid_t, after duration: Duration) {
+        self.init()
+        clock_gettime(clock, &self)
+        let wait = max(duration, .zero).components
+        let nanoseconds = tv_nsec + Int(wait.attoseconds / 1_000_000_000)
+        tv_sec += Int(wait.seconds) + nanoseconds / 1_000_000_000
+        tv_nsec = nanoseconds % 1_000_000_000
+    }
+}

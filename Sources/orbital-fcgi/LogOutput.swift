@@ -1,19 +1,26 @@
 import Glibc
 import Logging
 import Metrics
+import Synchronization
 import Threads
 
 /// Standard error, written by a separate thread, so that logging never waits for its reader.
-final class LogOutput: @unchecked Sendable {
+final class LogOutput: Sendable {
     /// Lines that were dropped because standard error was not read in time.
     let dropped = Counter()
 
     private let options: @Sendable () -> LogOptions
-    private let lock = Lock()
-    private var queue = LogQueue()
-    private var isStarted = false
-    private var isWriting = false
-    private var isFinishing = false
+    private let state = Mutex(State())
+
+    private struct State {
+        var queue = LogQueue()
+        var isStarted = false
+        var isFinishing = false
+        /// The writing thread, while it waits for lines.
+        var writer: Handoff<Void>?
+        /// Who waits until all lines are written.
+        var finisher: Handoff<Void>?
+    }
 
     /// `options` is called for each line.
     init(_ options: @escaping @Sendable () -> LogOptions) { self.options = options }
@@ -35,9 +42,9 @@ final class LogOutput: @unchecked Sendable {
             return isJSON ? event.jsonLine : event.textLine
         }
         if let error = event.repeatedError {
-            let isAdmitted = lock.whileLocked {
-                start()
-                return queue.admits(error, at: .now, form)
+            let isAdmitted = state.withLock { state in
+                start(&state)
+                return state.queue.admits(error, at: .now, form)
             }
             guard isAdmitted else { return }
         }
@@ -46,41 +53,44 @@ final class LogOutput: @unchecked Sendable {
 
     /// Queues a whole line.
     func add(_ line: [UInt8]) {
-        lock.whileLocked {
-            start()
-            if !queue.add(line) { dropped.add() }
-            lock.wakeAll()
+        let writer = state.withLock { state in
+            start(&state)
+            if !state.queue.add(line) { dropped.add() }
+            return state.writer.take()
         }
+        writer?.give(())
     }
 
     /// Waits until all lines are written, at most for `duration`.
     func finish(within duration: Duration) {
-        let deadline = ContinuousClock.now + duration
-        lock.whileLocked {
-            guard isStarted else { return }
-            isFinishing = true
-            isWriting = true
-            lock.wakeAll()
-            while isWriting, lock.wait(for: deadline - .now) {}
+        let turn = Handoff<Void>()
+        let (isStarted, writer) = state.withLock { state in
+            state.isFinishing = true
+            state.finisher = turn
+            return (state.isStarted, state.writer.take())
         }
+        writer?.give(())
+        if isStarted { _ = turn.wait(until: .now + duration) }
     }
 
     /// Starts the thread at the first line; if the system is at its thread limit, at a later one.
-    private func start() {
-        guard !isStarted else { return }
-        isStarted = startThread { [self] in while true { write(nextBatch()) } } == 0
+    private func start(_ state: inout State) {
+        guard !state.isStarted else { return }
+        state.isStarted = startThread { [self] in while true { write(nextBatch()) } } == 0
     }
 
     private func nextBatch() -> LogQueue.Batch {
-        lock.whileLocked {
-            while true {
-                let now = ContinuousClock.now
-                let batch = queue.take(at: now, isLast: isFinishing)
-                isWriting = !batch.lines.isEmpty
-                if isWriting { return batch }
-                lock.wakeAll()
-                if let end = queue.secondEnds { _ = lock.wait(for: end - now) } else { lock.wait() }
+        while true {
+            let turn = Handoff<Void>()
+            let (batch, end, finisher) = state.withLock { state in
+                let batch = state.queue.take(at: .now, isLast: state.isFinishing)
+                state.writer = batch.lines.isEmpty ? turn : nil
+                let finisher = batch.lines.isEmpty ? state.finisher.take() : nil
+                return (batch, state.queue.secondEnds, finisher)
             }
+            if !batch.lines.isEmpty { return batch }
+            finisher?.give(())
+            if let end { _ = turn.wait(until: end) } else { turn.wait() }
         }
     }
 
@@ -90,7 +100,7 @@ final class LogOutput: @unchecked Sendable {
         dropped.add(lines.count)
         var unreported = batch.dropped + lines.count
         if unreported > 0, lines.isEmpty, writeWhole(line(dropped: unreported)) { unreported = 0 }
-        lock.whileLocked { queue.lose(unreported) }
+        state.withLock { $0.queue.lose(unreported) }
     }
 
     private func line(dropped count: Int) -> [UInt8] {
