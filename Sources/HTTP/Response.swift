@@ -17,6 +17,19 @@ public struct Response {
     /// The body; not sent in answer to HEAD.
     public var body: Body
 
+    /// Where the response to a query comes from.
+    public enum Origin: String, Sendable {
+        /// The client has it: 304.
+        case client
+        /// It was cached.
+        case memory
+        /// It was read from PostgreSQL.
+        case database
+    }
+
+    /// Where it comes from, for the operator's log; not sent.
+    public var origin: Origin?
+
     /// Why the status is an error, for the operator's log; not sent.
     public var causes: [String] = []
 

@@ -22,21 +22,22 @@ extension Service {
         let cached = cache.response(for: query.key, at: revision)
         if condition.contains(tag(query, revision)) || condition.isAny && cached != nil {
             metrics.responsesOfClients.add()
-            return named(Response(.notModified, fields: []), query, revision)
+            return named(Response(.notModified, fields: []), query, revision, .client)
         }
         if let cached {
             metrics.responsesFromMemory.add()
-            return named(response(cached.with(body: .bytes(cached.body)), request), query, revision)
+            let response = response(cached.with(body: .bytes(cached.body)), request)
+            return named(response, query, revision, .memory)
         }
         metrics.responsesFromDatabase.add()
         let snapshot = try store.snapshot(within: principal.bounds)
         let isBodySent = request.method != Method.head.rawValue && !condition.isAny
         var rendered = try render(snapshot, isBodySent)
         if condition.isAny {
-            return named(Response(.notModified, fields: []), query, snapshot.revision)
+            return named(Response(.notModified, fields: []), query, snapshot.revision, .database)
         }
         if isBodySent { cacheWhenSent(&rendered, query.key, snapshot.revision) }
-        return named(response(rendered, request), query, snapshot.revision)
+        return named(response(rendered, request), query, snapshot.revision, .database)
     }
 
     /// Has a streamed response cached once it has been sent, unless it is too long.
@@ -78,9 +79,11 @@ extension Service {
     }
 
     private func named(
-        _ response: Response, _ query: NormalisedQuery, _ revision: Int64
+        _ response: Response, _ query: NormalisedQuery, _ revision: Int64,
+        _ origin: Response.Origin
     ) -> Response {
         var response = response
+        response.origin = origin
         let freshness = cacheSeconds == 0 ? "no-cache" : "max-age=\(cacheSeconds)"
         response.fields += [
             ("ETag", tag(query, revision).description),

@@ -22,6 +22,9 @@ public final class UsageStore {
     /// What other threads have read since then is new enough for it.
     public var requestArrival: ContinuousClock.Instant?
 
+    /// How many connections the request has opened so far.
+    public private(set) var connectCount = 0
+
     /// How many connections PostgreSQL grants, if this request was the first to discover it.
     public private(set) var learnedGrant: Int?
 
@@ -68,7 +71,8 @@ public final class UsageStore {
                 try group.connections.borrow(
                     until: deadline, watching: client, refused: { learnedGrant = $0 }
                 ) {
-                    try group.admission.connecting {
+                    connectCount += 1
+                    return try group.admission.connecting {
                         try Connection(
                             url: databaseURL, applicationName: applicationName,
                             waitSeconds: waitSeconds, session: Self.session, meter: meter)
@@ -160,6 +164,7 @@ public final class UsageStore {
         requestArrival = arrival
         learnedGrant = nil
         hasFailed = false
+        connectCount = 0
         meter.reset(limit: .seconds(waitSeconds))
     }
 

@@ -1,3 +1,5 @@
+import HTTP
+
 /// What one request came to; each worker has one, which is opened anew for each request.
 final class Account {
     /// When the request came.
@@ -15,6 +17,9 @@ final class Account {
     /// The status of the answer; 0 without one.
     private(set) var status = 0
 
+    /// Where its response comes from; nil if it is not a query's.
+    private(set) var origin: Response.Origin?
+
     /// The place of its route in the table; nil when there is none.
     var route: Int?
 
@@ -26,12 +31,14 @@ final class Account {
         queueWait = .now - arrival
         firstByte = nil
         status = 0
+        origin = nil
         route = nil
         byteCount = 0
     }
 
-    func answer(status: Int) {
-        self.status = status
+    func begin(_ response: Response) {
+        status = response.status.code
+        origin = response.origin
         firstByte = .now - arrival
     }
 

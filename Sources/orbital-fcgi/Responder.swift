@@ -58,6 +58,7 @@ struct Responder {
             if slowMilliseconds > 0, account.total > .milliseconds(slowMilliseconds) {
                 log.warning("slow request", metadata: phases(of: request))
             }
+            log.debug("request", metadata: phases(of: request).merging(work) { $1 })
         }
         do {
             try answer(request, over: exchange)
@@ -118,7 +119,7 @@ struct Responder {
     /// Sends the answer; from its first byte on, a failure can only break it off.
     private func send(_ response: Response, to request: Request, over exchange: any Exchange) {
         for cause in response.causes { log.error("unhealthy", metadata: ["cause": "\(cause)"]) }
-        account.answer(status: response.status.code)
+        account.begin(response)
         do {
             if case .bytes = response.body {
                 service.store.beginResponse(isWhole: true)
@@ -162,6 +163,16 @@ struct Responder {
         phases["status"] = .stringConvertible(account.status)
         phases["first_byte_ms"] = .stringConvertible(firstByte.milliseconds)
         return phases
+    }
+
+    /// What a request took from the cache and from PostgreSQL.
+    private var work: Logger.Metadata {
+        var work: Logger.Metadata = [
+            "commands": .stringConvertible(service.store.commandCount),
+            "connects": .stringConvertible(service.store.connectCount),
+        ]
+        if let origin = account.origin { work["source"] = "\(origin)" }
+        return work
     }
 
     private func write(_ bytes: Span<UInt8>, to exchange: any Exchange) throws {

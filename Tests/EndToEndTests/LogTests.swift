@@ -54,6 +54,29 @@ import Testing
         #expect(!lines.joined().contains("Secret"))
     }
 
+    @Test func `says at level debug where each response came from`() throws {
+        let site = try Site(["LOG_LEVEL": "debug"])
+        defer { site.stop() }
+        let tag = try #require(site.curl("/usage").fields["etag"])
+        _ = try site.curl("/usage")
+        _ = try site.curl("/usage", ["-H", "If-None-Match: \(tag)"])
+        _ = try site.curl("/health/live")
+        site.responder.stop()
+        let lines = site.responder.program.output.split(separator: "\n")
+            .filter { $0.hasSuffix("[orbital_fcgi] request") }
+        let facts = lines.map { line in
+            ["route=", "status=", "source=", "connects="].map { name in
+                line.split(separator: " ").first { $0.hasPrefix(name) }
+                    .map { String($0.dropFirst(name.count)) } ?? "none"
+            }.joined(separator: " ")
+        }
+        #expect(
+            facts == [
+                "/usage 200 database 1", "/usage 200 memory 0", "/usage 304 client 0",
+                "/health/live 200 none 0",
+            ])
+    }
+
     @Test func `names settings that were removed, at start and at reload`() throws {
         let site = try Site(["SPOOL_DIRECTORY": "/nowhere"])
         defer { site.stop() }
