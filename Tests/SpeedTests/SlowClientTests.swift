@@ -33,7 +33,7 @@ import Testing
         let bodies = try number(/limit_conn +orbital_large_bodies +(\d+);/)
         let response = try number(/fastcgi_max_temp_file_size +(\d+)m;/)
         let body = try number(/client_max_body_size +(\d+)m;/)
-        // The longest response to a body of this size is in Tests/api/worst_bodies.py.
+        // The longest response to a body of this size is in Tests/api/test_worst_bodies.py.
         let sum = reads * response + bodies * (body + 18)
         for file in ["nginx/orbital.conf", "deploy/RUNBOOK.md", "deploy/docker/nginx.conf"] {
             let text = try String(contentsOfFile: Repository.path(file), encoding: .utf8)

@@ -1,6 +1,6 @@
 """memory.py SOCKET PID KEY [CLIENTS]: the responder's peak memory when clients send the worst bodies at the same time.
 
-SOCKET is nginx's, PID the responder's. Each body is 8 MiB, of the kinds that take most in Tests/api/worst_bodies.py."""
+SOCKET is nginx's, PID the responder's. Each body is 8 MiB, of the kinds that take most in Tests/api/test_worst_bodies.py."""
 import http.client
 import socket
 import sys
