@@ -45,7 +45,8 @@ public struct SettingsKey: Sendable {
             "WORKERS", "threads; each borrows a database connection when it needs one", 1...256,
             \.workers),
         .number(
-            "RESERVED_WORKERS", "workers that never wait for PostgreSQL and respond to health checks",
+            "RESERVED_WORKERS",
+            "workers that never wait for PostgreSQL and respond to health checks",
             0...255, \.reservedWorkers),
         .number(
             "QUEUE_LIMIT", "requests that may wait; one more gets a 503", 1...10_000, \.queueLimit),
