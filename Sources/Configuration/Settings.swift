@@ -30,25 +30,25 @@ public struct Settings: Equatable, Sendable {
     /// Threads that handle requests; each borrows a database connection when it needs one.
     public var workers = 16
 
-    /// Workers that requests which wait for PostgreSQL leave free.
+    /// Workers that never wait for PostgreSQL and respond to health checks.
     public var reservedWorkers = 2
 
     /// Requests that may wait for a worker.
     public var queueLimit = 256
 
-    /// Connections that may be open without a running request.
+    /// Maximum idle connections.
     public var connectionLimit = 1024
 
-    /// Seconds that one read from the web server may take.
+    /// Timeout of a read from the web server, in seconds.
     public var clientWaitSeconds = 60
 
-    /// Seconds that a stop waits for running requests.
+    /// Timeout for running requests at shutdown, in seconds.
     public var drainSeconds = 30
 
-    /// Seconds for which clients may use an answer without asking whether it still holds.
+    /// `Cache-Control: max-age` of responses, in seconds; 0: always revalidate.
     public var cacheSeconds = 0
 
-    /// Memory for answers that are kept while nothing changes, in MiB.
+    /// Memory for cached responses, in MiB.
     public var cacheMegabytes = 4
 
     /// Where the vocabularies of the exact tokenizers are.

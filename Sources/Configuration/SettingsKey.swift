@@ -49,26 +49,28 @@ public struct SettingsKey: Sendable {
             "workers that never wait for PostgreSQL and respond to health checks",
             0...255, \.reservedWorkers),
         .number(
-            "QUEUE_LIMIT", "requests that may wait; one more gets a 503", 1...10_000, \.queueLimit),
+            "QUEUE_LIMIT", "requests that may wait for a worker; one more gets a 503", 1...10_000,
+            \.queueLimit),
         .number(
-            "CONNECTION_LIMIT", "connections from nginx without a running request", 1...10_000,
+            "CONNECTION_LIMIT", "maximum idle connections from nginx", 1...10_000,
             \.connectionLimit),
         .number(
-            "CLIENT_WAIT_SECONDS", "longest wait for the rest of a request", 1...3600,
+            "CLIENT_WAIT_SECONDS", "timeout for the rest of a request, in seconds", 1...3600,
             \.clientWaitSeconds),
         .number(
-            "DRAIN_SECONDS", "longest wait for running requests at a stop", 1...3600, \.drainSeconds
+            "DRAIN_SECONDS", "timeout for running requests at shutdown, in seconds", 1...3600,
+            \.drainSeconds
         ),
         .number(
             "CACHE_SECONDS",
-            "seconds for which clients use an answer without asking; 0 lets them ask each time",
+            "Cache-Control max-age of responses, in seconds; 0: always revalidate",
             0...86_400, \.cacheSeconds),
         .number(
-            "CACHE_MEGABYTES", "memory for answers kept while nothing changes; 0 keeps none",
+            "CACHE_MEGABYTES", "memory for cached responses, in MiB; 0 caches none",
             0...4096, \.cacheMegabytes),
         .text(
             "TOKENIZER_DIRECTORY",
-            "the vocabularies of exact tokenizers, such as `o200k_base.tiktoken`; read when a price needs one",
+            "vocabularies of exact tokenizers, such as `o200k_base.tiktoken`; read when a rate needs one",
             \.tokenizerDirectory, expected: "a directory"
         ) { !$0.isEmpty },
         .choice(
@@ -79,7 +81,7 @@ public struct SettingsKey: Sendable {
             \.logFormat),
         .number(
             "SLOW_MILLISECONDS",
-            "a request that takes longer is logged, with where its time went; 0 logs none",
+            "a slower request is logged, with where its time went; 0 logs none",
             0...3_600_000, \.slowMilliseconds),
         .number("PORT", "port of the website", 1...65_535, \.port),
     ]

@@ -42,15 +42,15 @@ struct CommandLineOptions {
         return """
             usage: orbital-fcgi [--socket PATH]
 
-            Answers usage requests over FastCGI, or, started by a CGI server, as a CGI program.
+            Handles usage requests over FastCGI or, if a CGI server starts it, as a CGI program.
 
-              --socket PATH   make this Unix socket and serve it; without the flag, serve the
+              --socket PATH   create this Unix socket and serve it; without the flag, serve the
                               socket of systemd (LISTEN_FDS) or of spawn-fcgi (descriptor 0)
               --version       print the version
               --help          print this
 
-            Signals: TERM, QUIT and INT answer what was accepted, then exit; HUP reads the
-            configuration again; USR1 switches the log level between debug and the configured one.
+            Signals: TERM, QUIT and INT finish the accepted requests, then exit; HUP reloads the
+            configuration; USR1 switches the log level between debug and the configured one.
 
             Configuration, from deploy/config/NAME.env or /etc/orbital-usage/NAME.env, where NAME is
             CONFIG_ENV (development, production or test), and over it from the environment:

@@ -41,7 +41,7 @@ extension ProcessMetrics {
         text.metric(
             "orbital_sent_rows_total", .counter, "Usage records that were sent.",
             service.rows.total)
-        text.begin("orbital_broken_answers_total", .counter, "Answers that were broken off.")
+        text.begin("orbital_broken_answers_total", .counter, "Responses that failed midway.")
         text.sample([("cause", "client")], brokenByClients.total)
         text.sample([("cause", "service")], brokenByUs.total)
         text.begin(
@@ -50,7 +50,7 @@ extension ProcessMetrics {
         text.sample([("source", "client")], service.responsesOfClients.total)
         text.sample([("source", "memory")], service.responsesFromMemory.total)
         text.sample([("source", "database")], service.responsesFromDatabase.total)
-        text.begin("orbital_messages_total", .counter, "Messages by what became of them.")
+        text.begin("orbital_messages_total", .counter, "Messages by outcome.")
         text.sample([("outcome", "created")], service.created.total)
         text.sample([("outcome", "duplicate")], service.duplicates.total)
         text.sample([("outcome", "conflict")], service.conflicts.total)
@@ -64,7 +64,7 @@ extension ProcessMetrics {
             commands.total)
         text.metric(
             "orbital_database_wait_seconds_total", .counter,
-            "Time that workers have waited for PostgreSQL, or for others that ask it.",
+            "Time that workers have waited for PostgreSQL, coalesced queries included.",
             Double(waitMicroseconds.total) / 1_000_000)
         text.metric(
             "orbital_database_failures_total", .counter,
@@ -100,16 +100,17 @@ extension Exposition {
         begin(
             "orbital_refusals_total", .counter,
             "Requests refused with a 503: the queue was full, there were too many connections, "
-                + "all workers for long responses were busy, or all for the database.")
+                + "all workers for long responses were busy, or all workers that may wait for "
+                + "PostgreSQL.")
         sample([("reason", "queue")], load?.queueRefusals ?? 0)
         sample([("reason", "connections")], load?.connectionRefusals ?? 0)
         sample([("reason", "bulk")], admission.refusals.long)
         sample([("reason", "admission")], admission.refusals.full)
         metric(
-            "orbital_bulk_workers", .gauge, "Workers that may give long responses.",
+            "orbital_bulk_workers", .gauge, "Workers that may send long responses.",
             admission.long.limit)
         metric(
-            "orbital_bulk_workers_busy", .gauge, "Workers that give long responses now.",
+            "orbital_bulk_workers_busy", .gauge, "Workers that send long responses now.",
             admission.long.count)
         guard let load else { return }
         metric("orbital_workers", .gauge, "Workers.", load.limits.workers)
@@ -121,10 +122,10 @@ extension Exposition {
             "orbital_queue_limit", .gauge, "Requests that may wait; one more is refused.",
             load.limits.queued)
         metric(
-            "orbital_parked_connections", .gauge, "Connections without a request.",
+            "orbital_parked_connections", .gauge, "Idle connections.",
             load.parkedConnections)
         metric(
-            "orbital_parked_connections_limit", .gauge, "Connections that may be without one.",
+            "orbital_parked_connections_limit", .gauge, "Maximum idle connections.",
             load.limits.connections)
     }
 

@@ -9,7 +9,7 @@ final class ProcessMetrics: Sendable {
     /// What the routes count.
     let service = ServiceMetrics()
 
-    /// Requests that found the database away.
+    /// Requests that failed because the database was unavailable.
     let databaseFailures = Counter()
 
     /// Requests that failed because a tokenizer could not be loaded.
@@ -18,10 +18,10 @@ final class ProcessMetrics: Sendable {
     /// Log lines that were dropped.
     let droppedLogLines: Counter
 
-    /// Answers that were broken off because the client had gone.
+    /// Responses that failed midway because the client disconnected.
     let brokenByClients = Counter()
 
-    /// Answers that were broken off for another reason.
+    /// Responses that failed midway for another reason.
     let brokenByUs = Counter()
 
     /// The path that shows all of this.
