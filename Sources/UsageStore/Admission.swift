@@ -38,13 +38,18 @@ public final class Admission: Sendable {
         gate.withLock { ($0.longRefusalCount, $0.refusalCount) }
     }
 
+    /// A thread that wakes up later than this competes for a processor, as PostgreSQL does.
+    private static var latenessLimit: Duration { .milliseconds(5) }
+
     /// Takes a permit, waiting for one while the gate makes progress.
     func enter(until deadline: ContinuousClock.Instant) throws(AdmissionRefused) -> Gate.Permit {
         let turn = Handoff<Void>()
         var action = gate.withLock { $0.enter(at: .now, until: deadline, turn) }
         while case .wait(let end) = action {
             if turn.wait(until: end) != nil { return .short }
-            action = gate.withLock { $0.check(turn, at: .now, until: deadline) }
+            let now = ContinuousClock.now
+            let isLate = now - end > Self.latenessLimit
+            action = gate.withLock { $0.check(turn, at: now, isLate: isLate, until: deadline) }
         }
         guard action == .admit else { throw .full }
         return .short

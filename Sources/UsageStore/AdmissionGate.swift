@@ -91,11 +91,14 @@ package struct AdmissionGate<Caller: Equatable> {
     }
 
     /// The time until which `caller` was to wait has come.
+    ///
+    /// With `isLate`, it came late: a busy machine explains a pause, and PostgreSQL counts as slow.
     package mutating func check(
-        _ caller: Caller, at now: ContinuousClock.Instant, until deadline: ContinuousClock.Instant
+        _ caller: Caller, at now: ContinuousClock.Instant, isLate: Bool = false,
+        until deadline: ContinuousClock.Instant
     ) -> Action {
         guard let place = waiting.firstIndex(of: caller) else { return .admit }
-        let isSlow = connectingCount > 0 || slowEnd.map { now < $0 } ?? false
+        let isSlow = isLate || connectingCount > 0 || slowEnd.map { now < $0 } ?? false
         let end = min(progress + (isSlow ? Self.slowStallLimit : Self.stallLimit), deadline)
         if now < end { return .wait(until: min(now + Self.stallLimit, end)) }
         waiting.remove(at: place)

@@ -29,8 +29,8 @@ final class CurrentSettings: Sendable {
     private let admission: Admission
     private let state: Mutex<State>
 
-    init(_ settings: Settings) {
-        admission = Admission(workers: settings.workers, reserved: settings.reservedWorkers)
+    init(_ settings: Settings, _ admission: Admission) {
+        self.admission = admission
         state = Mutex(State(generation: Generation(settings, admission)))
     }
 

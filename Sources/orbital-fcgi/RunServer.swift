@@ -8,7 +8,8 @@ import UsageStore
 /// Serves until a signal asks for the end; the exit status.
 func runServer(_ mode: StartMode, _ settings: Settings) throws -> Int32 {
     returnLargeMemory()
-    let current = CurrentSettings(settings)
+    let current = CurrentSettings(
+        settings, Admission(workers: settings.workers, reserved: settings.reservedWorkers))
     let output = LogOutput { current.logOptions }
     defer { output.finish(within: .seconds(1)) }
     let log = makeLog(output)

@@ -44,7 +44,7 @@ import Testing
             #expect(throws: Never.self) { try JSONSerialization.jsonObject(with: Data(text.utf8)) }
         }
         let source = try String(
-            contentsOfFile: Repository.path("Sources/orbital-fcgi/Exposition+Process.swift"),
+            contentsOfFile: Repository.path("Sources/orbital-fcgi/MetricsRoute.swift"),
             encoding: .utf8)
         let requests = try String(
             contentsOfFile: Repository.path("Sources/Metrics/Exposition.swift"), encoding: .utf8)

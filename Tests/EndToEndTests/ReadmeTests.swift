@@ -93,11 +93,13 @@ import Testing
         }
         let folder = Repository.path("Tests")
         let tests = try FileManager.default.subpathsOfDirectory(atPath: folder)
-            .filter { $0.hasSuffix(".swift") }
+            .filter { $0.hasSuffix(".swift") || $0.hasSuffix(".py") }
             .map { try String(contentsOfFile: "\(folder)/\($0)", encoding: .utf8) }
         #expect(names.count > 20)
         for name in names {
-            let exists = tests.contains { $0.contains(name) }
+            let words = name.lowercased().matches(of: /[a-z0-9]+/).map { $0.0 }
+            let inPython = "def test_\(words.joined(separator: "_"))("
+            let exists = tests.contains { $0.contains(name) || $0.contains(inPython) }
             #expect(exists, "\(name)")
         }
     }

@@ -85,11 +85,10 @@ import Testing
             text.matches(of: /[A-Z_]{3,}/).map { String($0.0) }
         }
         #expect(names(page.1) == names(manual.1))
-        // What the responder takes from its settings once; the reserve is in what full reads have.
+        // What the responder takes from its settings once.
         let once = try text("Sources/orbital-fcgi/RunServer.swift")
             .matches(of: /\bsettings\.([A-Za-z]+)/).map {
                 String($0.1).replacing(/[A-Z]/) { "_\($0.0)" }.uppercased()
-                    .replacing("BULK_WORKERS", with: "RESERVED_WORKERS")
             }
         #expect(Set(names(page.1)) == Set(once))
     }

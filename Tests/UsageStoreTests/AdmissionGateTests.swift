@@ -193,6 +193,18 @@ import UsageStore
         #expect(gate.check(3, at: Self.instant(320), until: deadline) == .refuse)
     }
 
+    @Test func `lets callers wait longer on a machine that is too busy to wake them in time`() {
+        var gate = Gate(limit: 1, hasHealthPermit: false, at: Self.instant(0))
+        let deadline = Self.instant(9000)
+        #expect(gate.enter(at: Self.instant(0), until: deadline, 0) == .admit)
+        #expect(gate.enter(at: Self.instant(1), until: deadline, 1).isWait)
+        let late = gate.check(1, at: Self.instant(40), isLate: true, until: deadline)
+        #expect(late == .wait(until: Self.instant(65)))
+        #expect(gate.check(1, at: Self.instant(65), until: deadline) == .refuse)
+        #expect(gate.enter(at: Self.instant(70), until: deadline, 2).isWait)
+        #expect(gate.check(2, at: Self.instant(260), isLate: true, until: deadline) == .refuse)
+    }
+
     @Test func `lets half of its permits be long, and fewer where PostgreSQL grants fewer`() {
         var gate = Gate(limit: 5, hasHealthPermit: false)
         #expect((0..<5).map { _ in gate.becomeLong() } == [true, true, true, false, false])
