@@ -1,4 +1,4 @@
-import Usage
+import Encoding
 
 /// A key as programs send it: `orb_<key id>_<secret>`.
 public struct APIKey: Sendable, CustomStringConvertible {
@@ -15,7 +15,7 @@ public struct APIKey: Sendable, CustomStringConvertible {
         keyID = randomBytes(6).map { byte in
             (byte < 0x10 ? "0" : "") + String(byte, radix: 16)
         }.joined()
-        secret = base64URL(randomBytes(32))
+        secret = Base64URL.text(randomBytes(32))
     }
 
     /// Reads a key; nil for anything else.

@@ -1,3 +1,5 @@
+public import Encoding
+
 /// An error with words for the client (RFC 9457); any other error is a 500 that says nothing.
 public struct Problem: Error {
     /// One fault of the request.

@@ -1,4 +1,4 @@
-import JSON
+import Encoding
 import Usage
 
 /// Reads the members of an object, and collects their faults.

@@ -1,4 +1,4 @@
-public import JSON
+public import Encoding
 public import Usage
 
 /// One item of a body or a file: its message, or all of its faults.

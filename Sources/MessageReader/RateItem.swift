@@ -1,4 +1,4 @@
-public import JSON
+public import Encoding
 public import Usage
 
 /// An entry of the price list at the beginning of a file that an export has written.

@@ -1,3 +1,5 @@
+import Encoding
+
 /// The place after one usage record in a sorted list, as an opaque text.
 ///
 /// It holds the record's values in the columns of the order, so that the next page begins right
@@ -46,7 +48,7 @@ public struct PageCursor: Equatable, Sendable {
                 bytes += [Self.textTag] + bigEndian(UInt16(clamping: text.utf8.count)) + text.utf8
             }
         }
-        return base64URL(bytes)
+        return Base64URL.text(bytes)
     }
 
     /// Whether `text` is a cursor of any query.
@@ -62,7 +64,7 @@ public struct PageCursor: Equatable, Sendable {
 
     /// The bytes after the version; nil if `text` cannot be decoded.
     private static func content(of text: String) -> ArraySlice<UInt8>? {
-        guard text.utf8.count <= 4096, let bytes = bytes(base64URL: text) else { return nil }
+        guard text.utf8.count <= 4096, let bytes = Base64URL.bytes(text) else { return nil }
         return bytes.first == version ? bytes.dropFirst() : nil
     }
 

@@ -1,5 +1,5 @@
 import Glibc
-import HTTP
+import Encoding
 import Logging
 
 extension LogEvent {

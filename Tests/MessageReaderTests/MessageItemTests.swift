@@ -1,4 +1,4 @@
-import JSON
+import Encoding
 import MessageReader
 import Testing
 import Usage

@@ -1,5 +1,5 @@
 package import HTTP
-import JSON
+import Encoding
 package import MessageReader
 import Usage
 

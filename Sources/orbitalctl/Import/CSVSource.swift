@@ -1,11 +1,45 @@
+import ArgumentParser
 import Foundation
-import JSON
+import Encoding
 import MessageReader
 import Usage
 
+/// What separates the fields of a CSV row.
+enum CSVDelimiter: CaseIterable, ExpressibleByArgument {
+    case comma, semicolon, tab
+
+    init?(argument: String) {
+        switch argument {
+        case ",": self = .comma
+        case ";": self = .semicolon
+        case "tab", "\t": self = .tab
+        default: return nil
+        }
+    }
+
+    static var allValueStrings: [String] { [",", ";", "tab"] }
+
+    var byte: UInt8 {
+        switch self {
+        case .comma: UInt8(ascii: ",")
+        case .semicolon: UInt8(ascii: ";")
+        case .tab: UInt8(ascii: "\t")
+        }
+    }
+
+    /// Its name in messages.
+    var words: String {
+        switch self {
+        case .comma: "a comma"
+        case .semicolon: "a semicolon"
+        case .tab: "a tab"
+        }
+    }
+}
+
 /// The rows of a CSV file (RFC 4180) whose header names the columns, in any order.
 struct CSVSource: MessageSource {
-    private let reader: CSVReader
+    private let reader: CSVReader<Input>
     private let kind: Kind
     private var columns: [String] = []
 
@@ -34,8 +68,8 @@ struct CSVSource: MessageSource {
         var delimiter = delimiter
         if let named = try Self.takeSeparatorLine(input) { delimiter = delimiter ?? named }
         let found = try delimiter ?? Self.delimiter(of: input.peekLine(), kind.allowed)
-        reader = CSVReader(input, delimiter: found)
-        guard let header = try reader.row() else { return }
+        reader = CSVReader(input, delimiter: found.byte)
+        guard let header = try row() else { return }
         columns = header.fields.map { String($0.trimmingCharacters(in: .whitespaces)) }
         let unknown = columns.filter { !kind.allowed.contains($0) }
         let missing = kind.required.filter { !columns.contains($0) }
@@ -64,14 +98,23 @@ struct CSVSource: MessageSource {
     mutating func next() throws -> SourceItem? {
         while true {
             let line = reader.line
-            guard let row = try reader.row() else { return nil }
+            guard let row = try row() else { return nil }
             // Spreadsheets append such rows after the last one.
             if row.isEmpty { continue }
             return SourceItem(line: line, raw: row.raw.bytes, content: content(row))
         }
     }
 
-    private func content(_ row: CSVReader.Row) -> SourceItem.Content {
+    private func row() throws -> CSVReader<Input>.Row? {
+        do {
+            return try reader.row()
+        } catch let fault as UnclosedQuote {
+            throw Failure(
+                message: "line \(fault.line): a quoted CSV field is not closed", status: EX_DATAERR)
+        }
+    }
+
+    private func content(_ row: CSVReader<Input>.Row) -> SourceItem.Content {
         if let fault = fault(row) { return .message(MessageItem(fault)) }
         let members = zip(columns, row.fields).map { ($0, Self.value($1, of: $0)) }
         let item = JSONItem.object(JSONMembers(members))
@@ -81,7 +124,7 @@ struct CSVSource: MessageSource {
         }
     }
 
-    private func fault(_ row: CSVReader.Row) -> MessageFault? {
+    private func fault(_ row: CSVReader<Input>.Row) -> MessageFault? {
         if row.raw.isTooLong { return SourceItem.tooLong }
         if row.isMisquoted { return MessageFault("", .malformed, "Text follows a closing quote.") }
         if !row.isUTF8 { return MessageFault("", .malformed, "The row is not UTF-8.") }

@@ -1,3 +1,4 @@
+import Encoding
 import Foundation
 
 /// The bytes of a file or of standard input as UTF-8, read in pieces: unpacked if they are gzip,
@@ -116,6 +117,14 @@ final class Input {
             converter.convert(&piece)
             utf16 = converter
         }
+    }
+}
+
+extension Input: ByteReader {
+    func read(
+        until first: UInt8, or second: UInt8, _ take: (ArraySlice<UInt8>) -> Void
+    ) throws {
+        try read(until: { $0 == first || $0 == second }, take)
     }
 }
 

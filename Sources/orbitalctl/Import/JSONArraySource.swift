@@ -1,3 +1,4 @@
+import Encoding
 import Foundation
 
 /// The objects of one JSON array, found by their braces and decoded one at a time.

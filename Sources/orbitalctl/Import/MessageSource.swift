@@ -1,5 +1,5 @@
 import ArgumentParser
-import JSON
+import Encoding
 import MessageReader
 import Usage
 
@@ -26,12 +26,6 @@ struct SourceItem {
         /// A rate, which comes before the messages of an export.
         case rate(RateItem)
     }
-
-    /// The most bytes that one item may have: the longest text with every byte escaped.
-    static let limitBytes = 64 << 20
-
-    /// The most bytes of a longer one that are kept, to show it by.
-    static let shownBytes = 1024
 }
 
 extension SourceItem {
@@ -50,24 +44,6 @@ extension SourceItem {
 
     static let tooLong = MessageFault(
         "", .outOfRange, "The message is longer than 64 MiB.")
-}
-
-/// The bytes of an item, up to the size limit.
-struct LimitedBytes {
-    private(set) var bytes: [UInt8] = []
-
-    /// Whether there were more; then only the first bytes are kept, to show the item.
-    private(set) var isTooLong = false
-
-    mutating func append(_ piece: ArraySlice<UInt8>) {
-        guard !isTooLong else { return }
-        bytes += piece
-        guard bytes.count > SourceItem.limitBytes else { return }
-        isTooLong = true
-        bytes = Array(bytes.prefix(SourceItem.shownBytes))
-    }
-
-    mutating func append(_ byte: UInt8) { append([byte]) }
 }
 
 /// One JSON object a line; blank lines are skipped.

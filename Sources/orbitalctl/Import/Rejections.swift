@@ -1,5 +1,5 @@
 import Foundation
-import HTTP
+import Encoding
 import MessageReader
 import Usage
 import UsageStore

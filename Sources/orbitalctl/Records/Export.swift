@@ -1,7 +1,7 @@
 import ArgumentParser
 import Configuration
 import Foundation
-import HTTP
+import Encoding
 import MessageReader
 import Usage
 import UsageStore

@@ -1,4 +1,4 @@
-import HTTP
+import Encoding
 import Usage
 
 /// A position in the output buffer; the caller has made sure that there is room.
@@ -84,7 +84,7 @@ struct OutputCursor {
     /// Copies runs of plain bytes; a byte that JSON cannot hold becomes its escape.
     mutating func put(jsonText bytes: UnsafeBufferPointer<UInt8>) {
         var start = 0
-        for index in bytes.indices where isSpecial(bytes[index]) {
+        for index in bytes.indices where needsJSONEscape(bytes[index]) {
             put(bytes[start..<index])
             if let escape = jsonEscape(bytes[index]) { put(Array(escape.utf8)) }
             start = index + 1
@@ -94,7 +94,7 @@ struct OutputCursor {
 
     /// Copies bytes as a field of CSV (RFC 4180), with quotes only where they are needed.
     mutating func put(csvText bytes: UnsafeBufferPointer<UInt8>) {
-        let needsQuotes = bytes.contains { $0 == 0x22 || $0 == 0x2c || $0 == 0x0a || $0 == 0x0d }
+        let needsQuotes = bytes.contains(where: needsCSVQuotes)
         if needsQuotes { put("\"") }
         putFormulaGuard(bytes.first)
         for byte in bytes {
@@ -112,8 +112,6 @@ struct OutputCursor {
         default: break
         }
     }
-
-    private func isSpecial(_ byte: UInt8) -> Bool { byte < 0x20 || byte == 0x22 || byte == 0x5c }
 }
 
 /// The text of the last day that was written; in order of time it rarely changes.

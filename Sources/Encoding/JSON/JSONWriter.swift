@@ -48,7 +48,7 @@ public struct JSONWriter {
     public mutating func string(_ value: String) {
         comma()
         bytes.append(UInt8(ascii: "\""))
-        if value.utf8.contains(where: { $0 < 0x20 || $0 == 0x22 || $0 == 0x5c }) {
+        if value.utf8.contains(where: needsJSONEscape) {
             for byte in value.utf8 {
                 if let escape = jsonEscape(byte) {
                     bytes += escape.utf8
@@ -79,7 +79,12 @@ public struct JSONWriter {
     }
 }
 
-/// The escape of a byte that a JSON string cannot hold as it is; nil for all others.
+/// Whether a JSON string can contain the byte only as an escape.
+@inlinable public func needsJSONEscape(_ byte: UInt8) -> Bool {
+    byte < 0x20 || byte == 0x22 || byte == 0x5c
+}
+
+/// The escape of a byte that needs one; nil for all others.
 public func jsonEscape(_ byte: UInt8) -> String? {
     switch byte {
     case 0x22: return "\\\""

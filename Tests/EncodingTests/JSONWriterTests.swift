@@ -1,4 +1,4 @@
-import HTTP
+import Encoding
 import Testing
 
 @Suite struct `A JSON writer` {

@@ -1,78 +1,44 @@
-import ArgumentParser
-import Foundation
-
-/// What separates the fields of a CSV row.
-enum CSVDelimiter: CaseIterable, ExpressibleByArgument {
-    case comma, semicolon, tab
-
-    init?(argument: String) {
-        switch argument {
-        case ",": self = .comma
-        case ";": self = .semicolon
-        case "tab", "\t": self = .tab
-        default: return nil
-        }
-    }
-
-    static var allValueStrings: [String] { [",", ";", "tab"] }
-
-    var byte: UInt8 {
-        switch self {
-        case .comma: UInt8(ascii: ",")
-        case .semicolon: UInt8(ascii: ";")
-        case .tab: UInt8(ascii: "\t")
-        }
-    }
-
-    /// Its name in messages.
-    var words: String {
-        switch self {
-        case .comma: "a comma"
-        case .semicolon: "a semicolon"
-        case .tab: "a tab"
-        }
-    }
-}
-
 /// The rows of CSV text; a quoted field may hold delimiters, quotes and line breaks.
-struct CSVReader {
+public struct CSVReader<Input: ByteReader> {
     private let input: Input
     private let delimiter: UInt8
 
     /// The fields of a row, up to the size limit of an item.
-    struct Row {
-        fileprivate(set) var fields: [String] = []
-        fileprivate(set) var raw = LimitedBytes()
-        fileprivate(set) var isUTF8 = true
+    public struct Row {
+        /// The fields without their quotes; empty where the text is not UTF-8.
+        public fileprivate(set) var fields: [String] = []
+
+        /// The text of the row, with its line end.
+        public fileprivate(set) var raw = LimitedBytes()
+
+        /// Whether the whole row is UTF-8.
+        public fileprivate(set) var isUTF8 = true
 
         /// Whether text follows a closing quote, which is not valid CSV.
-        fileprivate(set) var isMisquoted = false
+        public fileprivate(set) var isMisquoted = false
 
         /// Whether all fields are empty.
-        var isEmpty: Bool { !raw.isTooLong && fields.allSatisfy(\.isEmpty) }
+        public var isEmpty: Bool { !raw.isTooLong && fields.allSatisfy(\.isEmpty) }
     }
 
-    init(_ input: Input, delimiter: CSVDelimiter) {
+    /// Makes a reader of fields that `delimiter` separates.
+    public init(_ input: Input, delimiter: UInt8) {
         self.input = input
-        self.delimiter = delimiter.byte
+        self.delimiter = delimiter
     }
 
     /// The line of the next row.
-    var line: Int { input.line }
+    public var line: Int { input.line }
 
-    /// One row; nil at the end.
-    func row() throws -> Row? {
+    /// One row; nil at the end. Throws `UnclosedQuote`.
+    public func row() throws -> Row? {
         guard try input.peek() != nil else { return nil }
         let startLine = input.line
         var row = Row()
         while true {
             var field: [UInt8] = []
             if try input.peek() == UInt8(ascii: "\"") {
-                guard try quoted(&row, &field) else {
-                    throw Failure(
-                        message: "line \(startLine): a quoted CSV field is not closed",
-                        status: EX_DATAERR)
-                }
+                guard try quoted(&row, &field) else { throw UnclosedQuote(line: startLine) }
             }
             try plain(&row, &field)
             end(field, &row)
@@ -88,7 +54,7 @@ struct CSVReader {
         _ = try input.next()
         row.raw.append(quote)
         while true {
-            try input.read(until: { $0 == quote }, { append($0, &row, &field) })
+            try input.read(until: quote, or: quote) { append($0, &row, &field) }
             guard try input.next() != nil else { return false }
             row.raw.append(quote)
             guard try input.peek() == quote else { return true }
@@ -101,9 +67,7 @@ struct CSVReader {
     private func plain(_ row: inout Row, _ field: inout [UInt8]) throws {
         let wasQuoted = row.raw.bytes.last == UInt8(ascii: "\"")
         let start = field.count
-        let delimiter = delimiter
-        try input.read(
-            until: { $0 == delimiter || $0 == UInt8(ascii: "\n") }, { append($0, &row, &field) })
+        try input.read(until: delimiter, or: UInt8(ascii: "\n")) { append($0, &row, &field) }
         if try input.peek() != delimiter, field.count > start, field.last == UInt8(ascii: "\r") {
             field.removeLast()
         }
@@ -123,9 +87,15 @@ struct CSVReader {
         let text = String(validating: field, as: UTF8.self)
         if text == nil { row.isUTF8 = false }
         // One field more than a header can have is enough to detect too many fields.
-        if row.fields.count <= Self.fieldLimit { row.fields.append(text ?? "") }
+        if row.fields.count <= csvFieldLimit { row.fields.append(text ?? "") }
     }
+}
 
-    /// More than any header has.
-    private static let fieldLimit = 100
+/// More fields than any header has.
+private let csvFieldLimit = 100
+
+/// A quoted field does not end.
+public struct UnclosedQuote: Error {
+    /// The line on which its row begins.
+    public let line: Int
 }

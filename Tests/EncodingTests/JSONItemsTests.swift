@@ -1,4 +1,4 @@
-import JSON
+import Encoding
 import Testing
 
 @Suite(.timeLimit(.minutes(1))) struct `The items of a body` {

@@ -16,7 +16,7 @@ public struct CSVWriter {
     }
 
     private mutating func write(_ text: String) {
-        guard text.utf8.contains(where: { ",\"\r\n".utf8.contains($0) }) else {
+        guard text.utf8.contains(where: needsCSVQuotes) else {
             bytes += text.utf8
             return
         }
@@ -27,4 +27,9 @@ public struct CSVWriter {
         }
         bytes.append(UInt8(ascii: "\""))
     }
+}
+
+/// Whether a CSV field that contains the byte must be quoted.
+@inlinable public func needsCSVQuotes(_ byte: UInt8) -> Bool {
+    byte == 0x22 || byte == 0x2c || byte == 0x0a || byte == 0x0d
 }
