@@ -1,3 +1,22 @@
+/// One end of a range of time, as it was asked for.
+public enum PeriodBound: Hashable, Sendable {
+    /// An instant.
+    case instant(Timestamp)
+    /// The start of a day, which only a time zone makes an instant.
+    case day(CivilDate)
+
+    /// Reads RFC 3339 with an offset, or a date; nil for anything else.
+    public init?(_ text: String) {
+        if let date = CivilDate(text) {
+            self = .day(date)
+        } else if let instant = Timestamp(text) {
+            self = .instant(instant)
+        } else {
+            return nil
+        }
+    }
+}
+
 /// A half-open range of time in a time zone, divided into buckets.
 public struct ReportingPeriod: Sendable {
     /// The first instant that belongs to it.
@@ -89,5 +108,30 @@ public struct ReportingPeriod: Sendable {
     /// Days from 1970 to the Monday on or before `date`; 1970-01-01 was a Thursday.
     private func monday(of date: CivilDate) -> Int64 {
         floor(date.daysSince1970 + 3, by: 7) * 7 - 3
+    }
+}
+
+/// How long the buckets of a summary are.
+public enum Granularity: String, CaseIterable, Sendable {
+    /// Hours on the local clock; one that is shown twice counts twice.
+    case hour
+    /// Local days, of 23 to 25 hours where clocks are set.
+    case day
+    /// Local weeks, from Monday.
+    case week
+    /// Local months.
+    case month
+    /// One bucket for the whole range.
+    case total
+
+    /// The most buckets that one summary may have.
+    public var bucketLimit: Int {
+        switch self {
+        case .hour: 744
+        case .day: 366
+        case .week: 260
+        case .month: 120
+        case .total: 1
+        }
     }
 }

@@ -30,7 +30,7 @@ public struct CSVReader<Input: ByteReader> {
     /// The line of the next row.
     public var line: Int { input.line }
 
-    /// One row; nil at the end. Throws `UnclosedQuote`.
+    /// Reads one row; nil at the end; throws `UnclosedQuote`.
     public func row() throws -> Row? {
         guard try input.peek() != nil else { return nil }
         let startLine = input.line

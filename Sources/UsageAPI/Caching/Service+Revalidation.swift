@@ -101,3 +101,32 @@ extension Service {
         return EntityTag("\(revision)-\(fingerprint)-\(Self.encodingVersion)")
     }
 }
+
+extension Request {
+    /// The value of `Content-Disposition`, with a name that tells what is in the file:
+    /// `usage_2024-10-01_2024-11-01_Europe-London.csv`.
+    var contentDisposition: String {
+        let parameters = QueryString(query).parameters
+        let values = ["from", "to", "tz"].compactMap { name in
+            parameters.first { $0.name == name }?.value
+        }
+        // Blanks, slashes and colons are trouble in file names somewhere.
+        let name = (["usage"] + values).joined(separator: "_").utf8.compactMap { byte -> String? in
+            if byte == UInt8(ascii: ":") { return nil }
+            return URLText.isUnreserved(byte) ? String(UnicodeScalar(byte)) : "-"
+        }
+        return "attachment; filename=\"\(name.joined()).csv\""
+    }
+
+    /// The longest link; a longer one would not be a request that nginx takes.
+    private static let linkLimit = 30_000
+
+    /// The value of `Link` that leads to the next page: the same query but for the cursor.
+    func linkToNext(cursor: String) -> String? {
+        let kept = QueryString(query).parameters.filter { $0.name != "cursor" }
+            .map { URLText.encoded($0.raw, keeping: "%&=+:,/@!$'()*;") }
+        let path = URLText.encoded(pathPrefix + self.path, keeping: "/")
+        let target = "\(path)?\((kept + ["cursor=\(cursor)"]).joined(separator: "&"))"
+        return target.utf8.count > Self.linkLimit ? nil : "<\(target)>; rel=\"next\""
+    }
+}
