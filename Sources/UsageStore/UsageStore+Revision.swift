@@ -29,7 +29,7 @@ extension UsageStore {
         lendConnection()
         return try meter.timing {
             try reportingUnavailability {
-                try group.revisions.answer(
+                try shared.revisions.answer(
                     since: requestArrival ?? .now, until: deadline, askForRevisions)
             }
         }

@@ -1,7 +1,7 @@
 import Postgres
 
 /// The usage records in PostgreSQL, read and written through one connection, which is borrowed from
-/// the group when needed.
+/// the shared pool when needed.
 ///
 /// Belongs to one thread. Every method throws `DatabaseUnavailable` if the database is unavailable,
 /// `QueryAbandoned` if the client disconnected, and `PostgresError` otherwise.
@@ -10,8 +10,8 @@ public final class UsageStore {
     private let applicationName: String
     private let waitSeconds: Int
 
-    /// The stores of the same database.
-    let group: StoreGroup
+    /// What it shares with the stores of other threads.
+    let shared: SharedState
     private var connection: Connection?
 
     /// The client's descriptor; when it hangs up, nobody waits for the running query.
@@ -45,12 +45,12 @@ public final class UsageStore {
     /// Makes a store that will connect to `databaseURL`.
     ///
     /// `waitSeconds` limits each wait for the server, and all waits of a request together until its
-    /// response begins. Stores of the same database may share a `group`.
+    /// response begins. Stores of the same database may have the same `shared` state.
     public init(
         databaseURL: String, applicationName: String, waitSeconds: Int,
-        group: StoreGroup = StoreGroup()
+        shared: SharedState = SharedState()
     ) {
-        self.group = group
+        self.shared = shared
         self.databaseURL = databaseURL
         self.applicationName = applicationName
         self.waitSeconds = waitSeconds
@@ -68,11 +68,11 @@ public final class UsageStore {
         } else {
             giveConnectionBack()
             usable = try meter.timing {
-                try group.connections.borrow(
+                try shared.connections.borrow(
                     until: deadline, watching: client, refused: { learnedGrant = $0 }
                 ) {
                     connectCount += 1
-                    return try group.admission.connecting {
+                    return try shared.admission.connecting {
                         try Connection(
                             url: databaseURL, applicationName: applicationName,
                             waitSeconds: waitSeconds, session: Self.session, meter: meter)
@@ -96,9 +96,9 @@ public final class UsageStore {
         guard let connection else { return }
         self.connection = nil
         if connection.isOpen && !connection.hasGrown {
-            group.connections.giveBack(connection)
+            shared.connections.giveBack(connection)
         } else {
-            group.connections.giveUp()
+            shared.connections.giveUp()
         }
     }
 
@@ -126,12 +126,12 @@ public final class UsageStore {
     /// `AdmissionRefused`.
     func admit() throws {
         if permit != nil { return }
-        permit = try meter.timing { try group.admission.enter(until: deadline) }
+        permit = try meter.timing { try shared.admission.enter(until: deadline) }
     }
 
     /// As `admit`, for a health check, which does not wait; false if there is no permit.
     func admitHealthCheck() -> Bool {
-        if permit == nil { permit = group.admission.enterHealthCheck() }
+        if permit == nil { permit = shared.admission.enterHealthCheck() }
         return permit != nil
     }
 
@@ -140,20 +140,20 @@ public final class UsageStore {
     public func becomeLong() throws {
         try admit()
         permit = try permit.map {
-            try group.admission.becomeLong($0, granted: group.connections.granted)
+            try shared.admission.becomeLong($0, granted: shared.connections.granted)
         }
     }
 
     /// Makes the next health check query the database, because this request has seen an error.
     public func noteFailure() {
         hasFailed = true
-        group.noteFailure()
+        shared.noteFailure()
     }
 
     private func leave() {
         guard let permit else { return }
         self.permit = nil
-        group.admission.leave(permit, isDone: !hasFailed)
+        shared.admission.leave(permit, isDone: !hasFailed)
     }
 
     /// Begins with a request that came at `arrival`, from the client behind `descriptor`.

@@ -8,11 +8,11 @@ import UsageStore
 final class Generation: Sendable {
     let settings: Settings
     let cache: ResponseCache
-    let stores: StoreGroup
+    let shared: SharedState
 
     init(_ settings: Settings, _ admission: Admission) {
         self.settings = settings
-        stores = StoreGroup(
+        shared = SharedState(
             admission: admission,
             tokenizers: Tokenizers(directory: settings.tokenizerDirectory))
         cache = ResponseCache(byteLimit: settings.cacheMegabytes << 20)
@@ -53,7 +53,7 @@ final class CurrentSettings: Sendable {
         }
         // An idle worker keeps the old one, and with it would keep memory and connections.
         old.cache.empty()
-        old.stores.close()
+        old.shared.close()
     }
 
     func switchDebug() { state.withLock { $0.isDebugSwitched.toggle() } }

@@ -24,12 +24,12 @@ struct Responder {
         let settings = generation.settings
         let store = UsageStore(
             databaseURL: settings.databaseURL, applicationName: "orbital-fcgi",
-            waitSeconds: settings.databaseWaitSeconds, group: generation.stores)
+            waitSeconds: settings.databaseWaitSeconds, shared: generation.shared)
         service = Service(
             store: store, cache: generation.cache, cacheSeconds: settings.cacheSeconds,
             isKeyed: settings.access == .keyed, metrics: metrics.service)
         router = Router(
-            routes + [metricsRoute(metrics, server, generation.stores.admission)])
+            routes + [metricsRoute(metrics, server, generation.shared.admission)])
         self.server = server
         self.metrics = metrics
         slowMilliseconds = settings.slowMilliseconds

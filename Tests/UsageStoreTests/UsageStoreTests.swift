@@ -93,7 +93,7 @@ extension UsageStore {
             INSERT INTO credit_rate (effective_from, tokenizer, hundredths_per_100_tokens, minimum_hundredths)
             VALUES ('2022-01-01Z', 'o200k_base', 1000, 1)
             """)
-        let group = StoreGroup(tokenizers: Tokenizers(directory: "/nonexistent"))
+        let shared = SharedState(tokenizers: Tokenizers(directory: "/nonexistent"))
         let url = database.url
         let outcomes = Mutex<[String: Int]>([:])
         let threads = DispatchGroup()
@@ -102,7 +102,7 @@ extension UsageStore {
             Thread.detachNewThread {
                 defer { threads.leave() }
                 let store = UsageStore(
-                    databaseURL: url, applicationName: "t", waitSeconds: 20, group: group)
+                    databaseURL: url, applicationName: "t", waitSeconds: 20, shared: shared)
                 let year = worker % 2 == 0 ? 2019 : 2022
                 for _ in 1...25 {
                     let outcome = outcome(of: "\(year)-06-01T00:00:00Z", store)
@@ -130,14 +130,14 @@ extension UsageStore {
     }
 
     @Test func `reads the list of time zones once for all workers`() throws {
-        let group = StoreGroup()
+        let shared = SharedState()
         let database = try Database()
         let first = UsageStore(
-            databaseURL: database.url, applicationName: "t", waitSeconds: 9, group: group)
+            databaseURL: database.url, applicationName: "t", waitSeconds: 9, shared: shared)
         #expect(try first.isZone("Europe/London"))
         // This one could not ask.
         let away = UsageStore(
-            databaseURL: "host=/nowhere", applicationName: "t", waitSeconds: 1, group: group)
+            databaseURL: "host=/nowhere", applicationName: "t", waitSeconds: 1, shared: shared)
         #expect(try away.isZone("Asia/Kathmandu"))
         #expect(try !away.isZone("Mars/Base"))
     }

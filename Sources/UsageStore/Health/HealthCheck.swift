@@ -34,15 +34,15 @@ extension UsageStore {
     ///
     /// Without a permit, a successful check serves for two seconds.
     public func healthChecks() -> [HealthCheck] {
-        if let checks = group.lastHealthChecks(within: .milliseconds(500)) { return checks }
+        if let checks = shared.lastHealthChecks(within: .milliseconds(500)) { return checks }
         guard admitHealthCheck() else {
-            return group.lastHealthChecks(within: .seconds(2))
+            return shared.lastHealthChecks(within: .seconds(2))
                 ?? [Self.unreachable(AdmissionRefused.full)]
         }
         lendConnection()
         do {
             return try meter.within(Self.healthTimeout) {
-                try meter.timing { try group.healthChecks(until: deadline, askForHealth) }
+                try meter.timing { try shared.healthChecks(until: deadline, askForHealth) }
             }
         } catch let error as PostgresError where error.state == PostgresError.undefinedTable {
             return [HealthCheck(name: "database", fault: nil, cause: nil), Self.oldSchema]

@@ -26,19 +26,19 @@ extension UsageStore {
 
     /// Without a permit, those of the last check.
     private func neededTokenizers() throws -> Set<TokenEncoding> {
-        guard admitHealthCheck() else { return group.neededTokenizers.withLock { $0 } }
+        guard admitHealthCheck() else { return shared.neededTokenizers.withLock { $0 } }
         let now = Timestamp.now
         let end = Timestamp(microseconds: now.microseconds + Self.readinessPeriod)
         let needed = try meter.within(Self.healthTimeout) {
-            try TokenCounter(try connected(), group.tokenizers).encodings(of: now...end)
+            try TokenCounter(try connected(), shared.tokenizers).encodings(of: now...end)
         }
-        group.neededTokenizers.withLock { $0 = needed }
+        shared.neededTokenizers.withLock { $0 = needed }
         return needed
     }
 
     private func tokenizerFault(_ encoding: TokenEncoding) -> HealthCheck? {
         do {
-            try group.tokenizers.tokenizer(encoding)
+            try shared.tokenizers.tokenizer(encoding)
             return nil
         } catch {
             return HealthCheck(

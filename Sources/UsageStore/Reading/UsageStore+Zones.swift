@@ -34,7 +34,7 @@ extension UsageStore {
     }
 
     private func names() throws -> Set<String> {
-        if let known = group.zoneNames { return known }
+        if let known = shared.zoneNames { return known }
         let names = try reportingUnavailability {
             let reader = try QueryReader(
                 try connected(),
@@ -46,7 +46,7 @@ extension UsageStore {
             while try reader.next() { names.insert(reader.string(0) ?? "") }
             return names
         }
-        group.remember(zoneNames: names)
+        shared.remember(zoneNames: names)
         return names
     }
 }

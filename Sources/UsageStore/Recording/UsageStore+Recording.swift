@@ -27,7 +27,7 @@ extension UsageStore {
             lendConnection()
             let outcome = try meter.timing {
                 try reportingUnavailability {
-                    try group.recording.outcome(of: message, until: deadline) {
+                    try shared.recording.outcome(of: message, until: deadline) {
                         messages, deadline in
                         try meter.within(deadline - .now) { try recordTogether(messages) }
                     }
@@ -49,7 +49,7 @@ extension UsageStore {
         try reportingUnavailability {
             do {
                 let connection = try writing()
-                let counter = try group.counter(connection, isOutdated: false)
+                let counter = try shared.counter(connection, isOutdated: false)
                 var batch = RecordingBatch(messages)
                 try batch.count(counter)
                 try batch.attemptTogether(connection)
@@ -75,7 +75,7 @@ extension UsageStore {
             for attempt in 1...RecordingBatch.attemptLimit {
                 do {
                     // What has no price may have one by what was added to the price list meanwhile.
-                    let counter = try group.counter(connection, isOutdated: attempt > 1)
+                    let counter = try shared.counter(connection, isOutdated: attempt > 1)
                     try batch.count(counter)
                     try batch.attempt(connection)
                 } catch let error as PostgresError where error.isRetriable {}
@@ -92,7 +92,7 @@ extension UsageStore {
         try reportingUnavailability {
             let connection = try connected()
             for isOutdated in [false, true] {
-                let counter = try group.counter(connection, isOutdated: isOutdated)
+                let counter = try shared.counter(connection, isOutdated: isOutdated)
                 var counted = messages
                 try counter.count(&counted, counted.indices)
                 let estimates = try estimates(connection, counted)

@@ -3,8 +3,9 @@ import Synchronization
 import Tokenizer
 import Usage
 
-/// The stores of one database in one process, whose threads ask and record together.
-public final class StoreGroup: Sendable {
+/// What all workers of a process share to use one database: connections, admission, coalesced
+/// queries, batches and small caches.
+public final class SharedState: Sendable {
     let revisions = QueryCoalescer<Revisions>()
 
     /// Single messages of many clients, recorded in one transaction.
@@ -43,7 +44,7 @@ public final class StoreGroup: Sendable {
     /// The tokenizers that the price list needed when it was last read for a readiness check.
     let neededTokenizers = Mutex<Set<TokenEncoding>>([])
 
-    /// Makes a group; without `admission`, every request is admitted.
+    /// Makes the state; without `admission`, every request is admitted.
     public init(
         admission: Admission = Admission(), tokenizers: Tokenizers = Tokenizers(directory: "")
     ) {
