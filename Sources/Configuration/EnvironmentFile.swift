@@ -27,11 +27,12 @@ public struct EnvironmentFile: Sendable {
             let line = line.drop(while: \.isWhitespace)
             if line.isEmpty || line.hasPrefix("#") { continue }
             guard let (key, rest) = keyAndRest(line) else {
-                faults.append((index + 1, "it is not KEY=value"))
+                faults.append((index + 1, "expected KEY=value"))
                 continue
             }
             guard let value = value(rest) else {
-                faults.append((index + 1, "the quotes of \(key) are not closed at its end"))
+                faults.append(
+                    (index + 1, "the value of \(key) does not end with its closing quote"))
                 continue
             }
             assignments[key] = Assignment(value: value, line: index + 1)

@@ -21,7 +21,7 @@ struct SettingsFile {
         let known = Set(
             SettingsKey.all.map(\.name) + SettingsKey.removed.map(\.name) + LibpqVariables.all)
         let unknown = file.assignments.filter { !known.contains($0.key) }.map { key, assignment in
-            (line: assignment.line, text: "\(key) is not a setting of this service")
+            (line: assignment.line, text: "\(key) is not a known setting")
         }
         return (file.faults + unknown).sorted { $0.line < $1.line }
             .map { "\(place($0.line)): \($0.text)" }
@@ -50,7 +50,7 @@ private func contents(of path: String) throws(SettingsError) -> String? {
     var bytes = [UInt8](repeating: 0, count: 64 * 1024)
     let count = fread(&bytes, 1, bytes.count, file)
     guard ferror(file) == 0, count < bytes.count else {
-        throw SettingsError(faults: ["\(path): it is not a text file of less than 64 KiB"])
+        throw SettingsError(faults: ["\(path): not a text file of less than 64 KiB"])
     }
     return String(decoding: bytes.prefix(count), as: UTF8.self)
 }

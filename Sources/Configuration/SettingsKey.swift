@@ -30,12 +30,13 @@ public struct SettingsKey: Sendable {
         },
         .choice(
             "ACCESS",
-            "who may read: everybody (open), or who has a key (keyed, the default in production)",
+            "who may read: everybody (open), or only holders of a key (keyed, the default in "
+                + "production)",
             \.access),
         .number(
             "DATABASE_WAIT_SECONDS",
-            "timeout for PostgreSQL in seconds: all waits of a request together; while a response is sent, "
-                + "the longest wait for a row",
+            "timeout for PostgreSQL, in seconds: for all waits of a request together; while a "
+                + "response is sent, for each row",
             1...3600, \.databaseWaitSeconds),
         .text(
             "SOCKET_PATH", "Unix socket of the responder, up to 107 bytes", \.socketPath,
@@ -49,7 +50,8 @@ public struct SettingsKey: Sendable {
             "workers that never wait for PostgreSQL and respond to health checks",
             0...255, \.reservedWorkers),
         .number(
-            "QUEUE_LIMIT", "requests that may wait for a worker; one more gets a 503", 1...10_000,
+            "QUEUE_LIMIT", "requests that may wait for a worker; the next one gets a 503",
+            1...10_000,
             \.queueLimit),
         .number(
             "CONNECTION_LIMIT", "maximum idle connections from nginx", 1...10_000,
@@ -66,22 +68,23 @@ public struct SettingsKey: Sendable {
             "Cache-Control max-age of responses, in seconds; 0: always revalidate",
             0...86_400, \.cacheSeconds),
         .number(
-            "CACHE_MEGABYTES", "memory for cached responses, in MiB; 0 caches none",
+            "CACHE_MEGABYTES", "memory for cached responses, in MiB; 0 disables the cache",
             0...4096, \.cacheMegabytes),
         .text(
             "TOKENIZER_DIRECTORY",
-            "vocabularies of exact tokenizers, such as `o200k_base.tiktoken`; read when a rate needs one",
+            "vocabularies of exact tokenizers, such as `o200k_base.tiktoken`; loaded when a rate "
+                + "needs one",
             \.tokenizerDirectory, expected: "a directory"
         ) { !$0.isEmpty },
         .choice(
-            "LOG_LEVEL", "least severe level that is logged: debug, info, warning, error",
+            "LOG_LEVEL", "minimum level of log lines: debug, info, warning, error",
             \.logLevel),
         .choice(
-            "LOG_FORMAT", "how log lines are written: text, or json, one object a line",
+            "LOG_FORMAT", "format of log lines: text, or json, one object for each line",
             \.logFormat),
         .number(
             "SLOW_MILLISECONDS",
-            "a slower request is logged, with where its time went; 0 logs none",
+            "slower requests are logged with the time of each phase; 0: none",
             0...3_600_000, \.slowMilliseconds),
         .number("PORT", "port of the website", 1...65_535, \.port),
     ]

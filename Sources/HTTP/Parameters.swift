@@ -18,7 +18,7 @@ public struct Parameters {
         for parameter in broken {
             fault(
                 parameter.name ?? parameter.raw, .malformed,
-                "The parameter is not percent-encoded UTF-8.")
+                "The parameter is not valid percent-encoded UTF-8.")
         }
         left.removeAll { $0.name == nil || $0.value == nil }
     }
@@ -32,7 +32,7 @@ public struct Parameters {
         let values = left.filter { $0.name == name }.compactMap(\.value)
         left.removeAll { $0.name == name }
         for value in values where value.utf8.contains(0) {
-            fault(name, .malformed, "\(name) holds a NUL character.")
+            fault(name, .malformed, "\(name) contains a NUL character.")
         }
         return values.filter { !$0.utf8.contains(0) }
     }
@@ -41,7 +41,7 @@ public struct Parameters {
     public mutating func value(_ name: String) -> String? {
         let values = values(name)
         guard values.count > 1 else { return values.first }
-        fault(name, .repeated, "\(name) may be given once only.")
+        fault(name, .repeated, "\(name) must not be repeated.")
         return nil
     }
 
@@ -75,12 +75,12 @@ public struct Parameters {
     public mutating func end() throws(Problem) {
         var seen: Set<String> = []
         for name in left.compactMap(\.name) where seen.insert(name).inserted {
-            let list = known.isEmpty ? "" : "; it has \(known.joined(separator: ", "))"
-            fault(name, .unknown, "\(path) has no parameter of this name\(list).")
+            let list = known.isEmpty ? "none" : known.joined(separator: ", ")
+            fault(name, .unknown, "Unknown parameter; \(path) accepts \(list).")
         }
         guard !faults.isEmpty else { return }
         throw Problem(
-            .badRequest, "The query has parameters that cannot be used.",
+            .badRequest, "Invalid query parameters.",
             faults: Array(faults.prefix(Self.faultLimit)))
     }
 }

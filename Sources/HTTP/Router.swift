@@ -62,7 +62,7 @@ public struct Route<Principal, Service>: Sendable {
             }
         guard action != nil || method == Method.options.rawValue else {
             throw Problem(
-                .methodNotAllowed, "This path answers \(allow) only.", fields: [("Allow", allow)])
+                .methodNotAllowed, "Allowed methods: \(allow).", fields: [("Allow", allow)])
         }
         return action
     }
@@ -94,12 +94,12 @@ public struct Router<Principal, Service> {
         // Not redirected: many clients repeat a redirected POST as a GET, or without their key.
         let meant = request.path.trimmingSlashes
         guard meant != request.path, match(for: meant, request) != nil else {
-            throw Problem(.notFound, "There is nothing at this path.")
+            throw Problem(.notFound, "Path not found.")
         }
         let prefix = request.pathPrefix
         throw Problem(
             .notFound,
-            "There is nothing at \(prefix)\(request.path). Did you mean \(prefix)\(meant)?")
+            "Path \(prefix)\(request.path) not found. Did you mean \(prefix)\(meant)?")
     }
 
     /// The route for `path`, if `request` is allowed to see it.

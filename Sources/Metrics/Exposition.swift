@@ -60,7 +60,7 @@ public struct Exposition {
 
     /// Writes the requests on `routes`: by method and status, durations, and bytes.
     public mutating func requests(_ routes: [RouteMetrics]) {
-        begin("orbital_requests_total", .counter, "Requests that a worker has answered.")
+        begin("orbital_requests_total", .counter, "Requests handled by a worker.")
         for route in routes {
             for (method, status, count) in route.requests {
                 sample([("route", route.route), ("method", method), ("code", status)], count)
@@ -68,7 +68,7 @@ public struct Exposition {
         }
         begin(
             "orbital_request_duration_seconds", .histogram,
-            "Time from the arrival of a request to the end of its answer.")
+            "Time from the arrival of a request to the end of its response.")
         for route in routes {
             for (method, durations) in route.durations {
                 histogram([("route", route.route), ("method", method)], durations)
@@ -76,7 +76,7 @@ public struct Exposition {
         }
         begin(
             "orbital_sent_bytes_total", .counter,
-            "Bytes of answers; what nginx sends from files in our stead is not among them.")
+            "Bytes of responses sent.")
         for route in routes { sample([("route", route.route)], route.bytes.total) }
     }
 

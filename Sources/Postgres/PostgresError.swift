@@ -43,7 +43,7 @@ extension PostgresError {
     /// The server did not answer `statement` in the time that a request may wait.
     static func timeout(_ statement: String, _ limit: String = "in time") -> PostgresError {
         PostgresError(
-            state: connectionFailure, message: "no answer \(limit)", constraint: nil,
+            state: connectionFailure, message: "no response \(limit)", constraint: nil,
             statement: statement)
     }
 

@@ -46,7 +46,8 @@ extension Service {
             if let user = request.remoteUser { return Principal(.user(user), scopes: [scope]) }
         }
         guard let authorization = request.authorization else {
-            throw unauthorised("An API key is needed.", challenge: #"Bearer realm="orbital-usage""#)
+            throw unauthorised(
+                "An API key is required.", challenge: #"Bearer realm="orbital-usage""#)
         }
         guard let key = try validKey(authorization) else {
             throw unauthorised(

@@ -40,7 +40,9 @@ struct FilterParameters {
         _ name: String, _ parameters: inout Parameters, _ query: inout NormalisedQuery
     ) -> PeriodBound? {
         let bound = parameters.value(
-            name, expected: "a date, or RFC 3339 with an offset, whose + is written %2B in a URL",
+            name,
+            expected:
+                "a date such as 2024-01-31 or an RFC 3339 time with an offset (+ is %2B in a URL)",
             PeriodBound.init)
         query.add(name, bound.map { "\($0)" })
         return bound
@@ -58,7 +60,7 @@ struct FilterParameters {
         let similar = try store.zone(like: name).map { " Did you mean \($0)?" } ?? ""
         parameters.fault(
             "tz", .unknownTimeZone,
-            "tz must be a time zone of the IANA database, such as Europe/London.\(similar)")
+            "tz must be an IANA time zone, such as Europe/London.\(similar)")
         return false
     }
 

@@ -18,7 +18,7 @@ func live(_ request: Request, _ principal: Principal, _ service: Service) throws
 /// `GET /health/ready`: like `/health`, and also unhealthy once the process is about to stop, or
 /// while a tokenizer that the price list needs cannot be loaded.
 func ready(_ request: Request, _ principal: Principal, _ service: Service) throws -> Response {
-    let fault = service.isDraining ? "The service is stopping." : nil
+    let fault = service.isDraining ? "The service is shutting down." : nil
     let process = HealthCheck(name: "process", fault: fault, cause: nil)
     return healthResponse([process] + service.store.readinessChecks())
 }

@@ -44,16 +44,16 @@ struct CommandLineOptions {
 
             Handles usage requests over FastCGI or, if a CGI server starts it, as a CGI program.
 
-              --socket PATH   create this Unix socket and serve it; without the flag, serve the
-                              socket of systemd (LISTEN_FDS) or of spawn-fcgi (descriptor 0)
+              --socket PATH   create this Unix socket and serve it; default: the socket passed
+                              by systemd (LISTEN_FDS) or spawn-fcgi (descriptor 0)
               --version       print the version
-              --help          print this
+              --help          print this help
 
             Signals: TERM, QUIT and INT finish the accepted requests, then exit; HUP reloads the
             configuration; USR1 switches the log level between debug and the configured one.
 
-            Configuration, from deploy/config/NAME.env or /etc/orbital-usage/NAME.env, where NAME is
-            CONFIG_ENV (development, production or test), and over it from the environment:
+            Configuration: deploy/config/NAME.env or /etc/orbital-usage/NAME.env, where NAME is
+            CONFIG_ENV (development, production or test). Environment variables override the file:
             \(keys.joined(separator: "\n"))
             """
     }

@@ -32,14 +32,14 @@ extension ProcessMetrics {
         text.begin("orbital_build_info", .gauge, "The running program; always 1.")
         text.sample([("version", version), ("schema", Schema.version)], 1)
         text.metric(
-            "process_start_time_seconds", .gauge, "When the process began, in Unix time.",
+            "process_start_time_seconds", .gauge, "Start time of the process, in Unix seconds.",
             startSeconds)
         text.process()
         text.metric(
-            "orbital_draining", .gauge, "Whether the process is about to stop.", isDraining ? 1 : 0)
+            "orbital_draining", .gauge, "1 while the process is shutting down.", isDraining ? 1 : 0)
         text.requests(requests)
         text.metric(
-            "orbital_sent_rows_total", .counter, "Usage records that were sent.",
+            "orbital_sent_rows_total", .counter, "Usage records sent.",
             service.rows.total)
         text.begin("orbital_broken_answers_total", .counter, "Responses that failed midway.")
         text.sample([("cause", "client")], brokenByClients.total)
@@ -57,7 +57,7 @@ extension ProcessMetrics {
         text.sample([("outcome", "invalid")], service.invalid.total)
         text.metric(
             "orbital_credits_recorded_total", .counter,
-            "Credits of the messages that were created.",
+            "Credits of created messages.",
             hundredths: service.createdHundredths.total)
         text.metric(
             "orbital_database_commands_total", .counter, "Commands sent to PostgreSQL.",
@@ -75,7 +75,7 @@ extension ProcessMetrics {
             tokenizerFailures.total)
         text.metric(
             "orbital_dropped_log_lines_total", .counter,
-            "Log lines that were dropped because standard error was not read in time.",
+            "Log lines dropped because standard error was not read in time.",
             droppedLogLines.total)
         return text
     }
@@ -87,7 +87,7 @@ extension Exposition {
         var usage = timespec()
         clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &usage)
         metric(
-            "process_cpu_seconds_total", .counter, "Processor time, of user and system.",
+            "process_cpu_seconds_total", .counter, "CPU time, user and system.",
             Double(usage.tv_sec) + Double(usage.tv_nsec) / 1e9)
         let pages = processFile("statm").split(separator: " ").dropFirst().first
         metric(
@@ -99,15 +99,14 @@ extension Exposition {
     fileprivate mutating func server(_ load: ServerLoad?, _ admission: Admission) {
         begin(
             "orbital_refusals_total", .counter,
-            "Requests refused with a 503: the queue was full, there were too many connections, "
-                + "all workers for long responses were busy, or all workers that may wait for "
-                + "PostgreSQL.")
+            "Requests refused with a 503, by limit: queue length, connections, workers for long "
+                + "responses (bulk), workers that may wait for PostgreSQL (admission).")
         sample([("reason", "queue")], load?.queueRefusals ?? 0)
         sample([("reason", "connections")], load?.connectionRefusals ?? 0)
         sample([("reason", "bulk")], admission.refusals.long)
         sample([("reason", "admission")], admission.refusals.full)
         metric(
-            "orbital_bulk_workers", .gauge, "Workers that may send long responses.",
+            "orbital_bulk_workers", .gauge, "Maximum workers that send long responses.",
             admission.long.limit)
         metric(
             "orbital_bulk_workers_busy", .gauge, "Workers that send long responses now.",
@@ -115,11 +114,11 @@ extension Exposition {
         guard let load else { return }
         metric("orbital_workers", .gauge, "Workers.", load.limits.workers)
         metric(
-            "orbital_workers_busy", .gauge, "Workers with a request, this one included.",
+            "orbital_workers_busy", .gauge, "Workers with a request, including this one.",
             load.busyWorkers)
         metric("orbital_queue_length", .gauge, "Requests that wait for a worker.", load.queued)
         metric(
-            "orbital_queue_limit", .gauge, "Requests that may wait; one more is refused.",
+            "orbital_queue_limit", .gauge, "Maximum queue length; further requests are refused.",
             load.limits.queued)
         metric(
             "orbital_parked_connections", .gauge, "Idle connections.",
@@ -132,7 +131,9 @@ extension Exposition {
     /// The state of the database, which is queried, and of the tokenizers in the price list.
     fileprivate mutating func database(_ store: UsageStore) {
         let checks = store.readinessChecks()
-        begin("orbital_healthy", .gauge, "1 if GET /health/ready finds no fault in this, else 0.")
+        begin(
+            "orbital_healthy", .gauge,
+            "Result of each check of GET /health/ready: 1 is healthy, 0 is not.")
         // An unreachable database says nothing about its schema.
         for check in checks { sample([("check", check.name)], check.fault == nil ? 1 : 0) }
         guard checks.allSatisfy({ $0.fault == nil || $0.name == "tokenizer" }),
@@ -140,19 +141,19 @@ extension Exposition {
         else { return }
         metric(
             "orbital_revision", .gauge,
-            "Changes whenever a usage record or a price does; absent while it cannot be read.",
+            "Revision of records and prices, which changes with them; absent if unreadable.",
             Int(revision))
         guard let operations = try? store.operations() else { return }
         if let expiry = operations.nextKeyExpirySeconds {
             metric(
                 "orbital_key_expires_timestamp_seconds", .gauge,
-                "When the next valid API key expires, in Unix time; absent when none does.",
+                "Next expiry of a valid API key, in Unix seconds; absent if none expires.",
                 expiry)
         }
         if let isFailing = operations.isArchiveFailing {
             metric(
                 "orbital_archive_failing", .gauge,
-                "Whether PostgreSQL's last attempt to archive its log failed; absent without archiving.",
+                "1 if PostgreSQL's last WAL archiving attempt failed; absent without archiving.",
                 isFailing ? 1 : 0)
         }
     }

@@ -24,7 +24,7 @@ enum OrbitalFCGI {
         let mode = StartMode(socketFlag: socketFlag, environment: processEnvironment)
         guard let mode else {
             fail(
-                "nothing to serve: give --socket PATH, or start me from systemd, spawn-fcgi or a "
+                "no socket to serve: use --socket PATH, or start from systemd, spawn-fcgi or a "
                     + "CGI server; see --help", code: EX_USAGE)
         }
         do {

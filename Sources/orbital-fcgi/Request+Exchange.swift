@@ -34,16 +34,16 @@ extension Request {
             if exchange.parameter("CONTENT_LENGTH") == nil,
                 exchange.parameter("HTTP_TRANSFER_ENCODING") != nil
             {
-                throw Problem(.lengthRequired, "The request body has no Content-Length.")
+                throw Problem(.lengthRequired, "Content-Length is required.")
             }
             let bytes: [UInt8]?
             do throws(FastCGIError) {
                 bytes = try exchange.readBody(upTo: Self.bodyLimitBytes)
             } catch {
-                throw Problem(.badRequest, "The request body did not arrive whole.")
+                throw Problem(.badRequest, "The request body is incomplete.")
             }
             guard let bytes else {
-                throw Problem(.contentTooLarge, "The request body is longer than 8 MiB.")
+                throw Problem(.contentTooLarge, "The request body exceeds 8 MiB.")
             }
             return bytes
         }

@@ -78,8 +78,7 @@ struct Responder {
             metrics.tokenizerFailures.add()
             log.error("tokenizer unavailable", metadata: request.metadata(error))
             let problem = Problem.unavailable(
-                "The price at this time needs the tokenizer \(error.tokenizer), whose vocabulary "
-                    + "is missing on the server. Send the request again later.",
+                "The server lacks the vocabulary of the tokenizer \(error.tokenizer). Retry later.",
                 retryAfterSeconds: 30)
             send(problem, to: request, over: exchange)
         } catch {
@@ -143,7 +142,7 @@ struct Responder {
             let isClientGone = exchange.isClientGone
             (isClientGone ? metrics.brokenByClients : metrics.brokenByUs).add()
             let level: Logger.Level = isClientGone ? .debug : .error
-            log.log(level: level, "answer broken off", metadata: request.metadata(error))
+            log.log(level: level, "response aborted", metadata: request.metadata(error))
         }
     }
 

@@ -37,9 +37,9 @@ func runServer(_ mode: StartMode, _ settings: Settings) throws -> Int32 {
     manager.ready(serving)
     waitForDrain(current, log, manager, serving)
     log.info("draining", metadata: ["seconds": "\(settings.drainSeconds)"])
-    manager.stopping("answering what was accepted", within: settings.drainSeconds + 10)
+    manager.stopping("finishing accepted requests", within: settings.drainSeconds + 10)
     guard server.drain(seconds: settings.drainSeconds) else {
-        log.error("some requests did not end in time; they are broken off")
+        log.error("some requests did not end in time and were aborted")
         return 1
     }
     log.info("stopped")
@@ -111,7 +111,7 @@ private func waitForDrain(
             } catch {
                 let faults = error.faults.joined(separator: "; ")
                 log.error("configuration not reloaded", metadata: ["faults": "\(faults)"])
-                manager.ready("\(serving), and the old configuration: \(error)")
+                manager.ready("\(serving); configuration not reloaded: \(error)")
             }
         }
     }

@@ -48,9 +48,9 @@ import Testing
                 "SLOW_MILLISECONDS": "-1",
             ], file: file)
         #expect(found.count == 7)
-        #expect(found[0].hasSuffix("development.env line 1: it is not KEY=value"))
+        #expect(found[0].hasSuffix("development.env line 1: expected KEY=value"))
         #expect(
-            found[1].hasSuffix("development.env line 2: WROKERS is not a setting of this service"))
+            found[1].hasSuffix("development.env line 2: WROKERS is not a known setting"))
         #expect(
             found.suffix(5) == [
                 "DATABASE_URL must be postgresql://USER:PASSWORD@HOST:PORT/DATABASE, or libpq's keywords (host=HOST dbname=DATABASE user=USER)",

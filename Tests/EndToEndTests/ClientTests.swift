@@ -115,7 +115,7 @@ import Testing
             #expect(refused.status == 400)
             #expect(
                 refused.body.contains(
-                    "bom=true needs format=csv: only CSV can begin with a byte order mark."))
+                    "bom=true requires format=csv."))
         }
     }
 }

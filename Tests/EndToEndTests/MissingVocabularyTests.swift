@@ -68,7 +68,7 @@ import Testing
             #expect(answer.fields["retry-after"] == "30")
             #expect(
                 answer.body.contains(
-                    #""detail":"The price at this time needs the tokenizer o200k_base, whose vocabulary is missing on the server. Send the request again later.","#
+                    #""detail":"The server lacks the vocabulary of the tokenizer o200k_base. Retry later.","#
                 ), "\(answer.body)")
         }
         #expect(try site.database.value("SELECT count(*) FROM usage_record") == "0")

@@ -49,12 +49,12 @@ import Testing
             for method in ["GET", "POST"] {
                 let answer = try site.curl(path, ["-X", method])
                 #expect(answer.status == 404)
-                #expect(answer.body.contains("There is nothing at \(meant)/."), "\(answer.body)")
+                #expect(answer.body.contains("Path \(meant)/"), "\(answer.body)")
                 #expect(answer.body.contains(" Did you mean \(meant)?"), "\(answer.body)")
             }
         }
         let unknown = try site.curl("/usage/1/2/")
-        #expect(unknown.body.contains(#""detail":"There is nothing at this path.""#))
+        #expect(unknown.body.contains(#""detail":"Path not found.""#))
         #expect(try site.curl("/docs/").status == 200)
     }
 
@@ -129,7 +129,7 @@ import Testing
             let refused = try site.curl(path, ["-X", "TRACE"])
             #expect(refused.status == 405)
             #expect(refused.fields["allow"] == methods)
-            #expect(refused.body.contains("This path answers \(methods) only."))
+            #expect(refused.body.contains("Allowed methods: \(methods)."))
         }
     }
 

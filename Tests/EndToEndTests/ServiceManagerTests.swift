@@ -21,7 +21,7 @@ import Testing
         #expect(said[2] == said[0])
         #expect(
             said[3]
-                == "STOPPING=1 STATUS=answering what was accepted EXTEND_TIMEOUT_USEC=20000000")
+                == "STOPPING=1 STATUS=finishing accepted requests EXTEND_TIMEOUT_USEC=20000000")
         // Only the main process speaks (NotifyAccess=main).
         let senders = supervisor.output.matches(of: #/notify ([0-9]+) /#).map { Int32($0.1) }
         #expect(Set(senders) == [supervisor.responderPID])
@@ -39,7 +39,7 @@ import Testing
         try supervisor.reload()
         #expect(
             supervisor.notifications.last
-                == "READY=1 STATUS=serving with 16 workers, and the old configuration: deploy/config/test.env line 1: WORKERS must be a number from 1 to 256; deploy/config/test.env line 2: DRAIN_SECONDS must be a number from 1 to 3600"
+                == "READY=1 STATUS=serving with 16 workers; configuration not reloaded: deploy/config/test.env line 1: WORKERS must be a number from 1 to 256; deploy/config/test.env line 2: DRAIN_SECONDS must be a number from 1 to 3600"
         )
     }
 

@@ -190,7 +190,7 @@ import Testing
         #expect(try Program.run(program, ["--socket"]).status == 64)
         let nothing = try Program.run(program)
         #expect(nothing.status == 64)
-        #expect(nothing.errors.hasPrefix("orbital-fcgi: nothing to serve: give --socket PATH"))
+        #expect(nothing.errors.hasPrefix("orbital-fcgi: no socket to serve: use --socket PATH"))
         let wrong = try Program.run(
             program, ["--socket", "/tmp/x"], environment: ["WORKERS": "many"])
         #expect(wrong.status == 78)

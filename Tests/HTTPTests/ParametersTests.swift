@@ -34,11 +34,11 @@ import Testing
         #expect(!parameters.isSound)
         #expect(
             faults(parameters).map { "\($0.location) \($0.name) \($0.code): \($0.message)" } == [
-                "query v malformed: The parameter is not percent-encoded UTF-8.",
+                "query v malformed: The parameter is not valid percent-encoded UTF-8.",
                 "query limit malformed: limit must be a number.",
-                "query tz repeated: tz may be given once only.",
-                "query z malformed: z holds a NUL character.",
-                "query na me unknown: /usage has no parameter of this name; it has limit, tz, z.",
+                "query tz repeated: tz must not be repeated.",
+                "query z malformed: z contains a NUL character.",
+                "query na me unknown: Unknown parameter; /usage accepts limit, tz, z.",
             ])
     }
 

@@ -73,12 +73,12 @@ import Testing
         request.pathPrefix = "/orbital.cgi"
         #expect(
             problem(request)?.detail
-                == "There is nothing at /orbital.cgi\(path). Did you mean /orbital.cgi\(meant)?")
+                == "Path /orbital.cgi\(path) not found. Did you mean /orbital.cgi\(meant)?")
     }
 
     @Test(arguments: ["/", "/inside/", "/usage/1/2/", "//", "/x/"])
     func `suggests no path that is not there, or not public`(path: String) {
-        #expect(problem(request("GET", path))?.detail == "There is nothing at this path.")
+        #expect(problem(request("GET", path))?.detail == "Path not found.")
     }
 
     @Test(arguments: ["PUT", "DELETE", "get", "", "TRACE", "PATCH"])

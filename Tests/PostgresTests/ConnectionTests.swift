@@ -75,7 +75,7 @@ import Testing
             let slow = try Connection(url: database.url, applicationName: "slow", waitSeconds: 1)
             try slow.run("SELECT pg_sleep(60)")
         }
-        #expect(error?.message == "no answer within 1 s")
+        #expect(error?.message == "no response within 1 s")
         #expect(
             try eventually(seconds: 2) {
                 try database.value(

@@ -46,7 +46,7 @@ import Testing
             freeze()
             try connection.query("SELECT length($1)", [text])
         }
-        #expect((error as? PostgresError)?.message == "no answer within 1 s")
+        #expect((error as? PostgresError)?.message == "no response within 1 s")
     }
 
     @Test func `of a prepared statement ends at the time limit, too`() throws {
@@ -59,7 +59,7 @@ import Testing
                     isStreamed: false)
             }
         }
-        #expect((error as? PostgresError)?.message == "no answer within 1 s")
+        #expect((error as? PostgresError)?.message == "no response within 1 s")
     }
 
     @Test func `of a copy ends at the time limit, too`() throws {
@@ -73,7 +73,7 @@ import Testing
             }
             try copy.end()
         }
-        #expect((error as? PostgresError)?.message == "no answer within 1 s")
+        #expect((error as? PostgresError)?.message == "no response within 1 s")
     }
 
     @Test func `ends when the watched descriptor hangs up`() throws {

@@ -67,7 +67,7 @@ import UsageStore
         let response = try ready(request, principal, service(database, draining: true))
         #expect(
             body(response)
-                == #"{"status":"unhealthy","timestamp":"NOW","checks":[{"name":"process","status":"unhealthy","message":"The service is stopping."},{"name":"database","status":"healthy"},{"name":"schema","status":"healthy"}]}"#
+                == #"{"status":"unhealthy","timestamp":"NOW","checks":[{"name":"process","status":"unhealthy","message":"The service is shutting down."},{"name":"database","status":"healthy"},{"name":"schema","status":"healthy"}]}"#
         )
     }
 }

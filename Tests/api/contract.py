@@ -166,7 +166,7 @@ def refusals(site):
     assert content["instance"] == "/usage/nothing", content
     for path in ("/usage", "/health"):
         _, content = problem(site.ask(f"{path}/"), 404)
-        assert content["detail"] == f"There is nothing at {path}/. Did you mean {path}?", content
+        assert content["detail"] == f"Path {path}/ not found. Did you mean {path}?", content
     answer, _ = problem(site.ask("/usage", "DELETE"), 405)
     assert answer.headers["Allow"] == "GET, HEAD, POST, OPTIONS", dict(answer.headers)
     options = expect(site.ask("/usage", "OPTIONS", key=False), 204, "")

@@ -81,10 +81,10 @@ CASES = [
         "", "x", "AAAA", "%00", "====", "a+b", "A" * 5000, ".."]],
 ]
 FITTING = {
-    "from=2024-01-01&to=2025-01-02&granularity=day": "367 buckets of granularity=day are more than 366; granularity=week fits.",
-    "from=0001-01-01&to=9999-12-31&granularity=day": "3652058 buckets of granularity=day are more than 366; granularity=total fits.",
+    "from=2024-01-01&to=2025-01-02&granularity=day": "granularity=day gives 367 buckets, more than 366; use granularity=week.",
+    "from=0001-01-01&to=9999-12-31&granularity=day": "granularity=day gives 3652058 buckets, more than 366; use granularity=total.",
     "from=2024-10-01&to=2024-11-01&tz=Europe/London&granularity=hour":
-        "745 buckets of granularity=hour are more than 744; granularity=day fits.",
+        "granularity=hour gives 745 buckets, more than 744; use granularity=day.",
 }
 
 

@@ -35,7 +35,7 @@ def break_off(page):
 
 
 def stop_answering(page):
-    problem = """{"detail":"An API key is needed."}"""
+    problem = """{"detail":"An API key is required."}"""
     page.route("**/usage/summary*", lambda route: route.fulfill(
         status=401, body=problem, content_type="application/problem+json"))
     page.reload()

@@ -38,7 +38,7 @@ def test_axe_finds_nothing_when_empty_narrow_or_failing(site):
             found = barriers(page)
             assert found == [], (scheme, found)
         page.route("**/usage/summary*", lambda route: route.fulfill(
-            status=401, content_type="application/problem+json", body='{"detail":"An API key is needed."}'))
+            status=401, content_type="application/problem+json", body='{"detail":"An API key is required."}'))
         later(page)
         expect(page.get_by_label("API key")).to_be_visible()
         for scheme in both_schemes(page):

@@ -204,7 +204,7 @@ def test_what_is_not_understood_is_said(site):
 def test_a_granularity_that_does_not_fit_shows_the_services_reason_and_the_default(site):
     with site.open("/?granularity=hour", may_fail=True, has_clock=True) as page:
         title, note = page.locator("#chart-title"), page.locator("#granularity-note")
-        reason = "1872 buckets of granularity=hour are more than 744; granularity=day fits."
+        reason = "granularity=hour gives 1872 buckets, more than 744; use granularity=day."
         expect(title).to_have_text("Credits per day")
         expect(note).to_have_text(reason)
         assert query(page) == {"granularity": "hour"}

@@ -21,7 +21,7 @@ def test_nothing_is_shown_without_a_key_and_all_with_one(site, key):
         field = page.get_by_label("API key")
         expect(field).to_be_focused()
         assert field.get_attribute("type") == "password"
-        expect(page.locator("#sign-in-reason")).to_have_text("An API key is needed.")
+        expect(page.locator("#sign-in-reason")).to_have_text("An API key is required.")
         expect(page.locator("main")).to_be_hidden()
         field.fill(key)
         page.keyboard.press("Enter")

@@ -41,7 +41,7 @@ package struct MessageBody {
             guard ["charset=utf-8", "charset=utf8", "charset=us-ascii"].contains(part) else {
                 throw unsupported(
                     "Content-Type",
-                    "The body must be UTF-8: leave charset out, or send charset=utf-8.")
+                    "The body must be UTF-8; omit charset or send charset=utf-8.")
             }
         }
         switch parts.first {
@@ -70,7 +70,7 @@ package struct MessageBody {
         } catch let fault as JSONBodyFault {
             let name = fault.index.map { "[\($0)]" } ?? ""
             throw Problem(
-                .badRequest, "The body is not JSON.",
+                .badRequest, "The body is not valid JSON.",
                 faults: [
                     Problem.Fault(
                         in: "body", name: name, code: .malformed,
@@ -79,7 +79,7 @@ package struct MessageBody {
         } catch is TooManyItems {
             throw Problem(
                 .contentTooLarge,
-                "A body may have at most \(itemLimit) messages.")
+                "A request may contain at most \(itemLimit) messages.")
         }
     }
 }

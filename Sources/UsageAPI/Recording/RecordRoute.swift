@@ -39,7 +39,8 @@ private func single(
         return answer(json)
     case .conflict:
         throw Problem(
-            .conflict, "Another message is recorded under this id.", faults: [conflictFault])
+            .conflict, "This message_id already belongs to another message.",
+            faults: [conflictFault])
     case .refused(let refusal):
         throw Problem(
             .unprocessableContent, "The message cannot be recorded.", faults: [refusal.fault])
@@ -51,7 +52,7 @@ private func single(
 
 private let conflictFault = Problem.Fault(
     in: "body", name: "message_id", code: .conflict,
-    message: "The recorded message has another time, report name or text.")
+    message: "The recorded message has a different timestamp, report_name or message_text.")
 
 extension MessageRefusal {
     /// What is wrong with the message.

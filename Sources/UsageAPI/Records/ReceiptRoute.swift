@@ -8,12 +8,12 @@ func receipt(_ request: Request, _ principal: Principal, _ service: Service) thr
     try request.refuseParameters()
     let text = request.path.dropFirst("/usage/".count)
     guard let messageID = Int64(text), String(messageID) == text else {
-        throw Problem(.notFound, "A message id is an integer of 64 bits.")
+        throw Problem(.notFound, "message_id must be a 64-bit integer.")
     }
     let query = NormalisedQuery(request.path, principal)
     return try service.revalidated(request, principal, query) { snapshot, _ in
         guard let found = try snapshot.record(messageID) else {
-            throw Problem(.notFound, "No message is recorded under this id.")
+            throw Problem(.notFound, "No message has this message_id.")
         }
         var json = JSONWriter()
         json.object { json in

@@ -59,7 +59,7 @@ extension Problem {
     static func notAcceptable(_ mediaTypes: [String]) -> Problem {
         let list = mediaTypes.joined(separator: ", ")
         return Problem(
-            .notAcceptable, "This path answers in \(list).",
+            .notAcceptable, "Available media types: \(list).",
             faults: [
                 Fault(
                     in: "header", name: "Accept", code: .notAcceptable,

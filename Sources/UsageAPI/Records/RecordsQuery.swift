@@ -44,7 +44,8 @@ struct RecordsQuery {
         let columns = SortOrder.columns.map(\.name).joined(separator: ", ")
         sort =
             parameters.value(
-                "sort", expected: "a list such as credits_used:desc,report_name:asc of \(columns)",
+                "sort",
+                expected: "a list such as credits_used:desc,report_name:asc; columns: \(columns)",
                 { SortOrder($0) }) ?? .standard
         query.add("sort", sort)
         self.filter = filter
@@ -69,14 +70,14 @@ struct RecordsQuery {
     }
 
     private static func takeCredits(_ parameters: inout Parameters, _ filter: inout UsageFilter) {
-        let expected = "credits that are not negative, with at most two decimals, such as 15.60"
+        let expected = "a non-negative number with at most two decimals, such as 15.60"
         let read = { (text: String) in text.hasPrefix("-") ? nil : Credits(text) }
         filter.minimumCredits = parameters.value("min_credits", expected: expected, read)
         filter.maximumCredits = parameters.value("max_credits", expected: expected, read)
         if let minimum = filter.minimumCredits, let maximum = filter.maximumCredits,
             minimum > maximum
         {
-            parameters.fault("min_credits", .reversed, "min_credits is more than max_credits.")
+            parameters.fault("min_credits", .reversed, "min_credits is greater than max_credits.")
         }
     }
 
@@ -87,7 +88,7 @@ struct RecordsQuery {
         if hasBOM, let format, format != .csv {
             parameters.fault(
                 "bom", .unsupported,
-                "bom=true needs format=csv: only CSV can begin with a byte order mark.")
+                "bom=true requires format=csv.")
         }
         return hasBOM
     }
@@ -102,11 +103,11 @@ struct RecordsQuery {
         if !PageCursor.isWellFormed(text) {
             parameters.fault(
                 "cursor", .malformed,
-                "cursor cannot be decoded; it must be the next_cursor of a response, unchanged.")
+                "cursor is malformed; send the next_cursor of a response unchanged.")
         } else if cursor == nil, parameters.isSound {
             parameters.fault(
                 "cursor", .malformed,
-                "cursor must be a next_cursor of this query: filters, sort and tz may not change.")
+                "cursor belongs to another query; filters, sort and tz must not change.")
         }
         return cursor
     }

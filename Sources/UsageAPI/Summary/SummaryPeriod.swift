@@ -77,8 +77,8 @@ struct SummaryPeriod {
                 Problem.Fault(
                     in: "query", name: "granularity", code: .tooManyBuckets,
                     message: """
-                        \(count) buckets of granularity=\(granularity.rawValue) are more than \
-                        \(granularity.bucketLimit); granularity=\(fitting.rawValue) fits.
+                        granularity=\(granularity.rawValue) gives \(count) buckets, more than \
+                        \(granularity.bucketLimit); use granularity=\(fitting.rawValue).
                         """)
             ])
     }
