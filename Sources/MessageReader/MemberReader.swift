@@ -10,7 +10,7 @@ struct MemberReader {
     /// The faults so far.
     private(set) var faults: [MessageFault] = []
 
-    /// How many unknown members are named at most.
+    /// Maximum number of unknown members that are reported.
     private static let unknownLimit = 10
 
     init(_ members: JSONMembers) { self.members = members }
@@ -27,34 +27,33 @@ struct MemberReader {
         guard members.count != known else { return }
         let names = members.names
         for name in allowed where names.count(where: { $0 == name }) > 1 {
-            fault(name, .duplicateMember, "\(name) is in the message more than once.")
+            fault(name, .duplicateMember, "\(name) appears more than once.")
         }
         for name in Set(names).subtracting(allowed).sorted().prefix(Self.unknownLimit) {
             fault(name, .unknown, "Unknown field \"\(name)\"; allowed: \(list).")
         }
     }
 
-    /// Reports which of `required` are missing; if not all members were parsed, reports that
-    /// instead.
+    /// Reports the missing members of `required`; if parsing ended early, reports that instead.
     mutating func require(_ required: [String]) {
         if members.isCut {
             guard faults.isEmpty else { return }
             return fault(
-                "", .malformed, "A message must not have numbers this long or nesting this deep.")
+                "", .malformed, "A number is too long, or the nesting is too deep.")
         }
         for name in required where members[name] == nil {
             fault(name, .missing, "\(name) is missing.")
         }
     }
 
-    /// The integer of that name, which may be absent.
+    /// The integer of that name, if present.
     mutating func integer(_ name: String) -> Int64? {
         guard let value = members[name] else { return nil }
         if case .number(let number) = value {
             switch number.integer() {
             case .exact(let integer): return integer
             case .outOfRange:
-                fault(name, .outOfRange, "\(name) must fit into 64 bits.")
+                fault(name, .outOfRange, "\(name) must be a 64-bit integer.")
                 return nil
             case .fraction: break
             }
@@ -63,7 +62,7 @@ struct MemberReader {
         return nil
     }
 
-    /// The string of that name, which may be absent; `expected` says what it must be.
+    /// The string of that name, if present; `expected` is for the fault.
     mutating func string(_ name: String, _ expected: String = "a string") -> String? {
         switch members[name] {
         case nil: return nil
@@ -71,15 +70,15 @@ struct MemberReader {
         case .brokenString:
             fault(
                 name, .malformed,
-                "\(name) has half of a surrogate pair, such as \\ud83d alone; send both halves.")
+                "\(name) has an unpaired surrogate, such as \\ud83d; send both halves of the pair.")
         default: fault(name, .wrongType, "\(name) must be \(expected).")
         }
         return nil
     }
 
-    /// The time of that name, which may be absent.
+    /// The time of that name, if present.
     mutating func timestamp(_ name: String) -> Timestamp? {
-        guard let text = string(name, "a string: RFC 3339 with an offset") else { return nil }
+        guard let text = string(name, "a string in RFC 3339 format") else { return nil }
         if let timestamp = Timestamp(text) { return timestamp }
         fault(
             name, .malformed,
@@ -87,7 +86,7 @@ struct MemberReader {
         return nil
     }
 
-    /// The credits of that name, which may be absent.
+    /// The credits of that name, if present.
     mutating func credits(_ name: String) -> Credits? {
         guard let value = members[name] else { return nil }
         if case .number(let number) = value,
@@ -101,7 +100,7 @@ struct MemberReader {
         return nil
     }
 
-    /// Whether the member of that name is `true`; false when it is absent.
+    /// Whether the member of that name is `true`; false if absent.
     mutating func flag(_ name: String) -> Bool {
         switch members[name] {
         case nil, .bool(false): return false

@@ -3,13 +3,13 @@ public import Usage
 
 /// One item of a body or a file: its message, or all of its faults.
 public struct MessageItem {
-    /// What could be read, even if the message has faults.
+    /// The members that could be read, even if the message has faults.
     public private(set) var record = UsageRecord()
 
-    /// What is wrong.
+    /// The faults.
     public private(set) var faults: [MessageFault] = []
 
-    /// The message; nil when something is wrong.
+    /// The message; nil if it has faults.
     public var message: UsageRecord? { faults.isEmpty ? record : nil }
 
     /// Makes an item that cannot be parsed.
@@ -19,7 +19,7 @@ public struct MessageItem {
     public init(_ item: JSONItem, _ form: MessageForm) {
         switch item {
         case .malformed(let reason):
-            faults = [MessageFault("", .malformed, "This is not JSON: \(reason).")]
+            faults = [MessageFault("", .malformed, "Invalid JSON: \(reason).")]
         case .other: faults = [MessageFault("", .notAnObject, "A message must be a JSON object.")]
         case .object(let members):
             var reader = MemberReader(members)
@@ -27,7 +27,7 @@ public struct MessageItem {
             for column in form.columns { reader.read(column, into: &record) }
             if (record.tokenCount == nil) != (record.tokenizer == nil), reader.faults.isEmpty {
                 reader.fault(
-                    "token_count", .malformed, "token_count and tokenizer must come together.")
+                    "token_count", .malformed, "token_count and tokenizer must be given together.")
             }
             reader.require(form.required)
             faults = reader.faults
@@ -36,14 +36,14 @@ public struct MessageItem {
 }
 
 extension MemberReader {
-    /// Reads the value of `column`, and reports what is wrong with it.
+    /// Reads the value of `column`, and reports its faults.
     fileprivate mutating func read(_ column: UsageRecord.Column, into record: inout UsageRecord) {
         switch column.kind {
         case .integer(let place): place.set(&record, integer(column.name))
         case .timestamp(let place): place.set(&record, timestamp(column.name))
         case .text(let place, _):
             let text = string(
-                column.name, column.isOptional ? "a string, or be left out" : "a string")
+                column.name, column.isOptional ? "a string, or be omitted" : "a string")
             if let text { add(column.faults(text)) }
             place.set(&record, text)
         case .credits(let place): place.set(&record, credits(column.name))
@@ -52,26 +52,26 @@ extension MemberReader {
     }
 }
 
-/// Where a message comes from, which determines its required and allowed members.
+/// The source of a message, which determines its required and allowed members.
 public struct MessageForm: Sendable {
-    /// The columns that it may have, in order.
+    /// The allowed columns, in order.
     public let columns: [UsageRecord.Column]
 
     /// The names of these columns.
     public let allowed: [String]
 
-    /// The names of those that it must have.
+    /// The names of the required columns.
     public let required: [String]
 
-    /// The allowed names as text, for messages.
+    /// The allowed names as text, for faults.
     let allowedList: String
 
     /// A request.
     public static let request = MessageForm(.request)
 
-    /// A file to be imported; it may come from an export.
+    /// A file to be imported, such as an export.
     ///
-    /// What it requires makes sure that importing it again records nothing twice.
+    /// Its required members ensure that importing it again records nothing twice.
     public static let file = MessageForm(.file)
 
     private init(_ form: UsageRecord.Form) {

@@ -1,23 +1,23 @@
 public import Encoding
 public import Usage
 
-/// An entry of the price list at the beginning of a file that an export has written.
+/// A rate at the beginning of an export.
 public struct RateItem {
-    /// The rate; nil when something is wrong.
+    /// The rate; nil if it has faults.
     public private(set) var rate: CreditRate?
 
     /// The number by which the messages of the file refer to it.
     public private(set) var number: Int64?
 
-    /// What is wrong.
+    /// The faults.
     public private(set) var faults: [MessageFault] = []
 
-    /// Its members; all are required, except for the first rate's `effective_from`.
+    /// Its members; all are required, except the first rate's `effective_from`.
     public static let members = [
         "rate", "effective_from", "tokenizer", "credits_per_100_tokens", "minimum",
     ]
 
-    /// Those that are amounts.
+    /// The members that are amounts.
     public static let numbers = ["credits_per_100_tokens", "minimum"]
 
     private static let required = members.filter { $0 != "effective_from" }

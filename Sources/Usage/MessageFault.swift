@@ -1,18 +1,18 @@
-/// One thing that is wrong with a message, in words for its sender.
+/// One fault of a message, described for its sender.
 public struct MessageFault: Error, Equatable, Sendable {
     /// A machine-readable code; the HTTP API has the same ones.
     public enum Code: String, CaseIterable, Sendable {
         /// The message has a member twice.
         case duplicateMember = "duplicate_member"
-        /// Not in the form that is expected.
+        /// Not in the expected format.
         case malformed
-        /// Needed, but absent.
+        /// Required, but absent.
         case missing
         /// A JSON value that is not an object.
         case notAnObject = "not_an_object"
         /// Too small, too large or too long.
         case outOfRange = "out_of_range"
-        /// A member that a message does not have.
+        /// A member that is not allowed.
         case unknown
         /// A JSON value of another type.
         case wrongType = "wrong_type"
@@ -21,7 +21,7 @@ public struct MessageFault: Error, Equatable, Sendable {
     /// The member; empty for the message as a whole.
     public let name: String
 
-    /// What kind of fault it is.
+    /// The kind of fault.
     public let code: Code
 
     /// A sentence.

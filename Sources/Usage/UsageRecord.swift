@@ -208,12 +208,12 @@ extension UsageRecord.Column {
         case .characters(let most) where !(1...most).contains(text.unicodeScalars.count):
             faults = [MessageFault(name, .malformed, "\(name) must have 1 to \(most) characters.")]
         case .mebibytes(let most) where text.utf8.count > most << 20:
-            return [MessageFault(name, .outOfRange, "\(name) must have at most \(most) MiB.")]
+            return [MessageFault(name, .outOfRange, "\(name) must be at most \(most) MiB.")]
         default: break
         }
         let holdsNUL = text.utf8.withContiguousStorageIfAvailable { $0.contains(0) }
         guard holdsNUL ?? text.utf8.contains(0) else { return faults }
-        let reason = "\(name) holds a NUL character (U+0000), which PostgreSQL cannot store."
+        let reason = "\(name) contains a NUL character (U+0000), which PostgreSQL cannot store."
         return faults + [MessageFault(name, .malformed, reason)]
     }
 }

@@ -52,11 +52,11 @@ import Usage
     @Test(arguments: [
         ("318.5", "message_id must be an integer."), ("1e-1", "message_id must be an integer."),
         ("9223372036854775807.5", "message_id must be an integer."),
-        ("9223372036854775808", "message_id must fit into 64 bits."),
-        ("-9223372036854775809", "message_id must fit into 64 bits."),
-        ("1e19", "message_id must fit into 64 bits."),
-        ("1e400", "message_id must fit into 64 bits."),
-        (String(repeating: "2", count: 999), "message_id must fit into 64 bits."),
+        ("9223372036854775808", "message_id must be a 64-bit integer."),
+        ("-9223372036854775809", "message_id must be a 64-bit integer."),
+        ("1e19", "message_id must be a 64-bit integer."),
+        ("1e400", "message_id must be a 64-bit integer."),
+        (String(repeating: "2", count: 999), "message_id must be a 64-bit integer."),
         ("\"318\"", "message_id must be an integer."),
     ])
     func `names an id that is not an integer of 64 bits`(number: String, fault: String) {
@@ -124,7 +124,7 @@ import Usage
             ])
         #expect(
             fault("a\\u0000b") == [
-                "report_name holds a NUL character (U+0000), which PostgreSQL cannot store."
+                "report_name contains a NUL character (U+0000), which PostgreSQL cannot store."
             ])
     }
 

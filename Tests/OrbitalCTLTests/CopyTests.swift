@@ -182,7 +182,7 @@ import Testing
         let cases = [
             (
                 #""token_count":5"#, #""token_count":6"#,
-                "token_count is not the count by o200k_base, 5."
+                "token_count must be 5, as counted by o200k_base."
             ),
             (#""rate":2"#, #""rate":3"#, "its rate is not the one in force at its timestamp"),
             (#""rate":2"#, #""rate":9"#, "rate is 9, but the file has 4 rates."),

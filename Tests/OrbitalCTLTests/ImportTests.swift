@@ -51,7 +51,7 @@ import Testing
     }
 
     @Test(arguments: [
-        ("nonsense", "This is not JSON: Invalid value."),
+        ("nonsense", "Invalid JSON: Invalid value."),
         ("[1]", "A message must be a JSON object."),
         (#"{"message_id":1,"timestamp":"2024-01-01T00:00:00Z"}"#, "message_text is missing."),
         (
@@ -68,7 +68,7 @@ import Testing
         ),
         (
             #"{"message_id":1,"timestamp":"2024-01-01T00:00:00Z","message_text":"a\ud83d"}"#,
-            #"message_text has half of a surrogate pair, such as \\ud83d alone; send both halves."#
+            #"message_text has an unpaired surrogate, such as \\ud83d; send both halves of the pair."#
         ),
     ])
     func `says why a line is not a message, and records the others`(input: String, reason: String)

@@ -117,15 +117,15 @@ public final class MessageImport {
             guard exported == nil || exported == message.tokenCount else {
                 throw MessageFault(
                     "token_count", .malformed,
-                    "token_count is not the count by \(encoding.rawValue), "
-                        + "\(message.tokenCount ?? 0).")
+                    "token_count must be \(message.tokenCount ?? 0), as counted by "
+                        + "\(encoding.rawValue).")
             }
         } catch let error as TokenizerUnavailable {
             guard rateCount > 0, let exported else { throw error }
             guard (0...Int64(given.text?.utf8.count ?? 0)).contains(exported) else {
                 throw MessageFault(
                     "token_count", .outOfRange,
-                    "token_count must be from 0 to the number of bytes of the text.")
+                    "token_count must be from 0 to the number of bytes in the text.")
             }
             message.tokenCount = exported
             message.tokenizer = encoding.rawValue
