@@ -1,20 +1,20 @@
-/// An entry of the price list.
+/// A rate: one entry of the price list.
 public struct CreditRate: Sendable, CustomStringConvertible {
-    /// The time from which it applies; nil for the first one, which covers all of the past.
+    /// When it begins; nil for the first rate, which covers all of the past.
     public let effectiveFrom: Timestamp?
     /// How tokens are counted.
     public let tokenizer: String
     /// The price of 100 tokens.
     public let creditsPer100Tokens: Credits
-    /// The least that a message costs.
+    /// The minimum for a message.
     public let minimum: Credits
     /// How many records were priced by it.
     public let recordCount: Int64
 
-    /// The range of a price and a minimum; the table `credit_rate` has the same constraints.
+    /// The range of prices and minimums; the table `credit_rate` has the same constraints.
     public static let creditsRange = Credits(hundredths: 0)...Credits(hundredths: 1_000_000_000)
 
-    /// Makes an entry; without `effectiveFrom` it is the first one.
+    /// Makes a rate; without `effectiveFrom`, it is the first one.
     public init(
         effectiveFrom: Timestamp?, tokenizer: String, creditsPer100Tokens: Credits,
         minimum: Credits, recordCount: Int64 = 0
@@ -35,7 +35,7 @@ public struct CreditRate: Sendable, CustomStringConvertible {
     /// The terms in one line.
     public var description: String {
         (effectiveFrom.map { "from \($0)" } ?? "from the beginning")
-            + ": \(creditsPer100Tokens) credits for 100 tokens, at least \(minimum), "
-            + "tokens by \(tokenizer)"
+            + ": \(creditsPer100Tokens) credits per 100 tokens, minimum \(minimum), "
+            + "tokenizer \(tokenizer)"
     }
 }

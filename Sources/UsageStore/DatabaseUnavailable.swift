@@ -5,7 +5,7 @@ public struct DatabaseUnavailable: Error, CustomStringConvertible {
     /// The cause, for operators.
     public let description: String
 
-    /// What an administrator can do about it, if known.
+    /// The remedy for administrators, if known.
     public let remedy: String?
 
     init(description: String, remedy: String? = nil) {
@@ -14,9 +14,9 @@ public struct DatabaseUnavailable: Error, CustomStringConvertible {
     }
 }
 
-/// Runs `body`; turns errors of an unavailable or incomplete database into their own types.
+/// Runs `body`; maps errors of an unavailable or incomplete database to `DatabaseUnavailable`.
 @discardableResult
-func reportingUnavailability<Answer>(_ body: () throws -> Answer) throws -> Answer {
+func reportingUnavailability<Result>(_ body: () throws -> Result) throws -> Result {
     do {
         return try body()
     } catch let error as PostgresError where error.state == PostgresError.sequenceExhausted {
@@ -33,14 +33,14 @@ func reportingUnavailability<Answer>(_ body: () throws -> Answer) throws -> Answ
 }
 
 extension UsageStore {
-    /// What an administrator can do when PostgreSQL grants too few connections.
+    /// The remedy for administrators if PostgreSQL grants too few connections.
     public static let connectionRemedy =
         "raise max_connections, or the role's or the database's CONNECTION LIMIT, in PostgreSQL, "
         + "or lower WORKERS"
 }
 
 extension PostgresError {
-    /// What an administrator can do when there is no connection, table or column; nil for other
+    /// The remedy for administrators if a connection, table or column is missing; nil for other
     /// errors.
     fileprivate var remedy: String? {
         if state == Self.undefinedTable || state == Self.undefinedColumn {
@@ -52,7 +52,7 @@ extension PostgresError {
             "correct the password in DATABASE_URL (% @ / : # ? percent-encoded), or set it in "
                 + "PostgreSQL: ALTER ROLE … PASSWORD …"
         case "28000":
-            "run this as a user that PostgreSQL knows (sudo -u orbital-usage orbitalctl …), or "
+            "run this as a user with a PostgreSQL role (sudo -u orbital-usage orbitalctl …), or "
                 + "create the role (createuser) and allow it in pg_hba.conf"
         case "3D000":
             "correct the database's name in DATABASE_URL, or create it: "
@@ -70,7 +70,7 @@ extension PostgresError {
 private let noIDLeft = DatabaseUnavailable(
     description: "no message_id is left to assign below 2^53; clients must send message_id")
 
-/// Runs `body`, which advances the sequence of ids; an exhausted one becomes its own error.
+/// Runs `body`, which advances the sequence of ids; maps an exhausted sequence to its own error.
 func reportingExhaustion(_ body: () throws -> Void) throws {
     do {
         try body()

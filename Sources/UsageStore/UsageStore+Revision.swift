@@ -15,7 +15,7 @@ public struct ClockBehindRevision: Error, CustomStringConvertible {
 
     /// A sentence for operators.
     public var description: String {
-        "the revision, \(revision), is ahead of PostgreSQL's clock; set the clock right first"
+        "the revision, \(revision), is ahead of PostgreSQL's clock; correct the clock first"
     }
 }
 

@@ -11,14 +11,14 @@ struct OrbitalCTL: ParsableCommand {
         commandName: "orbitalctl",
         abstract: "Administers the Orbital Usage API.",
         discussion: """
-            The database is DATABASE_URL, from the environment or from the file that CONFIG_ENV \
-            names: deploy/config/NAME.env or /etc/orbital-usage/NAME.env. If neither is set, it is \
-            the installed service's: /etc/orbital-usage/production.env, if that exists.
+            Connects to DATABASE_URL, from the environment or from the configuration file of \
+            CONFIG_ENV: deploy/config/NAME.env or /etc/orbital-usage/NAME.env. If neither is set, \
+            /etc/orbital-usage/production.env is read, if it exists.
 
             Exit status: 0 success, 1 problems found (rejected lines, differences, faults), 64 wrong \
-            command line, 65 unreadable input, 66 missing input or \
-            vocabulary, 69 database unavailable, 74 a file cannot be read or \
-            written, 78 wrong configuration.
+            command line, 65 invalid or refused input, 66 missing input or vocabulary, 69 database \
+            or responder unavailable, 70 internal error, 73 an output file cannot be created, 74 a \
+            file cannot be read or written, 78 wrong configuration.
             """,
         version: version,
         subcommands: [
@@ -32,13 +32,13 @@ struct OrbitalCTL: ParsableCommand {
     }
 }
 
-/// A command that cannot go on: one sentence for standard error, and the exit status.
+/// A fatal error of a command: one sentence for standard error, and the exit status.
 struct Failure: Error {
     let message: String
     let status: Int32
 }
 
-/// Runs a command; whatever goes wrong becomes one sentence and an exit status.
+/// Runs a command; turns each error into one sentence and an exit status.
 func reporting(_ body: () throws -> Void) throws {
     do {
         try body()
@@ -67,7 +67,7 @@ private func end(_ message: String, _ status: Int32) throws -> Never {
     throw ExitCode(status)
 }
 
-/// Writes one line to standard error; what cannot be written is lost.
+/// Writes one line to standard error; ignores write errors.
 func note(_ line: String) {
     try? FileHandle.standardError.write(contentsOf: Data((line + "\n").utf8))
 }

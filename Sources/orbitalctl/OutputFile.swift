@@ -1,6 +1,6 @@
 import Foundation
 
-/// A file that appears under its name only when it is complete; or standard output.
+/// A file that gets its name only when it is complete; or standard output.
 final class OutputFile {
     private let path: String?
     private let partialPath: String?
@@ -9,7 +9,7 @@ final class OutputFile {
 
     private static let bufferBytes = 256 * 1024
 
-    /// Opens `path`, nil being standard output; a pipe or a device is written as it is.
+    /// Opens `path`, standard output if nil; pipes and devices are written directly.
     ///
     /// `newMode` is for a file that does not exist yet.
     init(path: String?, newMode: mode_t = 0o600) throws {
@@ -22,7 +22,7 @@ final class OutputFile {
         var status = stat()
         let exists = stat(path, &status) == 0
         let isSpecial = exists && status.st_mode & S_IFMT != S_IFREG
-        // Beside the file itself, not beside a link to it; texts are nobody else's business.
+        // Beside the file itself, not a link to it. Texts are private: only the owner may read a new file.
         let target = exists ? URL(fileURLWithPath: path).resolvingSymlinksInPath().path : path
         let written = isSpecial ? path : "\(target).partial-\(getpid())"
         let mode = exists ? status.st_mode & 0o777 : newMode
@@ -41,7 +41,7 @@ final class OutputFile {
     private var finalPath = ""
 
     deinit {
-        // Still there means not complete.
+        // Removes an incomplete file.
         if let partialPath { unlink(partialPath) }
     }
 
@@ -51,7 +51,7 @@ final class OutputFile {
         if buffer.count >= Self.bufferBytes { try flush() }
     }
 
-    /// Writes what is left and gives the file its name.
+    /// Writes the rest and gives the file its name.
     func close() throws {
         try flush()
         guard let partialPath else { return }

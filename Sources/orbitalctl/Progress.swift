@@ -1,6 +1,6 @@
 import Foundation
 
-/// A line on a terminal that shows how far a long command is; elsewhere nothing.
+/// A progress line on a terminal; elsewhere nothing.
 final class Progress {
     private let unit: String
     private let totalBytes: Int?
@@ -9,14 +9,14 @@ final class Progress {
 
     private static let width = 30
 
-    /// Makes a progress line; without `totalBytes` it only counts.
+    /// Makes a progress line; without `totalBytes`, it only counts.
     init(unit: String, totalBytes: Int?, isShown: Bool = isatty(STDERR_FILENO) == 1) {
         self.unit = unit
         self.totalBytes = totalBytes
         self.isShown = isShown
     }
 
-    /// Shows `count`, at most ten times a second; `bytes`, or `count` itself, is how far it is.
+    /// Shows `count`, at most ten times a second; the bar shows `bytes`, or else `count`.
     func show(_ count: Int, bytes: Int? = nil) {
         guard isShown, ContinuousClock.now - last > .milliseconds(100) else { return }
         last = .now
@@ -29,7 +29,7 @@ final class Progress {
         show("[\(bar)] \(Int(share * 100)) %  \(count) \(unit)")
     }
 
-    /// Shows a text in the line's place.
+    /// Replaces the line with a text.
     func show(_ text: String) {
         guard isShown else { return }
         FileHandle.standardError.write(Data("\r\u{1b}[K\(text)".utf8))

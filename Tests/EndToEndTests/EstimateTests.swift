@@ -61,7 +61,7 @@ import UsageStore
         #expect(try !site.curl("/usage/3").body.contains("estimated"))
         #expect(
             try orbitalctl("verify").output
-                == "verified 5 records, 1.91 credits: 0 differences; 1 record brought its own credits; 2 records are estimates\n"
+                == "verified 5 records, 1.91 credits: 0 differences; 1 record not priced by a rate; 2 records are estimates\n"
         )
         let dry = try orbitalctl("recount", "--dry-run")
         #expect(
@@ -87,7 +87,7 @@ import UsageStore
                 == "recounted 0 records, 0.00 credits before and 0.00 now; 0 skipped\n")
         #expect(
             try orbitalctl("verify").output.hasSuffix(
-                "0 differences; 1 record brought its own credits\n"))
+                "0 differences; 1 record not priced by a rate\n"))
     }
 
     @Test func `is left alone while another transaction changes it, and by a second recount`()
@@ -110,7 +110,7 @@ import UsageStore
         #expect(
             recounts.allSatisfy {
                 $0.output.contains(
-                    "; 2 skipped, which other transactions are changing: run it again\n")
+                    "; 2 skipped because other transactions are changing them: run it again\n")
             }, "\(recounts.map(\.output))")
         try other.run("COMMIT")
         #expect(

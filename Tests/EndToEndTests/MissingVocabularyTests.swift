@@ -92,7 +92,7 @@ import Testing
         #expect(ill.status == 503)
         #expect(
             ill.body.contains(
-                #"{"name":"tokenizer","status":"unhealthy","message":"The vocabulary of the tokenizer o200k_base, which the price list needs, is missing or damaged."}]"#
+                #"{"name":"tokenizer","status":"unhealthy","message":"The vocabulary of the tokenizer o200k_base is missing or damaged; the price list requires it."}]"#
             ), "\(ill.body)")
         #expect(!ill.body.contains(directory.path))
         // Messages at a rate by characters are recorded nevertheless.

@@ -73,7 +73,7 @@ import Testing
         if advancing {
             let said = try run(
                 Repository.program("orbitalctl"), ["revision", "advance"], url: copy.url)
-            let words = try #require(said.wholeMatch(of: /the revision was (\d+), and is (\d+)\n/))
+            let words = try #require(said.wholeMatch(of: /revision advanced from (\d+) to (\d+)\n/))
             #expect(try copy.value("SELECT usage_revision()") == String(words.2))
             #expect(try #require(Int(words.1)) < #require(Int(words.2)))
         }

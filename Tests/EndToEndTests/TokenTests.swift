@@ -88,7 +88,7 @@ import Testing
         #expect(found.status == 1)
         #expect(
             (found.output + found.errors).contains(
-                "message 2: 3 tokens are recorded, its text has 2"))
+                "message 2: 3 tokens recorded, its text has 2"))
     }
 
     @Test func `prices what is imported`() throws {

@@ -3,7 +3,7 @@ import Postgres
 import TestSupport
 import Testing
 
-/// Keys, the price list, and the proof that all is right.
+/// Keys, rates, and verification.
 @Suite(.timeLimit(.minutes(3))) struct `orbitalctl for accountants` {
     private func run(_ database: Database, _ arguments: String...) throws -> Program.Outcome {
         try Program.run(
@@ -75,11 +75,11 @@ import Testing
         #expect(list.count == 3)
         #expect(
             list[0]
-                == "from the beginning: 40.00 credits for 100 tokens, at least 1.00, tokens by characters; 0 records"
+                == "from the beginning: 40.00 credits per 100 tokens, minimum 1.00, tokenizer characters; 0 records"
         )
         #expect(
             list[2].hasSuffix(
-                "T00:00:00Z: 50.00 credits for 100 tokens, at least 2.50, tokens by characters; 0 records"
+                "T00:00:00Z: 50.00 credits per 100 tokens, minimum 2.50, tokenizer characters; 0 records"
             ))
         try database.run("INSERT INTO usage_record VALUES (1, now(), NULL, '')")
         #expect(throws: PostgresError.self) {
@@ -121,18 +121,18 @@ import Testing
         let tampered = try run(database, "verify")
         #expect(tampered.status == 1)
         #expect(
-            tampered.output.hasPrefix("message 10002: 9.99 credits are recorded, 10.00 is right\n"))
+            tampered.output.hasPrefix("message 10002: 9.99 credits recorded, expected 10.00\n"))
         try database.run(
             "UPDATE usage_record SET credit_hundredths = 1000, credit_rate_id = (SELECT max(credit_rate_id) FROM credit_rate) WHERE message_id = 10002"
         )
         let misattributed = try run(database, "verify").output
         #expect(
-            misattributed.contains(/^message 10002: priced by entry \d+, in force was entry 1\n/),
+            misattributed.contains(/^message 10002: priced by rate \d+, but rate 1 was in force\n/),
             "\(misattributed)")
         try database.run("UPDATE usage_record SET credit_rate_id = NULL WHERE message_id = 10002")
         let brought = try run(database, "verify")
         #expect(brought.status == 0)
-        #expect(brought.output.hasSuffix("0 differences; 1 record brought its own credits\n"))
+        #expect(brought.output.hasSuffix("0 differences; 1 record not priced by a rate\n"))
         #expect(
             try site.curl("/usage/10002").body.contains(
                 #""receipt":{"characters":100,"tokens":25.00,"priced_by":"writer"}"#))
@@ -158,7 +158,7 @@ import Testing
         try database.run("VACUUM (ANALYZE, INDEX_CLEANUP off) usage_record")
         let ill = try run(database, "verify")
         #expect(ill.status == 1)
-        #expect(ill.output.contains("the rows of GET /usage"), "\(ill.output)")
+        #expect(ill.output.contains("the records of GET /usage"), "\(ill.output)")
         #expect(!ill.output.contains("the export"), "\(ill.output)")
     }
 }

@@ -76,7 +76,7 @@ import Testing
         #expect(try migrate("status").status == 0)
         #expect(try migrate("new", "Add a tenant!").output == "\(folder)/0017_add_a_tenant.sql\n")
         #expect(try migrate("up").output == "applying 0017_add_a_tenant.sql\n")
-        #expect(try migrate("down").output == "took back 0017_add_a_tenant.sql\n")
+        #expect(try migrate("down").output == "reverted 0017_add_a_tenant.sql\n")
         try "-- migrate:up\nSELECT 1;\n".write(
             toFile: "\(folder)/0001_credit_rate.sql", atomically: true, encoding: .utf8)
         let changed = try migrate("up")
@@ -97,12 +97,14 @@ import Testing
         #expect(well.output.contains("ok     schema: migration 0016 is applied\n"))
         #expect(
             well.output.contains(
-                "ok     rates: 40.00 credits for 100 tokens, at least 1.00, tokens by characters\n")
+                "ok     rates: 40.00 credits per 100 tokens, minimum 1.00, tokenizer characters\n")
         )
-        #expect(well.output.contains("ok     socket: \(site.responder.socketPath) answers\n"))
         #expect(
             well.output.contains(
-                "FAULT  nginx: nothing answers at http://127.0.0.1:1/health/live\n       remedy: start nginx"
+                "ok     socket: \(site.responder.socketPath) accepts connections\n"))
+        #expect(
+            well.output.contains(
+                "FAULT  nginx: no response from http://127.0.0.1:1/health/live\n       remedy: start nginx"
             ))
         #expect(well.status == 1)
         site.responder.stop()
@@ -110,7 +112,7 @@ import Testing
         let ill = try run(["check"], environment)
         #expect(
             ill.output.contains(
-                "FAULT  schema: these triggers are missing or disabled: usage_record_revision\n"))
+                "FAULT  schema: missing or disabled triggers: usage_record_revision\n"))
         #expect(
             ill.output.contains(
                 "FAULT  socket: connect \(site.responder.socketPath): No such file or directory\n       remedy: start the responder"
@@ -128,7 +130,7 @@ import Testing
         #expect(away.output.contains("FAULT  database: 08006: "))
         #expect(
             try run(["check"], ["WORKERS": "many"]).output
-                == "FAULT  configuration: WORKERS must be a number from 1 to 256\n       remedy: correct it there, or in the environment\n"
+                == "FAULT  configuration: WORKERS must be a number from 1 to 256\n       remedy: correct it in the configuration file or the environment\n"
         )
     }
 
@@ -159,14 +161,14 @@ import Testing
         let url = database.url.replacing("orbital@", with: "\(role)@")
         let check = try run(["check"], ["DATABASE_URL": url])
         for fault in [
-            "database: fsync is off: a crash of the machine damages the database",
-            "database: full_page_writes is off: a crash of the machine damages the database",
-            "database: the CONNECTION LIMIT of the role \(role) allows 1 connection, fewer than the "
-                + "16 workers, so requests wait for one another",
-            "schema: the subscription copies writes into usage_record without the triggers of "
-                + "statements, which raise the revision",
+            "database: fsync is off: a system crash can corrupt the database",
+            "database: full_page_writes is off: a system crash can corrupt the database",
+            "database: the CONNECTION LIMIT of the role \(role) allows 1 connection for "
+                + "16 workers, so requests wait for connections",
+            "schema: the subscription copies writes to usage_record without statement "
+                + "triggers, so the revision does not change",
             "schema: the table api_key is unlogged: a crash empties it",
-            "keys: the key aaaaaaaaaaaa (the job) expires at 20",
+            "keys: key aaaaaaaaaaaa (the job) expires at 20",
         ] {
             #expect(check.output.contains("FAULT  \(fault)"), "\(fault):\n\(check.output)")
         }
@@ -175,7 +177,7 @@ import Testing
     }
 
     @Test(arguments: [
-        (13, "FAULT  certificate: it expires on 20"), (15, "ok     certificate: valid until 20"),
+        (13, "FAULT  certificate: expires on 20"), (15, "ok     certificate: valid until 20"),
     ])
     func `reports a certificate that expires within two weeks`(days: Int, expected: String) throws {
         let folder = TemporaryFolder.shared.file("tls")

@@ -94,7 +94,7 @@ import Testing
         #expect(try contents(copy) == expected)
         #expect(
             try run(copy, ["verify"]).output.hasSuffix(
-                ": 0 differences; 2 records brought their own credits; 1 record is an estimate\n"))
+                ": 0 differences; 2 records not priced by a rate; 1 record is an estimate\n"))
         #expect(try run(copy, export).status == 0)
         #expect(try Data(contentsOf: URL(fileURLWithPath: file)) == first)
         // A second import adds nothing, even if rates were added to the copy in the meantime.
@@ -134,7 +134,7 @@ import Testing
         #expect(refused.status == 65)
         #expect(
             refused.errors == """
-                orbitalctl: rate 1 of the file is from the beginning: 12.50 credits for 100 tokens, at least 0.00, tokens by characters; in the database it is from the beginning: 40.00 credits for 100 tokens, at least 1.00, tokens by characters. An export needs a database without records, or one whose price list has the same rates
+                orbitalctl: rate 1 of the file is from the beginning: 12.50 credits per 100 tokens, minimum 0.00, tokenizer characters; in the database it is from the beginning: 40.00 credits per 100 tokens, minimum 1.00, tokenizer characters. An export can be imported only into a database without records, or with the same rates
 
                 """)
         #expect(try other.value("SELECT count(*) FROM usage_record") == "2")
@@ -159,7 +159,7 @@ import Testing
         #expect(refused.status == 65)
         #expect(
             refused.errors.contains(
-                "rate 2 of the file, from 2025-01-01T00:00:00Z: 50.00 credits for 100 tokens, at least 2.00, tokens by characters, is refused: records are already priced at that time"
+                "rate 2 of the file, from 2025-01-01T00:00:00Z: 50.00 credits per 100 tokens, minimum 2.00, tokenizer characters, is refused: records are already priced at that time"
             ), "\(refused.errors)")
         try original.run("DELETE FROM usage_record WHERE message_id = 8")
         let added = try run(
@@ -167,7 +167,7 @@ import Testing
         #expect(added.status == 0, "\(added.errors)")
         #expect(
             added.errors.contains(
-                "new in the price list: from 2025-01-01T00:00:00Z: 50.00 credits for 100 tokens"),
+                "new rate: from 2025-01-01T00:00:00Z: 50.00 credits per 100 tokens"),
             "\(added.errors)")
         #expect(
             try original.value("SELECT credit_hundredths FROM usage_record WHERE message_id = 8")
@@ -184,7 +184,7 @@ import Testing
                 #""token_count":5"#, #""token_count":6"#,
                 "token_count must be 5, as counted by o200k_base."
             ),
-            (#""rate":2"#, #""rate":3"#, "its rate is not the one in force at its timestamp"),
+            (#""rate":2"#, #""rate":3"#, "rate is not the one in force at timestamp"),
             (#""rate":2"#, #""rate":9"#, "rate is 9, but the file has 4 rates."),
         ]
         let copy = try Database()
@@ -223,7 +223,7 @@ import Testing
             exported.output.hasPrefix(
                 "\u{feff}message_id,timestamp,report_name,message_text,credits_used,token_count,tokenizer,estimated,rate\r\n"
             ))
-        #expect(exported.errors.contains("the rates are left out"))
+        #expect(exported.errors.contains("the rates are omitted"))
         #expect(try run(original, ["export", "--bom"]).status == 64)
         let copy = try Database()
         #expect(try run(copy, ["import", "-"], input: exported.output).status == 0)

@@ -80,7 +80,7 @@ import Testing
         #expect(wrong.status == 65)
         #expect(
             wrong.errors.hasPrefix(
-                #"orbitalctl: the CSV header has the columns "message_id;timestamp;report_name;message_text", separated by a tab; missing: message_id, timestamp, message_text; unknown: message_id;timestamp;report_name;message_text. Expected are the columns message_id, timestamp, message_text, and optionally report_name,"#
+                #"orbitalctl: the CSV header has the columns "message_id;timestamp;report_name;message_text", separated by a tab; missing: message_id, timestamp, message_text; unknown: message_id;timestamp;report_name;message_text. Required columns: message_id, timestamp, message_text; optional: report_name,"#
             ), "\(wrong.errors)")
     }
 
@@ -121,7 +121,7 @@ import Testing
         let packed = try Data(contentsOf: folder.appendingPathComponent("plain.gz"))
         let refused = try run(packed + rest)
         #expect(refused.status == 65)
-        #expect(refused.errors.hasSuffix("what follows after gzip is not gzip\n"))
+        #expect(refused.errors.hasSuffix("other data follows the gzip data\n"))
         #expect(try records == "")
         #expect(try run(packed + Data(count: 512)).output == Self.one)
     }
@@ -132,7 +132,7 @@ import Testing
         #expect(refused.status == 65)
         #expect(
             refused.errors.contains(
-                #"has the columns "message_id", "timestamp", "Text", separated by a comma; missing: message_text; unknown: Text. Expected"#
+                #"has the columns "message_id", "timestamp", "Text", separated by a comma; missing: message_text; unknown: Text. Required"#
             ))
     }
 

@@ -41,7 +41,7 @@ import Testing
         #expect(first.status == 1)
         #expect(
             rejected == #"""
-                {"line":4,"reason":"message_id 2 is recorded with other content","message":{"message_id":2,"timestamp":"2024-01-01T00:00:00Z","message_text":"other"}}
+                {"line":4,"reason":"message_id 2 is already recorded with different content","message":{"message_id":2,"timestamp":"2024-01-01T00:00:00Z","message_text":"other"}}
 
                 """#)
         let second = try run(database, line(1) + line(2))
@@ -127,7 +127,7 @@ import Testing
             + line(2, "x", ",\"credits_used\":15.6")
         let outcome = try run(database, input)
         #expect(outcome.output == "created 1, duplicates 0, conflicts 1, invalid 0\n")
-        #expect(rejected.contains("credits_used is 15.60, the price list says 1.00"))
+        #expect(rejected.contains("credits_used is 15.60, but the price list yields 1.00"))
         #expect(
             try run(database, input, ["--keep-credits"]).output
                 == "created 1, duplicates 1, conflicts 0, invalid 0\n")

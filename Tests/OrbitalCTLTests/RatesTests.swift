@@ -43,13 +43,13 @@ import Testing
             RESET session_replication_role
             """)
         let verified = try run(database, "verify")
-        #expect(verified.output.hasSuffix(": 0 differences; 1 record brought its own credits\n"))
+        #expect(verified.output.hasSuffix(": 0 differences; 1 record not priced by a rate\n"))
         // Another record that names an earlier price is a difference, as before.
         try database.replicate("(5, now() + interval '31 days', 'x', 100, 1)")
         let found = try run(database, "verify")
         #expect(found.status == 1)
-        #expect(found.output.contains(/message 5: priced by entry 1, in force was entry \d/))
-        #expect(found.output.hasSuffix(": 1 difference; 1 record brought its own credits\n"))
+        #expect(found.output.contains(/message 5: priced by rate 1, but rate \d was in force/))
+        #expect(found.output.hasSuffix(": 1 difference; 1 record not priced by a rate\n"))
     }
 
     @Test func `refuse a price that begins before the newest record, five minutes ahead included`()
@@ -78,7 +78,7 @@ import Testing
         #expect(chosen.errors.contains("estimate"))
         #expect(
             try run(database, "rates", "list").output
-                == "from the beginning: 12.50 credits for 100 tokens, at least 0.00, tokens by o200k_base; 0 records\n"
+                == "from the beginning: 12.50 credits per 100 tokens, minimum 0.00, tokenizer o200k_base; 0 records\n"
         )
         #expect(try database.value("SELECT usage_revision()") != revision)
         // A copied price list may have dates in the past, as long as nothing is recorded.

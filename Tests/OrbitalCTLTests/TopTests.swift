@@ -27,19 +27,19 @@ import Testing
         let lines = report.output.split(separator: "\n").map(String.init)
         #expect(
             lines.map { String($0.prefix { $0 != " " }) } == [
-                "health", "workers", "requests", "answers", "sent", "messages", "database",
+                "health", "workers", "requests", "responses", "sent", "messages", "database",
                 "process", "route", "/usage", "/health",
             ], "\(report.output)")
         #expect(lines[0].hasPrefix("health    database ok, schema ok, revision "))
-        #expect(lines[1].contains("of 16 busy, 0 of 7 with long answers; queue 0 of 64;"))
+        #expect(lines[1].contains("of 16 busy, 0 of 7 with long responses; queue 0 of 64;"))
         let rate = try #require(lines[2].firstMatch(of: /^requests +([0-9.]+)\/s, p50 [0-9.]+ ms/))
         #expect(try #require(Double(rate.1)) > 1)
         #expect(lines[2].contains("errors 0.0/s"))
-        #expect(lines[3].contains("% kept: client 0.0 %, memory "))
+        #expect(lines[3].contains("% cached: client 0.0 %, memory "))
         #expect(!report.output.contains("\u{1b}"))
     }
 
-    @Test func `follows one report with the next where there is no terminal`() throws {
+    @Test func `prints one report after another if the output is not a terminal`() throws {
         let responder = try Responder(databaseURL: Database().url)
         defer { responder.stop() }
         let top = try Program(
@@ -48,12 +48,12 @@ import Testing
         defer { top.stop() }
         #expect(eventually { top.output.components(separatedBy: "\n\nhealth ").count > 2 })
         #expect(!top.output.contains("\u{1b}"))
-        // Without a terminal there is nobody who waits for the responder to come back.
+        // Without a terminal, top does not wait for the responder to restart.
         responder.stop()
         #expect(top.wait() == 69)
     }
 
-    @Test func `says who does not answer`() throws {
+    @Test func `reports a responder that does not respond`() throws {
         let outcome = try top(["--once", "--socket", "/nowhere/socket"])
         #expect(outcome.status == 69 && outcome.output.isEmpty)
         #expect(
@@ -63,7 +63,7 @@ import Testing
     }
 
     @Test(arguments: ["0", "-1", "4000", "soon"])
-    func `wants an interval that makes sense`(interval: String) throws {
+    func `needs a valid interval`(interval: String) throws {
         #expect(try top(["--once", "--interval=\(interval)"]).status == 64)
     }
 }

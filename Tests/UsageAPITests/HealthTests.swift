@@ -39,7 +39,7 @@ import UsageStore
         #expect(response.status == .serviceUnavailable)
         #expect(
             body(response)
-                == #"{"status":"unhealthy","timestamp":"NOW","checks":[{"name":"database","status":"healthy"},{"name":"schema","status":"unhealthy","message":"The database schema is not the expected one."}]}"#
+                == #"{"status":"unhealthy","timestamp":"NOW","checks":[{"name":"database","status":"healthy"},{"name":"schema","status":"unhealthy","message":"The database schema is out of date."}]}"#
         )
         #expect(
             response.causes == [

@@ -23,7 +23,7 @@ import UsageStore
         let empty = try Database(isMigrated: false)
         #expect(
             empty.store().healthChecks().map(\.fault) == [
-                nil, "The database schema is not the expected one.",
+                nil, "The database schema is out of date.",
             ])
         try empty.run("CREATE TABLE schema_migrations (version varchar(128) PRIMARY KEY)")
         #expect(empty.store().healthChecks().last?.name == "schema")

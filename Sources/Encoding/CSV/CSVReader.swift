@@ -1,4 +1,4 @@
-/// The rows of CSV text; a quoted field may hold delimiters, quotes and line breaks.
+/// The rows of CSV text; a quoted field may contain delimiters, quotes and line breaks.
 public struct CSVReader<Input: ByteReader> {
     private let input: Input
     private let delimiter: UInt8

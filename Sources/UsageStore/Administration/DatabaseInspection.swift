@@ -1,29 +1,29 @@
 import Postgres
 
-/// What an administrator wants to know of a database before trusting it.
+/// The facts about a database that `orbitalctl check` reports.
 public struct DatabaseInspection: Sendable {
     /// The server's version, such as `15.18`.
     public let serverVersion: String
 
-    /// Whether text is stored as UTF-8; in other encodings characters could not be kept.
+    /// Whether text is stored as UTF-8; other encodings cannot store all characters.
     public let isUTF8: Bool
 
-    /// Whether nothing can be recorded: the server is a standby, or set to be read only.
+    /// Whether nothing can be recorded: the server is a standby or read-only.
     public let isReadOnly: Bool
 
-    /// Settings that are off, without which a crash damages what was acknowledged.
+    /// Settings that are off although acknowledged records can be lost in a crash without them.
     public let unsafeSettings: [String]
 
-    /// The fewest connections that a limit leaves to this role, and that limit.
+    /// The lowest limit on this role's connections, and its name.
     public let connectionLimit: (count: Int, place: String)
 }
 
-/// The price list entry in force.
+/// The rate in force.
 public struct RateInForce: Sendable {
     /// Credits for 100 tokens, as a decimal.
     public let creditsPer100Tokens: String
 
-    /// The least a message costs, as a decimal.
+    /// The minimum for a message, as a decimal.
     public let minimum: String
 
     /// How tokens are counted.
@@ -31,7 +31,7 @@ public struct RateInForce: Sendable {
 }
 
 extension UsageStore {
-    /// Asks the server about itself.
+    /// Queries the server's version, settings and limits.
     public func inspection() throws -> DatabaseInspection {
         let row = try reportingUnavailability { try connected() }.query(
             """
@@ -63,15 +63,15 @@ extension UsageStore {
             connectionLimit: (row[0, 4].flatMap(Int.init) ?? 0, row[0, 5] ?? ""))
     }
 
-    /// What writes into our tables past their triggers, or loses them in a crash, which no trigger
-    /// can prevent: subscriptions of logical replication and unlogged tables, in sentences.
+    /// Faults that no trigger can prevent, as sentences: logical replication subscriptions, which
+    /// bypass statement triggers, and unlogged tables, which a crash empties.
     public func tableFaults() throws -> [String] {
         let result = try connected().query(
             """
             SELECT CASE WHEN subname IS NULL
                 THEN 'the table ' || name || ' is unlogged: a crash empties it'
-                ELSE 'the subscription ' || subname || ' writes into ' || name
-                    || ' without the triggers of statements, which raise the revision'
+                ELSE 'the subscription ' || subname || ' writes to ' || name
+                    || ' without statement triggers, so the revision does not change'
                 END
             FROM unnest(ARRAY['usage_record', 'credit_rate', 'usage_revision', 'api_key',
                 'api_key_revision']) AS name
@@ -84,12 +84,12 @@ extension UsageStore {
         return (0..<result.count).compactMap { result[$0, 0] }
     }
 
-    /// The names of our triggers that are missing or disabled, without which prices, revisions or
-    /// the price list could go wrong.
+    /// The names of missing or disabled triggers, without which credits, rates or revisions could be
+    /// wrong.
     public func missingTriggers() throws -> [String] {
         let result = try connected().query(
             """
-            SELECT wanted.name
+            SELECT required.name
             FROM (VALUES ('usage_record', 'usage_record_price', 'OA'),
                          ('usage_record', 'usage_record_revision', 'A'),
                          ('usage_record', 'usage_record_timestamp_insert', 'OA'),
@@ -102,16 +102,16 @@ extension UsageStore {
                          ('credit_rate', 'credit_rate_append_only', 'OA'),
                          ('credit_rate', 'credit_rate_in_order', 'OA'),
                          ('credit_rate', 'credit_rate_not_retroactive', 'OA'))
-                AS wanted(relation, name, states)
-            LEFT JOIN pg_trigger ON tgname = wanted.name
-                AND strpos(wanted.states, tgenabled::text) > 0
-                AND tgrelid = to_regclass(wanted.relation)
+                AS required(relation, name, states)
+            LEFT JOIN pg_trigger ON tgname = required.name
+                AND strpos(required.states, tgenabled::text) > 0
+                AND tgrelid = to_regclass(required.relation)
             WHERE pg_trigger.oid IS NULL
             """)
         return (0..<result.count).compactMap { result[$0, 0] }
     }
 
-    /// The records dated before 2000 or more than five minutes ahead: how many, and the first ids.
+    /// The records dated before 2000 or more than five minutes ahead: their number, and the first ids.
     public func recordsOutsideRange() throws -> (count: Int, ids: [String]) {
         let result = try connected().query(
             """
@@ -127,7 +127,7 @@ extension UsageStore {
         return (result.count == 0 ? 0 : result[0, 1].flatMap(Int.init) ?? 0, ids)
     }
 
-    /// The price list entry in force now; nil when there is none.
+    /// The rate in force now; nil if there is none.
     public func rateInForce() throws -> RateInForce? {
         let row = try connected().query(
             """

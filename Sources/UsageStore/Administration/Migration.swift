@@ -1,12 +1,12 @@
 /// One file of `Migrations/`, in dbmate's format.
 public struct Migration: Sendable {
-    /// The digits that the file name begins with: its place in the order, and its key.
+    /// The number at the start of the file name: the migration's key and position.
     public let version: String
 
     /// The file name.
     public let fileName: String
 
-    /// The whole text, which the checksum is made of.
+    /// The whole text, over which the checksum is calculated.
     public let text: String
 
     /// One direction of a migration.
@@ -20,14 +20,14 @@ public struct Migration: Sendable {
     /// What `migrate up` runs.
     public let up: Script
 
-    /// What `migrate down` runs; nil when the file has no such part.
+    /// What `migrate down` runs; nil if the file has no such section.
     public let down: Script?
 
     /// Reads a migration; throws a fault that names the file.
     public init(fileName: String, text: String) throws(MigrationFault) {
         version = String(fileName.prefix { $0.isASCII && $0.isNumber })
         guard !version.isEmpty, fileName.hasSuffix(".sql") else {
-            throw MigrationFault("\(fileName): the name is not NUMBER_words.sql")
+            throw MigrationFault("\(fileName): the file name must be NUMBER_words.sql")
         }
         self.fileName = fileName
         self.text = text
@@ -46,25 +46,25 @@ public struct Migration: Sendable {
             }
             close()
             guard parts[direction] == nil else {
-                throw MigrationFault("\(fileName): two parts are marked migrate:\(direction)")
+                throw MigrationFault("\(fileName): more than one migrate:\(direction) section")
             }
             current = (direction, options, [])
         }
         close()
         guard let up = parts["up"] else {
-            throw MigrationFault("\(fileName): no line is \"-- migrate:up\"")
+            throw MigrationFault("\(fileName): the line \"-- migrate:up\" is missing")
         }
         self.up = up
         down = parts["down"]
     }
 }
 
-/// Why migrations cannot be read or run, in words for the administrator.
+/// Why migrations cannot be read or run; for administrators.
 public struct MigrationFault: Error, CustomStringConvertible {
     /// A sentence without a full stop.
     public let description: String
 
-    /// Makes a fault of that description.
+    /// Makes a fault with that description.
     public init(_ description: String) { self.description = description }
 }
 

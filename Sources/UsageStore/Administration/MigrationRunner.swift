@@ -1,23 +1,23 @@
 import Postgres
 
-/// Applies migrations and takes them back, side by side with dbmate.
+/// Applies and reverts migrations, compatible with dbmate.
 ///
-/// dbmate's table `schema_migrations` says what is applied. Checksums have a table of their own:
+/// dbmate's table `schema_migrations` lists the applied ones. Checksums are in another table:
 /// a file that was changed after it was applied is refused.
 public final class MigrationRunner {
     private let connection: Connection
 
-    /// One migration and whether it is applied.
+    /// A migration and its state.
     public struct State: Sendable {
         /// The file.
         public let migration: Migration
-        /// Whether the database has it.
+        /// Whether it is applied.
         public let isApplied: Bool
         /// Whether the file differs from the one that was applied.
         public let isChanged: Bool
     }
 
-    /// The advisory lock that two runners contend for: "orbital" in a telephone's digits.
+    /// The advisory lock of runners: "orbital" on a phone keypad.
     private static let lockKey = "6724825"
 
     /// Connects, and waits up to a minute for another runner to finish.
@@ -71,13 +71,13 @@ public final class MigrationRunner {
         return (0..<applied.count).compactMap { applied[$0, 0] }.filter { !known.contains($0) }
     }
 
-    /// Applies what is not applied, in order, calling `begins` before each; how many those were.
+    /// Applies pending migrations in order, and returns their number; calls `begins` before each.
     public func up(_ migrations: [Migration], begins: (Migration) -> Void) throws -> Int {
         let states = try states(of: migrations)
         if let changed = states.first(where: { $0.isApplied && $0.isChanged }) {
             throw MigrationFault(
                 "\(changed.migration.fileName) was changed after it was applied; "
-                    + "restore it, and write a new migration for the change")
+                    + "restore it, and create a new migration for the change")
         }
         for state in states where state.isApplied {
             try storeChecksum(of: state.migration, onConflict: "DO NOTHING")
@@ -88,7 +88,7 @@ public final class MigrationRunner {
             try run(migration.up, of: migration) {
                 try connection.query(
                     "INSERT INTO schema_migrations (version) VALUES ($1)", [migration.version])
-                // A checksum may be left from before dbmate took the migration back.
+                // A checksum may be left from before dbmate reverted the migration.
                 try storeChecksum(
                     of: migration, onConflict: "(version) DO UPDATE SET sha256 = EXCLUDED.sha256")
             }
@@ -96,15 +96,15 @@ public final class MigrationRunner {
         return pending.count
     }
 
-    /// Takes the last applied migration back; nil when none is applied.
+    /// Reverts the last applied migration; nil if none is applied.
     public func down(_ migrations: [Migration]) throws -> Migration? {
         let newest = try connection.query("SELECT max(version) FROM schema_migrations")[0, 0]
         guard let newest else { return nil }
         guard let migration = migrations.first(where: { $0.version == newest }) else {
-            throw MigrationFault("there is no file for the applied migration \(newest)")
+            throw MigrationFault("the file of the applied migration \(newest) is missing")
         }
         guard let down = migration.down else {
-            throw MigrationFault("\(migration.fileName) has no \"-- migrate:down\" part")
+            throw MigrationFault("\(migration.fileName) has no \"-- migrate:down\" section")
         }
         try run(down, of: migration) {
             for table in ["schema_migrations", "schema_migration_checksum"] {
@@ -134,7 +134,7 @@ public final class MigrationRunner {
         }
     }
 
-    /// Keeps the checksum of a migration; of one that dbmate applied, the file's as it is now.
+    /// Stores the checksum of a migration; for one that dbmate applied, that of the current file.
     private func storeChecksum(of migration: Migration, onConflict action: String) throws {
         try connection.query(
             """

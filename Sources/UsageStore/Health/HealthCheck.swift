@@ -71,6 +71,6 @@ extension UsageStore {
     }
 
     private static let oldSchema = HealthCheck(
-        name: "schema", fault: "The database schema is not the expected one.",
+        name: "schema", fault: "The database schema is out of date.",
         cause: "migration \(Schema.version) is not applied; run: orbitalctl migrate up")
 }

@@ -43,8 +43,8 @@ extension UsageStore {
         } catch {
             return HealthCheck(
                 name: "tokenizer",
-                fault: "The vocabulary of the tokenizer \(encoding.rawValue), which the price list "
-                    + "needs, is missing or damaged.",
+                fault: "The vocabulary of the tokenizer \(encoding.rawValue) is missing or "
+                    + "damaged; the price list requires it.",
                 cause: String(describing: error))
         }
     }

@@ -1,11 +1,11 @@
 import Postgres
 import Usage
 
-/// The price list, whose entries an export numbers 1, 2 and so on, the oldest first.
+/// The price list; exports number its rates from 1, oldest first.
 struct PriceList {
     let rates: [CreditRate]
 
-    /// Those that an import has added or replaced.
+    /// The rates that an import has added or replaced.
     private(set) var newRates: [CreditRate] = []
 
     /// The ids of the rates in the database.
@@ -31,7 +31,7 @@ struct PriceList {
     /// The number of a rate by its id.
     func number(ofID id: Int64) -> Int64? { ids.firstIndex(of: id).map { Int64($0) + 1 } }
 
-    /// The id of a rate by its number; nil when there is none.
+    /// The id of a rate by its number; nil if there is none.
     func id(ofNumber number: Int64) -> Int64? {
         (1...Int64(ids.count)).contains(number) ? ids[Int(number) - 1] : nil
     }
@@ -59,8 +59,8 @@ extension PriceList {
             if let old, !isEmpty || old.effectiveFrom != rate.effectiveFrom {
                 throw CreditRateRefused(
                     reason: "rate \(index + 1) of the file is \(rate); in the database it is "
-                        + "\(old). An export needs a database without records, or one whose "
-                        + "price list has the same rates")
+                        + "\(old). An export can be imported only into a database without "
+                        + "records, or with the same rates")
             }
             do {
                 try old == nil ? connection.insert(rate) : connection.replace(rate)
@@ -101,7 +101,7 @@ struct RateFields {
 }
 
 extension Connection {
-    /// Adds an entry to the price list.
+    /// Adds a rate to the price list.
     func insert(_ rate: CreditRate) throws {
         var bindings = Bindings()
         let from = rate.effectiveFrom ?? Timestamp.representable.lowerBound
@@ -116,7 +116,7 @@ extension Connection {
             """, bindings.values, isStreamed: false)
     }
 
-    /// Replaces the entry that begins when `rate` does.
+    /// Replaces the rate with the same beginning as `rate`.
     func replace(_ rate: CreditRate) throws {
         var bindings = Bindings()
         let from = rate.effectiveFrom.map { bindings.bind($0) } ?? "'-infinity'"

@@ -47,6 +47,6 @@ public struct TokenizerUnavailable: Error, CustomStringConvertible {
 
     /// The cause, for operators.
     public var description: String {
-        "the price list needs the tokenizer \(tokenizer), but \(reason)"
+        "the price list requires the tokenizer \(tokenizer), but \(reason)"
     }
 }

@@ -82,7 +82,8 @@ extension UsageStore {
                 let outcomes = batch.outcomes.compactMap(\.self)
                 if outcomes.count == messages.count { return outcomes }
             }
-            throw DatabaseUnavailable(description: "a batch met other writers again and again")
+            throw DatabaseUnavailable(
+                description: "a batch conflicted with other writers on every attempt")
         }
     }
 

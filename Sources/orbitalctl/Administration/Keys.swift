@@ -5,27 +5,28 @@ import Foundation
 import Usage
 import UsageStore
 
-/// Makes, lists and revokes the keys of programs.
+/// Creates, lists and revokes API keys.
 struct Keys: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Makes, lists and revokes API keys.",
+        abstract: "Creates, lists and revokes API keys.",
         subcommands: [Create.self, List.self, Revoke.self])
 
     struct Create: ParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Makes a key and prints it, this once.",
-            discussion: "Only a digest of it is kept: a lost key is revoked, and another one made.")
+            abstract: "Creates a key and prints it; it cannot be printed again.",
+            discussion: "Only a digest is stored: if a key is lost, revoke it and create another.")
 
-        @Argument(help: "What the key is for.") var name: String
-        @Option(help: "usage:read or usage:write; may be given twice.") var scope: [String]
-        @Option(help: "A date (midnight UTC) or RFC 3339. (default: never)") var expires: String?
+        @Argument(help: "The purpose of the key.") var name: String
+        @Option(help: "usage:read or usage:write; repeat for both.") var scope: [String]
+        @Option(help: "A date (midnight UTC) or RFC 3339 time. (default: never)")
+        var expires: String?
 
         func validate() throws {
             guard (1...200).contains(name.unicodeScalars.count) else {
-                throw ValidationError("A name has 1 to 200 characters.")
+                throw ValidationError("The name must have 1 to 200 characters.")
             }
             guard !scope.isEmpty, scope.allSatisfy(["usage:read", "usage:write"].contains) else {
-                throw ValidationError("A scope is usage:read or usage:write.")
+                throw ValidationError("--scope must be usage:read or usage:write.")
             }
             if let expires {
                 guard let instant = instant(expires), instant > .now else {
@@ -71,17 +72,17 @@ struct Keys: ParsableCommand {
 
     struct Revoke: ParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Refuses a key from now on.")
+            abstract: "Revokes a key; its next request is refused.")
 
-        @Argument(help: "The key's id: what stands between orb_ and the next _.") var id: String
+        @Argument(help: "The key's id: the part between orb_ and the next _.") var id: String
 
         func run() throws {
             try reporting {
                 guard try administratorsStore().revokeKey(id) else {
-                    // What was given may be a whole key, whose secret must not be repeated.
+                    // The argument may be a whole key; its secret must not be printed.
                     throw Failure(
-                        message: "there is no key with this id, which is the part of a key between "
-                            + "orb_ and the next _; see: orbitalctl keys list",
+                        message: "no key has this id, the part between orb_ and the next _; "
+                            + "see: orbitalctl keys list",
                         status: EX_DATAERR)
                 }
             }
@@ -89,7 +90,7 @@ struct Keys: ParsableCommand {
     }
 }
 
-/// The instant that a date (its midnight in UTC) or RFC 3339 names.
+/// The instant of a date (midnight UTC) or an RFC 3339 time.
 func instant(_ text: String) -> Timestamp? {
     switch PeriodBound(text) {
     case .instant(let instant): return instant
@@ -104,7 +105,7 @@ extension Tokenizers {
 }
 
 extension Settings {
-    /// The settings of an administrator's command; by default, those of the installed service.
+    /// The settings for `orbitalctl`; by default, those of the installed service.
     static func administrators() throws(SettingsError) -> Settings {
         try load(forAdministrator: true, export: exportToProcess)
     }

@@ -3,11 +3,11 @@ import Configuration
 import Foundation
 import UsageStore
 
-/// Brings the schema up to date, and back.
+/// Applies and reverts migrations.
 struct Migrate: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Brings the database schema up to date.",
-        discussion: "The files are dbmate's: either tool may apply them, in any order of use.",
+        abstract: "Applies, reverts, lists and creates schema migrations.",
+        discussion: "The migration files also work with dbmate.",
         subcommands: [Up.self, Down.self, Status.self, New.self], defaultSubcommand: Up.self)
 }
 
@@ -16,8 +16,8 @@ struct MigrationFiles: ParsableArguments {
     @Option(name: .customLong("migrations"), help: "The directory of the migration files.")
     var directory: String?
 
-    /// The directory that was named, else the first that is there of the repository's and the
-    /// installed one; in production the other way round, as with the configuration.
+    /// The given directory; by default the first that exists of the repository's and the installed
+    /// one, in the opposite order in production.
     var path: String {
         var places = ["Migrations", "/usr/share/orbital-usage/migrations"]
         let settings = try? Settings.administrators()
@@ -25,11 +25,11 @@ struct MigrationFiles: ParsableArguments {
         return directory ?? places.first(where: FileManager.default.fileExists) ?? places[1]
     }
 
-    /// Reads all files in order of their names.
+    /// Reads all files, ordered by name.
     func migrations() throws -> [Migration] {
         guard let names = try? FileManager.default.contentsOfDirectory(atPath: path) else {
             throw Failure(
-                message: "there is no directory \(path) of migrations", status: EX_NOINPUT)
+                message: "the directory of migrations, \(path), does not exist", status: EX_NOINPUT)
         }
         let migrations = try names.filter { $0.hasSuffix(".sql") }.sorted().map { name in
             try Migration(
@@ -47,9 +47,9 @@ struct MigrationFiles: ParsableArguments {
 }
 
 extension Migrate {
-    /// Applies what is missing.
+    /// Applies pending migrations.
     struct Up: ParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Applies what is missing.")
+        static let configuration = CommandConfiguration(abstract: "Applies pending migrations.")
         @OptionGroup var files: MigrationFiles
 
         func run() throws {
@@ -63,10 +63,10 @@ extension Migrate {
         }
     }
 
-    /// Takes the last one back.
+    /// Reverts the last migration.
     struct Down: ParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Takes the last applied migration back, with the data in its tables.")
+            abstract: "Reverts the last migration and deletes the data in its tables.")
         @OptionGroup var files: MigrationFiles
 
         func run() throws {
@@ -75,15 +75,15 @@ extension Migrate {
                 let runner = try MigrationRunner(
                     databaseURL: try Settings.administrators().databaseURL)
                 let undone = try runner.down(migrations)
-                print(undone.map { "took back \($0.fileName)" } ?? "no migration is applied")
+                print(undone.map { "reverted \($0.fileName)" } ?? "no migration is applied")
             }
         }
     }
 
-    /// Shows which are applied.
+    /// Shows which migrations are applied.
     struct Status: ParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Shows which migrations are applied; fails when one is not, or has changed.")
+            abstract: "Shows which migrations are applied; fails if one is pending or has changed.")
         @OptionGroup var files: MigrationFiles
 
         func run() throws {
@@ -105,9 +105,10 @@ extension Migrate {
         }
     }
 
-    /// Makes an empty migration file.
+    /// Creates an empty migration file.
     struct New: ParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Makes a migration file.")
+        static let configuration = CommandConfiguration(
+            abstract: "Creates an empty migration file with the next number.")
         @OptionGroup var files: MigrationFiles
         @Argument(help: "What the migration does, in a few words.") var description: String
 
@@ -118,7 +119,8 @@ extension Migrate {
                     !($0.isASCII && ($0.isLetter || $0.isNumber))
                 }
                 guard !words.isEmpty else {
-                    throw Failure(message: "the description has no letters", status: EX_USAGE)
+                    throw Failure(
+                        message: "the description must have a letter or digit", status: EX_USAGE)
                 }
                 let number = String(format: "%04d", last + 1)
                 let path = "\(files.path)/\(number)_\(words.joined(separator: "_")).sql"

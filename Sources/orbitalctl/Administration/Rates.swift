@@ -5,16 +5,16 @@ import Tokenizer
 import Usage
 import UsageStore
 
-/// Shows the price list and adds to it.
+/// Lists and adds rates.
 struct Rates: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Lists the price list and adds entries to it.",
-        discussion: "Records keep their price: after the first record, no entry can be changed.",
+        abstract: "Lists and adds rates.",
+        discussion: "Records keep their credits: after the first record, no rate can be changed.",
         subcommands: [List.self, Add.self, First.self])
 
     struct List: ParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Lists the entries, oldest first.")
+            abstract: "Lists the rates, oldest first.")
 
         func run() throws {
             try reporting {
@@ -25,19 +25,19 @@ struct Rates: ParsableCommand {
         }
     }
 
-    /// The terms of an entry, except for its start.
+    /// The terms of a rate, except for its start.
     struct Terms: ParsableArguments {
         @Option(name: .customLong("credits-per-100-tokens"), help: "Such as 40 or 38.50.")
         var creditsPer100Tokens: String
-        @Option(help: "The least that a message costs.") var minimum = "1.00"
+        @Option(help: "The minimum for a message.") var minimum = "1.00"
         @Option(
-            help: "How tokens are counted: characters (4 are a token), cl100k_base, o200k_base.")
+            help: "How tokens are counted: characters (4 per token), cl100k_base, o200k_base.")
         var tokenizer = "characters"
 
         func validate() throws {
             guard price(creditsPer100Tokens) != nil, price(minimum) != nil else {
                 throw ValidationError(
-                    "Credits are numbers from 0 to 10000000 with at most two decimals.")
+                    "Credits must be from 0 to 10000000 with at most two decimals.")
             }
             guard tokenizer == "characters" || TokenEncoding(rawValue: tokenizer) != nil else {
                 throw ValidationError(
@@ -45,8 +45,8 @@ struct Rates: ParsableCommand {
             }
         }
 
-        /// The rate; refused if the vocabulary of its tokenizer is missing here, because nothing
-        /// could be recorded at it.
+        /// The rate; throws if the vocabulary of its tokenizer is missing, because no message could
+        /// be priced.
         func rate(from instant: Timestamp?) throws -> CreditRate {
             if let encoding = TokenEncoding(rawValue: tokenizer) {
                 try Tokenizers(of: try Settings.administrators()).tokenizer(encoding)
@@ -61,8 +61,8 @@ struct Rates: ParsableCommand {
         func warn() {
             guard tokenizer != "characters" else { return }
             note(
-                "orbitalctl: plain SQL cannot count tokens: its records are estimates (4 characters "
-                    + "a token) until `orbitalctl recount` replaces them")
+                "orbitalctl: plain SQL cannot count tokens: records that it inserts are estimates "
+                    + "(4 characters per token) until you run: orbitalctl recount")
         }
 
         private func price(_ text: String) -> Credits? {
@@ -72,7 +72,7 @@ struct Rates: ParsableCommand {
 
     struct First: ParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Replaces the first entry; possible only until the first record.")
+            abstract: "Replaces the first rate; possible only before the first record.")
 
         @OptionGroup var terms: Terms
 
@@ -87,10 +87,10 @@ struct Rates: ParsableCommand {
 
     struct Add: ParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Adds an entry, which applies from a time in the future.",
-            discussion: "Records that are dated later keep their credits; the command lists them.")
+            abstract: "Adds a rate that begins in the future.",
+            discussion: "Lists the records dated after its beginning, which keep their credits.")
 
-        @Option(help: "A date (midnight UTC) or RFC 3339; later than every entry and record.")
+        @Option(help: "A date (midnight UTC) or RFC 3339 time; after every rate and record.")
         var effectiveFrom: String
         @OptionGroup var terms: Terms
 
@@ -100,7 +100,7 @@ struct Rates: ParsableCommand {
             }
             guard from > .now else {
                 throw ValidationError(
-                    "--effective-from must be in the future: prices of the past cannot change.")
+                    "--effective-from must be in the future: past prices cannot change.")
             }
         }
 
@@ -123,7 +123,7 @@ struct Rates: ParsableCommand {
     }
 }
 
-/// Runs `body`; a refusal by the price list becomes a failure of the command.
+/// Runs `body`; turns `CreditRateRefused` into a failure of the command.
 func refusing<Result>(_ body: () throws -> Result) throws -> Result {
     do {
         return try body()

@@ -2,29 +2,29 @@ import ArgumentParser
 import Foundation
 import UsageStore
 
-/// Moves the revision on, which answers are named by.
+/// Advances the revision, which ETags contain.
 struct Revision: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Makes the revision newer than any before, as a restored database needs.",
+        abstract: "Advances the revision after a restore.",
         discussion: """
-            A database that was restored to an earlier state would count through revisions that \
-            clients know from the time that was lost, and tell them that nothing has changed.
+            ETags contain the revision. A restored database would reuse revisions that clients have \
+            seen, and could answer "not modified" wrongly.
             """,
         subcommands: [Advance.self])
 
     struct Advance: ParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Puts the revision where it has never been; run it after each restore.",
+            abstract: "Advances the revision past every value ever used; run after each restore.",
             discussion: """
-                That is the server's clock in microseconds: every change adds one, so no revision \
-                ever was ahead of it. Exit status 65 when the clock says otherwise.
+                The new revision is PostgreSQL's clock in microseconds: each change adds one, so no \
+                earlier revision is ahead of it. Exit status 65 if the clock is behind the revision.
                 """)
 
         func run() throws {
             try reporting {
                 do {
                     let (before, now) = try administratorsStore().advanceRevision()
-                    print("the revision was \(before), and is \(now)")
+                    print("revision advanced from \(before) to \(now)")
                 } catch let error as ClockBehindRevision {
                     throw Failure(message: error.description, status: EX_DATAERR)
                 }

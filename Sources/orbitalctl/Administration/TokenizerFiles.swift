@@ -4,22 +4,22 @@ import Foundation
 import Tokenizer
 import UsageStore
 
-/// Prepares the vocabularies of exact tokenizers.
+/// Prepares tokenizer vocabularies.
 struct TokenizerFiles: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "tokenizers",
-        abstract: "Prepares the vocabularies of exact tokenizers.",
+        abstract: "Prepares tokenizer vocabularies.",
         subcommands: [Prepare.self])
 
     struct Prepare: ParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Writes files from which a vocabulary loads in about a millisecond.",
+            abstract: "Writes prepared vocabularies, which load in about a millisecond.",
             discussion: """
-                For each NAME.tiktoken, the published file of an encoding, NAME.prepared is written \
-                beside it, unless it is there already. It saves each CGI request 50 ms.
+                For each NAME.tiktoken, the published file of an encoding, writes NAME.prepared beside \
+                it, unless it exists. This saves 50 ms for each CGI request that counts tokens.
                 """)
 
-        @Argument(help: "Where the vocabularies are. (default: TOKENIZER_DIRECTORY)")
+        @Argument(help: "The directory of the vocabularies. (default: TOKENIZER_DIRECTORY)")
         var directory: String?
 
         func run() throws {
@@ -41,7 +41,7 @@ struct TokenizerFiles: ParsableCommand {
 }
 
 extension TokenizerUnavailable {
-    /// What an administrator can do.
+    /// The remedy, for administrators.
     var remedy: String {
         "run: deploy/tokenizers \(directory), in a clone of the repository; the package and the "
             + "images include the vocabularies"

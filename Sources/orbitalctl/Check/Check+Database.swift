@@ -4,21 +4,21 @@ import Usage
 import UsageStore
 
 extension Check {
-    /// Asks for the connection, the schema version and the price list.
+    /// Checks the connection, the server, the schema and the rates.
     func checkDatabase(_ settings: Settings, _ report: inout Report) {
         let store = UsageStore(
             databaseURL: settings.databaseURL, applicationName: "orbitalctl check", waitSeconds: 10)
         do {
             let database = try store.inspection()
-            report.well("database", "PostgreSQL \(database.serverVersion) answers")
+            report.well("database", "connected to PostgreSQL \(database.serverVersion)")
             if !database.isUTF8 {
                 report.fault(
-                    "database", "its encoding is not UTF8",
-                    remedy: "create the database anew with ENCODING 'UTF8' TEMPLATE template0")
+                    "database", "the encoding is not UTF8",
+                    remedy: "create a new database with ENCODING 'UTF8' TEMPLATE template0")
             }
             if database.isReadOnly {
                 report.fault(
-                    "database", "the server is a standby or read only, and cannot record",
+                    "database", "the server is a standby or read-only, so nothing can be recorded",
                     remedy: "add target_session_attrs=read-write and the primary to DATABASE_URL, "
                         + "or set default_transaction_read_only off")
             }
@@ -28,38 +28,38 @@ extension Check {
             let remedy = (error as? DatabaseUnavailable)?.remedy
             report.fault(
                 "database", String(describing: error),
-                remedy: remedy ?? "look into PostgreSQL's log, and check DATABASE_URL")
+                remedy: remedy ?? "check DATABASE_URL and PostgreSQL's log")
         }
     }
 
-    /// Reports what the server is set to do, or to refuse.
+    /// Reports unsafe settings and connection limits of the server.
     private func checkServer(
         _ database: DatabaseInspection, _ settings: Settings, _ report: inout Report
     ) {
         for name in database.unsafeSettings {
             report.fault(
-                "database", "\(name) is off: a crash of the machine damages the database",
+                "database", "\(name) is off: a system crash can corrupt the database",
                 remedy: "as a superuser: ALTER SYSTEM SET \(name) = on; SELECT pg_reload_conf()")
         }
         let limit = database.connectionLimit
         if limit.count < settings.workers {
             report.fault(
                 "database",
-                "\(limit.place) allows \(counted(limit.count, "connection")), fewer than the "
-                    + "\(counted(settings.workers, "worker")), so requests wait for one another",
+                "\(limit.place) allows \(counted(limit.count, "connection")) for "
+                    + "\(counted(settings.workers, "worker")), so requests wait for connections",
                 remedy: UsageStore.connectionRemedy)
         }
     }
 
-    /// Reports API keys that expire soon, while somebody can still replace them.
+    /// Reports API keys that expire within 14 days.
     private func checkKeys(_ keys: [StoredKey], _ report: inout Report) {
         let fortnight: Int64 = 14 * 86_400 * 1_000_000
         let end = Timestamp(microseconds: Timestamp.now.microseconds + fortnight)
         for key in keys where key.isValid(at: .now) && !key.isValid(at: end) {
             report.fault(
-                "keys", "the key \(key.keyID) (\(key.name)) expires at \(key.expiresAt ?? end)",
-                remedy: "make another one: orbitalctl keys create NAME --scope …; give it to the "
-                    + "program, and revoke this one: orbitalctl keys revoke \(key.keyID)")
+                "keys", "key \(key.keyID) (\(key.name)) expires at \(key.expiresAt ?? end)",
+                remedy: "create a new key: orbitalctl keys create NAME --scope …; configure the "
+                    + "program to use it; then: orbitalctl keys revoke \(key.keyID)")
         }
     }
 
@@ -77,8 +77,8 @@ extension Check {
         } else {
             report.fault(
                 "schema",
-                "these triggers are missing or disabled: \(missing.joined(separator: ", "))",
-                remedy: "ALTER TABLE … ENABLE TRIGGER, or make them anew as in Migrations/")
+                "missing or disabled triggers: \(missing.joined(separator: ", "))",
+                remedy: "enable or recreate them as in Migrations/")
         }
         for fault in try store.tableFaults() {
             report.fault(
@@ -89,15 +89,15 @@ extension Check {
         checkKeys(try store.keys(), &report)
         guard let rate = try store.rateInForce() else {
             report.fault(
-                "rates", "no price list entry is in force, so nothing can be recorded",
-                remedy: "orbitalctl rates first while nothing is recorded; otherwise restore "
+                "rates", "no rate is in force, so nothing can be recorded",
+                remedy: "if there are no records, orbitalctl rates first; otherwise restore "
                     + "credit_rate from a backup")
             return
         }
         report.well(
             "rates",
-            "\(rate.creditsPer100Tokens) credits for 100 tokens, at least \(rate.minimum), "
-                + "tokens by \(rate.tokenizer)")
+            "\(rate.creditsPer100Tokens) credits per 100 tokens, minimum \(rate.minimum), "
+                + "tokenizer \(rate.tokenizer)")
         checkTokenizers(try store.creditRates(), settings, &report)
         let outside = try store.recordsOutsideRange()
         guard outside.count > 0 else { return }
@@ -106,10 +106,10 @@ extension Check {
             "records",
             "\(outside.count) \(verb) dated before 2000 or more than five minutes ahead, such as "
                 + "message_id \(outside.ids.joined(separator: ", "))",
-            remedy: "correct their timestamp: see the runbook, A record has the wrong date")
+            remedy: "correct the timestamps: see the runbook, A record has the wrong date")
     }
 
-    /// Asks for the vocabularies that the price list needs, now or later.
+    /// Checks the vocabularies of all rates.
     private func checkTokenizers(
         _ rates: [CreditRate], _ settings: Settings, _ report: inout Report
     ) {
@@ -123,12 +123,12 @@ extension Check {
                     "\(encoding.rawValue) is in \(directory)"
                         + (isPrepared
                             ? ""
-                            : ", but not prepared, which costs each CGI request 50 ms; run: "
+                            : ", not prepared, so each CGI request takes 50 ms longer; run: "
                                 + "orbitalctl tokenizers prepare \(directory)"))
             } catch let error as TokenizerUnavailable {
                 report.fault("tokenizer", error.description, remedy: error.remedy)
             } catch {
-                report.fault("tokenizer", String(describing: error), remedy: "report this fault")
+                report.fault("tokenizer", String(describing: error), remedy: "report this as a bug")
             }
         }
     }

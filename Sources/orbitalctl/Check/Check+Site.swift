@@ -3,11 +3,11 @@ import FastCGI
 import Foundation
 
 extension Check {
-    /// Asks whether the responder listens on its socket.
+    /// Checks that the responder accepts connections on its socket.
     func checkSocket(_ settings: Settings, _ report: inout Report) {
         do throws(FastCGIError) {
             try Listener.probe(settings.socketPath)
-            report.well("socket", "\(settings.socketPath) answers")
+            report.well("socket", "\(settings.socketPath) accepts connections")
         } catch {
             report.fault(
                 "socket", error.description,
@@ -17,38 +17,40 @@ extension Check {
         }
     }
 
-    /// Asks the website for the responder's sign of life.
+    /// Requests `/health/live` from the website.
     func checkSite(_ settings: Settings, _ report: inout Report, tls: String) {
         let programs = ["/usr/sbin/nginx", "/usr/local/sbin/nginx", "/usr/local/nginx/sbin/nginx"]
         guard programs.contains(where: FileManager.default.isExecutableFile) else {
             return report.fault(
-                "nginx", "it is not installed", remedy: "apt-get install nginx, or serve as CGI")
+                "nginx", "not installed", remedy: "apt-get install nginx, or serve as CGI")
         }
-        // A site that wants TLS sends on to it, or is nowhere else.
+        // A site with TLS redirects to it, or has no other port.
         let places = ["http://127.0.0.1:\(settings.port)", tls]
-        let asked = places.map { (url: "\($0)/health/live", code: status(of: "\($0)/health/live")) }
-        let (url, code) = asked.first { $0.code == "200" } ?? asked[0]
+        let responses = places.map { place in
+            (url: "\(place)/health/live", code: status(of: "\(place)/health/live"))
+        }
+        let (url, code) = responses.first { $0.code == "200" } ?? responses[0]
         switch code {
         case nil:
             report.fault(
-                "nginx", "curl is not there to ask for \(url)", remedy: "apt-get install curl")
+                "nginx", "curl is not installed to check \(url)", remedy: "apt-get install curl")
         case "200": report.well("nginx", "\(url) is healthy")
         case "404":
             report.fault(
-                "nginx", "\(url) is on another site",
-                remedy: "remove nginx's default site, or set PORT to where orbital.conf listens")
+                "nginx", "\(url) returns status 404: another site has this port",
+                remedy: "remove nginx's default site, or set PORT to the port in orbital.conf")
         case "000":
             report.fault(
-                "nginx", "nothing answers at \(url)",
-                remedy: "start nginx with nginx/orbital.conf, or set PORT to where it listens")
+                "nginx", "no response from \(url)",
+                remedy: "start nginx with nginx/orbital.conf, or set PORT to its port")
         case let code?:
             report.fault(
-                "nginx", "\(url) answers with status \(code)",
+                "nginx", "\(url) returns status \(code)",
                 remedy: "compare the path in snippets/orbital-upstream.conf with SOCKET_PATH")
         }
     }
 
-    /// Reports the end of nginx's certificate; nothing where it has none.
+    /// Reports when nginx's certificate expires; nothing without a certificate.
     func checkCertificate(_ url: String, _ report: inout Report, at now: Date = Date()) {
         guard let text = curl(["-sk", "-m", "5", "-o", "/dev/null", "-w", "%{certs}", url]),
             let line = text.split(separator: "\n").first(where: { $0.hasPrefix("Expire date:") })
@@ -62,18 +64,18 @@ extension Check {
         let day = end.formatted(.iso8601.year().month().day())
         if end > now + 14 * 86_400 { return report.well("certificate", "valid until \(day)") }
         report.fault(
-            "certificate", "\(end > now ? "it expires" : "it expired") on \(day)",
+            "certificate", "\(end > now ? "expires" : "expired") on \(day)",
             remedy: "renew it, then: sudo systemctl reload nginx.service")
     }
 
-    /// The status of a GET by curl, `000` when nobody answers; nil without curl.
+    /// The status of a GET by curl, `000` without a response; nil without curl.
     ///
-    /// The certificate is for the site's name, and here it is asked by its address.
+    /// Does not verify the certificate, which has the site's name and not this address.
     private func status(of url: String) -> String? {
         curl(["-skL", "-m", "5", "-o", "/dev/null", "-w", "%{http_code}", url])
     }
 
-    /// What curl prints; nil without curl.
+    /// The output of curl; nil without curl.
     private func curl(_ arguments: [String]) -> String? {
         let curl = Process()
         curl.executableURL = URL(fileURLWithPath: "/usr/bin/curl")

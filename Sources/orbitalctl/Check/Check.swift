@@ -3,14 +3,14 @@ import Configuration
 import Foundation
 import UsageStore
 
-/// Checks everything that the service needs, and says how to fix each fault.
+/// Checks everything that the service needs, and reports how to fix each fault.
 struct Check: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract:
             "Checks configuration, database, schema, keys, rates, socket, nginx and certificate.",
-        discussion: "Exit status 1 when something is wrong; each fault comes with its remedy.")
+        discussion: "Each fault comes with its remedy; exit status 1 if there is one.")
 
-    @Option(help: "Where the site has TLS, whose certificate is looked at.")
+    @Option(help: "The site whose certificate is checked.")
     var tls = "https://127.0.0.1"
 
     func run() throws {
@@ -28,7 +28,8 @@ struct Check: ParsableCommand {
             } catch {
                 for fault in error.faults {
                     report.fault(
-                        "configuration", fault, remedy: "correct it there, or in the environment")
+                        "configuration", fault,
+                        remedy: "correct it in the configuration file or the environment")
                 }
             }
             if report.hasFaults { throw ExitCode.failure }
@@ -36,16 +37,16 @@ struct Check: ParsableCommand {
     }
 }
 
-/// Prints one line for each question, and a second one with the remedy for a fault.
+/// Prints one line for each check; a fault has a second line with the remedy.
 struct Report {
     private(set) var hasFaults = false
 
-    func well(_ what: String, _ words: String) { print("ok     \(what): \(words)") }
+    func well(_ what: String, _ result: String) { print("ok     \(what): \(result)") }
 
-    func notice(_ what: String, _ words: String) { print("NOTICE \(what): \(words)") }
+    func notice(_ what: String, _ text: String) { print("NOTICE \(what): \(text)") }
 
-    mutating func fault(_ what: String, _ words: String, remedy: String) {
-        print("FAULT  \(what): \(words)\n       remedy: \(remedy)")
+    mutating func fault(_ what: String, _ text: String, remedy: String) {
+        print("FAULT  \(what): \(text)\n       remedy: \(remedy)")
         hasFaults = true
     }
 }

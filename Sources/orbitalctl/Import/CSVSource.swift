@@ -62,7 +62,7 @@ struct CSVSource: MessageSource {
         }
     }
 
-    /// Without `delimiter`, takes it from a first line such as `sep=;`, or else from the header.
+    /// Without `delimiter`, detects it from a first line such as `sep=;`, otherwise from the header.
     init(_ input: Input, delimiter: CSVDelimiter?, _ kind: Kind = .messages) throws {
         self.kind = kind
         var delimiter = delimiter
@@ -81,17 +81,17 @@ struct CSVSource: MessageSource {
                     + (unknown.isEmpty ? "" : "; unknown: \(unknown.joined(separator: ", "))"))
         }
         guard Set(columns).count == columns.count else {
-            throw refusal("names a column twice")
+            throw refusal("has a duplicate column")
         }
     }
 
     private func refusal(_ what: String) -> Failure {
         let optional = kind.allowed.filter { !kind.required.contains($0) }
         return Failure(
-            message: "the CSV header \(what). Expected are the columns "
+            message: "the CSV header \(what). Required columns: "
                 + kind.required.joined(separator: ", ")
-                + (optional.isEmpty ? "" : ", and optionally " + optional.joined(separator: ", "))
-                + ", separated by a comma, semicolon or tab (--delimiter)",
+                + (optional.isEmpty ? "" : "; optional: " + optional.joined(separator: ", "))
+                + "; separated by a comma, semicolon or tab (--delimiter)",
             status: EX_DATAERR)
     }
 
@@ -133,14 +133,14 @@ struct CSVSource: MessageSource {
             "", .malformed, "The row must have the \(columns.count) fields of the header.")
     }
 
-    /// A cell as JSON; an empty cell counts as absent, except for a text that is required.
+    /// A cell as JSON; an empty cell is absent, except for a required text.
     private static func value(_ cell: String, of name: String) -> JSONValue {
         let column = MessageForm.file.columns.first { $0.name == name }
         switch column?.kind {
         case .text where cell.isEmpty && !(column?.isOptional ?? true): return .string("")
         case _ where cell.isEmpty: return .null
         case .integer where column == .messageID && cell.lowercased().contains("e"):
-            // Spreadsheets write long numbers so, and round them.
+            // Spreadsheets round long numbers and write them with an exponent.
             return .string(cell)
         case .integer, .credits: return JSONNumber(cell).map { .number($0) } ?? .string(cell)
         case .flag:
@@ -152,7 +152,7 @@ struct CSVSource: MessageSource {
         }
     }
 
-    /// Takes a first line such as `sep=;`, which tells spreadsheets the delimiter.
+    /// Takes a first line such as `sep=;`, which names the delimiter for spreadsheets.
     private static func takeSeparatorLine(_ input: Input) throws -> CSVDelimiter? {
         let line = try input.peekLine().filter { $0 != UInt8(ascii: "\r") }
         guard line.count == 5, line.starts(with: "sep=".utf8),
@@ -163,7 +163,7 @@ struct CSVSource: MessageSource {
         return delimiter
     }
 
-    /// The delimiter that splits the header into the most known names, and else into the most cells.
+    /// The delimiter that yields the most known names in the header; among equals, the most cells.
     private static func delimiter(
         of header: ArraySlice<UInt8>, _ names: [String]
     ) -> CSVDelimiter {

@@ -8,37 +8,38 @@ import UsageStore
 /// Records the messages of a file.
 struct Import: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Records the messages of a file; doing it again records nothing twice.",
+        abstract: "Records the messages of a file; importing again records nothing twice.",
         discussion: """
-            Each message has message_id, timestamp (RFC 3339 with offset) and message_text, and may \
-            have report_name, and credits_used, which must then agree with the price list, unless \
-            --keep-credits is given. The \
-            whole import is one transaction: when it fails or is stopped, nothing is recorded.
+            Each message must have message_id, timestamp (RFC 3339 with offset) and message_text. \
+            report_name and credits_used are optional; credits_used must agree with the price list, \
+            unless --keep-credits is given. The import is one transaction: if it fails or is \
+            stopped, nothing is recorded.
 
-            An export has its rates before the messages (as CSV: beside it, in NAME.rates.csv). Where \
-            nothing is recorded yet, they become the price list, and the copy equals the original; \
-            elsewhere they must be those in force, and later ones are added.
+            An export has its rates before the messages (for CSV, in NAME.rates.csv beside it). If \
+            the database has no records, these rates replace its price list, and the copy equals \
+            the original. Otherwise, its price list must have the same rates; rates that begin after \
+            every record are added.
 
-            The file is UTF-8, or UTF-16 with a byte order mark, and may be packed with gzip. A CSV \
-            file has a header; its fields are separated by commas, semicolons or tabs.
+            The file is UTF-8, or UTF-16 with a byte order mark, and may be compressed with gzip. A \
+            CSV file has a header; its fields are separated by commas, semicolons or tabs.
 
             Messages that cannot be recorded are written to a file with their line and the reason, \
-            and the exit status is 1; the others are recorded. A file that is already there is \
-            replaced, or removed if nothing is rejected.
+            and the exit status is 1; the others are recorded. An existing file is replaced, or \
+            removed if nothing is rejected.
             """)
 
-    @Argument(help: "The file; - is standard input.") var file: String
+    @Argument(help: "The file, or - for standard input.") var file: String
     @Option(help: "ndjson, json (an array) or csv; by default detected from the content.")
     var format: Format?
     @Option(help: "The delimiter of CSV fields; by default detected from the header.")
     var delimiter: CSVDelimiter?
     @Option(
         help: """
-            Where rejected messages go. (default: beside the file, FILE.rejected.ndjson; for \
-            standard input, import.rejected.ndjson in the current directory)
+            The file for rejected messages. (default: FILE.rejected.ndjson; for standard input, \
+            import.rejected.ndjson in the current directory)
             """)
     var rejects: String?
-    @Flag(help: "Record credits_used as the file has it, also where the price list says otherwise.")
+    @Flag(help: "Record credits_used of the file even if the price list disagrees.")
     var keepCredits = false
 
     func validate() throws {
@@ -69,17 +70,19 @@ struct Import: ParsableCommand {
             let outcome = try messages.record { line, message, rejection in
                 try rejections.add(line: line, message, rejection)
             }
-            // What cannot be reported must not be recorded.
+            // Commit only after all rejections are written.
             try rejections.close()
             try messages.commit()
             if outcome.created >= 10_000 { tidy(messages) }
             progress.end()
-            for rate in messages.newRates { note("new in the price list: \(rate)") }
+            for rate in messages.newRates { note("new rate: \(rate)") }
             print(
                 "created \(outcome.created), duplicates \(outcome.duplicates), "
                     + "conflicts \(outcome.conflicts), invalid \(invalid + outcome.invalid)")
             guard rejections.count == 0 else {
-                note("orbitalctl: rejected \(rejections.count), see \(rejections.path)")
+                note(
+                    "orbitalctl: rejected \(counted(rejections.count, "message")), "
+                        + "see \(rejections.path)")
                 throw ExitCode.failure
             }
         }
@@ -94,12 +97,12 @@ struct Import: ParsableCommand {
         return try messages.stage(message, line: item.line).map { [$0] }
     }
 
-    /// The records are safe by now: that this cannot be done is worth a word, no more.
+    /// Vacuums; a failure is only reported, because the records are committed.
     private func tidy(_ messages: MessageImport) {
         do {
             try messages.tidy()
         } catch {
-            note("orbitalctl: not vacuumed, full reads are slower for a while: \(error)")
+            note("orbitalctl: VACUUM failed, reads are slower until autovacuum runs: \(error)")
         }
     }
 

@@ -16,7 +16,7 @@ final class Input {
     /// The file's size; nil for a pipe.
     let size: Int?
 
-    /// Opens `path`, `-` being standard input.
+    /// Opens `path`; `-` is standard input.
     init(path: String) throws {
         self.path = path == "-" ? "the input" : path
         let descriptor = path == "-" ? dup(STDIN_FILENO) : open(path, O_RDONLY | O_CLOEXEC)
@@ -68,7 +68,7 @@ final class Input {
         }
     }
 
-    /// Skips blanks and line breaks; the byte after them, not taken.
+    /// Skips white space; returns the next byte without taking it.
     func peekAfterBlanks() throws -> UInt8? {
         try read(until: { ![0x20, 0x09, 0x0a, 0x0d].contains($0) }, { _ in })
         return try peek()
@@ -93,8 +93,8 @@ final class Input {
         } while piece.isEmpty
     }
 
-    private static func reporting<Answer>(_ path: String, _ body: () throws -> Answer) throws
-        -> Answer
+    private static func reporting<Result>(_ path: String, _ body: () throws -> Result) throws
+        -> Result
     {
         do {
             return try body()
@@ -128,16 +128,16 @@ extension Input: ByteReader {
     }
 }
 
-/// Converts UTF-16 to UTF-8, piece by piece; half of a surrogate pair becomes invalid UTF-8.
+/// Converts UTF-16 to UTF-8, piece by piece; an unpaired surrogate becomes invalid UTF-8.
 struct UTF16Converter {
     private let isBigEndian: Bool
 
-    /// A byte or a first half of a pair whose rest is in the next piece.
+    /// The start of a unit or a surrogate pair that continues in the next piece.
     private var rest: [UInt8] = []
 
     init(isBigEndian: Bool) { self.isBigEndian = isBigEndian }
 
-    /// Forgets an incomplete character at the end of the file; false if there is none.
+    /// Discards an incomplete character at the end of the file; false if there is none.
     mutating func dropRest() -> Bool {
         defer { rest = [] }
         return !rest.isEmpty

@@ -1,7 +1,7 @@
 import Encoding
 import Foundation
 
-/// The objects of one JSON array, found by their braces and decoded one at a time.
+/// The objects of one JSON array, split at their braces and decoded one at a time.
 struct JSONArraySource: MessageSource {
     private let input: Input
     private var isFirst = true
@@ -10,7 +10,7 @@ struct JSONArraySource: MessageSource {
     init(_ input: Input) throws {
         self.input = input
         guard try input.peekAfterBlanks() == UInt8(ascii: "[") else {
-            throw Self.broken("it does not begin with [", line: input.line)
+            throw Self.broken("it must begin with [", line: input.line)
         }
         _ = try input.next()
     }
@@ -22,13 +22,13 @@ struct JSONArraySource: MessageSource {
             _ = try input.next()
             isAtEnd = true
             guard try input.peekAfterBlanks() == nil else {
-                throw Self.broken("something follows the array", line: input.line)
+                throw Self.broken("text follows the array", line: input.line)
             }
             return nil
         }
         if !isFirst {
             guard separator == UInt8(ascii: ",") else {
-                throw Self.broken("two elements are not separated by a comma", line: input.line)
+                throw Self.broken("a comma is missing between two elements", line: input.line)
             }
             _ = try input.next()
             guard try input.peekAfterBlanks() != nil else { throw unfinished }
@@ -81,10 +81,10 @@ struct JSONArraySource: MessageSource {
     }
 
     private var unfinished: Failure {
-        Self.broken("it ends before its closing ]", line: input.line)
+        Self.broken("the closing ] is missing", line: input.line)
     }
 
     private static func broken(_ what: String, line: Int) -> Failure {
-        Failure(message: "line \(line): the JSON array is broken: \(what)", status: EX_DATAERR)
+        Failure(message: "line \(line): invalid JSON array: \(what)", status: EX_DATAERR)
     }
 }

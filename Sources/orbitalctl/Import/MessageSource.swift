@@ -11,15 +11,15 @@ protocol MessageSource {
 
 /// One item of a file.
 struct SourceItem {
-    /// The line that it begins at, from 1.
+    /// Its first line, from 1.
     let line: Int
 
-    /// Its text as it is in the file; cut at the limit.
+    /// Its text in the file, truncated at the limit.
     let raw: [UInt8]
 
     let content: Content
 
-    /// What an item is.
+    /// The content of an item.
     enum Content {
         /// A message, or its faults.
         case message(MessageItem)
@@ -63,7 +63,7 @@ struct NDJSONSource: MessageSource {
     }
 }
 
-/// How a file of messages is written.
+/// The format of a file of messages.
 enum Format: String, ExpressibleByArgument, CaseIterable {
     /// One JSON object a line.
     case ndjson
@@ -72,7 +72,7 @@ enum Format: String, ExpressibleByArgument, CaseIterable {
     /// RFC 4180, with a header row.
     case csv
 
-    /// Finds out from the first byte that is no blank.
+    /// Detects the format from the first byte that is not white space.
     init(sniffing input: Input) throws {
         switch try input.peekAfterBlanks() {
         case UInt8(ascii: "["): self = .json

@@ -3,7 +3,7 @@ import Foundation
 
 /// The bytes of a file, unpacked if it is gzip.
 ///
-/// zlib's `gzread` silently ignores whatever follows after gzip, even the beginning of more gzip.
+/// zlib's `gzread` silently ignores data after a gzip member, even a truncated member.
 final class PackedFile {
     private let descriptor: Int32
     private var packed: [UInt8] = []
@@ -11,7 +11,7 @@ final class PackedFile {
     private var isGzip = false
     private var stream = z_stream()
 
-    /// Whether what was read last is within a gzip member.
+    /// Whether the last bytes read are within a gzip member.
     private var isInMember = false
 
     /// How many bytes of the file have been read.
@@ -42,7 +42,7 @@ final class PackedFile {
         close(descriptor)
     }
 
-    /// The next bytes, as many as a piece has; fewer only at the end, none after it.
+    /// The next piece; shorter only at the end of the file, and then empty.
     ///
     /// Throws `Fault`, or `POSIXError` when reading fails.
     func read() throws -> [UInt8] {
@@ -59,20 +59,20 @@ final class PackedFile {
         return bytes
     }
 
-    /// What the next packed bytes become.
+    /// The next packed bytes, unpacked.
     private func inflated() throws -> ArraySlice<UInt8> {
         var bytes = [UInt8](repeating: 0, count: Self.pieceBytes)
         let code = inflate_piece(
             &stream, packed, index, packed.count, &bytes, UInt32(bytes.count))
         index = packed.count - Int(stream.avail_in)
         guard code == Z_OK || code == Z_STREAM_END || code == Z_BUF_ERROR else {
-            throw Fault(reason: stream.msg.map { String(cString: $0) } ?? "it is not gzip")
+            throw Fault(reason: stream.msg.map { String(cString: $0) } ?? "not in gzip format")
         }
         if code == Z_STREAM_END { isInMember = false }
         return bytes.dropLast(Int(stream.avail_out))
     }
 
-    /// Goes to the gzip member that follows, if one does; tapes pad files with zeros.
+    /// Goes to the next gzip member, if any; tapes pad files with zeros.
     private func goToNextMember() throws -> Bool {
         while packed.count - index < 2, try load() {}
         if isMember {
@@ -82,7 +82,7 @@ final class PackedFile {
         }
         repeat {
             guard packed[index...].allSatisfy({ $0 == 0 }) else {
-                throw Fault(reason: "what follows after gzip is not gzip")
+                throw Fault(reason: "other data follows the gzip data")
             }
             index = packed.count
         } while try load()
@@ -92,7 +92,7 @@ final class PackedFile {
     /// Whether a gzip member begins here.
     private var isMember: Bool { packed[index...].starts(with: [0x1f, 0x8b]) }
 
-    /// Reads a piece more, behind what was not taken; false at the end.
+    /// Appends another piece to the unread bytes; false at the end.
     private func load() throws -> Bool {
         packed.removeFirst(index)
         index = 0

@@ -2,7 +2,7 @@ import Foundation
 import MessageReader
 import Usage
 
-/// The items of a file, and before them the rates that an export has written.
+/// The items of a file, after the rates of an export.
 struct RatedSource: MessageSource {
     /// The rates; empty if the file has none.
     private(set) var rates: [CreditRate] = []
@@ -21,7 +21,7 @@ struct RatedSource: MessageSource {
             var rows: any MessageSource = try CSVSource(
                 Input(path: ratesPath(beside: path)), delimiter: delimiter, .rates)
             let (rates, rest) = try Self.takeRates(&rows)
-            if let rest { throw Self.failure(rest, "The row is broken.") }
+            if let rest { throw Self.failure(rest, "The row is invalid.") }
             self.rates = rates
         }
         self.source = rated
@@ -36,7 +36,7 @@ struct RatedSource: MessageSource {
         return try source.next()
     }
 
-    /// Takes the rates and the item after them.
+    /// Reads the rates and the item after them.
     private static func takeRates(
         _ source: inout any MessageSource
     ) throws -> ([CreditRate], SourceItem?) {
@@ -49,8 +49,8 @@ struct RatedSource: MessageSource {
             guard content.number == Int64(rates.count) + 1, isLater(rate, than: rates.last) else {
                 throw failure(
                     item,
-                    "The rates must be numbered from 1, the first without effective_from, each of "
-                        + "the others later than the one before it.")
+                    "Rates must be numbered from 1; the first has no effective_from, each other rate "
+                        + "begins after the one before it.")
             }
             rates.append(rate)
         }
@@ -66,12 +66,12 @@ struct RatedSource: MessageSource {
 
     private static func failure(_ item: SourceItem, _ reason: String) -> Failure {
         Failure(
-            message: "line \(item.line): this rate of the export cannot be read: \(reason)",
+            message: "line \(item.line): invalid rate: \(reason)",
             status: EX_DATAERR)
     }
 }
 
-/// Where the rates of a CSV export are: `usage.rates.csv` beside `usage.csv`.
+/// The path of the rates of a CSV export: `usage.rates.csv` beside `usage.csv`.
 func ratesPath(beside path: String) -> String {
     var name = path[...]
     for ending in [".gz", ".csv"] where name.hasSuffix(ending) {

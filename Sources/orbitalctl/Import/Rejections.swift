@@ -27,14 +27,14 @@ final class Rejections {
         let reason: String
         switch rejection {
         case .refused(let refusal): reason = refusal.reason
-        case .otherRate: reason = "its rate is not the one in force at its timestamp"
+        case .otherRate: reason = "rate is not the one in force at timestamp"
         case .conflict:
             reason =
-                "message_id \(message.value(in: .messageID) ?? "") is recorded with other content"
+                "message_id \(message.value(in: .messageID) ?? "") is already recorded with different content"
         case .otherCredits(let price):
             reason =
                 "credits_used is \(message.value(in: .creditsUsed) ?? ""), "
-                + "the price list says \(price)"
+                + "but the price list yields \(price)"
         }
         try add(line: line, reason: reason) {
             $0.name("message")
@@ -42,8 +42,8 @@ final class Rejections {
         }
     }
 
-    /// Completes the file; without rejections, removes that of an earlier import, but no device, pipe
-    /// or link.
+    /// Completes the file; without rejections, removes the file of an earlier import, unless it is a
+    /// device, pipe or link.
     func close() throws {
         if let file { return try file.close() }
         var status = stat()

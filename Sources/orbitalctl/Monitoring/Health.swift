@@ -2,27 +2,28 @@ import ArgumentParser
 import Configuration
 import Foundation
 
-/// The responder's health, for supervisors that run a command to learn it.
+/// The responder's health, for supervisors that run a command to check it.
 struct Health: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Asks the responder whether it is well.",
+        abstract: "Checks the responder's health.",
         discussion: """
-            Asks on its socket, SOCKET_PATH, and prints what it says; needs no web server.
+            Sends the request to the responder's socket, SOCKET_PATH, without a web server, and \
+            prints the response.
 
-            Exit status 1 when it is not well, 69 when it does not answer.
+            Exit status 1 if it is unhealthy, 69 if it does not respond.
             """)
 
-    @Flag(help: "Whether it can answer requests, too: database, schema, and no stop ahead.")
+    @Flag(help: "Also check readiness: database, schema, vocabularies, not shutting down.")
     var ready = false
     @Option(help: "The responder's socket. (default: SOCKET_PATH)") var socket: String?
 
     func run() throws {
         try reporting {
-            let answer = try ResponderAnswer(
+            let response = try ResponderResponse(
                 ready ? "/health/ready" : "/health/live",
                 at: socket ?? Settings.administrators().socketPath)
-            print(answer.body)
-            if !answer.isOK { throw ExitCode.failure }
+            print(response.body)
+            if !response.isOK { throw ExitCode.failure }
         }
     }
 }

@@ -1,6 +1,6 @@
-/// The samples of one look at `GET /metrics`.
+/// The samples of one `GET /metrics`.
 struct MetricSamples {
-    /// When they were taken.
+    /// When they were read.
     let instant: ContinuousClock.Instant
 
     private var values: [String: [(labels: [String: String], value: Double)]] = [:]
@@ -17,7 +17,7 @@ struct MetricSamples {
         }
     }
 
-    /// The labels of `{name="value",…}`; ours hold nothing that would be escaped.
+    /// The labels of `{name="value",…}`; ours never contain escapes.
     private static func labels(_ text: Substring) -> [String: String] {
         let pairs = text.dropFirst().dropLast().split(separator: "\",").map { pair in
             pair.split(separator: "=\"", maxSplits: 1).map { $0.filter { $0 != "\"" } }
@@ -34,51 +34,51 @@ struct MetricSamples {
     /// The labels of the first sample.
     func labels(_ name: String) -> [String: String] { values[name]?.first?.labels ?? [:] }
 
-    /// The values of a label, in the order in which they come.
+    /// The distinct values of a label, in order of first appearance.
     func values(of label: String, in name: String) -> [String] {
         var seen: Set<String> = []
         return (values[name] ?? []).compactMap { $0.labels[label] }
             .filter { seen.insert($0).inserted }
     }
 
-    /// The sum of the values whose labels `isWanted`.
-    func sum(_ name: String, where isWanted: ([String: String]) -> Bool) -> Double {
-        (values[name] ?? []).filter { isWanted($0.labels) }.reduce(0) { $0 + $1.value }
+    /// The sum of the values whose labels `isIncluded`.
+    func sum(_ name: String, where isIncluded: ([String: String]) -> Bool) -> Double {
+        (values[name] ?? []).filter { isIncluded($0.labels) }.reduce(0) { $0 + $1.value }
     }
 }
 
-/// What changed between two looks.
+/// The changes between two reads.
 struct MetricChanges {
     let before: MetricSamples
     let now: MetricSamples
 
-    /// What the responder's own looks add is left out.
+    /// Excludes the requests of `top` itself.
     static func isCounted(_ labels: [String: String]) -> Bool { labels["route"] != "/metrics" }
 
-    /// How much a counter has grown; one that has become smaller began anew.
+    /// How much a counter has grown; a smaller value means that it was reset.
     func growth(
-        _ name: String, where isWanted: ([String: String]) -> Bool = isCounted
+        _ name: String, where isIncluded: ([String: String]) -> Bool = isCounted
     ) -> Double {
-        let (old, new) = (before.sum(name, where: isWanted), now.sum(name, where: isWanted))
+        let (old, new) = (before.sum(name, where: isIncluded), now.sum(name, where: isIncluded))
         return new < old ? new : new - old
     }
 
-    /// As `growth`, for a second.
-    func rate(_ name: String, where isWanted: ([String: String]) -> Bool = isCounted) -> Double {
-        growth(name, where: isWanted) / seconds
+    /// `growth` per second.
+    func rate(_ name: String, where isIncluded: ([String: String]) -> Bool = isCounted) -> Double {
+        growth(name, where: isIncluded) / seconds
     }
 
-    /// The seconds between the two looks.
+    /// The seconds between the two reads.
     var seconds: Double { (now.instant - before.instant) / .seconds(1) }
 
     /// The duration that a share of the requests did not exceed, in seconds, interpolated in its
     /// bucket as Prometheus does; nil without requests, infinite above the last bound.
     func quantile(
-        _ share: Double, where isWanted: ([String: String]) -> Bool = isCounted
+        _ share: Double, where isIncluded: ([String: String]) -> Bool = isCounted
     ) -> Double? {
         let name = "orbital_request_duration_seconds_bucket"
         let bounds = now.values(of: "le", in: name)
-        let counts = bounds.map { bound in growth(name) { isWanted($0) && $0["le"] == bound } }
+        let counts = bounds.map { bound in growth(name) { isIncluded($0) && $0["le"] == bound } }
         guard let total = counts.last, total > 0 else { return nil }
         let rank = share * total
         guard let index = counts.firstIndex(where: { $0 >= rank }),

@@ -14,8 +14,8 @@ struct TopReport {
     var text: String {
         let facts = [
             ("health", health), ("workers", workers), ("requests", requests),
-            ("answers", answers), ("sent", sent), ("messages", messages), ("database", database),
-            ("process", process),
+            ("responses", responses), ("sent", sent), ("messages", messages),
+            ("database", database), ("process", process),
         ]
         let lines = facts.map { padded($0.0, 10) + $0.1 }
         return (lines + [""] + table).map { $0 + "\n" }.joined()
@@ -34,8 +34,8 @@ struct TopReport {
     private var workers: String {
         "\(whole("orbital_workers_busy")) of \(whole("orbital_workers")) busy, "
             + "\(whole("orbital_bulk_workers_busy")) of \(whole("orbital_bulk_workers")) with long "
-            + "answers; queue \(whole("orbital_queue_length")) of \(whole("orbital_queue_limit")); "
-            + "\(whole("orbital_parked_connections")) connections parked"
+            + "responses; queue \(whole("orbital_queue_length")) of \(whole("orbital_queue_limit")); "
+            + "\(whole("orbital_parked_connections")) idle connections"
     }
 
     private var requests: String {
@@ -45,11 +45,11 @@ struct TopReport {
         return "\(decimal(changes.rate("orbital_requests_total")))/s, "
             + "p50 \(duration(changes.quantile(0.5))), p95 \(duration(changes.quantile(0.95))); "
             + "errors \(decimal(errors))/s, refused \(decimal(changes.rate("orbital_refusals_total")))/s, "
-            + "broken off \(decimal(changes.rate("orbital_broken_answers_total")))/s"
+            + "aborted \(decimal(changes.rate("orbital_broken_answers_total")))/s"
     }
 
-    /// Where the answers to queries came from: all but the database are hits of a cache.
-    private var answers: String {
+    /// The sources of query responses; all except the database are cache hits.
+    private var responses: String {
         let name = "orbital_query_answers_total"
         let total = changes.growth(name)
         guard total > 0 else { return "none" }
@@ -58,7 +58,7 @@ struct TopReport {
             return "\(source) \(decimal(share * 100)) %"
         }
         let missed = changes.growth(name) { $0["source"] == "database" } / total
-        return "\(decimal(100 - missed * 100)) % kept: " + sources.joined(separator: ", ")
+        return "\(decimal(100 - missed * 100)) % cached: " + sources.joined(separator: ", ")
     }
 
     private var sent: String {
@@ -76,7 +76,7 @@ struct TopReport {
     private var database: String {
         let waiting = changes.rate("orbital_database_wait_seconds_total")
         return "\(decimal(changes.rate("orbital_database_commands_total"))) commands/s, "
-            + "\(decimal(waiting)) workers wait, "
+            + "\(decimal(waiting)) workers waiting, "
             + "\(decimal(changes.rate("orbital_database_failures_total"))) failures/s"
     }
 
@@ -88,7 +88,7 @@ struct TopReport {
             + "\(decimal((now.value("process_resident_memory_bytes") ?? 0) / 1e6)) MB"
     }
 
-    /// One line for each route that was asked for.
+    /// One line for each requested route.
     private var table: [String] {
         let name = "orbital_requests_total"
         let head = padded("route", 22) + right("requests/s") + right("p50") + right("p95")

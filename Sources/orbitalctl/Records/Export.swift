@@ -6,19 +6,19 @@ import MessageReader
 import Usage
 import UsageStore
 
-/// Writes all messages with their credits, and the rates from which these were calculated.
+/// Writes the rates, and all messages with their credits.
 struct Export: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Writes all messages with their credits, ordered by time; import reads it back.",
+        abstract: "Writes the rates, and all messages with their credits, for import.",
         discussion: """
-            The rates come first, so that import makes an equal copy of them where nothing is recorded \
-            yet; as CSV, they are in a second file, NAME.rates.csv. Values are exact: no cell is \
-            changed for the sake of spreadsheets. A file appears under its name only when it is \
-            complete.
+            The rates come first, then the messages, ordered by time. For CSV, the rates are in a \
+            second file, NAME.rates.csv. Values are exact: no cell is changed for spreadsheets. A \
+            file gets its name only when it is complete.
             """)
 
     @Option(help: "ndjson, json (an array) or csv.") var format: Format = .ndjson
-    @Option(name: .shortAndLong, help: "The file. (default: standard output)") var output: String?
+    @Option(name: .shortAndLong, help: "The output file. (default: standard output)")
+    var output: String?
     @Flag(help: "Start CSV with a byte order mark, so that Excel recognises UTF-8.")
     var bom = false
 
@@ -53,13 +53,13 @@ struct Export: ParsableCommand {
                 progress.show(count)
             }
             try file.write(items.closing)
-            // The rates first: without them, an import would not be an exact copy.
+            // The rates first: without them, an import is not an exact copy.
             try rates?.close()
             try file.close()
             progress.end()
             note("exported \(counted(count, "message"))")
             guard format == .csv, output == nil else { return }
-            note("orbitalctl: the rates are left out; with --output, they go to a second file")
+            note("orbitalctl: the rates are omitted; --output writes them to a second file")
         }
     }
 
@@ -115,7 +115,7 @@ private struct ItemWriter {
         return csv.bytes
     }
 
-    /// What ends the file.
+    /// The end of the file.
     var closing: [UInt8] {
         guard format == .json else { return [] }
         return Array((isFirst ? "[]\n" : "]\n").utf8)

@@ -1,14 +1,14 @@
 import Usage
 import UsageStore
 
-/// A sum of records; wide enough for any number of them.
+/// A sum of records that never overflows.
 struct Sum: Equatable {
     var messages = 0
     var reports = 0
     var hundredths: Int128 = 0
     /// Records that plain SQL inserted as estimates.
     var estimates = 0
-    /// Records that brought their own credits.
+    /// Records that no rate priced.
     var unpriced = 0
 
     mutating func add(_ record: UsageRecord) {
@@ -39,7 +39,7 @@ extension Verify {
     func hundredths(_ credits: String) -> Int128 { Self.hundredths(credits) }
 }
 
-/// Differences: the first ones are printed, all are counted.
+/// Differences: all are counted, the first ones are printed.
 struct Findings {
     private let limit: Int
     private(set) var count = 0
@@ -49,7 +49,7 @@ struct Findings {
     mutating func add(_ difference: String) {
         count += 1
         if count <= limit { print(difference) }
-        if count == limit + 1 { print("… and more, which are only counted") }
+        if count == limit + 1 { print("… further differences are only counted") }
     }
 
     mutating func compare(_ what: String, _ sum: Sum, with rows: Sum) {
@@ -58,7 +58,7 @@ struct Findings {
         else {
             return add(
                 "\(what): \(counted(sum.messages, "message")), \(sum.reports) with a report name, \(sum.credits) "
-                    + "credits; the rows are \(rows.messages), \(rows.reports), \(rows.credits)")
+                    + "credits; expected \(rows.messages), \(rows.reports), \(rows.credits)")
         }
     }
 }

@@ -4,7 +4,7 @@ import Foundation
 import Usage
 import UsageStore
 
-/// Replaces estimates by exact counts.
+/// Replaces estimates with exact counts.
 struct Recount: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Counts the tokens of records that plain SQL inserted as estimates.",
@@ -31,7 +31,7 @@ struct Recount: ParsableCommand {
                 "\(words.0) \(counted(recount.count, "record")), \(recount.before) credits "
                     + "\(words.1) and \(recount.after) \(words.2); \(recount.skipped) skipped"
                     + (recount.skipped == 0
-                        ? "" : ", which other transactions are changing: run it again"))
+                        ? "" : " because other transactions are changing them: run it again"))
             if recount.skipped > 0 { throw ExitCode.failure }
         }
     }

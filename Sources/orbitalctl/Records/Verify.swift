@@ -4,18 +4,18 @@ import Foundation
 import Usage
 import UsageStore
 
-/// Proves that what is recorded is what it should be, and that every view of it says the same.
+/// Verifies that all credits are right, and that all views of the records agree.
 struct Verify: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Prices every record anew, and compares rows, summaries and exports.",
+        abstract: "Prices every record again, and compares records, summaries and exports.",
         discussion: """
-            All in one snapshot, record by record, with the price list entry in force at each \
-            record's time. Exit status 1 when something differs; each difference is listed.
+            Reads one snapshot, and prices each record at the rate in force at its time. Lists each \
+            difference; exit status 1 if there is one.
             """)
 
-    @Option(help: "The most differences that are listed.") var limit = 100
+    @Option(help: "Maximum number of differences listed.") var limit = 100
 
-    /// Zones in which days, weeks and months are cut differently.
+    /// Zones with different boundaries of days, weeks and months.
     private static let zones = [
         "UTC", "America/St_Johns", "Asia/Kathmandu", "Australia/Lord_Howe", "Pacific/Apia",
     ]
@@ -41,8 +41,8 @@ struct Verify: ParsableCommand {
             line += counted(findings.count, "difference")
             switch rows.unpriced {
             case 0: break
-            case 1: line += "; 1 record brought its own credits"
-            case let count: line += "; \(count) records brought their own credits"
+            case 1: line += "; 1 record not priced by a rate"
+            case let count: line += "; \(count) records not priced by a rate"
             }
             switch rows.estimates {
             case 0: break
@@ -68,7 +68,7 @@ struct Verify: ParsableCommand {
         return sum
     }
 
-    /// What `GET /usage` reads, through another index and in another order.
+    /// Compares the records of `GET /usage`, read through another index in another order.
     private func compareRows(
         _ snapshot: Snapshot, _ rows: Sum, _ progress: Progress, _ count: Int,
         _ findings: inout Findings
@@ -79,10 +79,10 @@ struct Verify: ParsableCommand {
             sum.add(records.record)
             progress.show(count + sum.messages)
         }
-        findings.compare("the rows of GET /usage", sum, with: rows)
+        findings.compare("the records of GET /usage", sum, with: rows)
     }
 
-    /// What `orbitalctl export` writes.
+    /// Compares the records of `orbitalctl export`.
     private func compareExport(
         _ snapshot: Snapshot, _ rows: Sum, _ progress: Progress, _ count: Int,
         _ findings: inout Findings
@@ -105,7 +105,7 @@ struct Verify: ParsableCommand {
         findings.compare("the totals", sum, with: rows)
     }
 
-    /// Months of the zone, a hundred at a time; buckets, report names and totals must all agree.
+    /// Compares buckets, report names and totals by month in the zone, a hundred months at a time.
     private func compareSummary(
         _ snapshot: Snapshot, _ zone: String, _ rows: Sum,
         _ findings: inout Findings
@@ -134,31 +134,32 @@ struct Verify: ParsableCommand {
 }
 
 extension RecordedPrice {
-    /// What is wrong with the record, in sentences.
+    /// The record's differences, as sentences.
     fileprivate var differences: [String] {
         let message = "message \(record.value(in: .messageID) ?? "")"
         var differences: [String] = []
         if characters.recorded != characters.counted {
             differences.append(
-                "\(message): \(characters.recorded) characters are recorded, its text has "
+                "\(message): \(characters.recorded) characters recorded, its text has "
                     + "\(characters.counted)")
         }
         if record.tokenCount != countedTokens {
             differences.append(
-                "\(message): \(record.tokenCount ?? 0) tokens are recorded, its text has "
+                "\(message): \(record.tokenCount ?? 0) tokens recorded, its text has "
                     + "\(countedTokens ?? 0)")
         }
-        // Whoever brings credits along, as the service before this one did, vouches for them.
+        // Credits without a rate come from the writer: an import with --keep-credits, or plain SQL.
         guard let recorded = record.rate else { return differences }
         if recorded != rateInForce {
-            let inForce = rateInForce.map { "entry \($0)" } ?? "none"
-            differences.append("\(message): priced by entry \(recorded), in force was \(inForce)")
+            let inForce = rateInForce.map { "rate \($0)" } ?? "no rate"
+            differences.append(
+                "\(message): priced by rate \(recorded), but \(inForce) was in force")
         }
         if record.creditsUsed != price {
             let expected = price.map { "\($0)" } ?? "no price"
             differences.append(
-                "\(message): \(record.value(in: .creditsUsed) ?? "") credits are recorded, "
-                    + "\(expected) is right")
+                "\(message): \(record.value(in: .creditsUsed) ?? "") credits recorded, "
+                    + "expected \(expected)")
         }
         return differences
     }

@@ -1,9 +1,9 @@
 import FastCGI
 import Foundation
 
-/// What the responder says to a GET, asked on its socket without a web server.
-struct ResponderAnswer {
-    /// The status with its words, such as `200 OK`.
+/// The responder's response to a GET on its socket, without a web server.
+struct ResponderResponse {
+    /// The status with its reason, such as `200 OK`.
     let status: Substring
 
     /// The body.
@@ -11,7 +11,7 @@ struct ResponderAnswer {
 
     var isOK: Bool { status.hasPrefix("200 ") }
 
-    /// Asks the responder at `socket` for `path`; throws a failure when it does not answer.
+    /// Requests `path` from the responder at `socket`; throws a `Failure` if it does not respond.
     init(_ path: String, at socket: String, _ parameters: [(String, String)] = []) throws {
         let request = [("REQUEST_METHOD", "GET"), ("SCRIPT_NAME", path)] + parameters
         let text: String
@@ -21,7 +21,7 @@ struct ResponderAnswer {
             throw Self.unavailable("\(socket) is unreachable: \(error)")
         }
         guard let end = text.range(of: "\r\n\r\n"), text.hasPrefix("Status: ") else {
-            throw Self.unavailable("\(socket) answers: \(text.prefix { $0 != "\r\n" })")
+            throw Self.unavailable("\(socket) sent an error: \(text.prefix { $0 != "\r\n" })")
         }
         status = text.dropFirst("Status: ".count).prefix { $0 != "\r\n" }
         body = text[end.upperBound...]
