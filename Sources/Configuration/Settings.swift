@@ -30,7 +30,7 @@ public struct Settings: Equatable, Sendable {
     /// Threads that handle requests; each borrows a database connection when it needs one.
     public var workers = 16
 
-    /// Workers that never wait for PostgreSQL and respond to health checks.
+    /// Workers that requests waiting for PostgreSQL leave free, for health checks.
     public var reservedWorkers = 2
 
     /// Requests that may wait for a worker.

@@ -47,7 +47,7 @@ public struct SettingsKey: Sendable {
             \.workers),
         .number(
             "RESERVED_WORKERS",
-            "workers that never wait for PostgreSQL and respond to health checks",
+            "workers that requests waiting for PostgreSQL leave free, for health checks",
             0...255, \.reservedWorkers),
         .number(
             "QUEUE_LIMIT", "requests that may wait for a worker; the next one gets a 503",
