@@ -1,39 +1,39 @@
-/// The account of one message: what its sender says, and what was recorded of it.
+/// The usage record of one message, or the message that is to be recorded.
 public struct UsageRecord: Hashable, Sendable {
-    /// The id that makes a retry safe; nil lets the database choose one.
+    /// The id, which makes retries idempotent; nil lets the database choose one.
     public var messageID: Int64?
 
-    /// When the message was handled; nil for now.
+    /// The time of the message; nil for now.
     public var timestamp: Timestamp?
 
-    /// The report that it produced; nil for an ordinary message.
+    /// The report that it produced; nil if none.
     public var reportName: String?
 
     /// Its text.
     public var text: String?
 
-    /// The credits that it used.
+    /// Its price.
     public var creditsUsed: Credits?
 
-    /// The tokens that an exact tokenizer counted, if the price depends on them.
+    /// The tokens counted by an exact tokenizer, if the price depends on them.
     public var tokenCount: Int64?
 
-    /// The name of that tokenizer, as the price list has it.
+    /// The name of that tokenizer in the price list.
     public var tokenizer: String?
 
-    /// Whether it was priced by characters although its rate counts exact tokens.
+    /// Whether it is an estimate: priced by characters although its rate counts exact tokens.
     public var isEstimated = false
 
-    /// The number of its rate in an export; nil when the record brought its own credits.
+    /// The number of its rate in an export; nil if no rate priced it.
     public var rate: Int64?
 
-    /// Makes a record of which nothing is known.
+    /// Makes an empty record.
     public init() {}
 }
 
-/// The table of columns: whatever shows, reads, sorts, filters or stores records goes by it.
+/// The table of columns, which drives reading, writing, sorting, filtering and storing records.
 extension UsageRecord.Column {
-    /// The id; when a message is recorded twice, both meet in it.
+    /// The id, by which a retry finds the existing record.
     public static let messageID = UsageRecord.Column(
         "message_id", .integer(.init({ $0.messageID }, { $0.messageID = $1 })),
         required: [.response, .file], isSortable: true)
@@ -49,7 +49,7 @@ extension UsageRecord.Column {
         "report_name", .text(.init({ $0.reportName }, { $0.reportName = $1 }), .characters(500)),
         isSortable: true, isFilterable: true)
 
-    /// The text, which no response shows.
+    /// The text, which is not in responses.
     public static let text = UsageRecord.Column(
         "message_text", .text(.init({ $0.text }, { $0.text = $1 }), .mebibytes(8)),
         in: [.request, .file], required: [.request, .file])
@@ -64,12 +64,12 @@ extension UsageRecord.Column {
     public static let tokenCount = UsageRecord.Column(
         "token_count", .integer(.init({ $0.tokenCount }, { $0.tokenCount = $1 })), in: [.file])
 
-    /// What counted them.
+    /// The tokenizer that counted them.
     public static let tokenizer = UsageRecord.Column(
         "tokenizer", sql: "token_encoding",
         .text(.init({ $0.tokenizer }, { $0.tokenizer = $1 }), nil), in: [.file])
 
-    /// Whether the record is an estimate, which its rate and its tokens tell: it is not stored.
+    /// Whether the record is an estimate; derived from its rate and tokens, not stored.
     public static let estimated = UsageRecord.Column(
         "estimated", .flag(.init({ $0.isEstimated }, { $0.isEstimated = $1 })), in: [.file],
         isStored: false)
@@ -78,7 +78,7 @@ extension UsageRecord.Column {
     public static let rate = UsageRecord.Column(
         "rate", sql: "credit_rate_id", .integer(.init({ $0.rate }, { $0.rate = $1 })), in: [.file])
 
-    /// All columns, in the order in which every form has them.
+    /// All columns, in the order of every form.
     public static let all = [
         messageID, timestamp, reportName, text, creditsUsed, tokenCount, tokenizer, estimated, rate,
     ]
@@ -93,25 +93,25 @@ extension UsageRecord {
         /// Its name in SQL.
         public let sql: String
 
-        /// What its values are.
+        /// The kind of its values.
         public let kind: Kind
 
         /// The forms that have it.
         public let forms: Set<Form>
 
-        /// Those of them in which it must have a value.
+        /// The forms in which it must have a value.
         public let required: Set<Form>
 
         /// Whether records can be sorted by it.
         public let isSortable: Bool
 
-        /// Whether a query can name the texts that it may have.
+        /// Whether queries can filter by its texts.
         public let isFilterable: Bool
 
-        /// Whether the table has it.
+        /// Whether it is a column of the table.
         public let isStored: Bool
 
-        /// Whether a record need not have a value.
+        /// Whether a record may lack a value.
         public var isOptional: Bool { required.isEmpty }
 
         init(
@@ -137,13 +137,13 @@ extension UsageRecord {
         public func hash(into hasher: inout Hasher) { hasher.combine(name) }
     }
 
-    /// What the values of a column are, and where a record holds them.
+    /// The kind of a column's values, and how to access them in a record.
     public enum Kind: Sendable {
         /// An integer of 64 bits.
         case integer(Place<Int64?>)
         /// An instant.
         case timestamp(Place<Timestamp?>)
-        /// A text without NUL; with a limit that every source must keep.
+        /// A text without NUL, with a limit for all sources.
         case text(Place<String?>, TextLimit?)
         /// An amount of credits.
         case credits(Place<Credits?>)
@@ -151,14 +151,14 @@ extension UsageRecord {
         case flag(Place<Bool>)
     }
 
-    /// Where a record holds the values of a column.
+    /// Access to a column's value in a record.
     public struct Place<Value: Sendable>: Sendable {
         /// Reads the value.
         public let get: @Sendable (UsageRecord) -> Value
         /// Sets the value.
         public let set: @Sendable (inout UsageRecord, Value) -> Void
 
-        // Key paths would be shorter, and make a message a third more expensive to read.
+        // Key paths would make parsing a message a third more expensive.
         init(
             _ get: @escaping @Sendable (UsageRecord) -> Value,
             _ set: @escaping @Sendable (inout UsageRecord, Value) -> Void
@@ -168,7 +168,7 @@ extension UsageRecord {
         }
     }
 
-    /// How long a text may be; the table has the same constraints.
+    /// The maximum length of a text; the table has the same constraints.
     public enum TextLimit: Equatable, Sendable {
         /// From 1 to this number of Unicode scalars.
         case characters(Int)
@@ -176,7 +176,7 @@ extension UsageRecord {
         case mebibytes(Int)
     }
 
-    /// A form that a record has outside the database.
+    /// A form of a record outside the database.
     public enum Form: Sendable {
         /// A message in a request.
         case request
@@ -188,19 +188,19 @@ extension UsageRecord {
 }
 
 extension UsageRecord.Column {
-    /// The columns that `form` has, in order.
+    /// The columns of `form`, in order.
     public static func columns(of form: UsageRecord.Form) -> [UsageRecord.Column] {
         all.filter { $0.forms.contains(form) }
     }
 
-    /// A digest of what responses show, the same in every build of the same table.
+    /// A digest of the columns in responses, equal in all builds with the same table.
     ///
     /// FNV-1a with 64 bits (draft-eastlake-fnv, section 2).
     public static let digest = columns(of: .response)
         .map { "\($0.name) \($0.kind.name) \($0.isOptional)\n" }.joined().utf8
         .reduce(0xcbf2_9ce4_8422_2325 as UInt64) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 }
 
-    /// What is wrong with a text for this column, from whatever source.
+    /// The faults of a text for this column, from any source.
     public func faults(_ text: String) -> [MessageFault] {
         guard case .text(_, let limit?) = kind else { return [] }
         var faults: [MessageFault] = []
@@ -230,12 +230,12 @@ extension UsageRecord.Kind {
         }
     }
 
-    /// Whether JSON has the value in quotes.
+    /// Whether the value is quoted in JSON.
     public var isQuoted: Bool { name == "timestamp" || name == "text" }
 }
 
 extension UsageRecord {
-    /// The value in `column` as JSON without quotes and CSV have it; nil where there is none.
+    /// The value in `column` as in CSV, and in JSON without quotes; nil if there is none.
     public func value(in column: Column) -> String? {
         switch column.kind {
         case .integer(let place): place.get(self).map { String($0) }

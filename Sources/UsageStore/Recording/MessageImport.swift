@@ -13,36 +13,36 @@ public final class MessageImport {
     private let keepsCredits: Bool
     private var stagedCount = 0
 
-    /// What became of the staged messages.
+    /// The results of the staged messages.
     public struct Outcome: Equatable, Sendable {
         /// Messages that were recorded.
         public var created = 0
-        /// Messages that had been recorded before, the same in everything.
+        /// Messages that had already been recorded, with the same content.
         public var duplicates = 0
-        /// Messages whose id is recorded with different content, or whose credits differ.
+        /// Messages whose id is recorded with different content, or whose credits or rate differ.
         public var conflicts = 0
-        /// Messages that cannot be recorded as they are.
+        /// Invalid messages.
         public var invalid = 0
     }
 
     /// Why a staged message was refused.
     public enum Rejection: Sendable {
-        /// Its id is recorded with other content.
+        /// Its id is recorded with different content.
         case conflict
-        /// Its source gives other credits than the price list, which gives these.
+        /// Its credits differ from those by the price list, which are these.
         case otherCredits(Credits)
         /// Its rate in the file is not the one in force at its time.
         case otherRate
-        /// It cannot be recorded as it is.
+        /// It is invalid.
         case refused(MessageRefusal)
     }
 
     /// Begins an import; nothing is recorded before `commit` returns.
     ///
     /// With `keepsCredits`, the credits in a message are recorded even if the price list yields
-    /// others. `rates` are those of an export: they replace the price list if there are no records
-    /// yet; throws `CreditRateRefused` if they conflict with it. Throws `DatabaseUnavailable` or
-    /// `PostgresError`, like all methods.
+    /// others. `rates` of an export replace the price list if there are no records; throws
+    /// `CreditRateRefused` if they conflict with it. All methods throw `DatabaseUnavailable` or
+    /// `PostgresError`.
     public init(
         databaseURL: String, keepsCredits: Bool, tokenizers: Tokenizers, rates: [CreditRate] = []
     ) throws {
@@ -56,8 +56,7 @@ public final class MessageImport {
         let connection = connection
         (prices, counter, staging) = try reportingUnavailability {
             // The isolation level must not depend on the server's settings. The lock keeps the
-            // price list unchanged until the end, because tokens are counted and recorded by the
-            // same one.
+            // price list unchanged until the end, because it decides how tokens are counted.
             try connection.run(
                 """
                 BEGIN ISOLATION LEVEL READ COMMITTED;
@@ -73,11 +72,11 @@ public final class MessageImport {
         }
     }
 
-    /// The rates of the file that this import adds to the price list, or puts in place of others.
+    /// The rates of the file that this import adds to the price list or replaces.
     public var newRates: [CreditRate] { prices.newRates }
 
-    /// Sends `message`, from `line` of its source, to the staging table; if what it says of its price
-    /// contradicts its text or the rates of its file, returns the fault instead.
+    /// Sends `message`, from `line` of its source, to the staging table; returns a fault instead if
+    /// its token count contradicts its text, or its rate is not in the file.
     public func stage(_ message: UsageRecord, line: Int) throws -> MessageFault? {
         try reportingUnavailability {
             if let rate = message.rate, rateCount > 0, !(1...Int64(rateCount)).contains(rate) {
@@ -132,19 +131,19 @@ public final class MessageImport {
         }
     }
 
-    /// Whether an export says that no rate priced the message, and its credits are to be kept.
+    /// Whether the message comes from an export in which no rate priced it, and keeps its credits.
     private func hasOwnCredits(_ message: UsageRecord) -> Bool {
         keepsCredits && rateCount > 0 && message.rate == nil && message.creditsUsed != nil
     }
 
-    /// Records the staged messages, reporting each one that is refused.
+    /// Records the staged messages; calls `reject` for each rejected one.
     public func record(
         reject: (_ line: Int, UsageRecord, Rejection) throws -> Void
     ) throws -> Outcome {
         try reportingUnavailability {
             try staging.end()
             try connection.run("ANALYZE staged_message")
-            // First, so that no other writer is given an id that is about to be recorded.
+            // First, so that no other writer gets an id that this import is about to record.
             try connection.query(statements.advanceIdentity)
             var outcome = Outcome()
             outcome.created = try connection.query(statements.insert).changedCount
@@ -170,9 +169,9 @@ public final class MessageImport {
         try reportingUnavailability { try connection.run("COMMIT") }
     }
 
-    /// Readies many new records for index-only scans, which need what only VACUUM writes.
+    /// Prepares new records for index-only scans, which need the visibility map that VACUUM writes.
     ///
-    /// Gives up behind another program's lock; the server will do it in its own time.
+    /// Fails after 5 s of waiting for a lock; autovacuum does it later.
     public func tidy() throws {
         try connection.run("SET lock_timeout = '5s'")
         try connection.run("VACUUM (ANALYZE) usage_record")

@@ -1,12 +1,12 @@
 package import Postgres
 import Usage
 
-/// Messages that are being recorded, and what is known of them after each attempt.
+/// Messages that are being recorded, and their results after each attempt.
 struct RecordingBatch {
     /// The messages, with their tokens where they were counted.
     private var messages: [UsageRecord]
 
-    /// What became of each message; nil while that is open.
+    /// The result of each message; nil while it is open.
     private(set) var outcomes: [RecordingOutcome?]
 
     private var attempts = 0
@@ -19,20 +19,20 @@ struct RecordingBatch {
         outcomes = Array(repeating: nil, count: messages.count)
     }
 
-    /// How far the database's ids go on before each attempt, to find some that no client has chosen.
+    /// How far the id sequence advances before each attempt, to find ids that no client has chosen.
     private static let jumps: [Int64?] = [
         nil, 0, 1000, 1_000_000, 1_000_000_000, 1_000_000_000_000,
     ]
 
-    /// How often a batch is tried that meets other writers, or ids that are taken.
+    /// Maximum number of attempts if other writers or taken ids interfere.
     static let attemptLimit = jumps.count
 
-    /// Counts the tokens of what is open, where its price depends on them.
+    /// Counts the tokens of open messages that are priced by them.
     mutating func count(_ counter: TokenCounter) throws { try counter.count(&messages, open) }
 
-    /// Tries to record what is open, in one statement, which is a transaction.
+    /// Tries to record the open messages in one statement, which is a transaction.
     ///
-    /// When this throws, nothing is lost: what was found out before stays known.
+    /// If this throws, the results of earlier attempts remain.
     mutating func attempt(_ connection: Connection) throws {
         let jump = Self.jumps[min(attempts, Self.jumps.count - 1)]
         attempts += 1
@@ -48,9 +48,9 @@ struct RecordingBatch {
         try refuse(open, connection)
     }
 
-    /// Records what is new, and leaves the rest open: what is recorded already, or cannot be priced.
+    /// Records new messages; leaves those open that are already recorded or cannot be priced.
     ///
-    /// The messages belong to different clients, so that one may be recorded without the other.
+    /// The messages belong to different clients, so each may be recorded without the others.
     mutating func attemptTogether(_ connection: Connection) throws {
         try insert(open, connection, .oneTogether, .manyTogether)
     }
@@ -84,8 +84,9 @@ struct RecordingBatch {
         }
     }
 
-    /// The positions in `rest` of what is to be inserted, by ids; of messages with one id, the first
-    /// counts, and the database's ids take none from clients.
+    /// The positions in `rest` of the messages to insert, ordered by id.
+    ///
+    /// Among equal ids the first message counts, clients' before the database's.
     private func identified(
         _ rest: [Int], _ connection: Connection
     ) throws -> [(id: Int64, position: Int)] {
@@ -119,7 +120,7 @@ struct RecordingBatch {
         }
     }
 
-    /// Compares messages with what is recorded under their ids, if anything.
+    /// Compares messages with the records under their ids, if any.
     private mutating func compare(_ indices: [Int], _ connection: Connection) throws {
         guard !indices.isEmpty else { return }
         let statement = RecordingStatements.compare
@@ -136,7 +137,7 @@ struct RecordingBatch {
         }
     }
 
-    /// Marks messages as refused, each with its reason.
+    /// Marks messages as refused, with their reasons.
     private mutating func refuse(_ indices: [Int], _ connection: Connection) throws {
         guard !indices.isEmpty else { return }
         let statement = RecordingStatements.refused
@@ -150,7 +151,7 @@ struct RecordingBatch {
 }
 
 extension [(id: Int64, position: Int)] {
-    /// The index of the first row with `id`; the rows must be in the order of ids.
+    /// The index of the first row with `id`; the rows must be ordered by id.
     fileprivate func position(of id: Int64) -> Int? {
         var range = startIndex..<endIndex
         while !range.isEmpty {
@@ -163,14 +164,14 @@ extension [(id: Int64, position: Int)] {
 }
 
 extension UsageRecord {
-    /// The values that the statement for one takes.
+    /// The parameters of the statement for one message.
     fileprivate var parameters: [Parameter] {
         RecordingStatements.messages.map { value(in: $0).map { .text($0) } ?? .null }
     }
 }
 
 extension [UsageRecord] {
-    /// The arrays that the statements for many take.
+    /// The parameters of the statements for many messages: arrays.
     package var parameters: [Parameter] {
         RecordingStatements.messages.map { column in
             switch column.kind {

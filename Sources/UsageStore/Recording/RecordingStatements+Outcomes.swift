@@ -1,8 +1,8 @@
 import Usage
 
-/// What became of messages: recorded, recorded before, or refused.
+/// The results of messages: recorded, duplicate, conflict or refused.
 extension RecordingStatements {
-    /// What is returned of each message that was recorded.
+    /// The columns that are returned for each recorded message.
     static let created = {
         var list = SelectList()
         let record = list.add([.messageID, .timestamp, .creditsUsed])
@@ -17,7 +17,7 @@ extension RecordingStatements {
         }.joined(separator: " OR ")
     }
 
-    /// What is recorded under the ids of many messages, and whether it is the same message.
+    /// The records under the ids of many messages, and whether they agree with the messages.
     static let compare = {
         var list = SelectList()
         let number = list.add("item_number", as: Int64.self)
@@ -30,7 +30,7 @@ extension RecordingStatements {
         return (text: text, number: number, isSame: isSame, recorded: recorded)
     }()
 
-    /// Those of many messages that must be refused, with the reasons.
+    /// The refused ones of many messages, with their reasons.
     static let refused = {
         var list = SelectList()
         let number = list.add("item_number", as: Int64.self)
@@ -39,7 +39,7 @@ extension RecordingStatements {
         return (text: text, number: number, refusal: refusal)
     }()
 
-    /// The receipts of many messages, in their order, without recording them.
+    /// The receipts of many messages, in order, without recording them.
     static let estimate = {
         var list = SelectList()
         let price = list.add(many.price, as: Credits?.self)
@@ -50,9 +50,9 @@ extension RecordingStatements {
         return (text: text, price: price, refusal: refusal, receipt: receipt)
     }()
 
-    /// The staged messages that are not recorded as they are, and why.
+    /// The rejected ones of the staged messages, with their reasons.
     ///
-    /// A record keeps its credits when the price list changes, so those decide, where there is one.
+    /// An existing record is compared by its own credits, which it keeps when the price list changes.
     static let rejected = {
         let messages = RecordingStatements.staged(keepsCredits: false)
         var list = SelectList()
@@ -82,10 +82,10 @@ extension RecordingStatements {
 
 /// The table of staged messages.
 extension RecordingStatements {
-    /// Its columns between the line and whether a message has credits of its own.
+    /// The columns of messages in it.
     static let stagedColumns = UsageRecord.Column.columns(of: .file)
 
-    /// Creates it; a missing value is NULL, and 1 is true.
+    /// Creates it; a flag is 1 or NULL.
     static let createStaging = """
         CREATE TEMPORARY TABLE staged_message (
             item_number bigint, has_own_credits bigint,
@@ -94,21 +94,21 @@ extension RecordingStatements {
         """
 }
 
-/// The ids that the database chooses.
+/// Ids that the database chooses.
 extension RecordingStatements {
-    /// The largest client id after which the database continues its own ids: 2^52.
+    /// The largest client id past which the sequence is advanced: 2^52.
     private static let followedIDLimit: Int64 = 1 << 52
 
-    /// The sequence that ids are taken from, as the identity column has named it.
+    /// The sequence of the identity column.
     static let sequence = "'usage_record_message_id_seq'"
 
     /// The next $1 ids.
     static let chooseIDs = "SELECT nextval(\(sequence)) FROM generate_series(1, $1::bigint)"
 
-    /// Moves the ids that the database chooses past those that clients have chosen, and on by $1.
+    /// Advances the sequence past the ids that clients have chosen, and at least by $1.
     ///
-    /// They end before 2^53, above which JavaScript rounds integers. Client ids above 2^52 do not
-    /// advance the sequence: one id close to the end would leave none to assign.
+    /// The sequence ends before 2^53, above which JavaScript rounds integers. Client ids above 2^52
+    /// do not advance it: one id close to the end would leave none to assign.
     static let advance = """
         SELECT setval(\(sequence), greatest(newest, last + $1::bigint, 1))
         FROM (SELECT pg_advisory_xact_lock(7110416212)) AS one_at_a_time,
@@ -117,10 +117,10 @@ extension RecordingStatements {
             (SELECT coalesce(pg_sequence_last_value(\(sequence)::regclass), 0) AS last) AS sequence
         """
 
-    /// Moves the ids that PostgreSQL chooses past those that are about to be recorded.
+    /// Advances the sequence past the ids of the staged messages.
     ///
-    /// A sequence must never go back, and `setval` could cause that. So a short distance is covered
-    /// with `nextval`; over a long one, other transactions cannot get ahead in the meantime.
+    /// A sequence must never go back, which `setval` could cause. So short distances use `nextval`;
+    /// over a long one, other transactions cannot overtake in the meantime.
     var advanceIdentity: String {
         """
         SELECT CASE WHEN newest - last > 1000000 THEN setval(sequence, newest)

@@ -1,47 +1,45 @@
 import Usage
 
-/// The statements that turn messages into usage records: a source of rows is priced, inserted, and
-/// compared with what is recorded already.
-///
-/// Whatever the source, a message is priced, refused and compared by the same rules.
+/// The statements that turn messages into usage records: rows of a source are priced, inserted, and
+/// compared with existing records, by the same rules for each source.
 struct RecordingStatements {
-    /// Where the messages come from; all sources have the columns of `messages`.
+    /// The source of the messages; all sources have the columns of `messages`.
     enum Source: Equatable {
         /// Parameters: the values of a single message.
         case one
         /// Parameters: arrays, one for each column.
         case many
         /// The table of staged messages, which has all columns. With `keepsCredits`, the credits of
-        /// a message count even where the price list differs.
+        /// a message are recorded even if the price list disagrees.
         case staged(keepsCredits: Bool)
     }
 
     private let source: Source
     private let isPatient: Bool
 
-    /// Records what is not recorded yet; of messages with one id, the first in the source counts.
+    /// Records new messages; among equal ids, the first in the source counts.
     ///
-    /// In the order of ids, so that two batches with the same ids wait for each other in the same
-    /// order. A message that has no price or is dated outside the range is left out.
+    /// Inserts in order of ids, so that two batches with the same ids lock them in the same order.
+    /// Messages without a price or with a date out of range are skipped.
     private(set) var insert = ""
 
-    /// Makes the statements; without patience, they do not wait for another transaction for long.
+    /// Makes the statements; unless `isPatient`, they wait at most 250 ms for another transaction.
     private init(_ source: Source, isPatient: Bool = true) {
         self.source = source
         self.isPatient = isPatient
         insert = insertion
     }
 
-    /// A single message, which the database may choose an id for, in half the time.
+    /// A single message, with or without an id; twice as fast as `many`.
     static let one = RecordingStatements(.one)
 
     /// Many messages, each with an id of its own.
     static let many = RecordingStatements(.many)
 
-    /// The same for messages of different clients, none of which may delay the others for long.
+    /// A single message of a batch of different clients, which must not delay the others for long.
     static let oneTogether = RecordingStatements(.one, isPatient: false)
 
-    /// The same for many messages.
+    /// Many messages of different clients.
     static let manyTogether = RecordingStatements(.many, isPatient: false)
 
     /// The staged messages of an import.
@@ -51,11 +49,11 @@ struct RecordingStatements {
 
     private static let stored = UsageRecord.Column.all.filter(\.isStored)
 
-    /// What messages bring, in the order of the parameters: what is stored, but for the price.
+    /// The stored columns of messages, in the order of the parameters: all but credits and rate.
     static let messages = stored.filter { $0 != .creditsUsed && $0 != .rate }
 
-    /// What a message and the record under its id must agree in; what is absent agrees, unless a
-    /// record may lack it.
+    /// The columns in which a message and the record under its id must agree; an absent value agrees
+    /// with anything, unless the column is optional.
     var compared: [UsageRecord.Column] {
         UsageRecord.Column.all.filter { $0.forms.contains(.request) && $0 != .messageID }
             + (isStaged ? [.creditsUsed] : [])
@@ -99,14 +97,14 @@ extension RecordingStatements {
             """
     }
 
-    /// The credits by the price list; an export says whether they are an estimate.
+    /// The credits by the price list; in an export, a flag marks estimates.
     var price: String {
         isStaged
             ? "CASE WHEN estimated = 1 THEN \(Pricing.estimate) ELSE \(Pricing.price) END"
             : Pricing.price
     }
 
-    /// Why a message is refused; NULL for any other.
+    /// Why a message is refused; NULL if it is not.
     var refusal: String {
         isStaged
             ? """
@@ -115,19 +113,19 @@ extension RecordingStatements {
             """ : Pricing.refusal
     }
 
-    /// The messages with their credits by the price list, if it has a price.
+    /// The messages with their credits by the price list, if any.
     var priced: String {
         """
         (
             SELECT item.*, \(Pricing.time) AS handled_at, rate.credit_rate_id AS rate_id,
                 \(Pricing.tokens) AS tokens, \(price) AS price, \(refusal) AS refusal
             FROM \(isPatient ? "" : Self.patience)\(rows) \(rates)
-            OFFSET 0 -- so that it is priced once, not again for each use of the price
+            OFFSET 0 -- prices each message once, not for each use of the price
         ) AS item
         """
     }
 
-    /// The limit holds for this statement alone, which is a transaction of its own.
+    /// The timeout applies to this statement only, which is a transaction of its own.
     private static let patience =
         "(SELECT set_config('lock_timeout', '250ms', true)) AS patience, "
 
@@ -139,7 +137,7 @@ extension RecordingStatements {
         return "refusal IS NULL AND \(credits) \(mustAgree ? "= price" : "IS NOT NULL")"
     }
 
-    /// What is stored of a priced message.
+    /// The value of `column` in the record of a priced message.
     private func value(of column: UsageRecord.Column) -> String {
         switch column {
         case .messageID where source == .one: "coalesce(message_id, nextval(\(Self.sequence)))"
