@@ -1,11 +1,11 @@
 public import Usage
 
-/// The values of a statement, which stand in its text as `$1`, `$2` and so on, never as they are.
+/// The parameter values of a statement, whose text has `$1`, `$2` and so on.
 struct Bindings {
-    /// The values in the order of their numbers, as PostgreSQL reads them.
+    /// The values in order, as PostgreSQL parses them.
     private(set) var values: [String] = []
 
-    /// Adds a value; what stands for it in the statement.
+    /// Adds a value; returns its placeholder.
     mutating func bind(_ value: String, as type: String) -> String {
         values.append(value)
         return "$\(values.count)::\(type)"
@@ -24,7 +24,7 @@ struct Bindings {
 }
 
 extension UsageFilter {
-    /// What a record must fulfil, in SQL.
+    /// The conditions in SQL.
     func conditions(_ bindings: inout Bindings) -> [String] {
         var conditions: [String] = []
         func add(_ column: UsageRecord.Column, _ condition: String) {
@@ -46,15 +46,15 @@ extension UsageFilter {
         return conditions + others.flatMap { $0.conditions(&bindings) }
     }
 
-    /// The conditions and their values: differs between filters that let different records through,
-    /// and is empty if all pass.
+    /// The conditions and their values: equal only for filters that match the same records; empty if
+    /// all records match.
     public var fingerprint: String {
         var bindings = Bindings()
         return (conditions(&bindings) + bindings.values).joined(separator: "\0")
     }
 }
 
-/// `conditions` as a WHERE clause; nothing when there are none.
+/// `conditions` as a WHERE clause; empty if there are none.
 func whereClause(_ conditions: [String]) -> String {
     conditions.isEmpty ? "" : "WHERE " + conditions.joined(separator: " AND ")
 }

@@ -1,13 +1,13 @@
 import Postgres
 import Usage
 
-/// The columns of a SELECT list, each with the type of its values; whoever adds a column gets what
-/// reads it, so that a statement and its reader cannot differ.
+/// The columns of a SELECT list with their types; adding a column returns the field that reads it,
+/// so that a statement and its reader cannot differ.
 struct SelectList {
     /// The columns in SQL.
     private(set) var columns: [String] = []
 
-    /// The list as it stands in a statement.
+    /// The list in SQL.
     var sql: String { columns.joined(separator: ", ") }
 
     /// Adds an expression, cast to the type of `Value`.
@@ -18,7 +18,7 @@ struct SelectList {
         return Field(index: columns.count - 1)
     }
 
-    /// Adds columns of usage records, those of `table` in a join.
+    /// Adds columns of usage records, with `table` as a prefix in joins.
     mutating func add(_ columns: [UsageRecord.Column], of table: String? = nil) -> RecordFields {
         let prefix = table.map { $0 + "." } ?? ""
         self.columns += columns.map { $0.kind.sql(prefix + $0.sql) }
@@ -26,7 +26,7 @@ struct SelectList {
     }
 }
 
-/// A column of a statement, whose values are of one type.
+/// A column of a statement with values of one type.
 struct Field<Value: FieldValue> {
     fileprivate let index: Int
 }
@@ -37,12 +37,12 @@ struct RecordFields {
     fileprivate let columns: [UsageRecord.Column]
 }
 
-/// A type that columns can have.
+/// A type of columns.
 protocol FieldValue {
-    /// `expression` in the type that is sent.
+    /// `expression`, cast to the type that is sent.
     static func sql(_ expression: String) -> String
 
-    /// Reads the value in `column`, which is not NULL unless the type is optional.
+    /// Reads the value in `column`; it must not be NULL unless the type is optional.
     static func read(_ row: some RowReader, _ column: Int) -> Self
 }
 
@@ -83,17 +83,17 @@ extension Optional: FieldValue where Wrapped: FieldValue {
 }
 
 extension RowReader {
-    /// The value of `field` in the row that was read last.
+    /// The value of `field` in the last row read.
     subscript<Value>(_ field: Field<Value>) -> Value { Value.read(self, field.index) }
 
-    /// The record in the row that was read last, as far as it has columns.
+    /// The record in the last row read, with the values of its columns.
     subscript(_ fields: RecordFields) -> UsageRecord {
         var record = UsageRecord()
         read(fields, into: &record)
         return record
     }
 
-    /// Sets those values of `record` that the row has.
+    /// Sets the values of `record` that the row has.
     func read(_ fields: RecordFields, into record: inout UsageRecord) {
         for (offset, column) in fields.columns.enumerated() {
             let index = fields.first + offset
@@ -118,7 +118,7 @@ extension UsageRecord.Kind {
         }
     }
 
-    /// `expression` in the type that is sent; other integers than `bigint` must be cast.
+    /// `expression`, cast to the type that is sent; integers may be smaller than `bigint`.
     fileprivate func sql(_ expression: String) -> String {
         if case .integer = self { Int64.sql(expression) } else { expression }
     }
@@ -128,7 +128,7 @@ extension Timestamp {
     /// PostgreSQL counts from 2000-01-01.
     private static let postgresEpochMicroseconds: Int64 = 946_684_800_000_000
 
-    /// Makes the instant that many microseconds after 2000.
+    /// Makes the instant of so many microseconds after 2000.
     init(postgresMicroseconds: Int64) {
         self.init(microseconds: postgresMicroseconds + Self.postgresEpochMicroseconds)
     }

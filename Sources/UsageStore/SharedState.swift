@@ -11,10 +11,10 @@ public final class SharedState: Sendable {
     /// Single messages of many clients, recorded in one transaction.
     let recording = BatchCoalescer<UsageRecord, RecordingOutcome?>()
 
-    /// The permits of all requests that may wait for the database.
+    /// The admission gate of all requests that may wait for the database.
     public let admission: Admission
 
-    /// How tokens are counted, as far as the price list was read.
+    /// The cached token counter.
     private let counter = Mutex<TokenCounter?>(nil)
 
     let tokenizers: Tokenizers
@@ -26,7 +26,7 @@ public final class SharedState: Sendable {
     private let health = QueryCoalescer<[HealthCheck]>()
 
     private struct Health {
-        /// The last checks without a fault, and a time not later than their start.
+        /// The last checks without a fault, and when they began.
         var last: (checks: [HealthCheck], since: ContinuousClock.Instant)?
         /// When a request last saw a database error.
         var failedAt: ContinuousClock.Instant?
@@ -41,7 +41,7 @@ public final class SharedState: Sendable {
 
     private let lastHealth = Mutex(Health())
 
-    /// The tokenizers that the price list needed when it was last read for a readiness check.
+    /// The tokenizers that the price list required at the last readiness check.
     let neededTokenizers = Mutex<Set<TokenEncoding>>([])
 
     /// Makes the state; without `admission`, every request is admitted.
@@ -52,7 +52,7 @@ public final class SharedState: Sendable {
         self.tokenizers = tokenizers
     }
 
-    /// The counter of tokens; made anew when it `isOutdated`.
+    /// The token counter; reads the price list again if it `isOutdated`.
     func counter(_ connection: Connection, isOutdated: Bool) throws -> TokenCounter {
         if !isOutdated, let counter = counter.withLock({ $0 }) { return counter }
         let made = try TokenCounter(connection, tokenizers)
@@ -60,12 +60,12 @@ public final class SharedState: Sendable {
         return made
     }
 
-    /// The names of the time zones, once they were asked for.
+    /// The cached names of the time zones.
     var zoneNames: Set<String>? { zones.withLock { $0 } }
 
     func remember(zoneNames: Set<String>) { zones.withLock { $0 = zoneNames } }
 
-    /// Closes the idle connections now, and the others when they are given back.
+    /// Closes the idle connections now, and the others when they are returned.
     public func close() { connections.close() }
 
     /// Makes the next health check query the database, because a request has just failed.
@@ -76,12 +76,12 @@ public final class SharedState: Sendable {
         lastHealth.withLock { $0.checks(within: period) }
     }
 
-    /// The result of `ask`, or of another thread's `ask` that begins from now on.
+    /// The result of `query`, or of another thread's `query` that begins from now on.
     func healthChecks(
-        until deadline: ContinuousClock.Instant, _ ask: () throws -> [HealthCheck]
+        until deadline: ContinuousClock.Instant, _ query: () throws -> [HealthCheck]
     ) throws -> [HealthCheck] {
         let now = ContinuousClock.now
-        let checks = try health.answer(since: now, until: deadline, ask)
+        let checks = try health.answer(since: now, until: deadline, query)
         if checks.allSatisfy({ $0.fault == nil }) {
             lastHealth.withLock { $0.last = (checks, now) }
         }

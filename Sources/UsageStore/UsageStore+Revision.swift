@@ -1,6 +1,6 @@
 import Postgres
 
-/// Numbers that change with every commit of a kind, all of one instant.
+/// The revisions, read in one query.
 public struct Revisions: Sendable {
     /// Changes with every change of a usage record or a credit rate: the revision.
     public let usage: Int64
@@ -9,7 +9,7 @@ public struct Revisions: Sendable {
     public let keys: Int64
 }
 
-/// The revision cannot be put to a time that is not after it.
+/// The revision cannot be advanced to a clock that is behind it.
 public struct ClockBehindRevision: Error, CustomStringConvertible {
     let revision: Int64
 
@@ -30,13 +30,13 @@ extension UsageStore {
         return try meter.timing {
             try reportingUnavailability {
                 try shared.revisions.answer(
-                    since: requestArrival ?? .now, until: deadline, askForRevisions)
+                    since: requestArrival ?? .now, until: deadline, queryRevisions)
             }
         }
     }
 
-    /// With the body of the SQL function usage_revision(), whose call would cost as much again.
-    private func askForRevisions() throws -> Revisions {
+    /// Inlines the SQL function usage_revision(), whose call would double the cost.
+    private func queryRevisions() throws -> Revisions {
         try reportingUnavailability {
             let reader = try QueryReader(
                 try connected(),
@@ -52,17 +52,17 @@ extension UsageStore {
         }
     }
 
-    /// Puts the revision to the server's clock in microseconds; what it was, and what it is.
+    /// Advances both revisions to the server's clock in microseconds; returns the revision before
+    /// and after.
     ///
-    /// The revision of the keys is put there, too.
-    /// Every change adds one, and no server commits a million of them a second: so this is more than
-    /// any revision that was ever given out, also in a future that was lost with a restore. A
-    /// clock that is behind throws `ClockBehindRevision`.
+    /// Each change adds one, and no server commits a million changes per second: so the new revision
+    /// exceeds any earlier one, even one that a restore has lost. Throws `ClockBehindRevision` if the
+    /// clock is behind.
     public func advanceRevision() throws -> (before: Int64, now: Int64) {
         try reportingUnavailability {
             let connection = try connected()
             return try connection.transaction {
-                // No writer is between the sum and the change.
+                // No writer may commit between the sum and the change.
                 try connection.run("LOCK TABLE usage_revision IN EXCLUSIVE MODE")
                 let row = try connection.query(
                     """

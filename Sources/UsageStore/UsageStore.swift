@@ -14,35 +14,35 @@ public final class UsageStore {
     let shared: SharedState
     private var connection: Connection?
 
-    /// The client's descriptor; when it hangs up, nobody waits for the running query.
+    /// The client's descriptor; if it disconnects, the running query is cancelled.
     public var watchedDescriptor: Int32?
 
-    /// When the request came that is being answered; nil counts as now.
+    /// When the current request arrived; nil means now.
     ///
-    /// What other threads have read since then is new enough for it.
+    /// Results that other threads have read since then are fresh enough for it.
     public var requestArrival: ContinuousClock.Instant?
 
-    /// How many connections the request has opened so far.
+    /// How many connections the request has opened.
     public private(set) var connectCount = 0
 
-    /// How many connections PostgreSQL grants, if this request was the first to discover it.
+    /// How many connections PostgreSQL grants, if this request was the first to find the limit.
     public private(set) var learnedGrant: Int?
 
-    /// What this request holds while it may wait for PostgreSQL.
+    /// The request's permit to wait for PostgreSQL.
     private var permit: Admission.Gate.Permit?
 
-    /// Whether it has seen an error.
+    /// Whether the request has seen an error.
     private var hasFailed = false
 
     let meter = WaitMeter()
 
-    /// How long the request has waited for PostgreSQL, or for another thread that asks it, so far.
+    /// How long the request has waited for PostgreSQL, or for another thread's query.
     public var waited: Duration { meter.waited }
 
-    /// How many commands it has sent so far.
+    /// How many commands it has sent.
     public var commandCount: Int { meter.commandCount }
 
-    /// Makes a store that will connect to `databaseURL`.
+    /// Makes a store that connects to `databaseURL` on demand.
     ///
     /// `waitSeconds` limits each wait for the server, and all waits of a request together until its
     /// response begins. Stores of the same database may have the same `shared` state.
@@ -87,7 +87,7 @@ public final class UsageStore {
     }
 
     /// Returns the connection to the pool, unless a transaction is open; must be called before
-    /// waiting for another thread, which may need one.
+    /// waiting for another thread, which may need it.
     func lendConnection() {
         if let connection, connection.isIdle { giveConnectionBack() }
     }
@@ -104,8 +104,8 @@ public final class UsageStore {
 
     /// Settings of each session, so that nothing depends on the server's defaults.
     ///
-    /// JIT compilation costs more than it saves here. Statements that record are planned once;
-    /// snapshots plan each query anew. Every statement waits at most two seconds for a lock, except
+    /// JIT compilation costs more than it saves here. Recording statements are planned once;
+    /// snapshots plan each query. Every statement waits at most two seconds for a lock, except
     /// those of long responses. Acknowledged messages are on disk, even if the server's default is
     /// asynchronous commit.
     private static let session = """
@@ -117,7 +117,7 @@ public final class UsageStore {
         WHERE current_setting('synchronous_commit') = 'off'
         """
 
-    /// Until when a wait that begins now may last.
+    /// The deadline of a wait that begins now.
     var deadline: ContinuousClock.Instant {
         .now + min(meter.remaining ?? .seconds(waitSeconds), .seconds(waitSeconds))
     }
@@ -129,14 +129,14 @@ public final class UsageStore {
         permit = try meter.timing { try shared.admission.enter(until: deadline) }
     }
 
-    /// As `admit`, for a health check, which does not wait; false if there is no permit.
+    /// `admit` for a health check, which does not wait; false if there is no permit.
     func admitHealthCheck() -> Bool {
         if permit == nil { permit = shared.admission.enterHealthCheck() }
         return permit != nil
     }
 
-    /// The request will take long, or wait for locks; throws `AdmissionRefused` if as many do as
-    /// may.
+    /// Converts the permit to one for a response that takes long or waits for locks; throws
+    /// `AdmissionRefused` at the limit.
     public func becomeLong() throws {
         try admit()
         permit = try permit.map {
@@ -156,7 +156,7 @@ public final class UsageStore {
         shared.admission.leave(permit, isDone: !hasFailed)
     }
 
-    /// Begins with a request that came at `arrival`, from the client behind `descriptor`.
+    /// Begins a request that arrived at `arrival` from the client with `descriptor`.
     public func begin(
         arrival: ContinuousClock.Instant, watching descriptor: Int32?
     ) {
@@ -170,16 +170,15 @@ public final class UsageStore {
 
     /// The response begins.
     ///
-    /// If it `isWhole`, the connection and the permit are given back now, unless a snapshot must be
-    /// ended first. Otherwise, each wait for rows may take `waitSeconds`, however many there are.
+    /// If it `isWhole`, the connection and the permit are released now, unless a snapshot is open.
+    /// Otherwise, the timeout applies to each wait for rows instead of all together.
     public func beginResponse(isWhole: Bool) {
         guard isWhole else { return meter.endLimit() }
         lendConnection()
         if connection == nil { leave() }
     }
 
-    /// Forgets the client, ends the snapshot, if there is one, and gives the connection and then
-    /// the permit back.
+    /// Ends the request: ends its snapshot, if any, and releases the connection, then the permit.
     ///
     /// If a query was not read to its end, its connection is closed, which also releases its
     /// snapshot and locks. A connection whose buffers a long message has enlarged is closed, too.

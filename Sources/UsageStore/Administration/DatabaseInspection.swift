@@ -142,9 +142,9 @@ extension UsageStore {
     }
 }
 
-/// What an operator must do something about in the next days, and no request notices.
+/// Facts that operators must act on within days, and that no request detects.
 public struct Operations: Sendable {
-    /// When the next key expires of those that are valid, in Unix time; nil when none does.
+    /// When the next valid key expires, in Unix time; nil if none does.
     public let nextKeyExpirySeconds: Int?
 
     /// Whether the last attempt to archive the write-ahead log failed; nil without archiving.
@@ -152,7 +152,7 @@ public struct Operations: Sendable {
 }
 
 extension UsageStore {
-    /// Asks the database; a matter of microseconds.
+    /// Queries the database, which takes microseconds.
     public func operations() throws -> Operations {
         try reportingUnavailability {
             let row = try meter.within(Self.healthTimeout) {

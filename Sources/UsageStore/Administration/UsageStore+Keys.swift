@@ -1,19 +1,19 @@
 import Postgres
 public import Usage
 
-/// What is kept of an API key.
+/// An API key as it is stored.
 public struct StoredKey: Sendable {
     /// Its public part.
     public let keyID: String
-    /// What it is for.
+    /// Its purpose.
     public let name: String
     /// The SHA-256 of its secret part, 32 bytes.
     public let digest: [UInt8]
-    /// What it allows: `usage:read`, `usage:write`.
+    /// Its scopes: `usage:read`, `usage:write`.
     public let scopes: [String]
-    /// When it was made.
+    /// When it was created.
     public let createdAt: Timestamp
-    /// From when on it is refused; nil when it never expires.
+    /// When it expires; nil if never.
     public let expiresAt: Timestamp?
     /// When it was revoked.
     public let revokedAt: Timestamp?
@@ -29,17 +29,17 @@ extension UsageStore {
         key_id, name, secret_sha256, array_to_string(scopes, ' '), created_at, expires_at, revoked_at
         """
 
-    /// The key with this public part; nil when there is none.
+    /// The key with this public part; nil if there is none.
     public func key(_ keyID: String) throws -> StoredKey? {
         try keys("SELECT \(Self.keyColumns) FROM api_key WHERE key_id = $1::text", [keyID]).first
     }
 
-    /// All keys, the oldest first.
+    /// All keys, oldest first.
     public func keys() throws -> [StoredKey] {
         try keys("SELECT \(Self.keyColumns) FROM api_key ORDER BY created_at, key_id", [])
     }
 
-    /// Keeps a new key.
+    /// Stores a new key.
     public func addKey(
         _ keyID: String, name: String, digest: [UInt8], scopes: [String], expiresAt: Timestamp?
     ) throws {
@@ -58,7 +58,7 @@ extension UsageStore {
         }
     }
 
-    /// Refuses a key from now on; false when there is none with this public part.
+    /// Revokes a key; false if none has this public part.
     public func revokeKey(_ keyID: String) throws -> Bool {
         try reportingUnavailability {
             let reader = try QueryReader(
@@ -90,7 +90,7 @@ extension UsageStore {
 }
 
 extension QueryReader {
-    /// What is beyond the years 1 to 9999, infinity too, counts as their end.
+    /// Clamps times to the years 1 to 9999, infinity included.
     fileprivate func timestamp(_ column: Int) -> Timestamp? {
         if isNull(column) { return nil }
         let years = Timestamp.representable

@@ -1,11 +1,11 @@
 import Synchronization
 import Threads
 
-/// Why a request is not admitted; the same request may be a little later.
+/// Why a request is not admitted; a retry may succeed.
 public enum AdmissionRefused: Error, CustomStringConvertible {
-    /// As many long responses are sent as may be.
+    /// The limit of long responses is reached.
     case long
-    /// All permits are taken, and none becomes free.
+    /// All permits are taken, and none was released in time.
     case full
 
     /// For clients.
@@ -17,7 +17,7 @@ public enum AdmissionRefused: Error, CustomStringConvertible {
     }
 }
 
-/// The admission gate of a process, in front of PostgreSQL: counted once for all kinds of work.
+/// The admission gate of a process: limits how many requests of all kinds wait for PostgreSQL.
 public final class Admission: Sendable {
     typealias Gate = AdmissionGate<Handoff<Void>>
 
@@ -30,10 +30,10 @@ public final class Admission: Sendable {
         gate = Mutex(Gate(limit: max(1, workers - reserved), hasHealthPermit: reserved >= 2))
     }
 
-    /// How many requests may give long responses at once, and how many do.
+    /// The maximum and the current number of long responses.
     public var long: (limit: Int, count: Int) { gate.withLock { ($0.longLimit, $0.longCount) } }
 
-    /// How many requests were refused, because they were long and for want of any permit.
+    /// How many requests were refused: by the limit of long responses, and without a free permit.
     public var refusals: (long: Int, full: Int) {
         gate.withLock { ($0.longRefusalCount, $0.refusalCount) }
     }
@@ -55,12 +55,12 @@ public final class Admission: Sendable {
         return .short
     }
 
-    /// Takes a permit for a health check; nil when there is none.
+    /// Takes a permit for a health check; nil if there is none.
     func enterHealthCheck() -> Gate.Permit? { gate.withLock { $0.enterHealthCheck(at: .now) } }
 
-    /// Makes a permit one for a long response.
+    /// Converts a permit to one for a long response.
     ///
-    /// Of the connections that PostgreSQL grants, if it grants too few, these leave some free.
+    /// `granted` is how many connections PostgreSQL grants, if too few; long responses leave some free.
     func becomeLong(_ permit: Gate.Permit, granted: Int?) throws(AdmissionRefused) -> Gate.Permit {
         guard permit == .short else { return permit }
         let bound = granted.map { $0 - reservedCount } ?? .max
@@ -78,7 +78,7 @@ public final class Admission: Sendable {
         return connection
     }
 
-    /// Gives a permit back.
+    /// Releases a permit.
     func leave(_ permit: Gate.Permit, isDone: Bool) {
         gate.withLock { $0.leave(permit, at: .now, isDone: isDone) }?.give(())
     }

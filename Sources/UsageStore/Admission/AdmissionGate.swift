@@ -1,36 +1,36 @@
 /// The state of the permits of all requests that may wait for PostgreSQL.
 ///
-/// Pure: a call is an event at a time, its result is what the caller must do. Whoever holds a
-/// permit may wait for PostgreSQL; whoever has none waits here, first come, first served, and only
-/// while the gate makes progress: the threads beyond the permits must soon be free again. A pause
-/// of a moment costs those few their turn, a long one everybody who comes.
+/// Pure: each call is an event with its time, and returns the caller's action. A request with a
+/// permit may wait for PostgreSQL. Requests without one wait here, first come, first served, and
+/// only while the gate makes progress, because their threads must soon be free again. After a short
+/// stall, waiting requests are refused; after a long one, new requests, too.
 package struct AdmissionGate<Caller: Equatable> {
-    /// What a request holds while it may wait for PostgreSQL.
+    /// The permit of a request that may wait for PostgreSQL.
     package enum Permit: Equatable, Sendable {
         case short
         case long
-        /// The one of health checks, beyond the others.
+        /// The extra permit of health checks.
         case health
     }
 
-    /// What a caller must do.
+    /// The caller's action.
     package enum Action: Equatable {
         case admit
         case refuse
-        /// Wait until `leave` names it; at this time, call `check`.
+        /// Wait until `leave` returns the caller; at this time, call `check`.
         case wait(until: ContinuousClock.Instant)
     }
 
-    /// How many requests may hold a permit, the one for health checks not counted.
+    /// The number of permits, without the one for health checks.
     package let limit: Int
 
-    /// How many of them may be long: half, rounded up.
+    /// How many permits may be long: half of them, rounded up.
     package var longLimit: Int { limit / 2 + limit % 2 }
 
-    /// How many are taken.
+    /// How many permits are taken.
     package private(set) var count = 0
 
-    /// How many of them are long.
+    /// How many permits are long.
     package private(set) var longCount = 0
 
     /// How many requests were refused because no permit became free.
@@ -39,22 +39,22 @@ package struct AdmissionGate<Caller: Equatable> {
     /// How many requests were refused because they are long.
     package private(set) var longRefusalCount = 0
 
-    /// Whether a health check may have a permit beyond the others.
+    /// Whether there is an extra permit for health checks.
     private let hasHealthPermit: Bool
     private var isHealthPermitTaken = false
 
     private var waiting: [Caller] = []
 
-    /// When a request was last done, or when all permits were taken after that.
+    /// When a request last succeeded, or when all permits were taken after that.
     private var progress: ContinuousClock.Instant
 
-    /// Whether the last request failed: then another one in its place is not progress.
+    /// Whether the last request failed: then taking its permit again is not progress.
     private var isFailing = false
 
-    /// When the gate last recovered from a pause by itself.
+    /// When the gate last recovered from a short stall.
     private var recovery: ContinuousClock.Instant?
 
-    /// Until when PostgreSQL counts as slow, and not frozen, after two pauses.
+    /// Until when PostgreSQL counts as slow, not frozen, after two short stalls.
     private var slowEnd: ContinuousClock.Instant?
 
     /// How many requests are connecting to PostgreSQL.
@@ -63,14 +63,14 @@ package struct AdmissionGate<Caller: Equatable> {
     /// How long a caller waits without progress.
     package static var stallLimit: Duration { .milliseconds(25) }
 
-    /// How long it waits where PostgreSQL is slow, as a commit may take 60 ms, and so may connecting;
-    /// and after how long without progress nobody waits any more.
+    /// How long a caller waits if PostgreSQL is slow, because a commit or connecting may take 60 ms;
+    /// after this time without progress, new callers are refused.
     package static var slowStallLimit: Duration { .milliseconds(250) }
 
-    /// How long a recovery is remembered: after a second one, PostgreSQL is slow for as long.
+    /// After two recoveries in this period, PostgreSQL counts as slow for this period.
     private static var recoveryPeriod: Duration { .seconds(2) }
 
-    /// Makes a gate with permits for so many requests.
+    /// Makes a gate with `limit` permits.
     package init(
         limit: Int, hasHealthPermit: Bool, at now: ContinuousClock.Instant = .now
     ) {
@@ -90,7 +90,7 @@ package struct AdmissionGate<Caller: Equatable> {
         return .wait(until: min(now + Self.stallLimit, deadline))
     }
 
-    /// The time until which `caller` was to wait has come.
+    /// The waiting time of `caller` has ended.
     ///
     /// With `isLate`, it came late: a busy machine explains a pause, and PostgreSQL counts as slow.
     package mutating func check(
@@ -105,7 +105,7 @@ package struct AdmissionGate<Caller: Equatable> {
         return refuse()
     }
 
-    /// A health check needs a permit and never waits for one; nil when there is none.
+    /// A health check needs a permit, but never waits for one; nil if there is none.
     package mutating func enterHealthCheck(at now: ContinuousClock.Instant) -> Permit? {
         if take(at: now) { return .short }
         guard hasHealthPermit, !isHealthPermitTaken else { return nil }
@@ -113,9 +113,9 @@ package struct AdmissionGate<Caller: Equatable> {
         return .health
     }
 
-    /// A request with a short permit is going to be long: whether it may.
+    /// A request with a short permit needs a long one; false if there is none.
     ///
-    /// `bound` is how many may be long because of other limits.
+    /// `bound` is another limit on long permits.
     package mutating func becomeLong(upTo bound: Int = .max) -> Bool {
         guard longCount < min(longLimit, max(1, bound)) else {
             longRefusalCount += 1
@@ -125,9 +125,9 @@ package struct AdmissionGate<Caller: Equatable> {
         return true
     }
 
-    /// A request gives its permit back; the caller that has it from now on.
+    /// A request releases its permit; returns the waiting caller that takes it over.
     ///
-    /// It `isDone` if PostgreSQL did what it was asked: failures are not progress.
+    /// `isDone` means that PostgreSQL completed its queries: failures are not progress.
     package mutating func leave(
         _ permit: Permit, at now: ContinuousClock.Instant, isDone: Bool
     ) -> Caller? {
@@ -149,13 +149,13 @@ package struct AdmissionGate<Caller: Equatable> {
     /// A request begins to connect, which takes longer than most queries.
     package mutating func beginConnecting() { connectingCount += 1 }
 
-    /// It has connected, which is progress, or failed.
+    /// The connection is open, which is progress, or has failed.
     package mutating func endConnecting(at now: ContinuousClock.Instant, isDone: Bool) {
         connectingCount -= 1
         if isDone { progress = now }
     }
 
-    /// Takes a permit; false when there is none.
+    /// Takes a permit; false if there is none.
     private mutating func take(at now: ContinuousClock.Instant) -> Bool {
         guard count < limit else { return false }
         count += 1
@@ -163,7 +163,7 @@ package struct AdmissionGate<Caller: Equatable> {
         return true
     }
 
-    /// A request is done; notes whether there was a pause before, as there is where PostgreSQL is slow.
+    /// A request is done; detects a short stall before it, which is a sign of a slow PostgreSQL.
     private mutating func recover(at now: ContinuousClock.Instant) {
         guard (Self.stallLimit..<Self.slowStallLimit).contains(now - progress) else { return }
         if let recovery, now - recovery < Self.recoveryPeriod {

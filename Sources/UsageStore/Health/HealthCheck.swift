@@ -2,22 +2,22 @@ import Postgres
 
 /// The database schema that this program was written for.
 public enum Schema {
-    /// The newest migration that must have been applied; a newer schema serves as well.
+    /// The newest migration that must be applied; a newer schema works, too.
     public static let version = "0016"
 }
 
-/// The answer to one question of a health check.
+/// The result of one health check.
 public struct HealthCheck: Equatable, Sendable {
     /// What was checked: `database`, `schema` or `tokenizer`.
     public let name: String
 
-    /// What is wrong, in words that a client may see; nil when it is well.
+    /// The fault, for clients; nil if healthy.
     public let fault: String?
 
-    /// The cause for operators.
+    /// The cause, for operators.
     public let cause: String?
 
-    /// Makes the answer to a question.
+    /// Makes a result.
     public init(name: String, fault: String?, cause: String?) {
         self.name = name
         self.fault = fault
@@ -26,13 +26,13 @@ public struct HealthCheck: Equatable, Sendable {
 }
 
 extension UsageStore {
-    /// The longest that a health check waits for the database, and a ROLLBACK.
+    /// Timeout of a health check, and of a ROLLBACK.
     static var healthTimeout: Duration { .seconds(2) }
 
     /// Whether the database responds and has the expected schema; queries it at most every half
     /// second, and after each `noteFailure`.
     ///
-    /// Without a permit, a successful check serves for two seconds.
+    /// Without a permit, a successful check is reused for two seconds.
     public func healthChecks() -> [HealthCheck] {
         if let checks = shared.lastHealthChecks(within: .milliseconds(500)) { return checks }
         guard admitHealthCheck() else {
@@ -42,7 +42,7 @@ extension UsageStore {
         lendConnection()
         do {
             return try meter.within(Self.healthTimeout) {
-                try meter.timing { try shared.healthChecks(until: deadline, askForHealth) }
+                try meter.timing { try shared.healthChecks(until: deadline, queryHealth) }
             }
         } catch let error as PostgresError where error.state == PostgresError.undefinedTable {
             return [HealthCheck(name: "database", fault: nil, cause: nil), Self.oldSchema]
@@ -58,7 +58,7 @@ extension UsageStore {
             cause: String(describing: error))
     }
 
-    private func askForHealth() throws -> [HealthCheck] {
+    private func queryHealth() throws -> [HealthCheck] {
         let connection = try connected()
         let reader = try QueryReader(
             connection, "SELECT count(*) FROM schema_migrations WHERE version = $1::text",

@@ -4,11 +4,11 @@ import Tokenizer
 import Usage
 
 extension UsageStore {
-    /// For how long readiness looks ahead in the price list, in microseconds: ten minutes.
+    /// How far ahead readiness checks the price list, in microseconds: ten minutes.
     private static let readinessPeriod: Int64 = 600_000_000
 
-    /// Like `healthChecks`, and whether the vocabularies that the price list needs now or in the
-    /// next ten minutes can be loaded; without the latter if it only counts characters.
+    /// `healthChecks`, and whether the vocabularies that the price list requires within ten minutes
+    /// can be loaded; without this check if the price list only counts characters.
     public func readinessChecks() -> [HealthCheck] {
         let checks = healthChecks()
         guard checks.allSatisfy({ $0.fault == nil }) else { return checks }
@@ -24,7 +24,7 @@ extension UsageStore {
         }
     }
 
-    /// Without a permit, those of the last check.
+    /// The required tokenizers; without a permit, those of the last check.
     private func neededTokenizers() throws -> Set<TokenEncoding> {
         guard admitHealthCheck() else { return shared.neededTokenizers.withLock { $0 } }
         let now = Timestamp.now

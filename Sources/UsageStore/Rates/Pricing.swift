@@ -1,31 +1,31 @@
-/// The price list with the end of each entry's period, as `until`: for joins with many records,
-/// where calling credit_rate_at() for each would be slow.
+/// The price list with the end of each rate's period, as `until`: for joins with many records,
+/// where credit_rate_at() for each would be slow.
 let creditRatePeriods = """
     (SELECT *, lead(effective_from, 1, 'infinity') OVER (ORDER BY effective_from) AS until
      FROM credit_rate)
     """
 
-/// Messages priced in SQL: rows named `item` with the columns of messages, joined with `rate`.
+/// Pricing in SQL, for rows named `item` with the columns of messages, joined with `rate`.
 enum Pricing {
-    /// When the message was handled; now, if its sender left that out.
+    /// The time of the message; now, if absent.
     static let time = "coalesce(item.\"timestamp\", now())"
 
-    /// The tokens, if they were counted by the rate's own tokenizer; others are ignored.
+    /// The tokens, if the rate's tokenizer counted them; otherwise NULL.
     static let tokens = "CASE WHEN item.token_encoding = rate.tokenizer THEN item.token_count END"
 
-    /// The credits by the characters alone.
+    /// The credits by the number of characters.
     static let estimate = credits(tokens: "NULL")
 
-    /// The credits; NULL if the text was not counted by the rate's tokenizer.
+    /// The credits; NULL if the rate's tokenizer did not count the tokens.
     ///
-    /// That happens if the price list changed in the meantime. Such a message is counted again, and
+    /// This happens if the price list changed in the meantime. The message is counted again; it is
     /// never recorded as an estimate.
     static let price = """
         CASE WHEN rate.tokenizer = 'characters' OR item.token_encoding = rate.tokenizer
             THEN \(credits(tokens: tokens)) END
         """
 
-    /// Why a message is refused: its time is out of range or has no rate; NULL for any other.
+    /// Why a message is refused: its time is out of range or has no rate; NULL if it is not.
     static let refusal = """
         coalesce(usage_timestamp_fault(\(time)),
             CASE WHEN rate.tokenizer IS NULL THEN 'unpriced' END)
@@ -48,7 +48,7 @@ public enum MessageRefusal: String, Sendable {
     /// It is dated more than five minutes ahead.
     case inTheFuture = "in_the_future"
 
-    /// What is wrong and what was expected; without a full stop.
+    /// The fault and the expected value; without a full stop.
     public var reason: String {
         switch self {
         case .unpriced: "the price list has no rate for this timestamp"

@@ -1,32 +1,32 @@
 import Postgres
 public import Usage
 
-/// How the credits of a text come about.
+/// How the credits of a text were calculated.
 public struct Receipt: Sendable {
     /// The text's length in Unicode scalars.
     public let characters: Int64
 
-    /// The tokens that an exact tokenizer counted; nil where characters are the measure.
+    /// The tokens counted by an exact tokenizer; nil if characters are the measure.
     public let countedTokens: Int64?
 
-    /// The price list entry that applied; nil when the writer brought its own credits.
+    /// The rate that applied; nil if no rate priced the record.
     public let rate: Rate?
 
-    /// An entry of the price list as it was applied.
+    /// A rate as it was applied.
     public struct Rate: Sendable {
         /// How tokens are counted.
         public let tokenizer: String
         /// The price of 100 tokens.
         public let creditsPer100Tokens: Credits
-        /// The least that a message costs.
+        /// The minimum for a message.
         public let minimum: Credits
-        /// What the tokens cost, before the minimum.
+        /// The price of the tokens, before the minimum.
         public let calculated: Credits
-        /// From when on the entry applies; nil for the first one, which covers all of the past.
+        /// When the rate begins; nil for the first one, which covers all of the past.
         public let effectiveFrom: Timestamp?
     }
 
-    /// Whether plain SQL recorded no exact count, so that the rate was applied to characters / 4.
+    /// Whether the rate was applied to characters / 4, because plain SQL recorded no exact count.
     public var isEstimated: Bool {
         countedTokens == nil && rate.map { $0.tokenizer != "characters" } ?? false
     }
@@ -77,7 +77,7 @@ struct ReceiptFields {
 }
 
 extension Snapshot {
-    /// The record of a message, with its receipt; nil if there is none that may be seen.
+    /// The record of a message, with its receipt; nil if there is none within the bounds.
     public func record(_ messageID: Int64) throws -> (record: UsageRecord, receipt: Receipt)? {
         try reportingUnavailability {
             var bindings = Bindings()

@@ -2,24 +2,24 @@ import Postgres
 import Tokenizer
 public import Usage
 
-/// A record as it is recorded, beside what its price should be.
+/// A record, and the credits that it should have.
 public struct RecordedPrice: Sendable {
-    /// The record without its text; its rate is the id of the price list entry.
+    /// The record without its text; its rate is the id in the database.
     public let record: UsageRecord
-    /// The length of the text that is recorded, and its length counted anew.
+    /// The recorded length of the text, and the counted one.
     public let characters: (recorded: Int64, counted: Int64)
-    /// The tokens that the recorded tokenizer counts anew.
+    /// The tokens that the recorded tokenizer counts now.
     public let countedTokens: Int64?
-    /// The price list entry in force at the record's time.
+    /// The id of the rate in force at the record's time.
     public let rateInForce: Int64?
-    /// Whether plain SQL recorded no exact count, which `orbitalctl recount` can add.
+    /// Whether it is an estimate: plain SQL recorded no exact count.
     public let isEstimate: Bool
-    /// The credits by the entry in force; nil where it has no price for the record.
+    /// The credits by the rate in force; nil if it yields none for the record.
     public let price: Credits?
 }
 
 extension Snapshot {
-    /// Prices every record anew, in the order of their ids, one at a time.
+    /// Prices every record again, one at a time, ordered by id.
     public func forEachPrice(
         _ tokenizers: Tokenizers, _ body: (RecordedPrice) throws -> Void
     ) throws {
@@ -39,7 +39,7 @@ extension Snapshot {
         let price = list.add(Self.price, as: Credits?.self)
         try reportingUnavailability {
             let row = try QueryReader(
-                connection, "SELECT \(list.sql) FROM \(Self.pricedAnew) ORDER BY message_id",
+                connection, "SELECT \(list.sql) FROM \(Self.pricedAgain) ORDER BY message_id",
                 [String](), isStreamed: true)
             while try row.next() {
                 let record = row[fields]
@@ -62,7 +62,7 @@ extension Snapshot {
                 rate.hundredths_per_100_tokens, rate.minimum_hundredths) END
         """
 
-    private static let pricedAnew = """
+    private static let pricedAgain = """
         usage_record AS record
         LEFT JOIN record_dated_ahead AS ahead USING (message_id)
         LEFT JOIN \(creditRatePeriods) AS period

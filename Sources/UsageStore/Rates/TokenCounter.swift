@@ -2,23 +2,23 @@ import Postgres
 import Tokenizer
 import Usage
 
-/// Counts the tokens of texts, if the rate in force at their time needs them.
+/// Counts the tokens of texts if the rate in force at their time requires it.
 struct TokenCounter: Sendable {
-    /// The entries of the price list, the newest first; no encoding where characters are the measure.
-    private let entries: [(from: Timestamp?, encoding: TokenEncoding?)]
+    /// The rates, newest first; without an encoding if characters are the measure.
+    private let rates: [(from: Timestamp?, encoding: TokenEncoding?)]
     private let tokenizers: Tokenizers
 
     /// Reads the price list.
     init(_ connection: Connection, _ tokenizers: Tokenizers) throws {
-        entries = try PriceList(connection).rates.reversed().map {
+        rates = try PriceList(connection).rates.reversed().map {
             ($0.effectiveFrom, TokenEncoding(rawValue: $0.tokenizer))
         }
         self.tokenizers = tokenizers
     }
 
-    /// Counts the tokens of those of `messages` that are priced by an exact count.
+    /// Counts the tokens of the messages that are priced by an exact count.
     func count(_ messages: inout [UsageRecord], _ indices: some Sequence<Int>) throws {
-        guard entries.contains(where: { $0.encoding != nil }) else { return }
+        guard rates.contains(where: { $0.encoding != nil }) else { return }
         let now = Timestamp.now
         for index in indices { try count(&messages[index], now: now) }
     }
@@ -32,14 +32,14 @@ struct TokenCounter: Sendable {
         }
     }
 
-    /// The tokenizer that the price list needs at a time; nil if it counts characters.
+    /// The tokenizer that the price list requires at a time; nil if it counts characters.
     func encoding(at time: Timestamp) -> TokenEncoding? {
-        entries.first { entry in entry.from.map { $0 <= time } ?? true }?.encoding
+        rates.first { entry in entry.from.map { $0 <= time } ?? true }?.encoding
     }
 
-    /// The tokenizers that the price list needs at any time in a range.
+    /// The tokenizers that the price list requires at any time in a range.
     func encodings(of range: ClosedRange<Timestamp>) -> Set<TokenEncoding> {
-        let later = entries.filter { entry in entry.from.map { range.contains($0) } ?? false }
+        let later = rates.filter { entry in entry.from.map { range.contains($0) } ?? false }
         return Set(
             later.compactMap(\.encoding) + [encoding(at: range.lowerBound)].compactMap(\.self))
     }

@@ -2,12 +2,12 @@ import Synchronization
 public import Tokenizer
 import Usage
 
-/// The exact tokenizers, each loaded from its file when it is first needed.
+/// The exact tokenizers, each loaded from its file on first use.
 public final class Tokenizers: Sendable {
     private let directory: String
     private let loaded = Mutex<[TokenEncoding: Tokenizer]>([:])
 
-    /// Loads them from `directory`: published files, such as `o200k_base.tiktoken`, or prepared.
+    /// Loads them from `directory`: published files, such as `o200k_base.tiktoken`, or prepared ones.
     public init(directory: String) { self.directory = directory }
 
     /// The tokens in `text`; throws `TokenizerUnavailable` if the tokenizer cannot be loaded.
@@ -15,7 +15,7 @@ public final class Tokenizers: Sendable {
         Int64(try tokenizer(encoding).count(text))
     }
 
-    /// The tokenizer; throws `TokenizerUnavailable` when it cannot be loaded.
+    /// The tokenizer; throws `TokenizerUnavailable` if it cannot be loaded.
     @discardableResult
     public func tokenizer(_ encoding: TokenEncoding) throws -> Tokenizer {
         try loaded.withLock { loaded in
@@ -33,16 +33,16 @@ public final class Tokenizers: Sendable {
     }
 }
 
-/// The vocabulary of a tokenizer in the price list cannot be loaded, so that messages dated in the
-/// period of that rate have no price yet.
+/// The vocabulary of a tokenizer in the price list cannot be loaded, so messages in the period of
+/// that rate cannot be priced.
 public struct TokenizerUnavailable: Error, CustomStringConvertible {
     /// The tokenizer's name.
     public let tokenizer: String
 
-    /// Where its vocabulary should be.
+    /// The directory of its vocabulary.
     public let directory: String
 
-    /// What is wrong with the vocabulary, with its path.
+    /// The fault of the vocabulary, with its path.
     public let reason: String
 
     /// The cause, for operators.

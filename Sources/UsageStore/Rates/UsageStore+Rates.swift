@@ -1,14 +1,14 @@
 import Postgres
 public import Usage
 
-/// Why an entry cannot be added to the price list, in words for whoever adds it.
+/// Why a rate cannot be added; for administrators.
 public struct CreditRateRefused: Error {
     /// A sentence without a full stop.
     public let reason: String
 }
 
 extension UsageStore {
-    /// The price list, the oldest entry first.
+    /// The rates, oldest first.
     public func creditRates() throws -> [CreditRate] {
         try reportingUnavailability {
             var list = SelectList()
@@ -30,8 +30,7 @@ extension UsageStore {
         }
     }
 
-    /// Adds an entry; throws `CreditRateRefused` when it is not later than the newest, or not later
-    /// than a record.
+    /// Adds a rate; throws `CreditRateRefused` unless it begins after every rate and record.
     public func add(_ rate: CreditRate) throws {
         try reportingUnavailability {
             do {
@@ -42,7 +41,7 @@ extension UsageStore {
         }
     }
 
-    /// Replaces the first entry; throws `CreditRateRefused` once a record exists.
+    /// Replaces the first rate; throws `CreditRateRefused` if there are records.
     public func replaceFirstRate(_ rate: CreditRate) throws {
         try reportingUnavailability {
             do {
@@ -55,10 +54,8 @@ extension UsageStore {
         }
     }
 
-    /// The records dated more than five minutes ahead whose credits a rate from `instant` does not
-    /// change.
-    ///
-    /// How many, and the first five ids.
+    /// The records dated more than five minutes ahead that keep their credits although a rate begins
+    /// at `instant`: their number, and the first five ids.
     public func recordsAhead(from instant: Timestamp) throws -> (count: Int64, ids: [Int64]) {
         try reportingUnavailability {
             var bindings = Bindings()

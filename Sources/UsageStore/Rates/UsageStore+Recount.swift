@@ -4,11 +4,11 @@ public import Usage
 
 /// The result of a recount.
 public struct Recounted: Sendable {
-    /// How many were counted.
+    /// The number of counted records.
     public var count = 0
     /// Their credits as estimates.
     public var before = Credits(hundredths: 0)
-    /// Their credits by the exact count.
+    /// Their credits by exact counts.
     public var after = Credits(hundredths: 0)
     /// Estimates that were skipped, because other transactions were changing them.
     public var skipped = 0
@@ -23,10 +23,10 @@ extension UsageStore {
         WHERE record.token_count IS NULL AND rate.tokenizer <> 'characters'
         """
 
-    /// Counts the tokens of estimates and prices them by the count, a thousand in a transaction.
+    /// Counts the tokens of estimates and prices them again, a thousand per transaction.
     ///
-    /// `progress` is called with the number counted so far. A dry run changes nothing. Estimates
-    /// that are recorded in the meantime are left for the next run.
+    /// Calls `progress` with the number counted so far. A dry run changes nothing. Estimates that
+    /// are recorded in the meantime are left for the next run.
     public func recount(
         _ tokenizers: Tokenizers, isDryRun: Bool, progress: (Int) -> Void
     ) throws -> Recounted {
@@ -53,12 +53,12 @@ extension UsageStore {
         }
     }
 
-    /// Counts the next estimates of an id range; returns the last id, nil if there were none.
+    /// Counts the next estimates in an id range; returns the last id, nil if there were none.
     private func recountBatch(
         _ connection: Connection, _ tokenizers: Tokenizers,
         _ range: (after: Int64?, newest: Int64), isDryRun: Bool, _ total: inout Recounted
     ) throws -> Int64? {
-        // Concurrent runs take turns, so that neither skips what the other has locked.
+        // Concurrent runs take turns, so that neither skips records that the other has locked.
         if !isDryRun { try connection.query("SELECT pg_advisory_xact_lock(7110416213)") }
         var list = SelectList()
         let record = list.add([.messageID, .text, .creditsUsed], of: "record")

@@ -1,22 +1,22 @@
 import Usage
 
-/// The statement that reads usage records in order, from a place on.
+/// The statement that reads usage records in order, after a cursor (keyset pagination).
 ///
-/// "After this record" under several columns is an OR of conditions, which no index can follow.
-/// Told apart it is a list of branches, each of them one range of one index: the records that are
-/// alike in all columns but the last, then those that are alike in all but the last two, and so on.
+/// "After this record" in several columns is an OR of conditions, which no index supports. So it is
+/// split into branches, each one range of one index: first the records that are equal in all columns
+/// but the last, then those that are equal in all but the last two, and so on.
 struct RecordsStatement {
     /// The statement.
     let text: String
 
-    /// Its values.
+    /// Its parameters.
     private(set) var bindings = Bindings()
 
-    /// Records of which each comes after those of the branch before.
+    /// A range of records, which follow those of the previous branch.
     private struct Branch {
         var conditions: [String]
         let terms: ArraySlice<SortOrder.Term>
-        /// Whether no record in it lacks a value of the first term.
+        /// Whether all records in it have a value in the first term.
         var isComplete = false
 
         func adding(_ condition: String) -> Branch {
@@ -25,7 +25,7 @@ struct RecordsStatement {
             return branch
         }
 
-        /// An index read backwards has missing names first, so that NULLS LAST would forbid it.
+        /// Without NULLS LAST where possible: an index that is read backwards has NULLs first.
         var order: String {
             let first = terms.prefix(1).map { isComplete ? $0.plainSQL : $0.sql }
             return (first + terms.dropFirst().map(\.sql)).joined(separator: ", ")
@@ -62,7 +62,7 @@ struct RecordsStatement {
         self.bindings = bindings
     }
 
-    /// All records; where missing names would come first in the index, they get a branch.
+    /// All records; NULLs that would come first in the index get a branch of their own.
     private static func all(_ terms: ArraySlice<SortOrder.Term>) -> [Branch] {
         guard let first = terms.first, first.column.isOptional, first.isDescending else {
             return [Branch(conditions: [], terms: terms)]
@@ -81,7 +81,7 @@ struct RecordsStatement {
     ) -> [Branch] {
         guard let term = terms.first, let value = values.first else { return [] }
         if terms.allSatisfy({ !$0.isDescending && !$0.column.isOptional }) {
-            // All ascending and none of them missing: one comparison of rows says it.
+            // All ascending without NULLs: one row comparison is enough.
             let columns = terms.map(\.column.sql).joined(separator: ", ")
             let bound = zip(terms, values).map { bindings.bind($1, of: $0.column) }
             let after = "(\(columns)) > (\(bound.joined(separator: ", ")))"
@@ -93,14 +93,14 @@ struct RecordsStatement {
                 .map { $0.adding("\(column) IS NULL") }
         }
         let bound = bindings.bind(value, of: term.column)
-        let alike = branches(after: values.dropFirst(), terms.dropFirst(), &bindings)
+        let equal = branches(after: values.dropFirst(), terms.dropFirst(), &bindings)
             .map { $0.adding("\(column) = \(bound)") }
         let after = Branch(
             conditions: ["\(column) \(term.isDescending ? "<" : ">") \(bound)"], terms: terms,
             isComplete: true)
-        guard term.column.isOptional else { return alike + [after] }
+        guard term.column.isOptional else { return equal + [after] }
         let missing = Branch(conditions: ["\(column) IS NULL"], terms: terms.dropFirst())
-        return alike + [after, missing]
+        return equal + [after, missing]
     }
 }
 
@@ -121,6 +121,6 @@ extension SortOrder.Term {
     /// The term in an ORDER BY clause.
     fileprivate var sql: String { plainSQL + (column.isOptional ? " NULLS LAST" : "") }
 
-    /// The same where no value is missing.
+    /// The same without NULLs.
     fileprivate var plainSQL: String { column.sql + (isDescending ? " DESC" : "") }
 }

@@ -1,20 +1,18 @@
 import Postgres
 public import Usage
 
-/// One state of the database, which stays as it is however long it is read.
-///
-/// Ends with the store's `release`.
+/// A read-only REPEATABLE READ snapshot of the database; ends with the store's `release`.
 public final class Snapshot {
-    /// The revision of this state.
+    /// The revision of the snapshot.
     public let revision: Int64
 
     let connection: Connection
 
-    /// What every record that it shows must pass, whatever else is asked for.
+    /// The filter that all records of the snapshot must match.
     let bounds: UsageFilter
 
-    /// A plan that is made without looking at the values cannot know whether a range of time is a
-    /// day or ten years, so each query is planned for its own.
+    /// Plans each query for its own values: a generic plan cannot distinguish a range of a day from
+    /// one of ten years.
     init(_ connection: Connection, _ bounds: UsageFilter) throws {
         self.connection = connection
         self.bounds = bounds
@@ -27,7 +25,7 @@ public final class Snapshot {
         revision = try Self.revision(result[0, 0])
     }
 
-    /// From here on, waits for locks without a time limit, as long responses may.
+    /// Waits for locks without a timeout from now on; for long responses.
     public func waitForLocks() throws {
         try reportingUnavailability { _ = try connection.run("SET LOCAL lock_timeout = 0") }
     }
@@ -39,14 +37,14 @@ public final class Snapshot {
         return revision
     }
 
-    /// The usage records that `filter` lets through, in order, after `cursor`.
+    /// The usage records that match `filter`, in order, after `cursor`.
     ///
-    /// With a limit, up to it and with the cursor of the next page; without, all of them, streamed.
+    /// With a limit: one page, with the cursor of the next one. Without: all records, streamed.
     public func records(
         _ filter: UsageFilter, sort: SortOrder, after cursor: PageCursor? = nil, limit: Int? = nil
     ) throws -> UsageRows {
         try reportingUnavailability {
-            // One more than asked for tells whether there is a next page.
+            // One record more than the limit shows whether there is a next page.
             let statement = RecordsStatement(
                 filter.and(bounds), sort: sort, after: cursor, limit: limit.map { $0 + 1 })
             let values = statement.bindings.values
@@ -55,7 +53,7 @@ public final class Snapshot {
                     connection, statement.text, values, isStreamed: false)
                 return UsageRows(page: reader, limit: limit, sort: sort)
             }
-            // COPY takes no parameters, but spares libpq a result for each row.
+            // COPY has no parameters, but is faster: libpq makes no result for each row.
             return UsageRows(
                 values.isEmpty
                     ? try CopyReader(
@@ -65,7 +63,7 @@ public final class Snapshot {
         }
     }
 
-    /// How many usage records `filter` lets through, and the sum of their credits.
+    /// The number of usage records that match `filter`, and the sum of their credits.
     public func totals(_ filter: UsageFilter) throws -> (messages: Int64, creditsUsed: String) {
         try reportingUnavailability {
             var bindings = Bindings()
@@ -85,7 +83,7 @@ public final class Snapshot {
 }
 
 extension UsageStore {
-    /// Takes a snapshot, which shows only what `bounds` lets through; it lasts until `release`.
+    /// Takes a snapshot of the records that match `bounds`; it lasts until `release`.
     public func snapshot(within bounds: UsageFilter = UsageFilter()) throws -> Snapshot {
         try reportingUnavailability { try Snapshot(try connected(), bounds) }
     }

@@ -1,7 +1,7 @@
 import Postgres
 public import Usage
 
-/// How much was used: messages, those of them with a report name, and the sum of credits.
+/// Sums of usage: messages, messages with a report name, and credits.
 public struct UsageSum: Sendable {
     /// The number of messages.
     public let messages: Int64
@@ -9,19 +9,19 @@ public struct UsageSum: Sendable {
     /// The number of messages with a report name.
     public let reports: Int64
 
-    /// The credits with two decimals, exact however many they are.
+    /// The credits with two decimals, exact at any size.
     public let creditsUsed: String
 
     /// Nothing.
     public static let zero = UsageSum(messages: 0, reports: 0, creditsUsed: "0.00")
 }
 
-/// The sums of one period: in all, by bucket, and by report name.
+/// The sums of one period: in total, by bucket, and by report name.
 public final class Summary {
-    /// The sum of everything.
+    /// The sum of all records.
     public private(set) var totals = UsageSum.zero
 
-    /// The sums of the buckets that were asked for, in their order.
+    /// The sums of the requested buckets, in order.
     public private(set) var buckets: [UsageSum]
 
     private let reader: QueryReader
@@ -48,7 +48,7 @@ public final class Summary {
         }
     }
 
-    /// The next report name and its sum, most credits first and those without a name last.
+    /// The next report name and its sum: most credits first, records without a name last.
     public func nextReport() throws -> (reportName: String?, sum: UsageSum)? {
         guard isAtReport else { return nil }
         let report = (reader[fields.reportName], fields.sum(reader))
@@ -58,8 +58,7 @@ public final class Summary {
 }
 
 extension Snapshot {
-    /// The sums of the records that `filter` lets through, for each of `buckets`, which follow on
-    /// one another.
+    /// The sums of the records that match `filter`, for each of `buckets`, which must be contiguous.
     public func summary(_ filter: UsageFilter, buckets: [Range<Timestamp>]) throws -> Summary {
         try reportingUnavailability {
             let statement = SummaryStatement(filter.and(bounds), buckets: buckets)
@@ -69,7 +68,7 @@ extension Snapshot {
         }
     }
 
-    /// The first and the last instant of the records that `filter` lets through; nil without any.
+    /// The first and the last instant of the records that match `filter`; nil without records.
     public func extent(_ filter: UsageFilter) throws -> ClosedRange<Timestamp>? {
         try reportingUnavailability {
             var bindings = Bindings()

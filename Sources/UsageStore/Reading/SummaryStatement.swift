@@ -3,8 +3,8 @@ import Usage
 
 /// The statement that sums usage records by bucket and by report name.
 ///
-/// Each bucket is a range of the time index, summed by report name; everything else is a sum of
-/// those sums, so that no two of them can disagree.
+/// Each bucket is a range of the time index, summed by report name; all other sums are sums of these,
+/// so they always agree.
 struct SummaryStatement {
     /// The statement.
     let text: String
@@ -15,7 +15,7 @@ struct SummaryStatement {
     /// Its values.
     let bindings: Bindings
 
-    /// Makes the statement for `buckets`, which follow on one another.
+    /// Makes the statement for `buckets`, which must be contiguous.
     init(_ filter: UsageFilter, buckets: [Range<Timestamp>]) {
         var bindings = Bindings()
         var list = SelectList()
@@ -47,7 +47,7 @@ struct SummaryStatement {
 
 /// The columns of sums.
 struct SummaryFields {
-    /// What is summed: 0 for everything, 1 for a bucket, 2 for a report name.
+    /// The kind of a sum: 0 for the total, 1 for a bucket, 2 for a report name.
     static let kind =
         "CASE GROUPING(bucket, report_name) WHEN 3 THEN 0 WHEN 1 THEN 1 ELSE 2 END"
 

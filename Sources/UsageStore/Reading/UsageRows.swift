@@ -1,20 +1,20 @@
 package import Postgres
 public import Usage
 
-/// Usage records on their way from the server, one at a time, none of them kept.
+/// Usage records from the server, read one at a time, never buffered here.
 ///
-/// Values are those of the record that `next` read last, in the columns of responses.
+/// Values are those of the last record read by `next`, in the columns of responses.
 public final class UsageRows {
     private let reader: any RowReader
     private var left: Int
 
-    /// The place after the last of these records; nil when there are no more after it.
+    /// The cursor after the last of these records; nil if there are no more.
     public let nextCursor: PageCursor?
 
     /// The columns of a row.
     static let columns = UsageRecord.Column.columns(of: .response)
 
-    /// The SELECT list of the rows, and what reads it.
+    /// The SELECT list of the rows, and its fields.
     static let list: (sql: String, record: RecordFields) = {
         var list = SelectList()
         let record = list.add(columns)
@@ -28,7 +28,7 @@ public final class UsageRows {
         nextCursor = nil
     }
 
-    /// The first `limit` rows of a result that is whole, and has one more if there is a next page.
+    /// The first `limit` rows of a complete result, which has one more row if there is a next page.
     init(page reader: QueryReader, limit: Int, sort: SortOrder) {
         self.reader = reader
         left = limit
@@ -41,7 +41,7 @@ public final class UsageRows {
         reader.row = -1
     }
 
-    /// Reads the next record; false when the server has said that there are no more.
+    /// Reads the next record; false after the last one.
     public func next() throws -> Bool {
         guard left > 0 else { return false }
         left -= 1
@@ -62,13 +62,13 @@ public final class UsageRows {
     /// Whether `column` has no value.
     public func isNull(_ column: Int) -> Bool { reader.isNull(column) }
 
-    /// How many bytes the text in `column` has; 0 where there is none.
+    /// The size of the text in `column` in bytes; 0 if there is none.
     public func byteCount(_ column: Int) -> Int { reader.byteCount(column) }
 
-    /// Lends the text in `column`, in UTF-8; nil where there is none.
-    public func withText<Answer>(
-        _ column: Int, _ body: (Span<UInt8>?) throws -> Answer
-    ) rethrows -> Answer {
+    /// Lends the text in `column`, in UTF-8; nil if there is none.
+    public func withText<Result>(
+        _ column: Int, _ body: (Span<UInt8>?) throws -> Result
+    ) rethrows -> Result {
         try reader.withText(column, body)
     }
 }

@@ -2,7 +2,7 @@ import Postgres
 public import Usage
 
 extension UsageStore {
-    /// How many usage records there are.
+    /// The number of usage records.
     public func recordCount() throws -> Int {
         try reportingUnavailability {
             Int(try connected().query("SELECT count(*) FROM usage_record")[0, 0] ?? "") ?? 0
@@ -11,12 +11,12 @@ extension UsageStore {
 }
 
 extension Snapshot {
-    /// The price list, the oldest entry first; its first one has the number 1 in `forEachMessage`.
+    /// The rates, oldest first; `forEachMessage` numbers them from 1.
     public func creditRates() throws -> [CreditRate] {
         try reportingUnavailability { try PriceList(connection).rates }
     }
 
-    /// Reads all records as an export has them: with their texts, and how the credits were calculated.
+    /// Reads all records for an export, with their texts and how the credits were calculated.
     public func forEachMessage(_ body: (UsageRecord) throws -> Void) throws {
         try reportingUnavailability {
             let prices = try PriceList(connection)

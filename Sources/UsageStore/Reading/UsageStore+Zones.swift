@@ -2,28 +2,28 @@ import Postgres
 public import Usage
 
 extension UsageStore {
-    /// Whether `name` is that of a time zone in the IANA database.
+    /// Whether `name` is a time zone of the IANA database.
     ///
-    /// PostgreSQL would take abbreviations and POSIX rules as well, which mean other things to
-    /// other programs. The list is read once in a process: that takes 20 ms.
+    /// PostgreSQL also accepts abbreviations and POSIX rules, which other programs interpret
+    /// differently. The list is read once per process, which takes 20 ms.
     public func isZone(_ name: String) throws -> Bool {
         if name == "UTC" { return true }
         return try Self.canBeZone(name) && names().contains(name)
     }
 
-    /// The time zone that is written like `name` but for capitals and small letters.
+    /// The time zone whose name equals `name`, ignoring case.
     public func zone(like name: String) throws -> String? {
         guard Self.canBeZone(name) else { return nil }
         let lowercased = name.lowercased()
         return try names().first { $0.lowercased() == lowercased }
     }
 
-    /// Other characters can be equal to ASCII ones in Swift, such as the Kelvin sign to K.
+    /// Excludes non-ASCII characters, because Swift compares some as equal: the Kelvin sign and K.
     private static func canBeZone(_ name: String) -> Bool {
         name.utf8.count <= 64 && name.utf8.allSatisfy { $0 < 0x80 }
     }
 
-    /// How far `zone`'s clocks are ahead of UTC between two instants, and two days beyond.
+    /// The UTC offsets of `zone` between two instants, extended by two days on both sides.
     public func offsets(
         of zone: String, from first: Timestamp, to last: Timestamp
     ) throws -> ZoneOffsets {
@@ -52,7 +52,7 @@ extension UsageStore {
 }
 
 extension Snapshot {
-    /// As the store's, by the snapshot's connection, on which the store could begin nothing else.
+    /// The store's `offsets`, queried in the snapshot's transaction.
     public func offsets(
         of zone: String, from first: Timestamp, to last: Timestamp
     ) throws -> ZoneOffsets {
@@ -84,7 +84,7 @@ private func zoneOffsets(
 }
 
 extension Timestamp {
-    /// The instant so many days later, within those that PostgreSQL can hold here.
+    /// The instant so many days later, clamped to the representable years.
     fileprivate func days(_ count: Int64) -> Timestamp {
         let moved = Timestamp(microseconds: microseconds + count * 86_400_000_000)
         return min(max(moved, Self.representable.lowerBound), Self.representable.upperBound)

@@ -1,24 +1,24 @@
 import Postgres
 public import Usage
 
-/// What became of a message that was to be recorded.
+/// The result of recording a message.
 public enum RecordingOutcome: Equatable, Sendable {
-    /// It is recorded now, durably, as this record.
+    /// It is now recorded, durably, as this record.
     case created(UsageRecord)
-    /// It was recorded before, as this record.
+    /// It was already recorded, as this record.
     case duplicate(UsageRecord)
     /// Another message is recorded under its id.
     case conflict
-    /// It cannot be recorded as it is.
+    /// It is invalid.
     case refused(MessageRefusal)
 }
 
 extension UsageStore {
-    /// Records messages in one transaction; what became of each, in their order.
+    /// Records messages in one transaction; returns their results, in order.
     ///
-    /// When this returns, what was created is committed and durable. When it throws, some or all
-    /// may be recorded nevertheless: repeat the same call to find out. Throws
-    /// `TokenizerUnavailable` when one of them cannot be counted.
+    /// When this returns, created records are committed and durable. If it throws, some or all
+    /// messages may have been recorded: retry the same call to find out. Throws
+    /// `TokenizerUnavailable` if the tokens of a message cannot be counted.
     public func record(_ messages: [UsageRecord]) throws -> [RecordingOutcome] {
         if messages.count == 1, let message = messages.first,
             (message.text?.utf8.count ?? 0) <= Self.groupedTextLimit
@@ -38,13 +38,13 @@ extension UsageStore {
         return try recordAlone(messages)
     }
 
-    /// Longer texts would hold up the others.
+    /// Longer texts are not batched, because they would delay the others.
     private static let groupedTextLimit = 64 * 1024
 
-    /// Records single messages of several clients; nil for each that is not simply new.
+    /// Records single messages of several clients in one batch; nil for each that is not new.
     ///
-    /// A message that waits for another transaction must not delay the others, and one that cannot
-    /// be counted must not make them fail: in both cases, all are recorded one by one.
+    /// A message that waits for another transaction must not delay the others, and one whose tokens
+    /// cannot be counted must not make them fail: in both cases, all are recorded one by one.
     private func recordTogether(_ messages: [UsageRecord]) throws -> [RecordingOutcome?] {
         try reportingUnavailability {
             do {
@@ -64,8 +64,8 @@ extension UsageStore {
         }
     }
 
-    /// The connection, without an eye on the client: a statement that is broken off may have been
-    /// carried out, and that of several clients is not one's own to break off.
+    /// The connection for writes, which continue even if the client disconnects: a cancelled
+    /// statement may have been executed, and a batch belongs to several clients.
     private func writing() throws -> Connection { try connected(isWatching: false) }
 
     private func recordAlone(_ messages: [UsageRecord]) throws -> [RecordingOutcome] {
@@ -74,7 +74,7 @@ extension UsageStore {
             var batch = RecordingBatch(messages)
             for attempt in 1...RecordingBatch.attemptLimit {
                 do {
-                    // What has no price may have one by what was added to the price list meanwhile.
+                    // A rate that was added in the meantime may price the remaining messages.
                     let counter = try shared.counter(connection, isOutdated: attempt > 1)
                     try batch.count(counter)
                     try batch.attempt(connection)
@@ -87,8 +87,8 @@ extension UsageStore {
         }
     }
 
-    /// The receipts that messages would get, with the credits they would use or why they could not be
-    /// recorded.
+    /// The receipts of messages without recording them, with their credits or why they would be
+    /// refused.
     public func estimates(_ messages: [UsageRecord]) throws -> [Estimate] {
         try reportingUnavailability {
             let connection = try connected()
@@ -119,6 +119,6 @@ extension UsageStore {
         return estimates
     }
 
-    /// What a message would cost and why, or why it could not be recorded.
+    /// The credits and the receipt of a message, or why it would be refused.
     public typealias Estimate = (credits: Credits?, refusal: MessageRefusal?, receipt: Receipt)
 }
