@@ -11,7 +11,7 @@ public struct APIKey: Sendable, CustomStringConvertible {
 
     private static let secretLength = 43
 
-    /// Makes a new key that nobody can guess.
+    /// Generates a random key.
     public init() {
         keyID = randomBytes(6).map { byte in
             (byte < 0x10 ? "0" : "") + String(byte, radix: 16)
@@ -19,7 +19,7 @@ public struct APIKey: Sendable, CustomStringConvertible {
         secret = Base64URL.text(randomBytes(32))
     }
 
-    /// Reads a key; nil for anything else.
+    /// Parses a key; nil for anything else.
     public init?(_ text: String) {
         let parts = text.split(separator: "_", maxSplits: 2, omittingEmptySubsequences: false)
         guard parts.count == 3, parts[0] == "orb", parts[1].utf8.count == 12,
@@ -29,15 +29,15 @@ public struct APIKey: Sendable, CustomStringConvertible {
         secret = String(parts[2])
     }
 
-    /// The key as it is sent; for its owner's eyes only.
+    /// The key as it is sent; secret.
     public var description: String { "orb_\(keyID)_\(secret)" }
 
-    /// What is kept of the secret: its SHA-256, 32 bytes.
+    /// The stored form of the secret: its SHA-256, 32 bytes.
     public var digest: [UInt8] { sha256(Array(secret.utf8)) }
 
     /// Whether `digest` is that of this key.
     ///
-    /// Takes the same time whatever is wrong; give nil where there is nothing to compare with.
+    /// Takes constant time; pass nil if there is no stored key.
     public func matches(_ digest: [UInt8]?) -> Bool {
         let none = [UInt8](repeating: 0, count: 32)
         return areEqual(self.digest, digest ?? none) && digest != nil
@@ -56,9 +56,7 @@ func sha256(_ bytes: [UInt8]) -> [UInt8] {
     }
 }
 
-/// Bytes that nobody can guess, from OpenSSL's generator.
-///
-/// Traps when the system has no randomness to give.
+/// Cryptographically random bytes from OpenSSL; traps if the system has none.
 func randomBytes(_ count: Int) -> [UInt8] {
     [UInt8](unsafeUninitializedCapacity: count) { bytes, initialized in
         guard RAND_bytes(bytes.baseAddress, Int32(count)) == 1 else {
@@ -68,7 +66,7 @@ func randomBytes(_ count: Int) -> [UInt8] {
     }
 }
 
-/// Whether two byte strings are equal, in a time that depends on their lengths only.
+/// Whether two byte strings are equal, in a time that only depends on their lengths.
 func areEqual(_ left: [UInt8], _ right: [UInt8]) -> Bool {
     left.count == right.count && CRYPTO_memcmp(left, right, left.count) == 0
 }

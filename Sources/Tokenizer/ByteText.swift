@@ -7,7 +7,7 @@ import Glibc
 struct ByteText {
     private let base: UnsafeRawPointer
 
-    /// How many bytes it has.
+    /// Its size in bytes.
     let count: Int
 
     fileprivate init(_ buffer: UnsafeRawBufferPointer) {
@@ -67,12 +67,12 @@ func withBytes<Result>(of bytes: [UInt8], _ body: (ByteText) -> Result) -> Resul
     bytes.withUnsafeBytes { body(ByteText($0)) }
 }
 
-/// The bytes of a file that must have `size` of them.
+/// The bytes of a file whose size must be `size`.
 func contents(of path: String, size: Int) throws(TokenizerError) -> [UInt8] {
     let descriptor = try openFile(path)
     defer { close(descriptor) }
     var failure: String?
-    // One byte more is asked for, to see that there is none.
+    // Reads one byte more, to detect a larger file.
     let bytes = [UInt8](unsafeUninitializedCapacity: size + 1) { buffer, count in
         while count < buffer.count {
             let read = Glibc.read(

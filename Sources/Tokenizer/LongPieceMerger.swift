@@ -1,4 +1,4 @@
-/// Byte-pair encoding of a piece of any length, in time that grows hardly faster than the length.
+/// Byte-pair encoding of a piece of any length, in almost linear time.
 struct LongPieceMerger {
     private let text: ByteText
     private let vocabulary: Vocabulary
@@ -23,12 +23,12 @@ struct LongPieceMerger {
 
     /// Calls `body` for each part of a piece, in order.
     ///
-    /// Merges window by window, with the same result as at once. Parts are the encoding of their
-    /// text exactly when each two neighbours are that of theirs: until a merge goes across the
-    /// border between two parts, those two merge as they would alone, and whether one ever does
-    /// is up to them alone. So where two windows that overlap agree on a part, the parts before
-    /// it in the one and from it on in the other are the encoding of both. Windows that do not
-    /// agree are made larger.
+    /// Merges overlapping windows; the result is the same as for the whole piece. A list of parts is
+    /// the encoding of its text if and only if each pair of neighbours is the encoding of theirs:
+    /// until a merge crosses the border of two parts, they merge independently, and whether one
+    /// crosses it depends only on these two. So if two overlapping windows agree on a part, the parts
+    /// before it in the first window and from it on in the second are the encoding of both. Windows
+    /// that do not agree are enlarged.
     mutating func forEachPart(of piece: Range<Int>, _ body: (Range<Int>) -> Void) {
         var start = piece.lowerBound
         var window = self.window
@@ -53,7 +53,7 @@ struct LongPieceMerger {
         for part in parts { body(part) }
     }
 
-    /// The parts of a piece that is merged at once.
+    /// The parts of a piece that is merged as a whole.
     private mutating func parts(_ piece: Range<Int>) -> [Range<Int>] {
         merge(piece)
         var parts: [Range<Int>] = []
@@ -118,7 +118,7 @@ struct LongPieceMerger {
             text, piece.lowerBound + left..<piece.lowerBound + Int(next[right]))
     }
 
-    /// Gives the pair whose left part begins at `left` a rank.
+    /// Sets the rank of the pair whose left part begins at `left`.
     private mutating func set(_ left: Int, _ rank: UInt32) {
         var node = leaves + left
         ranks[node] = rank

@@ -1,7 +1,7 @@
-/// Cuts text into pieces, as the regular expressions of tiktoken do; tokens never cross a piece's end.
+/// Splits text into pieces, as tiktoken's regular expressions do; tokens never cross their borders.
 ///
-/// The expressions (tiktoken_ext/openai_public.py) are alternatives, of which the first that matches
-/// counts. No piece is read more than twice.
+/// The expressions (tiktoken_ext/openai_public.py) are alternatives; the first match counts. No
+/// piece is read more than twice.
 struct PieceScanner {
     private let text: ByteText
     private let isO200k: Bool
@@ -44,7 +44,7 @@ struct PieceScanner {
     private func casedWordEnd() -> Int? {
         let (first, second) = scalar(at: start)
         let letters = first.isIn(.beforeWord) ? second : start
-        // As many upper ones as there are; those that count as lower, too, may be given back.
+        // Matches as many upper ones as possible; backtracks over those that are also lower.
         var upperEnd = letters
         var lastLowerEnd: Int?
         while true {
@@ -56,7 +56,7 @@ struct PieceScanner {
         let lowerEnd = runEnd(upperEnd, .lowerPart)
         if lowerEnd > upperEnd { return lowerEnd }
         if let lastLowerEnd { return lastLowerEnd }
-        // A mark that was taken for what stands before the word may be a word itself.
+        // A mark that was matched as the prefix of a word may be a word itself.
         if first == .mark { return second }
         return upperEnd > letters ? upperEnd : nil
     }
@@ -86,8 +86,8 @@ struct PieceScanner {
         return end
     }
 
-    /// White space up to its last line break; else to the end of the text; else, where a word may
-    /// begin with the last one, without that.
+    /// White space up to its last line break; otherwise to the end of the text; otherwise without its
+    /// last scalar, which may begin a word.
     private func spaceEnd() -> Int {
         var end = start
         var last = start
@@ -99,15 +99,15 @@ struct PieceScanner {
             end = next
             if kind == .lineBreak { lineBreakEnd = end }
         }
-        // To cl100k the end of the text comes first.
+        // In cl100k, the end of the text has priority.
         if end == text.count, !isO200k { return end }
         if let lineBreakEnd { return lineBreakEnd }
         return end == text.count || last == start ? end : last
     }
 
-    /// The end of an apostrophe with s, t, re, ve, m, ll or d; nil when there is none at `position`.
+    /// The end of an apostrophe with s, t, re, ve, m, ll or d; nil if there is none at `position`.
     ///
-    /// Case does not matter, and U+017F is an s to whom case does not matter.
+    /// Ignores case; U+017F is an s if case is ignored.
     @inline(__always)
     private func contractionEnd(_ position: Int) -> Int? {
         guard position + 1 < text.count, text[position] == UInt8(ascii: "'") else { return nil }
@@ -135,7 +135,7 @@ struct PieceScanner {
         }
     }
 
-    /// The class of the scalar at a position, none at the end of the text, and where the next is.
+    /// The class of the scalar at a position (none at the end), and the position of the next one.
     @inline(__always)
     private func scalar(at position: Int) -> (kind: ScalarClass, next: Int) {
         guard position < text.count else { return (.none, position) }

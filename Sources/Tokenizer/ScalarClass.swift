@@ -1,4 +1,4 @@
-/// What the encodings tell scalars apart by: a class, or several, or at the end of a text none.
+/// A set of classes by which the encodings distinguish scalars; empty at the end of a text.
 struct ScalarClass: Equatable {
     private let bits: UInt8
 

@@ -1,8 +1,8 @@
-/// Byte-pair encoding of a piece of at most 255 bytes, without memory from the heap.
+/// Byte-pair encoding of a piece of at most 255 bytes, without heap memory.
 ///
 /// Merges the neighbours of lowest rank, the leftmost first, until none has a rank.
 struct ShortPieceMerger {
-    /// How many bytes a piece may have.
+    /// Maximum size of a piece in bytes.
     static let limit = 255
 
     /// The rank of the pair whose left part begins at a byte, times 256, plus that byte.
@@ -16,7 +16,7 @@ struct ShortPieceMerger {
 
     private static let none = Int32.max
 
-    /// Merges the bytes of a piece; `forEachPart` then tells the parts.
+    /// Merges the bytes of a piece; `forEachPart` then returns the parts.
     mutating func merge(_ text: ByteText, _ piece: Range<Int>, _ vocabulary: Vocabulary) {
         let count = piece.count
         let vectors = (count + 7) / 8
@@ -54,7 +54,7 @@ struct ShortPieceMerger {
         }
     }
 
-    /// Calls `body` for each part of the piece that was merged last, in order.
+    /// Calls `body` for each part of the last merged piece, in order.
     @inline(__always)
     func forEachPart(of piece: Range<Int>, _ body: (Range<Int>) -> Void) {
         var start = 0

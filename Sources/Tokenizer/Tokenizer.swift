@@ -1,4 +1,4 @@
-/// A published vocabulary with its way to cut text into pieces, named as OpenAI's tiktoken names it.
+/// A published vocabulary and its rules for splitting text, named as in OpenAI's tiktoken.
 public enum TokenEncoding: String, CaseIterable, Sendable {
     /// The encoding of GPT-3.5 and GPT-4; 100,256 tokens.
     case cl100kBase = "cl100k_base"
@@ -13,7 +13,7 @@ public enum TokenEncoding: String, CaseIterable, Sendable {
         }
     }
 
-    /// The size and the `VocabularyTables.checksum` of what `Tokenizer.prepared` returns for it.
+    /// The size and the `VocabularyTables.checksum` of its `Tokenizer.prepared`.
     ///
     /// Both change with the layout of the tables, so that no version reads another version's files.
     var tables: (size: Int, checksum: UInt64) {
@@ -24,18 +24,18 @@ public enum TokenEncoding: String, CaseIterable, Sendable {
     }
 }
 
-/// Cuts text into the tokens of an encoding, exactly as tiktoken's `encode_ordinary` does.
+/// Splits text into the tokens of an encoding, exactly as tiktoken's `encode_ordinary` does.
 ///
 /// The text of a special token, such as `<|endoftext|>`, is text like any other. A tokenizer never
 /// changes, so threads may share one; it takes up to 8 MB.
 public final class Tokenizer: Sendable {
-    /// The encoding whose tokens it counts.
+    /// The encoding.
     public let encoding: TokenEncoding
 
     let vocabulary: Vocabulary
 
-    /// Whether it was mapped from a prepared file: then it loaded within about a millisecond, and
-    /// processes share its memory.
+    /// Whether it was mapped from a prepared file, which loads in about a millisecond and whose memory
+    /// processes share.
     public let isPrepared: Bool
 
     /// Maps `directory`/NAME.prepared or, if that is missing or of another version, reads
@@ -64,22 +64,21 @@ public final class Tokenizer: Sendable {
 
     /// The number of tokens of `text`; 0 for an empty one.
     ///
-    /// Whatever stands in the text, it takes a fraction of a microsecond a byte at the most, and
-    /// next to no memory.
+    /// For any text, takes at most a fraction of a microsecond per byte, and almost no memory.
     public func count(_ text: String) -> Int {
         var count = 0
         forEachToken(text) { _ in count += 1 }
         return count
     }
 
-    /// The tokens of `text`, in its order.
+    /// The tokens of `text`, in order.
     public func encode(_ text: String) -> [UInt32] {
         var tokens: [UInt32] = []
         forEachToken(text) { tokens.append($0()) }
         return tokens
     }
 
-    /// Calls `body` once a token, with a search for its number, which whoever counts never starts.
+    /// Calls `body` for each token with a closure that looks up its number, which counting never calls.
     @inline(__always)
     private func forEachToken(_ text: String, _ body: (() -> UInt32) -> Void) {
         withBytes(of: text) { bytes in
@@ -110,9 +109,9 @@ public struct TokenizerError: Error, CustomStringConvertible {
     /// The file.
     public let path: String
 
-    /// What is wrong with it.
+    /// The fault.
     public let reason: String
 
-    /// The file and what is wrong with it.
+    /// The file and the fault.
     public var description: String { "\(path) \(reason)" }
 }

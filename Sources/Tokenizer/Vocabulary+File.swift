@@ -28,12 +28,12 @@ private struct LineReader {
     private let bytes: [UInt8]
     private var position = 0
 
-    /// The token that was read last.
+    /// The last token read.
     private(set) var token: [UInt8] = []
 
     init(_ bytes: [UInt8]) { self.bytes = bytes }
 
-    /// Reads base64 up to a space; false where that does not stand, or is not 1 to 255 bytes.
+    /// Reads base64 up to a space; false if it is invalid or does not encode 1 to 255 bytes.
     mutating func readToken() -> Bool {
         token.removeAll(keepingCapacity: true)
         var bits: UInt32 = 0

@@ -1,6 +1,6 @@
 /// The tokens of an encoding, found by their bytes.
 struct Vocabulary: Sendable {
-    /// What `token` returns for bytes that are none; as a rank, that of a pair that never merges.
+    /// Returned by `token` for bytes that are not a token; as a rank, a pair that never merges.
     static let none = UInt32.max
 
     /// The length of the longest token of either encoding, in bytes.
@@ -13,7 +13,7 @@ struct Vocabulary: Sendable {
     /// rules out most bytes that are not a token.
     let tables: VocabularyTables
 
-    /// How many bytes of tokens were added.
+    /// The size of all added tokens in bytes.
     private var usedBytes = 0
 
     /// Uses the tokens that are in `tables`.
@@ -49,7 +49,7 @@ struct Vocabulary: Sendable {
         return tables.setSlot(index, Slot(key: key, token: token, place: place))
     }
 
-    /// The token that has just the bytes of a range, which is not empty; `none` when there is none.
+    /// The token with exactly the bytes of a range, which must not be empty; `none` if there is none.
     @inline(__always)
     func token(_ text: ByteText, _ range: Range<Int>) -> UInt32 {
         if range.count > Self.longest { return Self.none }
@@ -65,7 +65,7 @@ struct Vocabulary: Sendable {
         }
     }
 
-    /// The token that is the byte at a position and the one after it; `none` when there is none.
+    /// The token of the byte at a position and the next one; `none` if there is none.
     @inline(__always)
     func token(_ text: ByteText, byteAndNext position: Int) -> UInt32 {
         tables.pair(Int(text[position]) | Int(text[position + 1]) << 8)

@@ -2,10 +2,10 @@ import Glibc
 
 /// The tables of a vocabulary in one block of memory; all unsafe access to it is in this file.
 ///
-/// It holds offsets and no addresses, so that it can be written to a file and mapped by any
+/// It contains offsets, not addresses, so that it can be written to a file and mapped by any
 /// process. Its parts: 2^15 words of 64 bits, 2^16 words of 32 bits, the slots, and bytes. Reads
-/// stay inside it whatever its content: every index is less than the length of its part, and the
-/// last slot is always free.
+/// stay in bounds for any content: every index is less than the length of its part, and the last
+/// slot is always free.
 final class VocabularyTables: @unchecked Sendable {
     /// A slot for a token; it is free if `place` is 0.
     struct Slot: BitwiseCopyable {
@@ -18,10 +18,10 @@ final class VocabularyTables: @unchecked Sendable {
         var place: UInt32
     }
 
-    /// How many slots a hash can select; a token whose slot is taken is in one of the next.
+    /// How many slots a hash can select; if a slot is taken, the token is in one of the next slots.
     let slotCount: Int
 
-    /// How many bytes there is room for.
+    /// The capacity in bytes.
     let byteCount: Int
 
     private static let pairsStart = 1 << 18
@@ -98,7 +98,7 @@ final class VocabularyTables: @unchecked Sendable {
         return (0..<8).reduce(prime) { ($0 ^ sums[$1]) &* prime }
     }
 
-    // MARK: What is looked up
+    // MARK: Lookup
 
     @inline(__always)
     func hashes(_ index: Int) -> UInt64 {

@@ -26,7 +26,7 @@ public struct CivilDate: Hashable, Sendable {
         year = Int(yearOfEra + era * 400) + (month <= 2 ? 1 : 0)
     }
 
-    /// Makes a date; nil when there is no such day.
+    /// Makes a date; nil if the day does not exist.
     public init?(year: Int, month: Int, day: Int) {
         guard (1...9999).contains(year), (1...12).contains(month), day >= 1,
             day <= Self.length(ofMonth: month, in: year)
@@ -61,7 +61,7 @@ public struct CivilDate: Hashable, Sendable {
 }
 
 extension CivilDate: Comparable, CustomStringConvertible {
-    /// Reads `2024-10-26`; nil for anything else and for days that do not exist.
+    /// Parses `2024-10-26`; nil for anything else and for days that do not exist.
     public init?(_ text: String) {
         var scanner = DateScanner(Array(text.utf8))
         guard let year = scanner.number(4), scanner.skip("-"), let month = scanner.number(2),

@@ -1,6 +1,6 @@
 /// An exact amount of credits, counted in hundredths.
 ///
-/// How many a message costs is decided in one place only: the SQL function `usage_credits`.
+/// The SQL function `usage_credits` is the only place that calculates the credits of a message.
 public struct Credits: Hashable, Comparable, Sendable, CustomStringConvertible {
     /// Hundredths of a credit.
     public let hundredths: Int64
@@ -8,8 +8,8 @@ public struct Credits: Hashable, Comparable, Sendable, CustomStringConvertible {
     /// Makes the amount of `hundredths`.
     public init(hundredths: Int64) { self.hundredths = hundredths }
 
-    /// Reads a decimal number with at most two decimals, such as `15.6`; nil otherwise, and for
-    /// one that 64 bits of hundredths cannot hold.
+    /// Parses a decimal number with at most two decimals, such as `15.6`; nil otherwise, and if the
+    /// hundredths exceed 64 bits.
     public init?(_ text: String) {
         let isNegative = text.hasPrefix("-")
         let parts = text.dropFirst(isNegative ? 1 : 0)

@@ -1,9 +1,9 @@
-/// Takes the parts of a timestamp from the front of a text.
+/// Parses the parts of a timestamp from left to right.
 struct DateScanner<Bytes: RandomAccessCollection<UInt8>> where Bytes.Index == Int {
     private let bytes: Bytes
     private var next: Int
 
-    /// Begins at the front of `bytes`.
+    /// Begins at the start of `bytes`.
     init(_ bytes: Bytes) {
         self.bytes = bytes
         next = bytes.startIndex

@@ -1,15 +1,15 @@
 import Encoding
 
-/// The place after one usage record in a sorted list, as an opaque text.
+/// A cursor of keyset pagination: the position after one usage record in a sorted list.
 ///
-/// It holds the record's values in the columns of the order, so that the next page begins right
-/// after it, whatever was recorded or removed meanwhile.
+/// It contains the record's values in the columns of the order, so that the next page begins after
+/// this record, even if records were added or removed in the meantime.
 public struct PageCursor: Equatable, Sendable {
     /// One value of the record.
     public enum Value: Equatable, Sendable {
         /// A message's id, hundredths of a credit, or microseconds since 1970.
         case integer(Int64)
-        /// A text; nil where the record has none.
+        /// A text; nil if the record has none.
         case text(String?)
     }
 
@@ -19,7 +19,7 @@ public struct PageCursor: Equatable, Sendable {
     /// Makes a cursor.
     public init(_ values: [Value]) { self.values = values }
 
-    /// The place after `record`, which has values in the columns of `sort`.
+    /// The position after `record`, which has the columns of `sort`.
     public init(_ record: UsageRecord, _ sort: SortOrder) {
         values = sort.terms.map { term in
             switch term.column.kind {
@@ -37,7 +37,7 @@ public struct PageCursor: Equatable, Sendable {
     private static let textTag: UInt8 = 1
     private static let absentTag: UInt8 = 2
 
-    /// The cursor for a query, whose `fingerprint` it is bound to: base64url without padding.
+    /// The cursor as opaque text, bound to the query with `fingerprint`: base64url without padding.
     public func text(fingerprint: UInt64) -> String {
         var bytes = [Self.version] + bigEndian(fingerprint)
         for value in values {
@@ -51,7 +51,7 @@ public struct PageCursor: Equatable, Sendable {
         return Base64URL.text(bytes)
     }
 
-    /// Whether `text` is a cursor of any query.
+    /// Whether `text` is a cursor, of any query.
     public static func isWellFormed(_ text: String) -> Bool {
         guard var rest = content(of: text) else { return false }
         guard let _: UInt64 = number(&rest) else { return false }
@@ -68,8 +68,8 @@ public struct PageCursor: Equatable, Sendable {
         return bytes.first == version ? bytes.dropFirst() : nil
     }
 
-    /// Reads a cursor that fits the order `sort`; nil for anything else, and for a cursor of a
-    /// query with another fingerprint.
+    /// Parses a cursor of the order `sort`; nil for anything else, and for a cursor with another
+    /// fingerprint.
     public init?(_ text: String, fingerprint: UInt64, sort: SortOrder) {
         guard var rest = Self.content(of: text), let bound: UInt64 = number(&rest),
             bound == fingerprint

@@ -1,11 +1,11 @@
-/// One end of a range of time, as it was asked for.
+/// A requested bound of a range of time.
 public enum PeriodBound: Hashable, Sendable {
     /// An instant.
     case instant(Timestamp)
-    /// The start of a day, which only a time zone makes an instant.
+    /// The start of a day, whose instant depends on the time zone.
     case day(CivilDate)
 
-    /// Reads RFC 3339 with an offset, or a date; nil for anything else.
+    /// Parses RFC 3339 with an offset, or a date; nil for anything else.
     public init?(_ text: String) {
         if let date = CivilDate(text) {
             self = .day(date)
@@ -19,7 +19,7 @@ public enum PeriodBound: Hashable, Sendable {
 
 /// A half-open range of time in a time zone, divided into buckets.
 public struct ReportingPeriod: Sendable {
-    /// The first instant that belongs to it.
+    /// The first instant in it.
     public let start: Timestamp
 
     /// The first instant after it, not before `start`.
@@ -27,16 +27,16 @@ public struct ReportingPeriod: Sendable {
 
     private let offsets: ZoneOffsets
 
-    /// Makes the period; `offsets` must cover it with two days on either side.
+    /// Makes the period; `offsets` must cover it and two days on both sides.
     public init(from start: Timestamp, to end: Timestamp, offsets: ZoneOffsets) {
         self.start = start
         self.end = max(start, end)
         self.offsets = offsets
     }
 
-    /// About how many buckets there are, told from the two ends alone.
+    /// The approximate number of buckets, calculated from both ends.
     ///
-    /// Exact but for hours that clocks skipped or repeated, and for days that a zone skipped.
+    /// Exact except for hours that clocks skip or repeat, and for days that a zone skips.
     public func estimatedCount(_ granularity: Granularity) -> Int {
         guard start < end else { return 0 }
         let first = offsets.date(at: start)
@@ -52,7 +52,7 @@ public struct ReportingPeriod: Sendable {
         }
     }
 
-    /// The buckets in the order of time; together they are the period, with no gap between them.
+    /// The buckets, ordered by time; they cover the period without gaps.
     public func buckets(_ granularity: Granularity) -> [Range<Timestamp>] {
         guard start < end else { return [] }
         var starts = [start]
@@ -64,9 +64,9 @@ public struct ReportingPeriod: Sendable {
 
     private static let hour: Int64 = 3_600_000_000
 
-    /// The instants at which buckets start, from one around `start` to one around `end`.
+    /// The starts of buckets, from about `start` to about `end`.
     private func boundaries(_ granularity: Granularity) -> [Timestamp] {
-        // Clocks that go back over midnight show an earlier date later, and a day that began before.
+        // If clocks go back over midnight, the later instant has the earlier date.
         let first = min(offsets.date(at: start), offsets.date(at: end))
         let last = max(offsets.date(at: start), offsets.date(at: end)).next
         switch granularity {
@@ -90,7 +90,7 @@ public struct ReportingPeriod: Sendable {
         }
     }
 
-    /// Every full hour on the clocks, and every instant at which they are set.
+    /// Every full local hour, and every clock change.
     private func hourStarts() -> [Timestamp] {
         offsets.segments.enumerated().flatMap { index, segment in
             let segmentStart = max(start, segment.start)
@@ -111,11 +111,11 @@ public struct ReportingPeriod: Sendable {
     }
 }
 
-/// How long the buckets of a summary are.
+/// The length of the buckets of a summary.
 public enum Granularity: String, CaseIterable, Sendable {
-    /// Hours on the local clock; one that is shown twice counts twice.
+    /// Local hours; an hour that clocks repeat has two buckets.
     case hour
-    /// Local days, of 23 to 25 hours where clocks are set.
+    /// Local days, of 23 to 25 hours at clock changes.
     case day
     /// Local weeks, from Monday.
     case week
@@ -124,7 +124,7 @@ public enum Granularity: String, CaseIterable, Sendable {
     /// One bucket for the whole range.
     case total
 
-    /// The most buckets that one summary may have.
+    /// Maximum number of buckets in one summary.
     public var bucketLimit: Int {
         switch self {
         case .hour: 744

@@ -1,4 +1,4 @@
-/// The order of usage records: columns that are compared one after another.
+/// The order of usage records: columns that are compared in sequence.
 ///
 /// Records that are equal in all of them are ordered by `message_id`, ascending. Texts are ordered
 /// by code point; records without one come last in both directions.
@@ -34,7 +34,7 @@ public struct SortOrder: Hashable, Sendable, CustomStringConvertible {
         }
     }
 
-    /// Reads `credits_used:desc,report_name:asc`; nil for anything else.
+    /// Parses `credits_used:desc,report_name:asc`; nil for anything else.
     ///
     /// A column without a direction is ascending; a column twice is an error.
     public init?(_ text: String) {
@@ -53,7 +53,7 @@ public struct SortOrder: Hashable, Sendable, CustomStringConvertible {
         self.init(terms)
     }
 
-    /// The order as it can be read, all terms and directions named.
+    /// The order as text, with all terms and directions.
     public var description: String {
         terms.map { "\($0.column.name):\($0.isDescending ? "desc" : "asc")" }
             .joined(separator: ",")

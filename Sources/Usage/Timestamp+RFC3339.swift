@@ -6,9 +6,9 @@ extension Timestamp: CustomStringConvertible {
 
     /// RFC 3339 in the local time that is `offsetSeconds` ahead of UTC: `2024-10-27T01:30:00+01:00`.
     ///
-    /// RFC 3339 has offsets of whole minutes and years of four digits. A local mean time such as
-    /// +00:19:32 is written with the minutes below it, the instant staying exact; what would fall
-    /// out of the years 1 to 9999 is written in UTC.
+    /// RFC 3339 has offsets of whole minutes and years of four digits. An offset such as +00:19:32 is
+    /// rounded down to minutes, and the local time with it; the instant stays exact. Local times
+    /// outside the years 1 to 9999 are written in UTC.
     public func description(offsetSeconds: Int) -> String {
         let minutes = Int(floor(Int64(offsetSeconds), by: 60))
         let local = Timestamp(microseconds: microseconds + Int64(minutes) * 60_000_000)
@@ -28,10 +28,10 @@ extension Timestamp: CustomStringConvertible {
             + (fraction == 0 ? "" : ".\(padded(Int(fraction), 6))")
     }
 
-    /// Reads RFC 3339, offset included; nil for anything else and for years past 9999.
+    /// Parses RFC 3339 with an offset; nil for anything else and for years after 9999.
     ///
-    /// Digits beyond the microsecond are cut, so that rounding never moves a record into the next
-    /// day. Second 60, a leap second, is the first of the next minute, as PostgreSQL has it.
+    /// Digits beyond the microsecond are truncated, so that rounding never moves a record into the
+    /// next day. Second 60, a leap second, is second 0 of the next minute, as in PostgreSQL.
     public init?(_ text: String) {
         let fast = text.utf8.withContiguousStorageIfAvailable { Self.microseconds($0) }
         guard let microseconds = fast ?? Self.microseconds(Array(text.utf8)) else { return nil }

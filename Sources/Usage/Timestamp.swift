@@ -2,10 +2,10 @@ import Glibc
 
 /// An instant, to the microsecond, always in UTC.
 public struct Timestamp: Hashable, Comparable, Sendable {
-    /// Microseconds since 1970-01-01T00:00:00Z, leap seconds not counted.
+    /// Microseconds since 1970-01-01T00:00:00Z, without leap seconds.
     public let microseconds: Int64
 
-    /// Makes the instant that many microseconds after 1970.
+    /// Makes the instant of so many microseconds after 1970.
     public init(microseconds: Int64) { self.microseconds = microseconds }
 
     /// The system clock's time.
@@ -15,7 +15,7 @@ public struct Timestamp: Hashable, Comparable, Sendable {
         return Timestamp(microseconds: Int64(time.tv_sec) * 1_000_000 + Int64(time.tv_nsec) / 1000)
     }
 
-    /// The instants that have a four-digit year, as RFC 3339 wants.
+    /// The instants with a four-digit year, which RFC 3339 requires.
     public static let representable =
         Timestamp(
             microseconds: -62_135_596_800_000_000)..<Timestamp(
@@ -32,7 +32,7 @@ public struct Timestamp: Hashable, Comparable, Sendable {
     }
 }
 
-/// Quotient rounded down and its remainder, for instants before 1970 too.
+/// The quotient, rounded down, also for negative values.
 func floor(_ value: Int64, by divisor: Int64) -> Int64 {
     let quotient = value / divisor
     return value % divisor < 0 ? quotient - 1 : quotient

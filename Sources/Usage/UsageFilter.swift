@@ -1,30 +1,30 @@
-/// Which usage records are asked for; without a condition, all.
+/// A filter of usage records; without conditions, all match.
 public struct UsageFilter: Sendable {
-    /// The first instant that counts.
+    /// The first instant that matches.
     public var from: Timestamp?
 
-    /// The first instant that no longer counts.
+    /// The first instant after those that match.
     public var to: Timestamp?
 
-    /// Columns of text, each with the values of which a record must have one.
+    /// Text columns, each with its accepted values.
     public var texts: [(column: UsageRecord.Column, values: [String])] = []
 
-    /// Whether the record must have a report name, or must have none.
+    /// Whether the record must have a report name (true) or must not (false).
     public var hasReport: Bool?
 
-    /// The least credits.
+    /// The minimum credits.
     public var minimumCredits: Credits?
 
-    /// The most credits.
+    /// The maximum credits.
     public var maximumCredits: Credits?
 
-    /// Filters that must let a record through, too.
+    /// Filters that a record must match, too.
     public private(set) var others: [UsageFilter] = []
 
-    /// Makes a filter that lets everything through.
+    /// Makes a filter that all records match.
     public init() {}
 
-    /// What both this filter and `other` let through.
+    /// A filter that matches what both this one and `other` match.
     public func and(_ other: UsageFilter) -> UsageFilter {
         var both = self
         both.others.append(other)

@@ -1,10 +1,10 @@
-/// How far the clocks of a time zone are ahead of UTC, over a stretch of time.
+/// The UTC offsets of a time zone over a range of time.
 ///
-/// Before the stretch and after it, the first and the last offset are taken to go on.
+/// The first offset also applies before the range, and the last one after it.
 public struct ZoneOffsets: Equatable, Sendable {
-    /// A stretch of time in which the clocks run on.
+    /// A range of time with one offset.
     public struct Segment: Equatable, Sendable {
-        /// Its first instant, at which the clocks are set; for the first segment, long ago.
+        /// Its first instant, which is a clock change, except for the first segment.
         public let start: Timestamp
         /// Seconds ahead of UTC.
         public let offsetSeconds: Int
@@ -15,7 +15,7 @@ public struct ZoneOffsets: Equatable, Sendable {
             self.offsetSeconds = offsetSeconds
         }
 
-        /// Microseconds of local time since 1970-01-01 on the zone's own clocks.
+        /// Local microseconds since 1970-01-01.
         func localMicroseconds(_ instant: Timestamp) -> Int64 {
             instant.microseconds + Int64(offsetSeconds) * 1_000_000
         }
@@ -25,16 +25,16 @@ public struct ZoneOffsets: Equatable, Sendable {
         }
     }
 
-    /// The segments in the order of time; never none.
+    /// The segments, ordered by time; never empty.
     public let segments: [Segment]
 
-    /// Makes the table of `segments`.
+    /// Makes offsets of `segments`, which must not be empty.
     public init(_ segments: [Segment]) {
         precondition(!segments.isEmpty, "a time zone always has an offset")
         self.segments = segments
     }
 
-    /// The clocks that are never set.
+    /// UTC, which has no clock changes.
     public static let utc = ZoneOffsets([
         Segment(start: Timestamp.representable.lowerBound, offsetSeconds: 0)
     ])
@@ -42,16 +42,16 @@ public struct ZoneOffsets: Equatable, Sendable {
     /// Seconds ahead of UTC at `instant`.
     public func offsetSeconds(at instant: Timestamp) -> Int { segment(at: instant).offsetSeconds }
 
-    /// The date on the zone's clocks at `instant`.
+    /// The local date at `instant`.
     public func date(at instant: Timestamp) -> CivilDate {
         let local = segment(at: instant).localMicroseconds(instant)
         return CivilDate(daysSince1970: floor(local, by: Self.dayMicroseconds))
     }
 
-    /// The first instant at which the zone's clocks show `day`, or a later one.
+    /// The first instant at which the local date is `day` or a later one.
     ///
-    /// So a day starts at the first of two midnights, at the end of a gap that swallows midnight,
-    /// and a day that the zone skipped starts when the next one does.
+    /// So a day starts at the first of two midnights, or at the end of a gap that includes midnight;
+    /// a day that the zone skipped starts with the next one.
     public func start(of day: CivilDate) -> Timestamp {
         let midnight = day.daysSince1970 * Self.dayMicroseconds
         for (index, segment) in segments.enumerated() {
@@ -62,9 +62,9 @@ public struct ZoneOffsets: Equatable, Sendable {
         preconditionFailure("the last segment has no end")
     }
 
-    /// The first start of a day that comes after `instant`.
+    /// The first start of a day after `instant`.
     ///
-    /// Where clocks go back over midnight, the day after the one that they show has begun already.
+    /// If clocks went back over midnight, the day after the current local date has already begun.
     public func startOfDay(after instant: Timestamp) -> Timestamp {
         var day = date(at: instant).next
         while start(of: day) <= instant { day = day.next }
