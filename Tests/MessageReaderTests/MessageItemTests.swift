@@ -15,7 +15,7 @@ import Usage
         item(json, form).faults.map(\.message)
     }
 
-    @Test func `takes null for an absent member, in requests and in files`() {
+    @Test func `treats null as an absent member, in requests and in files`() {
         let nulls = #"{"message_id":101,"report_name":null,"timestamp":null,"message_text":"hi"}"#
         let read = item(nulls, .request)
         #expect(read.faults == [])
@@ -33,7 +33,7 @@ import Usage
             ])
     }
 
-    @Test func `has a byte order mark that does not belong to it`() {
+    @Test func `ignores a byte order mark`() {
         #expect(item("\u{feff}{\(Self.good)}").message?.text == "Hi")
     }
 
@@ -43,7 +43,7 @@ import Usage
         ("-9223372036854775808", .min), ("9.223372036854775807e18", .max),
         ("1000000000000000000", 1_000_000_000_000_000_000),
     ])
-    func `takes an integral number for an integer, exactly`(number: String, id: Int64) {
+    func `accepts integral numbers as integers, exactly`(number: String, id: Int64) {
         #expect(
             item(#"{"message_id":\#(number),"message_text":""}"#).record.messageID == id,
             "\(number)")
@@ -59,13 +59,13 @@ import Usage
         (String(repeating: "2", count: 999), "message_id must be a 64-bit integer."),
         ("\"318\"", "message_id must be an integer."),
     ])
-    func `names an id that is not an integer of 64 bits`(number: String, fault: String) {
+    func `reports an id that is not a 64-bit integer`(number: String, fault: String) {
         let json =
             #"{"message_id":\#(number),"timestamp":"2024-01-01T00:00:00Z","message_text":""}"#
         #expect(faults(json) == [fault], "\(number)")
     }
 
-    @Test func `lists the fields that there are when it has others`() {
+    @Test func `lists the allowed fields if it has others`() {
         #expect(
             faults(#"{"message_text":"a","user":"u"}"#, .request) == [
                 "Unknown field \"user\"; allowed: message_id, timestamp, report_name, message_text."
@@ -88,14 +88,14 @@ import Usage
         (#"{"message_text":"a","message_id":0e400}"#, "", .malformed),
         (#"{"message_id":1e400,"timestamp":[1,"]",{}]}"#, "message_id", .outOfRange),
     ])
-    func `is wrong by itself where a member cannot be stored`(
+    func `is invalid alone if a member cannot be stored`(
         json: String, name: String, code: MessageFault.Code
     ) {
         let faults = item(json, .request).faults
         #expect(faults.map(\.name) == [name] && faults.map(\.code) == [code], "\(json): \(faults)")
     }
 
-    @Test func `keeps an escaped backslash before what only looks like half a pair`() {
+    @Test func `keeps an escaped backslash before text that looks like a surrogate`() {
         #expect(
             item(#"{"message_text":"\\ud83d \ud83d\ude00"}"#, .request).message?
                 .text
@@ -103,7 +103,7 @@ import Usage
     }
 
     @Test(arguments: [2047, 2048, 2049, 100_000])
-    func `may have any depth, and then is wrong by itself`(depth: Int) {
+    func `is invalid alone if it is nested too deeply`(depth: Int) {
         let nested =
             String(repeating: #"{"a":["#, count: depth / 2)
             + String(repeating: "]}", count: depth / 2)
@@ -112,7 +112,7 @@ import Usage
                 == [.wrongType])
     }
 
-    @Test func `has report names as the table has them`() {
+    @Test func `limits report names as the table does`() {
         func fault(_ name: String) -> [String] {
             faults(#"{\#(Self.good),"report_name":"\#(name)"}"#)
         }
@@ -132,7 +132,7 @@ import Usage
         ("15.60", 1560), ("15.6", 1560), ("0", 0), ("1.56e1", 1560), ("15.605", nil), ("-1", nil),
         ("1e400", nil), ("\"15.60\"", nil),
     ])
-    func `has credits with two decimals at the most`(credits: String, hundredths: Int64?) {
+    func `has credits with at most two decimals`(credits: String, hundredths: Int64?) {
         let read = item(#"{\#(Self.good),"credits_used":\#(credits)}"#)
         #expect(read.faults.isEmpty == (hundredths != nil))
         #expect(read.record.creditsUsed?.hundredths == hundredths, "\(credits)")

@@ -16,7 +16,7 @@ import Testing
         return date.formatted(.iso8601.year().month().day())
     }
 
-    @Test func `makes, lists and revokes keys, and keeps no secret`() throws {
+    @Test func `creates, lists and revokes keys, and stores no secret`() throws {
         let database = try Database()
         let expiry = date(inDays: 9)
         let made = try run(
@@ -42,7 +42,7 @@ import Testing
         ["x", "--scope", "usage:read", "--expires", "2020-01-01"],
         ["x", "--scope", "usage:read", "--expires", "tomorrow"],
     ])
-    func `refuses to make a key of nonsense`(words: [String]) throws {
+    func `refuses invalid arguments of a key`(words: [String]) throws {
         let database = try Database()
         let outcome = try Program.run(
             Repository.program("orbitalctl"), ["keys", "create"] + words,
@@ -51,8 +51,7 @@ import Testing
         #expect(try database.value("SELECT count(*) FROM api_key") == "0")
     }
 
-    @Test func `refuses prices for the past, out of order, or of nonsense, with the reason`() throws
-    {
+    @Test func `refuses rates in the past, out of order or invalid, with the reason`() throws {
         let database = try Database()
         func add(_ from: String, _ more: String...) throws -> Program.Outcome {
             try Program.run(
@@ -87,7 +86,7 @@ import Testing
         }
     }
 
-    @Test func `verifies that records keep their price when it changes, and finds a tampered one`()
+    @Test func `verifies that records keep their price, and finds a changed record`()
         throws
     {
         let site = try Site()
@@ -138,7 +137,7 @@ import Testing
                 #""receipt":{"characters":100,"tokens":25.00,"priced_by":"writer"}"#))
     }
 
-    @Test func `find a record that an index has lost`() throws {
+    @Test func `finds a record that is missing in an index`() throws {
         let database = try Database()
         try database.addRecords(2000)
         func index(isReady: Bool) throws {

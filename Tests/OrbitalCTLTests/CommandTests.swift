@@ -10,7 +10,7 @@ import Testing
     }
 
     @Test(arguments: ["ndjson", "json", "csv"])
-    func `exports what import reads back, to the last character`(format: String) throws {
+    func `exports a file that import reads back exactly`(format: String) throws {
         let database = try Database()
         try database.addRecords(3000)
         try database.run(
@@ -31,7 +31,7 @@ import Testing
         #expect(try copy.value(digest) == database.value(digest))
     }
 
-    @Test func `writes nothing else into an export when standard output and error are closed`()
+    @Test func `writes only the export if standard output and error are closed`()
         throws
     {
         let database = try Database()
@@ -63,7 +63,7 @@ import Testing
         #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path) == [])
     }
 
-    @Test func `migrates up and down, shows the state, and makes new files`() throws {
+    @Test func `migrates up and down, shows the state, and creates new files`() throws {
         let database = try Database(isMigrated: false)
         let folder = TemporaryFolder.shared.file("migrations").path
         try FileManager.default.copyItem(atPath: Repository.path("Migrations"), toPath: folder)
@@ -86,7 +86,7 @@ import Testing
                 "orbitalctl: 0001_credit_rate.sql was changed after it was applied;"))
     }
 
-    @Test func `checks the whole service, and says how to mend each fault`() throws {
+    @Test func `checks the whole service, and reports how to fix each fault`() throws {
         let site = try Site()
         defer { site.stop() }
         let environment = [
@@ -134,7 +134,7 @@ import Testing
         )
     }
 
-    @Test func `reports what no trigger can prevent, and limits that are too low`() throws {
+    @Test func `reports faults that no trigger can prevent, and low connection limits`() throws {
         let database = try Database()
         let origin = try Database()
         let role = "few_\(UInt64.random(in: 0 ... .max))"
@@ -203,7 +203,7 @@ import Testing
         #expect(check.output.contains(expected), "\(check.output)")
     }
 
-    @Test func `ends with the status that its help promises`() throws {
+    @Test func `exits with the documented status`() throws {
         #expect(try run(["--help"]).status == 0)
         #expect(try run(["--version"]).output == "\(Repository.version)\n")
         #expect(try run(["nonsense"]).status == 64)

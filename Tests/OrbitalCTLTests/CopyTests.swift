@@ -52,7 +52,7 @@ import Testing
             """)
     }
 
-    /// What readers see, the list and the receipts, and the columns behind them.
+    /// The list, the receipts, and the columns in the database.
     private func contents(_ database: Database) throws -> [String] {
         let pages = try ["/usage", "/usage/3", "/usage/5", "/usage/11", "/usage/12", "/usage/20"]
             .map { path in
@@ -107,7 +107,7 @@ import Testing
             try run(copy, ["import", file, "--keep-credits"]).output.contains("duplicates 11,"))
     }
 
-    @Test func `needs no vocabulary, because an export with its rates is believed`() throws {
+    @Test func `needs no vocabulary, because an export with rates is trusted`() throws {
         try fill()
         let file = folder.appendingPathComponent("usage.ndjson").path
         #expect(try run(original, ["export", "-o", file]).status == 0)
@@ -123,7 +123,7 @@ import Testing
         #expect(alone.status == 66, "\(alone.errors)")
     }
 
-    @Test func `is refused where records have other rates, and names the first that differs`()
+    @Test func `is refused if records have other rates, and names the first difference`()
         throws
     {
         try fill()
@@ -174,7 +174,7 @@ import Testing
                 == "200")
     }
 
-    @Test func `rejects what the file says wrongly of a message`() throws {
+    @Test func `rejects messages with a wrong token count or rate`() throws {
         try fill()
         let lines = try run(original, ["export"]).output.split(separator: "\n").map(String.init)
         let exact = try #require(lines.first { $0.contains(#""tokenizer":"o200k_base","rate""#) })
@@ -205,7 +205,7 @@ import Testing
         #"{"rate":1,"tokenizer":"words","credits_per_100_tokens":40,"minimum":1}"#,
         #"{"rate":1,"effective_from":"2024-01-01Z","tokenizer":"characters","credits_per_100_tokens":40,"minimum":1}"#,
     ])
-    func `records nothing when a rate of the file cannot be read`(rate: String) throws {
+    func `records nothing if a rate of the file is invalid`(rate: String) throws {
         let message =
             #"{"message_id":1,"timestamp":"2024-01-01T00:00:00Z","message_text":"x"}"#
         let outcome = try run(original, ["import", "-"], input: rate + "\n" + message)
@@ -214,7 +214,7 @@ import Testing
         #expect(try original.value("SELECT count(*) FROM usage_record") == "0")
     }
 
-    @Test func `has a byte order mark for Excel on demand, and says where CSV leaves rates out`()
+    @Test func `has an optional byte order mark, and reports that CSV omits the rates`()
         throws
     {
         try original.addContractRecords()

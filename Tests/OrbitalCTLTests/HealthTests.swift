@@ -7,7 +7,7 @@ import Testing
         try Program.run(Repository.program("orbitalctl"), ["health"] + arguments)
     }
 
-    @Test func `prints what the responder says of itself`() throws {
+    @Test func `prints the responder's health`() throws {
         let responder = try Responder(databaseURL: Database().url)
         defer { responder.stop() }
         for flags in [[], ["--ready"]] {
@@ -17,7 +17,7 @@ import Testing
         }
     }
 
-    @Test func `tells a responder that lives from one that can answer`() throws {
+    @Test func `distinguishes liveness from readiness`() throws {
         let responder = try Responder(databaseURL: Database(isMigrated: false).url)
         defer { responder.stop() }
         #expect(try health(["--socket", responder.socketPath]).status == 0)
@@ -27,7 +27,7 @@ import Testing
         #expect(outcome.output.contains(fault), "\(outcome.output)")
     }
 
-    @Test func `says who does not answer`() throws {
+    @Test func `reports a responder that does not respond`() throws {
         let outcome = try health(["--socket", "/nowhere/socket"])
         #expect(outcome.status == 69 && outcome.output.isEmpty)
         #expect(

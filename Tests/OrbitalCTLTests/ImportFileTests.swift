@@ -38,7 +38,7 @@ import Testing
     private static let one = "created 1, duplicates 0, conflicts 0, invalid 0\n"
 
     @Test(arguments: [",", ";", "\t"])
-    func `reads CSV with any delimiter that its header shows`(delimiter: String) throws {
+    func `detects the CSV delimiter from the header`(delimiter: String) throws {
         let csv = (Self.header + Self.row).replacing(",", with: delimiter)
         let quoted = csv.replacing("message_text", with: "\"message_text\"")
         #expect(try run(Data(csv.utf8)).output == Self.one)
@@ -47,7 +47,7 @@ import Testing
     }
 
     @Test(arguments: [String.Encoding.utf16LittleEndian, .utf16BigEndian, .utf8])
-    func `reads every encoding that a byte order mark names`(encoding: String.Encoding) throws {
+    func `reads every encoding with a byte order mark`(encoding: String.Encoding) throws {
         let text = "\u{feff}" + Self.header + Self.row + "2,2024-01-15T14:30:00Z,😀,x"
         #expect(
             try run(try #require(text.data(using: encoding))).output
@@ -56,7 +56,7 @@ import Testing
     }
 
     @Test(arguments: [1, 2, 3])
-    func `rejects the row of UTF-16 that ends within a character`(cut: Int) throws {
+    func `rejects a UTF-16 row that ends within a character`(cut: Int) throws {
         let text = "\u{feff}" + Self.header + Self.row + "2,2024-01-15T14:30:00Z,,y😀"
         let bytes = try #require(text.data(using: .utf16LittleEndian))
         #expect(
@@ -102,7 +102,7 @@ import Testing
                 == Self.one)
     }
 
-    @Test func `unpacks gzip, and refuses a file that is cut off`() throws {
+    @Test func `unpacks gzip, and refuses a truncated file`() throws {
         let plain = folder.appendingPathComponent("plain")
         try Data((Self.header + Self.row).utf8).write(to: plain)
         #expect(try Program.run("/usr/bin/gzip", ["-kf", plain.path]).status == 0)
@@ -114,7 +114,7 @@ import Testing
     }
 
     @Test(arguments: [Data("1,2024-".utf8), Data([0x1f])])
-    func `refuses a gzip file that more follows than gzip`(rest: Data) throws {
+    func `refuses a gzip file with trailing data`(rest: Data) throws {
         let plain = folder.appendingPathComponent("plain")
         try Data((Self.header + Self.row).utf8).write(to: plain)
         #expect(try Program.run("/usr/bin/gzip", ["-kf", plain.path]).status == 0)
@@ -126,7 +126,7 @@ import Testing
         #expect(try run(packed + Data(count: 512)).output == Self.one)
     }
 
-    @Test func `does not take a message for a column that a spreadsheet has added`() throws {
+    @Test func `refuses a CSV header with another column`() throws {
         let refused = try run(
             Data("message_id,timestamp,Text\r\n1,2024-01-15T14:30:00Z,x\r\n".utf8))
         #expect(refused.status == 65)
@@ -136,7 +136,7 @@ import Testing
             ))
     }
 
-    @Test func `records the rows beside one that is too long, at the speed of the disk`() throws {
+    @Test func `records the other rows of a file with a huge one, in seconds`() throws {
         var csv = Data((Self.header + Self.row + "3,2024-01-15T14:30:00Z,,\"").utf8)
         csv.append(Data(repeating: UInt8(ascii: "x"), count: 200 << 20))
         csv.append(Data("\"\r\n2,2024-01-15T14:30:00Z,,y\r\n".utf8))

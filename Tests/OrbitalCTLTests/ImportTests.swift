@@ -20,7 +20,7 @@ import Testing
 
     private var rejected: String { (try? String(contentsOfFile: rejects, encoding: .utf8)) ?? "" }
 
-    @Test func `moves the ids that are chosen past its own, but to none that JSON cannot hold`()
+    @Test func `advances the id sequence past imported ids, but never beyond JSON's limit`()
         throws
     {
         let database = try Database()
@@ -33,7 +33,7 @@ import Testing
                 == "50 51 1152921504606846976")
     }
 
-    @Test func `records nothing twice, and tells a duplicate from a conflict`() throws {
+    @Test func `records nothing twice, and distinguishes duplicates from conflicts`() throws {
         let database = try Database()
         let input = line(1) + line(2) + line(2) + line(2, "other")
         let first = try run(database, input)
@@ -71,11 +71,11 @@ import Testing
             #"message_text has an unpaired surrogate, such as \\ud83d; send both halves of the pair."#
         ),
     ])
-    func `says why a line is not a message, and records the others`(input: String, reason: String)
+    func `reports why a line is invalid, and records the others`(input: String, reason: String)
         throws
     {
         let database = try Database()
-        // The first byte says the format; an array would be another one.
+        // The first byte determines the format; an array would be another one.
         let outcome = try run(database, line(7) + input + "\n" + line(8), ["--format", "ndjson"])
         #expect(outcome.output == "created 2, duplicates 0, conflicts 0, invalid 1\n")
         #expect(outcome.status == 1)
@@ -112,7 +112,7 @@ import Testing
     @Test(arguments: [
         "[{\"message_id\":1", "[", "message_id,timestamp,message_text\n1,\"x", "a,b\n1,2\n",
     ])
-    func `records nothing of a file that is cut off or of no known form`(input: String) throws {
+    func `records nothing of a truncated or unknown file`(input: String) throws {
         let database = try Database()
         let outcome = try run(database, input)
         #expect(outcome.status == 65)
@@ -120,7 +120,7 @@ import Testing
         #expect(try database.value("SELECT count(*) FROM usage_record") == "0")
     }
 
-    @Test func `compares the credits of the file with the price list, or keeps them`() throws {
+    @Test func `compares credits with the price list, or keeps them with --keep-credits`() throws {
         let database = try Database()
         let input =
             line(1, String(repeating: "x", count: 50), ",\"credits_used\":5.00")
@@ -138,7 +138,7 @@ import Testing
                 == "500|1\n1560|")
     }
 
-    @Test func `leaves the next ids free of collisions`() throws {
+    @Test func `leaves a sequence without collisions`() throws {
         let database = try Database()
         _ = try run(database, line(5) + line(3_000_000_000) + line(Int.max))
         try database.run(
@@ -148,7 +148,7 @@ import Testing
                 == "3000000001")
     }
 
-    @Test func `removes no pipe, device or link that it was told to write rejects to`() throws {
+    @Test func `never removes a pipe, device or link of --rejects`() throws {
         let database = try Database()
         #expect(mkfifo(rejects, 0o600) == 0)
         defer { unlink(rejects) }
@@ -156,7 +156,7 @@ import Testing
         #expect(FileManager.default.fileExists(atPath: rejects))
     }
 
-    @Test func `leaves nothing behind when it is killed`() throws {
+    @Test func `records nothing if it is killed`() throws {
         let database = try Database()
         let pipe = Pipe()
         let program = try Program(

@@ -2,7 +2,7 @@ import Foundation
 import TestSupport
 import Testing
 
-/// The manual pages, held against what the programs say of themselves.
+/// The manual pages, compared with the programs' help.
 @Suite(.timeLimit(.minutes(1))) struct `The manual pages` {
     /// A command as swift-argument-parser describes it.
     private struct Command: Decodable {
@@ -27,7 +27,7 @@ import Testing
         }
     }
 
-    /// An item of a list: what it is of, the names before its arguments, and its text.
+    /// An item of a list: the names before its arguments, and its text.
     private struct Item {
         let names: [Substring]
         let text: String
@@ -53,7 +53,7 @@ import Testing
         text.components(separatedBy: "\n.It ").compactMap { Item($0, macro: macro) }
     }
 
-    @Test func `know every command of orbitalctl, and every option with its default`() throws {
+    @Test func `document every command of orbitalctl, and every option with its default`() throws {
         struct Dump: Decodable {
             let command: Command
         }
@@ -86,7 +86,7 @@ import Testing
         #expect(documented.sorted() == leaves.map(\.words).sorted())
     }
 
-    @Test func `know every option of orbital-fcgi`() throws {
+    @Test func `document every option of orbital-fcgi`() throws {
         let help = try Program.run(Repository.program("orbital-fcgi"), ["--help"]).output
         let options = Set(help.matches(of: /\n +-(-[a-z]+)/).map { String($0.1) })
         #expect(options.count == 3)

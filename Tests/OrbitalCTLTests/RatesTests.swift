@@ -2,7 +2,7 @@ import Foundation
 import TestSupport
 import Testing
 
-/// The price list of a new installation, or of one with records that are dated ahead.
+/// The rates of a new installation, or of one with records dated ahead.
 @Suite(.timeLimit(.minutes(2))) struct `orbitalctl rates` {
     private func run(_ database: Database, _ arguments: String...) throws -> Program.Outcome {
         try Program.run(
@@ -17,7 +17,7 @@ import Testing
             "--credits-per-100-tokens", "50")
     }
 
-    @Test func `add a price although a record is dated 9998, and verify accepts that record`()
+    @Test func `adds a rate although a record is dated 9998, and verify accepts that record`()
         throws
     {
         let database = try Database()
@@ -35,7 +35,7 @@ import Testing
                 """)
         // After another price, the third record still has the first price.
         #expect(try add(database, inDays: 60).status == 0)
-        // A closer date, so that verify does not have to sum 8,000 years.
+        // A closer date, so that verify need not sum 8,000 years.
         try database.run(
             """
             SET session_replication_role = replica;
@@ -44,7 +44,7 @@ import Testing
             """)
         let verified = try run(database, "verify")
         #expect(verified.output.hasSuffix(": 0 differences; 1 record not priced by a rate\n"))
-        // Another record that names an earlier price is a difference, as before.
+        // Another record with an earlier rate is still a difference.
         try database.replicate("(5, now() + interval '31 days', 'x', 100, 1)")
         let found = try run(database, "verify")
         #expect(found.status == 1)
@@ -52,7 +52,7 @@ import Testing
         #expect(found.output.hasSuffix(": 1 difference; 1 record not priced by a rate\n"))
     }
 
-    @Test func `refuse a price that begins before the newest record, five minutes ahead included`()
+    @Test func `refuses a rate that begins before the newest record, up to five minutes ahead`()
         throws
     {
         let database = try Database()
@@ -68,7 +68,7 @@ import Testing
         #expect(try add(database, inDays: 5.0 / 1440).status == 0)
     }
 
-    @Test func `choose the first price before the first record, and not after`() throws {
+    @Test func `replaces the first rate before the first record, and not after`() throws {
         let database = try Database()
         let revision = try database.value("SELECT usage_revision()")
         let chosen = try run(
@@ -81,7 +81,7 @@ import Testing
                 == "from the beginning: 12.50 credits per 100 tokens, minimum 0.00, tokenizer o200k_base; 0 records\n"
         )
         #expect(try database.value("SELECT usage_revision()") != revision)
-        // A copied price list may have dates in the past, as long as nothing is recorded.
+        // A copied price list may have dates in the past if there are no records.
         try database.run(
             """
             INSERT INTO credit_rate (effective_from, tokenizer, hundredths_per_100_tokens, minimum_hundredths)
@@ -105,7 +105,7 @@ import Testing
             try run(database, "rates", "first", "--credits-per-100-tokens", "1.001").status == 64)
     }
 
-    @Test func `do not change the dates of prices, even while nothing is recorded`() throws {
+    @Test func `never changes the dates of rates, even without records`() throws {
         let database = try Database()
         for change in ["effective_from = '2000-01-01Z'", "effective_from = effective_from"] {
             #expect(throws: (any Error).self) {

@@ -7,7 +7,7 @@ import Testing
         try Program.run(Repository.program("orbitalctl"), ["top"] + arguments)
     }
 
-    @Test func `reports once what happened between two looks`() throws {
+    @Test func `reports the changes between two reads`() throws {
         let database = try Database()
         try database.addContractRecords()
         let responder = try Responder(databaseURL: database.url)
@@ -15,7 +15,7 @@ import Testing
         let report = try Program(
             Repository.program("orbitalctl"),
             ["top", "--once", "--interval", "2", "--socket", responder.socketPath])
-        // Asks until the report is there, so that some requests are between the two looks.
+        // Sends requests until the report is complete, so that some are between the two reads.
         var isHealth = false
         while report.isRunning {
             let client = FastCGIClient(responder.socketPath)
