@@ -1,14 +1,14 @@
 -- migrate:up
 
--- A number that changes with every change of a key, so that programs that cache keys know with one
--- query when they must read them again. One row: keys change rarely, and readers never wait for it.
+-- A number that changes with every change of a key: programs that cache keys need one query to see
+-- that the cache is current. One row: keys change rarely, and readers never wait for it.
 CREATE TABLE api_key_revision (
     is_only boolean DEFAULT true CONSTRAINT api_key_revision_pkey PRIMARY KEY
         CONSTRAINT api_key_revision_is_only_check CHECK (is_only),
     changes bigint NOT NULL
 ) WITH (fillfactor = 10);
 
--- From the clock, so that a schema made anew does not count through numbers that programs know.
+-- Starts at the clock, so that a recreated schema never reuses a number that programs have cached.
 INSERT INTO api_key_revision (changes) VALUES (floor(extract(epoch FROM now()) * 1000));
 
 COMMENT ON TABLE api_key_revision IS 'Changes with every change of api_key; raised by triggers only';
@@ -24,7 +24,7 @@ BEGIN
 END
 $$;
 
--- For each row: logical replication fires no triggers of statements. TRUNCATE has no rows.
+-- For each row: logical replication does not fire statement triggers. TRUNCATE has no rows.
 CREATE TRIGGER api_key_change
     AFTER INSERT OR UPDATE OR DELETE ON api_key
     FOR EACH ROW EXECUTE FUNCTION raise_api_key_revision();
@@ -33,7 +33,7 @@ CREATE TRIGGER api_key_truncate
     AFTER TRUNCATE ON api_key
     FOR EACH STATEMENT EXECUTE FUNCTION raise_api_key_revision();
 
--- As of usage_revision: what was read must survive a crash.
+-- As for usage_revision: a number that was read must survive a crash.
 CREATE CONSTRAINT TRIGGER api_key_revision_durable
     AFTER UPDATE ON api_key_revision
     DEFERRABLE INITIALLY DEFERRED
