@@ -108,7 +108,7 @@ struct Import: ParsableCommand {
 
     private func source(of input: Input) throws -> any MessageSource {
         switch try format ?? Format(sniffing: input) {
-        case .ndjson: return NDJSONSource(input)
+        case .ndjson: return NDJSONSource(input: input)
         case .json: return try JSONArraySource(input)
         case .csv: return try CSVSource(input, delimiter: delimiter)
         }

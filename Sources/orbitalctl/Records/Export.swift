@@ -76,12 +76,7 @@ struct Export: ParsableCommand {
 private struct ItemWriter {
     let format: Format
     let bom: Bool
-    private var isFirst = true
-
-    init(format: Format, bom: Bool) {
-        self.format = format
-        self.bom = bom
-    }
+    var isFirst = true
 
     func csvHeader(_ columns: [String]) -> [UInt8] {
         var csv = CSVWriter()

@@ -41,10 +41,8 @@ extension Verify {
 
 /// Differences: all are counted, the first ones are printed.
 struct Findings {
-    private let limit: Int
+    let limit: Int
     private(set) var count = 0
-
-    init(limit: Int) { self.limit = limit }
 
     mutating func add(_ difference: String) {
         count += 1
