@@ -8,7 +8,10 @@ struct MemberReader {
     private let members: JSONMembers
 
     /// The faults so far.
-    private(set) var faults: [MessageFault] = []
+    var faults: [MessageFault] = []
+
+    /// How many members were read.
+    private var readCount = 0
 
     /// Maximum number of unknown members that are reported.
     private static let unknownLimit = 10
@@ -19,12 +22,13 @@ struct MemberReader {
         faults.append(MessageFault(name, code, message))
     }
 
-    mutating func add(_ more: [MessageFault]) { faults += more }
-
-    /// Reports members that are duplicated or not allowed; `list` is the allowed names as text.
+    /// Reports members that are duplicated or not allowed, before the faults so far; the members of
+    /// all allowed names were read once, and `list` is these names as text.
     mutating func refuseNames(allowed: [String], _ list: String) {
-        let known = allowed.count { members.holds($0) }
-        guard members.count != known else { return }
+        guard members.count != readCount else { return }
+        let others = faults
+        faults = []
+        defer { faults += others }
         let names = members.names
         for name in allowed where names.count(where: { $0 == name }) > 1 {
             fault(name, .duplicateMember, "\(name) appears more than once.")
@@ -41,14 +45,22 @@ struct MemberReader {
             return fault(
                 "", .malformed, "A number is too long, or the nesting is too deep.")
         }
-        for name in required where members[name] == nil {
+        for name in required where members[name] ?? .null == .null {
             fault(name, .missing, "\(name) is missing.")
         }
     }
 
+    /// The value of the member of that name; nil for `null` and for an absent member.
+    private mutating func value(_ name: String) -> JSONValue? {
+        guard let value = members[name] else { return nil }
+        readCount += 1
+        if case .null = value { return nil }
+        return value
+    }
+
     /// The integer of that name, if present.
     mutating func integer(_ name: String) -> Int64? {
-        guard let value = members[name] else { return nil }
+        guard let value = value(name) else { return nil }
         if case .number(let number) = value {
             switch number.integer() {
             case .exact(let integer): return integer
@@ -64,7 +76,7 @@ struct MemberReader {
 
     /// The string of that name, if present; `expected` is for the fault.
     mutating func string(_ name: String, _ expected: String = "a string") -> String? {
-        switch members[name] {
+        switch value(name) {
         case nil: return nil
         case .string(let text): return text
         case .brokenString:
@@ -88,7 +100,7 @@ struct MemberReader {
 
     /// The credits of that name, if present.
     mutating func credits(_ name: String) -> Credits? {
-        guard let value = members[name] else { return nil }
+        guard let value = value(name) else { return nil }
         if case .number(let number) = value,
             case .exact(let hundredths) = number.integer(decimals: 2), hundredths >= 0
         {
@@ -102,7 +114,7 @@ struct MemberReader {
 
     /// Whether the member of that name is `true`; false if absent.
     mutating func flag(_ name: String) -> Bool {
-        switch members[name] {
+        switch value(name) {
         case nil, .bool(false): return false
         case .bool(true): return true
         default:

@@ -23,8 +23,8 @@ public struct MessageItem {
         case .other: faults = [MessageFault("", .notAnObject, "A message must be a JSON object.")]
         case .object(let members):
             var reader = MemberReader(members)
-            reader.refuseNames(allowed: form.allowed, form.allowedList)
             for column in form.columns { reader.read(column, into: &record) }
+            reader.refuseNames(allowed: form.allowed, form.allowedList)
             if (record.tokenCount == nil) != (record.tokenizer == nil), reader.faults.isEmpty {
                 reader.fault(
                     "token_count", .malformed, "token_count and tokenizer must be given together.")
@@ -44,7 +44,7 @@ extension MemberReader {
         case .text(let place, _):
             let text = string(
                 column.name, column.isOptional ? "a string, or be omitted" : "a string")
-            if let text { add(column.faults(text)) }
+            if let text { faults += column.faults(text) }
             place.set(&record, text)
         case .credits(let place): place.set(&record, credits(column.name))
         case .flag(let place): place.set(&record, flag(column.name))

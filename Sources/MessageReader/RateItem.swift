@@ -26,7 +26,7 @@ public struct RateItem {
     /// Whether `item` is a rate, and not a message.
     public static func isRate(_ item: JSONItem) -> Bool {
         if case .object(let members) = item {
-            members.holds("credits_per_100_tokens")
+            members["credits_per_100_tokens"] != nil
         } else {
             false
         }
@@ -39,12 +39,12 @@ public struct RateItem {
             return
         }
         var reader = MemberReader(members)
-        reader.refuseNames(allowed: Self.members, Self.list)
         number = reader.integer("rate")
         let from = reader.timestamp("effective_from")
         let tokenizer = reader.string("tokenizer")
         let price = reader.credits("credits_per_100_tokens")
         let minimum = reader.credits("minimum")
+        reader.refuseNames(allowed: Self.members, Self.list)
         reader.require(Self.required)
         for (name, credits) in [("credits_per_100_tokens", price), ("minimum", minimum)] {
             if let credits, !CreditRate.creditsRange.contains(credits) {

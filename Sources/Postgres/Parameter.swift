@@ -20,53 +20,50 @@ public enum Parameter: Sendable {
     }
 
     /// An `int8[]`; nil stands for NULL.
-    public static func array(_ values: [Int64?]) -> Parameter {
-        array(values, elementType: 20, byteCount: 8 * values.count) { value, bytes in
-            append(value, to: &bytes)
-        }
-    }
+    public static func array(_ values: [Int64?]) -> Parameter { array(values, elementType: 20) }
 
     /// A `timestamptz[]` of microseconds since 2000; nil stands for NULL.
     public static func array(timestamps values: [Int64?]) -> Parameter {
-        array(values, elementType: 1184, byteCount: 8 * values.count) { value, bytes in
-            append(value, to: &bytes)
+        array(values, elementType: 1184)
+    }
+
+    private static func array(_ values: [Int64?], elementType: Int32) -> Parameter {
+        array(values, elementType: elementType, byteCount: { _ in 8 }) { value, bytes in
+            bytes.storeBytes(of: value.bigEndian, as: Int64.self)
         }
     }
 
     /// A `text[]`; nil stands for NULL.
     public static func array(_ values: [String?]) -> Parameter {
-        let byteCount = values.reduce(0) { $0 + ($1?.utf8.count ?? 0) }
-        return array(values, elementType: 25, byteCount: byteCount) { $1 += $0.utf8 }
+        array(values, elementType: 25, byteCount: { $0.utf8.count }) { value, bytes in
+            bytes.copyBytes(from: value.utf8)
+        }
     }
 
     /// The binary form of an array with one dimension (`array_recv` in PostgreSQL's arrayfuncs.c).
     private static func array<Value>(
-        _ values: [Value?], elementType: Int32, byteCount: Int,
-        _ append: (Value, inout [UInt8]) -> Void
+        _ values: [Value?], elementType: Int32, byteCount: (Value) -> Int,
+        _ write: (Value, UnsafeMutableRawBufferPointer) -> Void
     ) -> Parameter {
-        var bytes: [UInt8] = []
+        let header =
+            values.isEmpty ? [0, 1, elementType] : [1, 1, elementType, Int32(values.count), 1]
         // Texts may be 8 MiB: growing step by step would take twice that.
-        bytes.reserveCapacity(byteCount + 4 * values.count + 20)
-        for number in [values.isEmpty ? 0 : 1, 1, elementType] { Self.append(number, to: &bytes) }
-        if !values.isEmpty {
-            for number in [Int32(values.count), 1] { Self.append(number, to: &bytes) }
-        }
-        for value in values {
-            let start = bytes.count
-            Self.append(Int32(-1), to: &bytes)
-            guard let value else { continue }
-            append(value, &bytes)
-            let length = Int32(bytes.count - start - 4)
-            withUnsafeBytes(of: length.bigEndian) { length in
-                for index in 0..<4 { bytes[start + index] = length[index] }
+        let total = values.reduce(4 * header.count) { $0 + 4 + ($1.map(byteCount) ?? 0) }
+        let array = [UInt8](unsafeUninitializedCapacity: total) { array, count in
+            let bytes = UnsafeMutableRawBufferPointer(array)
+            for number in header {
+                bytes.storeBytes(of: number.bigEndian, toByteOffset: count, as: Int32.self)
+                count += 4
+            }
+            for value in values {
+                let length = value.map(byteCount) ?? -1
+                bytes.storeBytes(of: Int32(length).bigEndian, toByteOffset: count, as: Int32.self)
+                count += 4
+                guard let value else { continue }
+                write(value, .init(rebasing: bytes[count..<count + length]))
+                count += length
             }
         }
-        return .binary(bytes)
-    }
-
-    private static func append<Number: FixedWidthInteger>(
-        _ number: Number, to bytes: inout [UInt8]
-    ) {
-        withUnsafeBytes(of: number.bigEndian) { bytes.append(contentsOf: $0) }
+        return .binary(array)
     }
 }

@@ -34,3 +34,27 @@ public struct MessageFault: Error, Equatable, Sendable {
         self.message = message
     }
 }
+
+extension UsageRecord.Column {
+    /// The faults of a text for this column, from any source.
+    public func faults(_ text: String) -> [MessageFault] {
+        guard case .text(_, let limit?) = kind else { return [] }
+        var faults: [MessageFault] = []
+        switch limit {
+        case .characters(let most) where !(1...most).contains(text.unicodeScalars.count):
+            faults = [MessageFault(name, .malformed, "\(name) must have 1 to \(most) characters.")]
+        case .mebibytes(let most) where text.utf8.count > most << 20:
+            return [MessageFault(name, .outOfRange, "\(name) must be at most \(most) MiB.")]
+        default: break
+        }
+        // Looks at all bytes, so that the compiler can compare many at once.
+        let holdsNUL = text.utf8.withContiguousStorageIfAvailable { bytes in
+            var found: UInt8 = 0
+            for byte in bytes { found |= byte == 0 ? 1 : 0 }
+            return found != 0
+        }
+        guard holdsNUL ?? text.utf8.contains(0) else { return faults }
+        let reason = "\(name) contains a NUL character (U+0000), which PostgreSQL cannot store."
+        return faults + [MessageFault(name, .malformed, reason)]
+    }
+}

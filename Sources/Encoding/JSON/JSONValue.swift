@@ -37,15 +37,9 @@ public struct JSONMembers: Sendable {
     /// The names of the first 64 members; of a long name the beginning, with an ellipsis.
     public var names: [String] { members.map(\.name) }
 
-    /// Whether there is a member of that name.
-    public func holds(_ name: String) -> Bool { members.contains { $0.name == name } }
-
-    /// The value of the first member of that name; nil also for `null`, which means the same.
+    /// The value of the first member of that name.
     public subscript(_ name: String) -> JSONValue? {
-        for member in members where member.name == name {
-            if case .null = member.value { return nil }
-            return member.value
-        }
+        for member in members where member.name == name { return member.value }
         return nil
     }
 }

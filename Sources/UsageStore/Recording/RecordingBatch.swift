@@ -175,12 +175,12 @@ extension [UsageRecord] {
     package var parameters: [Parameter] {
         RecordingStatements.messages.map { column in
             switch column.kind {
-            case .integer(let place): .array(map(place.get))
+            case .integer(let place): .array(place.values(self))
             case .timestamp(let place):
-                .array(timestamps: map { place.get($0)?.postgresMicroseconds })
-            case .text(let place, _): .array(map(place.get))
-            case .credits(let place): .array(map { place.get($0)?.hundredths })
-            case .flag(let place): .array(map { place.get($0) ? 1 : nil })
+                .array(timestamps: place.values(self).map { $0?.postgresMicroseconds })
+            case .text(let place, _): .array(place.values(self))
+            case .credits(let place): .array(place.values(self).map { $0?.hundredths })
+            case .flag(let place): .array(place.values(self).map { $0 ? 1 : nil })
             }
         }
     }
