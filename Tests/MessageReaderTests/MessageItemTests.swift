@@ -77,6 +77,15 @@ import Usage
             ])
     }
 
+    @Test func `names first what it has twice and what it may not have`() {
+        let json = #"{"message_id":"1","message_id":null,"message_text":2,"x":3}"#
+        #expect(
+            item(json, .request).faults.map { "\($0.name) \($0.code.rawValue)" } == [
+                "message_id duplicate_member", "x unknown", "message_id wrong_type",
+                "message_text wrong_type",
+            ])
+    }
+
     @Test(arguments: [
         (#"{"message_text":"cut \ud83d"}"#, "message_text", MessageFault.Code.malformed),
         (#"{"message_text":"cut \udc00"}"#, "message_text", .malformed),
