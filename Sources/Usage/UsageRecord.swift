@@ -160,8 +160,8 @@ extension UsageRecord {
         /// Reads the values of many records, and copies none of the records.
         public let values: @Sendable ([UsageRecord]) -> [Value]
 
-        // Key paths would make parsing a message a third more expensive. Inlined, so that the compiler
-        // makes a loop of its own for each place.
+        // Key paths would make parsing a message a third more expensive. Inlined, so that each
+        // place gets a loop of its own.
         @inline(__always)
         init(
             _ get: @escaping @Sendable (UsageRecord) -> Value,

@@ -11,7 +11,7 @@ import Testing
         let answer = try site.curl("/health/live", ["-K", file.path])
         if answer.status != 200 {
             #expect(answer.fields["content-type"] == "application/problem+json")
-            #expect(answer.body.contains(#""detail":"The request header is longer than 64 KB or"#))
+            #expect(answer.body.contains(#""detail":"The request header exceeds 64 KB or"#))
         }
         return answer.status
     }
