@@ -8,7 +8,7 @@ public struct EnvironmentFile: Sendable {
         public let line: Int
     }
 
-    /// The values by key; of a key that stands twice, the last.
+    /// The values by key; the last one of a repeated key.
     public private(set) var assignments: [String: Assignment] = [:]
 
     /// The faults, with line numbers; they never repeat a line.
@@ -40,9 +40,9 @@ public struct EnvironmentFile: Sendable {
     }
 }
 
-/// The key of an assignment, and what follows the `=`; nil for any other line.
+/// The key of an assignment and the text after the `=`; nil for any other line.
 ///
-/// A key is in capitals: other text could be part of a secret, and must not be repeated.
+/// A key is in capitals: other text could be part of a secret, which must not be printed.
 private func keyAndRest(_ line: Substring) -> (key: String, rest: Substring)? {
     guard let equals = line.firstIndex(of: "=") else { return nil }
     var key = withoutBlanks(line[..<equals])

@@ -1,13 +1,13 @@
 import Glibc
 
 extension Settings {
-    /// Reads the file that `CONFIG_ENV` picks, then the environment over it.
+    /// Reads the file that `CONFIG_ENV` selects; environment variables override it.
     ///
     /// In production, a file in `installed` comes first; otherwise, one of the repository in which
     /// the program runs. A missing file counts as empty. An administrator's command without
     /// `CONFIG_ENV` and `DATABASE_URL` uses the installed production, if there is one. `export`
-    /// gets libpq's variables that are in the file but not in the environment. Throws all faults at
-    /// once.
+    /// gets libpq's variables that are in the file but not in the environment. Throws all faults
+    /// together.
     public static func load(
         environment lookUp: (String) -> String? = processEnvironment,
         forAdministrator: Bool = false, export: (String, String) -> Void = { _, _ in },
@@ -23,17 +23,17 @@ extension Settings {
             throw SettingsError(faults: ["CONFIG_ENV must be \(SettingsKey.list(Environment.self))"]
             )
         }
-        // An administrator may stand in anybody's directory.
+        // An administrator's current directory may be anybody's.
         let directories =
             environment == .production ? [installed, repository] : [repository, installed]
         var settings = Settings()
         settings.environment = environment
-        // A production without a file must not be open by mistake.
+        // Without a file, production must not be open by mistake.
         if environment == .production { settings.access = .keyed }
         let file = try SettingsFile(first: directories.map { "\($0)/\(name).env" })
         var faults = file?.faults ?? []
         if isSet(LibpqVariables.ofServer, in: file, variable) {
-            // The default URL would override the server that they name.
+            // The default URL would override them.
             settings.databaseURL = "postgresql://"
         }
         for key in SettingsKey.all {
@@ -65,28 +65,28 @@ extension Settings {
     }
 }
 
-/// What is wrong with the configuration, in sentences for its administrator.
+/// The faults of the configuration, for its administrator.
 public struct SettingsError: Error, CustomStringConvertible {
-    /// Every fault that was found.
+    /// All faults that were found.
     public let faults: [String]
 
-    /// The faults, one a line.
+    /// The faults, one per line.
     public var description: String { faults.joined(separator: "\n") }
 }
 
-/// A variable of the process's environment; nil when it is not set.
+/// A variable of the process environment; nil if it is not set.
 public func processEnvironment(_ name: String) -> String? {
     getenv(name).map { String(cString: $0) }
 }
 
-/// Sets a variable of the process's environment, which is only safe before there are threads.
+/// Sets a variable of the process environment; safe only before other threads exist.
 public func exportToProcess(_ name: String, _ value: String) { setenv(name, value, 1) }
 
 private func nilIfEmpty(_ text: String) -> String? { text.isEmpty ? nil : text }
 
 /// The variables that libpq reads (https://www.postgresql.org/docs/current/libpq-envars.html).
 enum LibpqVariables {
-    /// Those that name a server or a database.
+    /// The variables that select a server or a database.
     static let ofServer = ["PGHOST", "PGHOSTADDR", "PGSERVICE", "PGDATABASE"]
 
     static let all =

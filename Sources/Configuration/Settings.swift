@@ -1,27 +1,27 @@
 /// The configuration of the service, read once from file and environment.
 public struct Settings: Equatable, Sendable {
-    /// What an installation is for.
+    /// The purpose of an installation.
     public enum Environment: String, CaseIterable, Sendable { case development, production, test }
 
-    /// Who may read: everybody, or who has a key.
+    /// Who may read: everybody, or only holders of a key.
     public enum Access: String, CaseIterable, Sendable { case open, keyed }
 
     /// The severity of a log line.
     public enum LogLevel: String, CaseIterable, Sendable { case debug, info, warning, error }
 
-    /// How log lines are written: for people or for programs.
+    /// The format of log lines: for people or for programs.
     public enum LogFormat: String, CaseIterable, Sendable { case text, json }
 
-    /// The environment that the settings are for.
+    /// The purpose of this installation.
     public var environment = Environment.development
 
-    /// Where PostgreSQL is: a validated connection string, in a form that libpq accepts.
+    /// The validated connection string, in a form that libpq accepts.
     public var databaseURL = "postgresql://user:pass@localhost/orbital"
 
     /// Who may read.
     public var access = Access.open
 
-    /// Seconds that all waits of a request for PostgreSQL may take together.
+    /// Timeout for all waits of a request for PostgreSQL, in seconds.
     public var databaseWaitSeconds = 30
 
     /// The Unix socket that nginx connects to.
@@ -51,22 +51,22 @@ public struct Settings: Equatable, Sendable {
     /// Memory for cached responses, in MiB.
     public var cacheMegabytes = 4
 
-    /// Where the vocabularies of the exact tokenizers are.
+    /// The directory of the vocabularies of exact tokenizers.
     public var tokenizerDirectory = "/usr/share/orbital-usage/tokenizers"
 
-    /// The least severe level that is logged.
+    /// The minimum level.
     public var logLevel = LogLevel.info
 
-    /// How log lines are written.
+    /// The format of log lines.
     public var logFormat = LogFormat.text
 
-    /// Milliseconds after which a request is logged as slow; 0 for never.
+    /// Threshold for logging slow requests, in milliseconds; 0 logs none.
     public var slowMilliseconds = 1000
 
-    /// The port of the website, where `orbitalctl check` asks for it.
+    /// The port of the website, which `orbitalctl check` tests.
     public var port = 8000
 
-    /// What an administrator should change although the configuration is valid: sentences.
+    /// Warnings about a valid configuration, for its administrator.
     public var warnings: [String] = []
 
     /// Makes the defaults.

@@ -1,6 +1,6 @@
 import Glibc
 
-/// A settings file that exists.
+/// An existing settings file.
 struct SettingsFile {
     private let path: String
     private let file: EnvironmentFile
@@ -16,7 +16,7 @@ struct SettingsFile {
         return nil
     }
 
-    /// The faults of its lines and keys, with file and line.
+    /// The faults of its lines and keys, each with file and line.
     var faults: [String] {
         let known = Set(
             SettingsKey.all.map(\.name) + SettingsKey.removed.map(\.name) + LibpqVariables.all)
@@ -27,19 +27,19 @@ struct SettingsFile {
             .map { "\(place($0.line)): \($0.text)" }
     }
 
-    /// The value of `key` and its place; nil if it is not set or empty.
+    /// The value of `key` and its line; nil if it is not set or empty.
     func value(_ key: String) -> (value: String, place: String)? {
         guard let assignment = file.assignments[key], !assignment.value.isEmpty else { return nil }
         return (assignment.value, place(assignment.line))
     }
 
-    /// The place of `key`, even if its value is empty; nil if it is not set.
+    /// The file and line of `key`, even if its value is empty; nil if it is not set.
     func place(of key: String) -> String? { file.assignments[key].map { place($0.line) } }
 
     private func place(_ line: Int) -> String { "\(path) line \(line)" }
 }
 
-/// The text of a file of less than 64 KiB; nil when there is none.
+/// The text of a file of less than 64 KiB; nil if it does not exist.
 private func contents(of path: String) throws(SettingsError) -> String? {
     guard let file = fopen(path, "re") else {
         if errno == ENOENT || isOutOfSight(path) { return nil }

@@ -1,20 +1,20 @@
 import Postgres
 
-/// A key of the configuration: its name, its default, what it means, and how its value is read.
+/// A key of the configuration: name, default, meaning, and parser.
 public struct SettingsKey: Sendable {
     /// The name, the same in files and in the environment.
     public let name: String
 
-    /// The default as it would be written.
+    /// The default value as text.
     public let defaultValue: String
 
-    /// What it means, with its limits.
+    /// The meaning, with limits.
     public let meaning: String
 
-    /// Stores a value, or returns what is wrong with it, without repeating it.
+    /// Stores a value; returns a fault if it is invalid, without repeating the value.
     let store: @Sendable (String, inout Settings) -> String?
 
-    /// Every key, in the order of the README's table.
+    /// All keys, in the order of the table in deploy/README.md.
     public static let all: [SettingsKey] = [
         SettingsKey(
             name: "DATABASE_URL", defaultValue: Settings().databaseURL,
@@ -89,7 +89,7 @@ public struct SettingsKey: Sendable {
         .number("PORT", "port of the website", 1...65_535, \.port),
     ]
 
-    /// Keys of earlier versions, which are ignored with a warning, and the version without them.
+    /// Keys of earlier versions, which cause a warning, and the version that removed them.
     static let removed = [
         (name: "SPOOL_DIRECTORY", version: "0.2.0"), (name: "SPOOL_MEGABYTES", version: "0.2.0"),
     ]

@@ -2,10 +2,10 @@ import Glibc
 
 /// A system call of the transport that failed.
 public struct FastCGIError: Error, CustomStringConvertible {
-    /// What failed, with its object: `bind /run/orbital.sock`.
+    /// The failed call with its object: `bind /run/orbital.sock`.
     public let call: String
 
-    /// The `errno` it left.
+    /// Its `errno`.
     public let code: Int32
 
     init(_ call: String, _ code: Int32 = errno) {

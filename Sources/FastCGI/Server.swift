@@ -15,10 +15,10 @@ public final class Server: Sendable {
 
     /// Prepares to serve `listener`.
     ///
-    /// `refusal` is the CGI response for a request that finds the queue full. Requests
-    /// whose path begins with `urgentPath` overtake the others. `onFileLoss` is called in the acceptor's thread when the
-    /// socket's file was removed or replaced: with nil after it was created again, or with the
-    /// error that makes new connections impossible.
+    /// `refusal` is the CGI response for a request that finds the queue full. Requests whose path
+    /// begins with `urgentPath` overtake the others. `onFileLoss` is called in the acceptor's
+    /// thread when the socket's file was removed or replaced: with nil after it was created again,
+    /// or with the error that makes new connections impossible.
     public init(
         listener: Listener, limits: ServerLimits, refusal: [UInt8],
         urgentPath: String,
@@ -92,7 +92,7 @@ public final class Server: Sendable {
         guard code == 0 else { throw FastCGIError("pthread_create", code) }
     }
 
-    /// How long a probe waits for a worker; a shorter time would only queue another one.
+    /// The timeout of a probe, in seconds; a shorter one would only queue another probe.
     private static let probeSeconds = 60
 
     /// Stops accepting and handles what was accepted; false if that took longer than `seconds`.
@@ -102,13 +102,13 @@ public final class Server: Sendable {
         return threads.wait(seconds: seconds)
     }
 
-    private func work(on queue: BoundedQueue<ReadyConnection>, _ answer: (any Exchange) -> Void) {
+    private func work(on queue: BoundedQueue<ReadyConnection>, _ handle: (any Exchange) -> Void) {
         let exchange = FastCGIExchange()
         while let connection = queue.take() {
             guard exchange.accept(connection.descriptor, arrival: connection.since) else {
                 continue
             }
-            answer(exchange)
+            handle(exchange)
             if let kept = exchange.finish(isFinal: isDraining) { acceptor.park(kept) }
         }
     }

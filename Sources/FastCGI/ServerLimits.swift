@@ -24,8 +24,8 @@ public struct ServerLimits: Sendable {
     /// nginx disconnects a client that reads nothing (`send_timeout`).
     public var writeSeconds = 3600
 
-    /// Milliseconds that a kept connection must have been idle before a drain closes it: a web server
-    /// reuses the connection that it used last.
+    /// Minimum idle time before a drain closes a keep-alive connection, in milliseconds: a web
+    /// server reuses the connection that it used last.
     public var quietMilliseconds = 200
 
     /// Makes the default limits.

@@ -5,7 +5,7 @@ import Threads
 final class ThreadGroup: Sendable {
     private struct State {
         var running = 0
-        /// Who waits until none runs.
+        /// The thread that waits for the end of all.
         var waiter: Handoff<Void>?
     }
 

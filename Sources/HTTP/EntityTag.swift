@@ -1,28 +1,28 @@
-/// The name of one state of an answer (RFC 9110, section 8.8.3).
+/// The ETag of a response (RFC 9110, section 8.8.3).
 public struct EntityTag: Hashable, Sendable, CustomStringConvertible {
-    /// What stands between the quotes.
+    /// The text between the quotes.
     public let opaque: String
 
-    /// Makes a tag of characters that may stand between quotes.
+    /// Makes a tag from characters that are allowed between quotes.
     public init(_ opaque: String) { self.opaque = opaque }
 
-    /// The tag as a header field has it, strong: `"4711-json"`.
+    /// The value of the header field, a strong tag: `"4711-json"`.
     public var description: String { "\"\(opaque)\"" }
 }
 
-/// The states that a client has already (`If-None-Match`, RFC 9110, section 13.1.2).
+/// The ETags of the responses that a client has cached (`If-None-Match`, RFC 9110, section 13.1.2).
 public struct EntityTagCondition: Sendable {
-    /// Whether any state will do: `*`.
+    /// Whether any ETag matches: `*`.
     public let isAny: Bool
 
     private let tags: Set<String>
 
-    /// Reads the field's value; what is no tag in it counts for nothing.
+    /// Parses the field's value; everything that is not a tag is ignored.
     public init(_ field: String?) {
         let field = field ?? ""
         isAny = field.trimmingBlanks == "*"
         var tags: Set<String> = []
-        // A comma may stand within a tag, so the quotes are what separates.
+        // A tag may contain a comma, so the quotes separate tags.
         let parts = field.split(separator: "\"", omittingEmptySubsequences: false)
         for index in stride(from: 1, to: parts.count - 1, by: 2) {
             tags.insert(String(parts[index]))
@@ -30,10 +30,10 @@ public struct EntityTagCondition: Sendable {
         self.tags = tags
     }
 
-    /// Whether `tag` is among them, also as rewritten by proxies that compress.
+    /// Whether `tag` is one of them, including the forms that compressing proxies write.
     ///
-    /// nginx makes a tag weak, so `W/"x"` and `"x"` are the same; Apache and others add the coding,
-    /// as in `"x-gzip"`.
+    /// nginx makes a tag weak, so `W/"x"` equals `"x"`; Apache and others append the coding, as in
+    /// `"x-gzip"`.
     public func contains(_ tag: EntityTag) -> Bool {
         if tags.isEmpty { return false }
         return tags.contains(tag.opaque)

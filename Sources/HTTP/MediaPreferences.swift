@@ -1,4 +1,4 @@
-/// What a client would like to get (`Accept`, RFC 9110, section 12.5.1).
+/// The media types that a client accepts (`Accept`, RFC 9110, section 12.5.1).
 public struct MediaPreferences: Sendable {
     private struct Range {
         let type: String
@@ -8,15 +8,15 @@ public struct MediaPreferences: Sendable {
 
     private let ranges: [Range]
 
-    /// Reads the field's value; without one, and without a readable part, everything is welcome.
+    /// Parses the field's value; without a valid media range, every type is accepted.
     public init(_ field: String?) {
         let ranges = (field ?? "").split(separator: ",").compactMap(Self.range)
         self.ranges = ranges.isEmpty ? [Range(type: "*", subtype: "*", thousandths: 1000)] : ranges
     }
 
-    /// The best of `types`, such as `text/csv`, the first of those that are equally welcome.
+    /// The preferred one of `types`, such as `text/csv`; the first one of equal weight.
     ///
-    /// Nil when the client wants none of them.
+    /// Nil if the client accepts none of them.
     public func best(of types: [String]) -> String? {
         var best: (type: String, quality: Int)?
         for type in types {
@@ -26,7 +26,7 @@ public struct MediaPreferences: Sendable {
         return best?.type
     }
 
-    /// The weight of the most specific range that `mediaType` is in; 0 when it is in none.
+    /// The weight of the most specific range that contains `mediaType`; 0 if none does.
     private func quality(of mediaType: String) -> Int {
         let parts = mediaType.split(separator: "/").map(String.init)
         let exact = ranges.filter { $0.type == parts[0] && $0.subtype == parts[1] }
@@ -48,7 +48,7 @@ public struct MediaPreferences: Sendable {
         return Range(type: String(names[0]), subtype: String(names[1]), thousandths: thousandths)
     }
 
-    /// `0`, `1`, or either with up to three decimals, at most 1; in thousandths.
+    /// Parses a weight from 0 to 1 with up to three decimals; in thousandths.
     private static func weight(_ text: Substring) -> Int? {
         let parts = text.split(separator: ".", maxSplits: 1, omittingEmptySubsequences: false)
         let decimals = parts.count == 2 ? parts[1] : ""

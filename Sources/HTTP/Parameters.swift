@@ -1,13 +1,13 @@
-/// Takes the parameters of a request one by one, and gathers every fault for one answer.
+/// Parses the parameters of a request one by one and collects every fault for one response.
 ///
-/// After all known parameters are taken, `end` refuses what is left.
+/// After all known parameters are taken, `end` rejects the rest.
 public struct Parameters {
     private let path: String
     private var left: [QueryString.Parameter]
     private var faults: [Problem.Fault] = []
     private var known: [String] = []
 
-    /// The most faults that one answer names.
+    /// The maximum number of faults in one response.
     public static let faultLimit = 100
 
     /// Starts with all parameters of `request`.
@@ -23,10 +23,10 @@ public struct Parameters {
         left.removeAll { $0.name == nil || $0.value == nil }
     }
 
-    /// Whether nothing wrong has been found so far.
+    /// Whether no fault has been found so far.
     public var isSound: Bool { faults.isEmpty }
 
-    /// Takes every value of `name`, in the order they were sent.
+    /// Takes all values of `name`, in the order in which they were sent.
     public mutating func values(_ name: String) -> [String] {
         if !known.contains(name) { known.append(name) }
         let values = left.filter { $0.name == name }.compactMap(\.value)
@@ -37,7 +37,7 @@ public struct Parameters {
         return values.filter { !$0.utf8.contains(0) }
     }
 
-    /// Takes the value of a parameter that may stand once only; nil when it is absent or refused.
+    /// Takes the value of a parameter that must not be repeated; nil if it is absent or invalid.
     public mutating func value(_ name: String) -> String? {
         let values = values(name)
         guard values.count > 1 else { return values.first }
@@ -45,7 +45,7 @@ public struct Parameters {
         return nil
     }
 
-    /// Takes a parameter and reads it; a value that `read` cannot use is a fault.
+    /// Takes a parameter and parses it; a value for which `read` returns nil is a fault.
     public mutating func value<Value>(
         _ name: String, expected: String, _ read: (String) -> Value?
     ) -> Value? {
@@ -55,7 +55,7 @@ public struct Parameters {
         return value
     }
 
-    /// Takes a boolean, in upper or lower case: Python writes `True`.
+    /// Takes a boolean in upper or lower case, because Python writes `True`.
     public mutating func flag(_ name: String) -> Bool? {
         value(name, expected: "true, false, 1 or 0") { text in
             switch text.lowercased() {
@@ -66,12 +66,12 @@ public struct Parameters {
         }
     }
 
-    /// Notes a fault of the parameter `name`.
+    /// Adds a fault of the parameter `name`.
     public mutating func fault(_ name: String, _ code: Problem.Code, _ message: String) {
         faults.append(Problem.Fault(in: "query", name: name, code: code, message: message))
     }
 
-    /// Throws a 400 that names every fault, unknown parameters included.
+    /// Throws a 400 with all faults, including unknown parameters.
     public mutating func end() throws(Problem) {
         var seen: Set<String> = []
         for name in left.compactMap(\.name) where seen.insert(name).inserted {
@@ -86,7 +86,7 @@ public struct Parameters {
 }
 
 extension Request {
-    /// Throws a 400 that names every parameter, for paths that have none.
+    /// Throws a 400 if the request has parameters, for paths that accept none.
     public func refuseParameters() throws(Problem) {
         var parameters = Parameters(self)
         try parameters.end()

@@ -1,39 +1,39 @@
 extension Problem {
-    /// What is wrong with one part of a request: a word for programs.
+    /// The machine-readable kind of a fault.
     public enum Code: String, CaseIterable, Sendable {
-        /// The same id stands for something else.
+        /// The id belongs to another message.
         case conflict
-        /// A member stands in an object twice.
+        /// An object has the same member twice.
         case duplicateMember = "duplicate_member"
-        /// A time that has not come yet.
+        /// A timestamp in the future.
         case inTheFuture = "in_the_future"
-        /// Not in the form that is expected.
+        /// Not in the expected form.
         case malformed
-        /// Needed, but not there.
+        /// Required, but absent.
         case missing
-        /// Nothing that the client accepts can be given.
+        /// No available media type is acceptable to the client.
         case notAcceptable = "not_acceptable"
-        /// Another JSON value where an object is expected.
+        /// A JSON value other than an object.
         case notAnObject = "not_an_object"
         /// A number that is too small or too large.
         case outOfRange = "out_of_range"
-        /// Given more than once.
+        /// A parameter that must not be repeated.
         case repeated
-        /// An end that lies before its beginning.
+        /// A range that ends before it begins.
         case reversed
-        /// More values than may be asked for at once.
+        /// Too many values in one request.
         case tooMany = "too_many"
         /// A range that is too long for its granularity.
         case tooManyBuckets = "too_many_buckets"
-        /// A name that means nothing here.
+        /// An unknown name.
         case unknown
-        /// Not in the IANA database.
+        /// Not an IANA time zone.
         case unknownTimeZone = "unknown_time_zone"
-        /// The price list says nothing about this time.
+        /// The price list has no rate for this time.
         case unpriced
-        /// A form that the service does not read.
+        /// A format that the service does not support.
         case unsupported
-        /// A JSON value of another type.
+        /// A JSON value of the wrong type.
         case wrongType = "wrong_type"
     }
 }

@@ -1,16 +1,16 @@
 public import Encoding
 
-/// An error with words for the client (RFC 9457); any other error is a 500 that says nothing.
+/// An error that is explained to the client (RFC 9457); any other error becomes a plain 500.
 public struct Problem: Error {
     /// One fault of the request.
     public struct Fault: Equatable, Sendable {
-        /// Where it is: `query`, `header` or `body`.
+        /// The location: `query`, `header` or `body`.
         public let location: String
-        /// The parameter, field or member.
+        /// The name of the parameter, field or member.
         public let name: String
-        /// A word for programs.
+        /// The kind of the fault, for programs.
         public let code: Code
-        /// A sentence for people.
+        /// An explanation for people.
         public let message: String
 
         /// Makes a fault.
@@ -22,16 +22,16 @@ public struct Problem: Error {
         }
     }
 
-    /// The status of the answer.
+    /// The status of the response.
     public let status: Status
 
-    /// What is wrong this time, in a sentence.
+    /// A sentence about this occurrence of the error.
     public let detail: String
 
-    /// Every fault that was found, not just the first.
+    /// All faults that were found.
     public let faults: [Fault]
 
-    /// Header fields that the status asks for, such as `Allow`.
+    /// Header fields that the status requires, such as `Allow`.
     public let fields: [(name: String, value: String)]
 
     /// Makes a problem.
@@ -45,13 +45,13 @@ public struct Problem: Error {
         self.fields = fields
     }
 
-    /// A refusal for now, with the seconds to wait before the next try.
+    /// A 503 with `Retry-After`.
     public static func unavailable(_ detail: String, retryAfterSeconds: Int) -> Problem {
         Problem(
             .serviceUnavailable, detail, fields: [("Retry-After", String(retryAfterSeconds))])
     }
 
-    /// The answer to the request at `instance`; both may be unknown.
+    /// The response to the request for `instance`; both arguments may be unknown.
     public func response(instance: String?, requestID: String?) -> Response {
         var json = JSONWriter()
         json.object { json in

@@ -1,27 +1,27 @@
 /// The parameters of a query string, decoded (URL Standard, `application/x-www-form-urlencoded`).
 public struct QueryString: Sendable {
-    /// One `name=value`, or a `name` alone, whose value is empty.
+    /// A `name=value`, or a `name` alone with an empty value.
     public struct Parameter: Equatable, Sendable {
-        /// The decoded name, of a long one the beginning; nil when its percent-encoding or its UTF-8
-        /// is broken.
+        /// The decoded name, truncated if it is long; nil if its encoding is invalid.
         public let name: String?
-        /// The decoded value; nil when broken likewise.
+        /// The decoded value; nil if its percent-encoding or UTF-8 is invalid.
         public let value: String?
-        /// The text as it was sent.
+        /// The undecoded text.
         public let raw: String
     }
 
-    /// The most characters of a name that are kept, more than any name has that is asked for.
+    /// The length to which a name is truncated; no known name is as long.
     ///
-    /// Strings are compared by what they look like: with many marks on a letter, in quadratic time.
+    /// Swift compares strings by canonical equivalence: for many marks on a letter, this takes
+    /// quadratic time.
     private static let nameLimit = 100
 
     /// The parameters in the order they were sent.
     public let parameters: [Parameter]
 
-    /// Reads the text after the question mark; empty parts count for nothing.
+    /// Parses the text after the question mark; empty parts are ignored.
     public init(_ text: String) {
-        // By bytes: a mark that combines with the separator before it must not hide it.
+        // By bytes: a combining mark after a separator must not hide the separator.
         parameters = text.utf8.split(separator: UInt8(ascii: "&")).map { part in
             let pair = part.split(
                 separator: UInt8(ascii: "="), maxSplits: 1, omittingEmptySubsequences: false)
@@ -61,7 +61,7 @@ private func hexValue(_ byte: UInt8) -> UInt8? {
 
 /// Text for URLs (RFC 3986, section 2).
 public enum URLText {
-    /// Whether a byte stands for itself anywhere in a URL.
+    /// Whether a byte may appear unencoded anywhere in a URL.
     public static func isUnreserved(_ byte: UInt8) -> Bool {
         switch byte {
         case 0x30...0x39, 0x41...0x5a, 0x61...0x7a: true
@@ -69,7 +69,7 @@ public enum URLText {
         }
     }
 
-    /// `text` with every byte percent-encoded that is neither unreserved nor in `kept`.
+    /// `text` with every byte percent-encoded unless it is unreserved or in `kept`.
     public static func encoded(_ text: String, keeping kept: String) -> String {
         text.utf8.map { byte in
             if isUnreserved(byte) || kept.utf8.contains(byte) {

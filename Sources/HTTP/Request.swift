@@ -1,12 +1,12 @@
 /// A request as routes see it: values copied from the transport, and a body that is read on demand.
 public struct Request {
-    /// The method as sent; may be one that no route knows.
+    /// The method as sent; it may be unknown.
     public var method: String
 
-    /// The decoded path that routes are found by, from the first slash.
+    /// The decoded path by which the route is found; begins with a slash.
     public var path: String
 
-    /// What stands before `path` in the client's URL: a CGI script's own path, or nothing.
+    /// The text before `path` in the client's URL: the path of a CGI script, or empty.
     public var pathPrefix: String
 
     /// The raw text after the question mark.
@@ -21,7 +21,7 @@ public struct Request {
     /// The field `Authorization`.
     public var authorization: String?
 
-    /// The user whom the web server has authenticated itself.
+    /// The user that the web server has authenticated.
     public var remoteUser: String?
 
     /// The field `Content-Type`.
@@ -30,14 +30,14 @@ public struct Request {
     /// The field `Content-Encoding`.
     public var contentEncoding: String?
 
-    /// Whether it came by a way that operators alone have, and may see what is not public.
+    /// Whether it came through an entry point for operators, and may use internal routes.
     public var isInternal = false
 
-    /// Reads the body; throws a 413 above the limit, a 411 without a length, and a 400 when it did
-    /// not come whole.
+    /// Reads the body; throws a 413 above the limit, a 411 without a length, and a 400 if it is
+    /// incomplete.
     public var body: () throws -> [UInt8] = { [] }
 
-    /// The id that ties the answer to the log lines of nginx and ours.
+    /// The id that links the response to the log lines of nginx and of the responder.
     public var requestID: String
 
     /// Makes a request.
@@ -55,14 +55,14 @@ public struct Request {
     }
 }
 
-/// A request method that routes know (RFC 9110, section 9).
+/// A request method that routes support (RFC 9110, section 9).
 public enum Method: String, Sendable {
     /// Reads.
     case get = "GET"
-    /// Reads the header fields only; answered wherever GET is.
+    /// Reads the header fields only; supported wherever GET is.
     case head = "HEAD"
-    /// Has a body processed.
+    /// Processes a request body.
     case post = "POST"
-    /// Asks for the methods.
+    /// Lists the supported methods.
     case options = "OPTIONS"
 }

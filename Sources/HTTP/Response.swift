@@ -1,39 +1,39 @@
-/// An answer: status, header fields, and a body that is whole or still to be streamed.
+/// A response: status, header fields, and a body that is complete or streamed.
 public struct Response {
-    /// What follows the header fields.
+    /// The bytes after the header fields.
     public enum Body {
-        /// The whole body.
+        /// The complete body.
         case bytes([UInt8])
-        /// Writes the body piece by piece; throwing ends it visibly broken.
+        /// Writes the body piece by piece; an error aborts the response.
         case stream((BodyWriter) throws -> Void)
     }
 
     /// The status.
     public var status: Status
 
-    /// Header fields in the order they are sent, without `Content-Length`.
+    /// Header fields in the order in which they are sent, without `Content-Length`.
     public var fields: [(name: String, value: String)]
 
-    /// The body; not sent in answer to HEAD.
+    /// The body; not sent in response to HEAD.
     public var body: Body
 
-    /// Where the response to a query comes from.
+    /// The source of the response to a query.
     public enum Origin: String, Sendable {
-        /// The client has it: 304.
+        /// The client's cache: 304.
         case client
-        /// It was cached.
+        /// The response cache.
         case memory
-        /// It was read from PostgreSQL.
+        /// PostgreSQL.
         case database
     }
 
-    /// Where it comes from, for the operator's log; not sent.
+    /// The source, for the operator's log; not sent.
     public var origin: Origin?
 
-    /// Why the status is an error, for the operator's log; not sent.
+    /// The causes of an error status, for the operator's log; not sent.
     public var causes: [String] = []
 
-    /// Makes an answer with a body of `contentType`.
+    /// Makes a response with a body of `contentType`.
     public init(
         _ status: Status, contentType: String, fields: [(name: String, value: String)] = [],
         body: Body
@@ -43,7 +43,7 @@ public struct Response {
         self.body = body
     }
 
-    /// Makes an answer with these fields and no other, and without a body unless one is given.
+    /// Makes a response with exactly these fields; the default is an empty body.
     public init(
         _ status: Status, fields: [(name: String, value: String)], body: Body = .bytes([])
     ) {
@@ -52,7 +52,7 @@ public struct Response {
         self.body = body
     }
 
-    /// The status line and header fields of a CGI response, with the empty line that ends them.
+    /// The head of a CGI response: status line, header fields and an empty line.
     public var head: [UInt8] {
         var head: [UInt8] = []
         head.reserveCapacity(1024)
@@ -65,7 +65,7 @@ public struct Response {
         return head
     }
 
-    /// Piece by piece: to put a line together first costs more than all the rest.
+    /// Appends each part separately: building a line first costs more than everything else here.
     private static func append(_ name: String, _ value: String, to head: inout [UInt8]) {
         head += name.utf8
         head += ": ".utf8

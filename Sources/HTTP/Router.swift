@@ -1,33 +1,33 @@
-/// What answers one method on a path.
+/// The handler of one method on a path.
 public struct Action<Principal, Service>: Sendable {
-    /// What a client must be allowed to do; nil where everybody may.
+    /// The required scope; nil if no authorisation is required.
     public let scope: String?
 
-    /// Answers; throws a `Problem`, or any other error for a 500.
-    public let answer: @Sendable (Request, Principal, Service) throws -> Response
+    /// Handles a request; throws a `Problem`, or any other error for a 500.
+    public let handle: @Sendable (Request, Principal, Service) throws -> Response
 
     /// Makes an action.
     public init(
         _ scope: String?,
-        _ answer: @escaping @Sendable (Request, Principal, Service) throws -> Response
+        _ handle: @escaping @Sendable (Request, Principal, Service) throws -> Response
     ) {
         self.scope = scope
-        self.answer = answer
+        self.handle = handle
     }
 }
 
-/// One line of the route table: a path and what answers on it.
+/// An entry of the route table: a path and its actions.
 public struct Route<Principal, Service>: Sendable {
-    /// The path; a last part in braces, as in `/usage/{message_id}`, stands for any one part.
+    /// The path; a last segment in braces, as in `/usage/{message_id}`, matches any one segment.
     public let path: String
 
-    /// Whether everybody may know of it; else it is there for internal requests only.
+    /// Whether all clients may use it; otherwise, only internal requests may.
     public let isPublic: Bool
 
-    /// What answers GET, and HEAD too.
+    /// The action for GET and HEAD.
     public let get: Action<Principal, Service>?
 
-    /// What answers POST.
+    /// The action for POST.
     public let post: Action<Principal, Service>?
 
     /// Makes a route.
@@ -41,7 +41,7 @@ public struct Route<Principal, Service>: Sendable {
         self.post = post
     }
 
-    /// The methods that it answers.
+    /// The methods that it supports.
     public var methods: [Method] {
         (get == nil ? [] : [.get, .head]) + (post == nil ? [] : [.post]) + [.options]
     }
@@ -49,9 +49,9 @@ public struct Route<Principal, Service>: Sendable {
     /// The value of `Allow`.
     private var allow: String { methods.map(\.rawValue).joined(separator: ", ") }
 
-    /// The action for `method`; nil when OPTIONS is to be answered with `options`.
+    /// The action for `method`; nil for OPTIONS, whose response is `options`.
     ///
-    /// Throws a problem: 405.
+    /// Throws a 405 if the method is not supported.
     public func action(for method: String) throws(Problem) -> Action<Principal, Service>? {
         let action: Action<Principal, Service>? =
             switch Method(rawValue: method) {
@@ -67,7 +67,7 @@ public struct Route<Principal, Service>: Sendable {
         return action
     }
 
-    /// The answer to OPTIONS.
+    /// The response to OPTIONS.
     public var options: Response { Response(.noContent, fields: [("Allow", allow)]) }
 }
 
@@ -79,7 +79,7 @@ public struct Router<Principal, Service> {
     private let exact: [String: Match]
     private let open: [(prefix: String, match: Match)]
 
-    /// Makes a router of the table; no path may stand in it twice.
+    /// Makes a router for the table, whose paths must be unique.
     public init(_ table: [Route<Principal, Service>]) {
         let matches = table.enumerated().map { Match($0.offset, $0.element) }
         exact = Dictionary(uniqueKeysWithValues: matches.map { ($0.route.path, $0) })
@@ -88,10 +88,10 @@ public struct Router<Principal, Service> {
         }
     }
 
-    /// The route for `request`; throws a problem, 404, when there is none.
+    /// The route for `request`; throws a 404 if there is none.
     public func match(for request: Request) throws(Problem) -> Match {
         if let match = match(for: request.path, request) { return match }
-        // Not redirected: many clients repeat a redirected POST as a GET, or without their key.
+        // No redirect: many clients repeat a redirected POST as a GET, or without their key.
         let meant = request.path.trimmingSlashes
         guard meant != request.path, match(for: meant, request) != nil else {
             throw Problem(.notFound, "Path not found.")
@@ -102,7 +102,7 @@ public struct Router<Principal, Service> {
             "Path \(prefix)\(request.path) not found. Did you mean \(prefix)\(meant)?")
     }
 
-    /// The route for `path`, if `request` is allowed to see it.
+    /// The route for `path`, unless it is hidden from `request`.
     private func match(for path: String, _ request: Request) -> Match? {
         match(for: path).flatMap { $0.route.isPublic || request.isInternal ? $0 : nil }
     }

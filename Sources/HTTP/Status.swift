@@ -3,10 +3,10 @@ public struct Status: Hashable, Sendable {
     /// The three-digit code.
     public let code: Int
 
-    /// The phrase; nginx sends none of its own when it is missing.
+    /// The reason phrase; nginx adds none if it is missing.
     public let phrase: String
 
-    /// Whether an answer with it never has a body.
+    /// Whether a response with this status never has a body.
     public var isBodiless: Bool { code == 204 || code == 304 }
 
     /// 200.

@@ -2,17 +2,17 @@
 ///
 /// https://prometheus.io/docs/instrumenting/exposition_formats/#text-based-format
 public struct Exposition {
-    /// What a metric is to Prometheus.
+    /// The type of a metric.
     public enum Kind: String {
-        /// It only grows, but for restarts; its name ends in `_total`.
+        /// It only grows, except for restarts; its name ends in `_total`.
         case counter
-        /// It goes up and down.
+        /// It can grow and shrink.
         case gauge
-        /// It counts by bounds.
+        /// It counts values in buckets.
         case histogram
     }
 
-    /// What was written so far.
+    /// The text so far.
     public private(set) var text = ""
 
     /// The value of `Content-Type`.
@@ -35,7 +35,7 @@ public struct Exposition {
         sample([], value)
     }
 
-    /// As the other one, for a whole number.
+    /// Writes a metric with one sample, an integer.
     public mutating func metric(_ name: String, _ kind: Kind, _ help: String, _ value: Int) {
         begin(name, kind, help)
         sample([], value)
@@ -46,7 +46,7 @@ public struct Exposition {
         line("", labels, String(value))
     }
 
-    /// As the other one, for a number that need not be whole.
+    /// Writes a sample of the metric, a floating-point number.
     public mutating func sample(_ labels: [(name: String, value: String)], _ value: Double) {
         line("", labels, "\(value)")
     }
@@ -58,7 +58,7 @@ public struct Exposition {
         line("", [], "\(hundredths / 100).\(rest < 10 ? "0" : "")\(rest)")
     }
 
-    /// Writes the requests on `routes`: by method and status, durations, and bytes.
+    /// Writes the metrics of `routes`: requests by method and status, durations, and bytes.
     public mutating func requests(_ routes: [RouteMetrics]) {
         begin("orbital_requests_total", .counter, "Requests handled by a worker.")
         for route in routes {

@@ -1,24 +1,24 @@
 import Synchronization
 
-/// A number that only grows; safe to share, and nobody waits for anybody.
+/// A number that only grows; thread-safe and lock-free.
 public final class Counter: Sendable {
     private let count = Atomic(0)
 
     /// Starts at 0.
     public init() {}
 
-    /// Counts one more, or `more`.
+    /// Adds `more`.
     public func add(_ more: Int = 1) { count.add(more, ordering: .relaxed) }
 
-    /// What was counted so far.
+    /// The current value.
     public var total: Int { count.load(ordering: .relaxed) }
 }
 
-/// How many things took how long, in fixed buckets; safe to share.
+/// The distribution of durations in fixed buckets; thread-safe.
 public final class Histogram: Sendable {
-    /// The upper bounds of the buckets, in microseconds; what took longer is in one more.
+    /// The upper bounds of the buckets, in microseconds; one more bucket counts longer durations.
     ///
-    /// From an answer out of memory to an export of millions of records.
+    /// They cover everything from a cached response to an export of millions of records.
     public static let boundsMicroseconds = [
         500, 1000, 2500, 5000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000,
         2_500_000, 5_000_000, 10_000_000, 30_000_000,
@@ -33,16 +33,16 @@ public final class Histogram: Sendable {
         precondition(buckets.count == Self.boundsMicroseconds.count + 1, "one for the rest")
     }
 
-    /// Counts something that took `duration`.
+    /// Counts `duration`.
     public func add(_ duration: Duration) {
         let taken = duration.microseconds
-        // Most are short: the first bounds are met first.
+        // Most durations are short, so the search begins with the lowest bound.
         let bucket = Self.boundsMicroseconds.firstIndex { taken <= $0 }
         buckets[bucket ?? Self.boundsMicroseconds.count].add(1, ordering: .relaxed)
         microseconds.add(taken)
     }
 
-    /// How many things took up to each bound, and how many there were at all.
+    /// The number of durations up to each bound, and the total number.
     var cumulativeCounts: [Int] {
         var sum = 0
         return buckets.indices.map { index in
@@ -51,10 +51,10 @@ public final class Histogram: Sendable {
         }
     }
 
-    /// How many there were.
+    /// The number of durations.
     var count: Int { cumulativeCounts.last ?? 0 }
 
-    /// What all of them took together.
+    /// The sum of all durations.
     var seconds: Double { Double(microseconds.total) / 1_000_000 }
 }
 

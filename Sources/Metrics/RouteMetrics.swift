@@ -1,31 +1,31 @@
 import Synchronization
 
-/// What is counted of the requests on one route; safe to share.
+/// Counters of the requests on one route; thread-safe.
 ///
-/// There is a place for each method and each status beforehand, so that no client can make more.
+/// The counters of all methods and statuses exist from the start, so clients cannot add any.
 public final class RouteMetrics: Sendable {
-    /// The route as the table writes it.
+    /// The path in the route table.
     public let route: String
 
-    /// The bytes of the answers.
+    /// The bytes of the responses.
     public let bytes = Counter()
 
-    /// The methods that are told apart; any other is the last.
+    /// The distinguished methods; the last one stands for all others.
     private static let methods = ["GET", "HEAD", "POST", "OPTIONS", "other"]
 
-    /// The statuses that are told apart; any other, and none at all, is the last.
+    /// The distinguished statuses; the last one stands for all others and for none.
     private static let statuses = [
         200, 304, 201, 204, 400, 401, 403, 404, 405, 406, 409, 411, 413, 415, 422, 500, 503, 0,
     ]
 
-    /// What alerts ask for is there from the start: the first failure must be seen as a rise.
+    /// Statuses in alerts, exported from the start: the first failure must appear as an increase.
     private static let alwaysShown = [200, 500, 503]
 
     private let methodNames: [String]
     private let counts: InlineArray<90, Atomic<Int>>
     private let histograms = methods.map { _ in Histogram() }
 
-    /// Makes a place for the requests on `route`, which answers `methods`.
+    /// Makes the counters of `route`, which supports `methods`.
     public init(route: String, methods: [String]) {
         self.route = route
         methodNames = methods
@@ -33,7 +33,7 @@ public final class RouteMetrics: Sendable {
         precondition(counts.count == Self.methods.count * Self.statuses.count, "one place each")
     }
 
-    /// Counts a request, which took `duration` from its arrival to the end of its answer.
+    /// Counts a request, which took `duration` from its arrival to the end of its response.
     public func count(method: String, status: Int, duration: Duration) {
         let row = Self.methods.firstIndex(of: method) ?? Self.methods.count - 1
         let column = Self.statuses.firstIndex(of: status) ?? Self.statuses.count - 1
@@ -41,12 +41,12 @@ public final class RouteMetrics: Sendable {
         histograms[row].add(duration)
     }
 
-    /// How long requests took, by method; of those that there were.
+    /// The durations by method, if there are any.
     var durations: [(method: String, histogram: Histogram)] {
         zip(Self.methods, histograms).filter { $0.1.count > 0 }.map { ($0, $1) }
     }
 
-    /// What was counted, by method and status.
+    /// The number of requests by method and status.
     var requests: [(method: String, status: String, count: Int)] {
         counts.indices.compactMap { index in
             let method = Self.methods[index / Self.statuses.count]

@@ -1,17 +1,17 @@
 import Synchronization
 import Threads
 
-/// The state of items that many callers have at once and some of them hand over for all.
+/// The state machine of batching: items of many callers are combined and run by some of them.
 ///
-/// Pure, as `CoalescedQuery` is. While two batches are under way, the items that come form the next
-/// one: while one of the two is written to disk, the other is worked on.
+/// Free of side effects, like `CoalescedQuery`. At most two batches run at once, so that one can
+/// execute while the other is flushed to disk; items that arrive meanwhile form the next batch.
 package struct CoalescedBatches<Caller: Equatable> {
     private var waiting: [Caller] = []
     private var runningCount = 0
 
     private static var runningLimit: Int { 2 }
 
-    /// Starts with nothing to do.
+    /// Starts without items.
     package init() {}
 
     /// A caller has an item: true if it must call `begin` and run a batch; otherwise it waits.
@@ -24,20 +24,20 @@ package struct CoalescedBatches<Caller: Equatable> {
         return false
     }
 
-    /// Those whose items the batch of `caller` contains: its own, and all that wait.
+    /// The callers whose items form the batch of `caller`: itself and all waiting callers.
     package mutating func begin(_ caller: Caller) -> [Caller] {
         defer { waiting = [] }
         return [caller] + waiting
     }
 
-    /// A batch has ended; the caller that must run the next one.
+    /// A batch has ended; returns the caller that must run the next one.
     package mutating func end() -> Caller? {
         guard waiting.isEmpty else { return waiting.removeFirst() }
         runningCount -= 1
         return nil
     }
 
-    /// A caller waits no longer; false if a batch has its item, or it is to run one.
+    /// A caller stops waiting; false if a batch contains its item, or if it must run a batch.
     package mutating func withdraw(_ caller: Caller) -> Bool {
         let count = waiting.count
         waiting.removeAll { $0 == caller }
@@ -45,7 +45,7 @@ package struct CoalescedBatches<Caller: Equatable> {
     }
 }
 
-/// Batches that the threads of a process hand over together.
+/// Combines items of many threads into batches.
 public final class BatchCoalescer<Item: Sendable, Outcome: Sendable>: Sendable {
     private enum Turn {
         case run
@@ -62,14 +62,14 @@ public final class BatchCoalescer<Item: Sendable, Outcome: Sendable>: Sendable {
 
     private let state = Mutex(CoalescedBatches<Member>())
 
-    /// Starts with nothing to do.
+    /// Starts without items.
     public init() {}
 
-    /// What became of `item`, by this thread's `run` or by another's.
+    /// The outcome of `item`, from this thread's `run` or from another thread's.
     ///
-    /// `run` gets at least one item and the earliest deadline of its members, and returns as many
-    /// outcomes; its error is that of all its items, done or not. An item that was handed over is
-    /// never given up; any other one is at `deadline`.
+    /// `run` gets the items of a batch and their earliest deadline, and returns one outcome for
+    /// each; its error is the outcome of all its items. An item that is not in a running batch yet
+    /// times out at `deadline`.
     public func outcome(
         of item: Item, until deadline: ContinuousClock.Instant,
         _ run: ([Item], _ deadline: ContinuousClock.Instant) throws -> [Outcome]
@@ -86,7 +86,7 @@ public final class BatchCoalescer<Item: Sendable, Outcome: Sendable>: Sendable {
         let earliest = batch.map(\.deadline).min() ?? deadline
         let outcomes = Result { try run(batch.map(\.item), earliest) }
         state.withLock { $0.end() }?.turn.give(.run)
-        // Never tried again after an error: some of it may have been done.
+        // Not retried after an error: some items may have been committed.
         for (index, other) in batch.enumerated().dropFirst() {
             other.turn.give(.take(outcomes.map { $0[index] }))
         }

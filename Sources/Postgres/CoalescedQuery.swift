@@ -1,18 +1,18 @@
 import Synchronization
 import Threads
 
-/// The state of a query that many callers need at once and one of them runs for all.
+/// The state machine of coalescing: one caller runs a query for all that need its result.
 ///
-/// Pure: a call is an event, its result is what the caller must do. A caller never gets an answer
-/// of a run that began before it arrived.
+/// Free of side effects: each call is an event, its result the action of the caller. A caller never
+/// gets the result of a run that began before it arrived.
 package struct CoalescedQuery<Answer, Caller: Equatable> {
-    /// What a caller must do.
+    /// The action of a caller.
     package enum Action {
-        /// Take this answer.
+        /// Use this result.
         case deliver(Answer)
-        /// Call `begin`, run the query, and call `end`.
+        /// Call `begin`, run the query, then call `end`.
         case run
-        /// Wait until `end` names it.
+        /// Wait until `end` returns it.
         case wait
     }
 
@@ -25,15 +25,15 @@ package struct CoalescedQuery<Answer, Caller: Equatable> {
 
     private var phase = Phase.idle
     private var last: (answer: Answer, since: ContinuousClock.Instant)?
-    /// Those who get the answer of the current run.
+    /// The callers that get the result of the current run.
     private var sharing: [Caller] = []
-    /// Those who arrived after it began, and need the next one.
+    /// The callers that arrived after it began and need the next run.
     private var waiting: [Caller] = []
 
-    /// Starts without an answer.
+    /// Starts without a result.
     package init() {}
 
-    /// A caller needs an answer of a run that began at `instant` or later.
+    /// A caller needs the result of a run that began at `instant` or later.
     package mutating func ask(
         since instant: ContinuousClock.Instant, _ caller: Caller
     ) -> Action {
@@ -48,16 +48,16 @@ package struct CoalescedQuery<Answer, Caller: Equatable> {
         return .wait
     }
 
-    /// The run begins: everybody who waits shares it.
+    /// The run begins; all waiting callers share it.
     package mutating func begin(at now: ContinuousClock.Instant) {
         phase = .running(since: now)
         swap(&sharing, &waiting)
     }
 
-    /// The run has ended: with an answer, with an error that is shared (nil), or abandoned, which
-    /// concerns its own caller only.
+    /// The run has ended: with a result, with a shared error (nil), or abandoned, which concerns
+    /// only its own caller.
     ///
-    /// Returns those who get its outcome, and the caller whose turn it is to run the query.
+    /// Returns the callers that get its outcome, and the caller that must run the query next.
     package mutating func end(
         _ answer: Answer?, isAbandoned: Bool = false
     ) -> (served: [Caller], next: Caller?) {
@@ -72,7 +72,7 @@ package struct CoalescedQuery<Answer, Caller: Equatable> {
         return (served, waiting.isEmpty ? nil : waiting.removeFirst())
     }
 
-    /// A caller waits no longer; false if it is to run the query, or an outcome is on its way.
+    /// A caller stops waiting; false if it must run the query, or if an outcome is being delivered.
     package mutating func withdraw(_ caller: Caller) -> Bool {
         let count = sharing.count + waiting.count
         sharing.removeAll { $0 == caller }
@@ -81,7 +81,7 @@ package struct CoalescedQuery<Answer, Caller: Equatable> {
     }
 }
 
-/// A query that the threads of a process run together.
+/// Coalesces a query of many threads.
 public final class QueryCoalescer<Answer: Sendable>: Sendable {
     private enum Turn {
         case run
@@ -90,13 +90,13 @@ public final class QueryCoalescer<Answer: Sendable>: Sendable {
 
     private let state = Mutex(CoalescedQuery<Answer, Handoff<Turn>>())
 
-    /// Starts without an answer.
+    /// Starts without a result.
     public init() {}
 
-    /// The answer of `run`, or of another thread's `run` that began at `instant` or later.
+    /// The result of `run`, or of another thread's `run` that began at `instant` or later.
     ///
-    /// Waits for a run until `deadline`. An error is shared too, except `QueryAbandoned`, which
-    /// concerns one thread's client only.
+    /// Waits for a run until `deadline`. Errors are shared, too, except `QueryAbandoned`, which
+    /// concerns only one thread's client.
     public func answer(
         since instant: ContinuousClock.Instant = .now,
         until deadline: ContinuousClock.Instant, _ run: () throws -> Answer

@@ -2,9 +2,9 @@ import CPostgres
 import Glibc
 
 extension Connection {
-    /// Runs one statement with text parameters, `nil` being NULL; its rows, all at once.
+    /// Runs one statement with text parameters, where nil is NULL; returns the complete result.
     ///
-    /// For short results only. Throws `PostgresError`, or `QueryAbandoned`.
+    /// For short results only. Throws `PostgresError` or `QueryAbandoned`.
     @discardableResult
     public func query(_ statement: String, _ parameters: [String?] = []) throws -> QueryResult {
         let copies = parameters.map { $0.map { strdup($0) } }
@@ -17,8 +17,8 @@ extension Connection {
         return try finalResult(statement)
     }
 
-    /// Runs a script of several statements, in one transaction unless it says otherwise; the
-    /// result of the last.
+    /// Runs a script of several statements, in one transaction unless it contains its own; returns
+    /// the last result.
     @discardableResult
     public func run(_ script: String) throws -> QueryResult {
         meter.commandCount += 1
@@ -40,7 +40,7 @@ extension Connection {
         }
     }
 
-    /// Waits for the command to end; its last result, or the error of the first that failed.
+    /// Waits for the end of the command; returns its last result or throws its first error.
     func finalResult(_ statement: String) throws -> QueryResult {
         var last: QueryResult?
         var failure: PostgresError?
@@ -48,7 +48,7 @@ extension Connection {
             switch result.status {
             case PGRES_COMMAND_OK, PGRES_TUPLES_OK, PGRES_EMPTY_QUERY: last = result
             case PGRES_COPY_IN, PGRES_COPY_OUT:
-                preconditionFailure("a COPY has its own calls: \(statement)")
+                preconditionFailure("use CopyReader or CopyWriter: \(statement)")
             default: failure = failure ?? result.error(statement)
             }
         }
@@ -57,7 +57,7 @@ extension Connection {
         return last
     }
 
-    /// Starts a COPY; when the server refuses it, the connection stays usable.
+    /// Starts a COPY; if the server rejects it, the connection stays usable.
     func beginCopy(_ statement: String, _ expected: ExecStatusType) throws {
         meter.commandCount += 1
         guard PQsendQuery(handle, statement) == 1,
@@ -69,7 +69,7 @@ extension Connection {
         }
     }
 
-    /// Waits for the next result of the command; nil when it has ended.
+    /// Waits for the next result of the command; nil at its end.
     func nextResult(_ statement: String) throws -> QueryResult? {
         try flush(statement)
         while PQisBusy(handle) != 0 { try wait(statement) }

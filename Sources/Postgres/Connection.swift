@@ -12,22 +12,22 @@ public final class Connection {
     /// The names of the statements that are prepared, by their texts.
     var preparedNames: [String: String] = [:]
 
-    /// Whether a prepared statement has become useless, so that the connection is of no more use.
+    /// Whether a prepared statement has become invalid, so that the connection must be closed.
     var isStale = false
 
-    /// Whether libpq has enlarged its buffers for a long message: it keeps them until the
-    /// connection is closed.
+    /// Whether libpq has enlarged its buffers for a long message; it frees them only with the
+    /// connection.
     public internal(set) var hasGrown = false
 
-    /// A descriptor whose hang-up ends the wait for a query, such as the client's connection.
+    /// A descriptor that is watched during waits; its hang-up ends the query.
     public var watchedDescriptor: Int32?
 
     /// Connects to `url`, a libpq connection string or URI.
     ///
-    /// Waits up to three seconds for each host, unless the string says otherwise; after that, up to
-    /// `waitSeconds` whenever the server is silent, and never beyond the limit of `meter`, which
-    /// measures waits and commands. `session` is a setup script, which runs first. Throws `PostgresError`: class 08 if there is no server,
-    /// the server's own state if it refuses.
+    /// The timeout is three seconds for each host, unless the string sets another, and
+    /// `waitSeconds` for each later wait; all waits respect the limit of `meter`, which measures
+    /// waits and commands. `session` is a setup script, which runs first. Throws `PostgresError`:
+    /// class 08 if the server is unreachable, the server's own state if it refuses.
     public init(
         url: String, applicationName: String, waitSeconds: Int, session: String = "",
         meter: WaitMeter = WaitMeter()
@@ -44,23 +44,23 @@ public final class Connection {
                 constraint: nil, statement: "")
         }
         handle = try meter.timing { try attempt.connect(within: meter.remaining) }
-        // What the socket does not take at once is sent by `flush`, within the limits of a wait.
+        // Data that the socket does not accept at once is sent by `flush`, which has a timeout.
         PQsetnonblocking(handle, 1)
-        // Notices such as "table does not exist, skipping" are no business of ours.
+        // Notices such as "table does not exist, skipping" are ignored.
         PQsetNoticeProcessor(handle, { _, _ in }, nil)
         try run(endQueriesOnClose + session)
     }
 
     deinit { PQfinish(handle) }
 
-    /// Whether the server has not closed the connection, asked without a question to it.
+    /// Whether the server still has the connection open; sends nothing to it.
     public var isOpen: Bool {
         var event = pollfd(fd: PQsocket(handle), events: Int16(POLLIN), revents: 0)
-        // Between queries the server only speaks to say that it ends the connection.
+        // Between queries, the server sends data only when it closes the connection.
         return isIdle && !isStale && poll(&event, 1, 0) == 0
     }
 
-    /// Whether no query and no transaction is open, as far as we know.
+    /// Whether the connection is usable and neither a query nor a transaction is open.
     public var isIdle: Bool {
         PQstatus(handle) == CONNECTION_OK && PQtransactionStatus(handle) == PQTRANS_IDLE
     }
@@ -70,17 +70,16 @@ public final class Connection {
         [PQTRANS_INTRANS, PQTRANS_INERROR].contains(PQtransactionStatus(handle))
     }
 
-    /// Has the server look every half second whether we are still there while it runs a query.
+    /// Makes the server check the connection every half second while it runs a query.
     ///
-    /// So closing the connection is all that it takes to end a query. `PQcancel` is not used: it
-    /// blocks without limit when the server is frozen, and a server that is blocked in sending
-    /// does not act on it.
+    /// Closing the connection therefore ends its query. `PQcancel` is not used: it blocks without
+    /// limit if the server is frozen, and a server that is blocked in sending ignores it.
     private var endQueriesOnClose: String {
         let isSupported = PQserverVersion(handle) >= 140_000
         return isSupported ? "SET client_connection_check_interval = '500ms';" : ""
     }
 
-    /// Waits until the server has taken all that is to be sent.
+    /// Waits until all pending data has been sent.
     func flush(_ statement: String) throws {
         while true {
             switch PQflush(handle) {
@@ -91,16 +90,16 @@ public final class Connection {
         }
     }
 
-    /// Waits until the server has sent something, and reads it, or until it takes more.
+    /// Waits until the server has sent data, and reads it, or until the socket is writable.
     ///
-    /// Throws when the watched descriptor hangs up, or at the time limit; the query then ends with
-    /// the connection, which is of no more use.
+    /// Throws if the watched descriptor hangs up, or at the timeout; the connection must then be
+    /// closed, which ends the query.
     func wait(_ statement: String, isSending: Bool = false) throws {
-        // A server that cannot send takes nothing either: it is always read from.
+        // Always reads: a server that cannot send does not receive either.
         let awaited = isSending ? POLLIN | POLLOUT : POLLIN
         var events = [pollfd(fd: PQsocket(handle), events: Int16(awaited), revents: 0)]
         if let watchedDescriptor {
-            // A hang-up is always reported; a peer that only has no more to say is none.
+            // poll always reports a hang-up; a peer that only stops sending has not hung up.
             events.append(pollfd(fd: watchedDescriptor, events: 0, revents: 0))
         }
         let limit = min(meter.remaining ?? .seconds(waitSeconds), .seconds(waitSeconds))
@@ -128,7 +127,7 @@ public final class Connection {
     private var connectionMessage: String { oneLine(String(cString: PQerrorMessage(handle))) }
 }
 
-/// `text` with every run of blanks and line breaks as one blank: messages go into log lines.
+/// `text` on one line, for log lines: each run of whitespace becomes one space.
 func oneLine(_ text: String) -> String {
     text.split(whereSeparator: \.isWhitespace).joined(separator: " ")
 }

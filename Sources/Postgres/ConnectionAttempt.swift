@@ -5,11 +5,11 @@ import Glibc
 struct ConnectionAttempt {
     private var options: [(String, String)]
 
-    /// The values that no message may repeat: all that are set, except host, port and database.
+    /// The values that messages must not contain: all parameters except host, port and database.
     private let hidden: [String]
 
     init(_ url: DatabaseURL, _ applicationName: String) {
-        // Values that the connection string may override come first.
+        // Defaults come first: the connection string may override them.
         options =
             [("connect_timeout", "3"), ("fallback_application_name", applicationName)]
             + url.parameters + [("client_encoding", "UTF8")]
@@ -20,14 +20,14 @@ struct ConnectionAttempt {
 
     /// The open connection; throws `PostgresError` without any of the hidden values.
     ///
-    /// Waits up to `limit`, as far as libpq can: it takes whole seconds, and two at least.
+    /// The timeout is `limit`, rounded for libpq, which accepts whole seconds and at least two.
     func connect(within limit: Duration?) throws -> OpaquePointer {
         var attempt = self
         if let limit { try attempt.wait(seconds: Int((limit / .seconds(1)).rounded())) }
         return try attempt.connect()
     }
 
-    /// Lowers the time limit of the connection string.
+    /// Lowers the timeout of the connection string.
     private mutating func wait(seconds: Int) throws {
         guard seconds > 0 else { throw PostgresError.timeout("CONNECT") }
         let set = options.last { $0.0 == "connect_timeout" }.flatMap { Int($0.1) } ?? 0
@@ -42,7 +42,7 @@ struct ConnectionAttempt {
         if PQstatus(handle) == CONNECTION_OK { return handle }
         let message = String(cString: PQerrorMessage(handle))
         PQfinish(handle)
-        // After two blanks comes the server's message, whose SQLSTATE libpq does not pass on.
+        // Two spaces precede the server's message, whose SQLSTATE libpq does not return.
         let state = message.contains(":  ") ? refusalState() : nil
         throw failure(state ?? PostgresError.connectionFailure, hiding(hidden, in: message))
     }
@@ -51,7 +51,7 @@ struct ConnectionAttempt {
         PostgresError(state: state, message: oneLine(message), constraint: nil, statement: "")
     }
 
-    /// Connects once more to a server that refused, to get the SQLSTATE; nil if it does not say.
+    /// Connects again to a server that refused, to get the SQLSTATE; nil if there is none.
     private func refusalState() -> String? {
         guard let handle = start(PQconnectStartParams) else { return nil }
         defer { PQfinish(handle) }
@@ -86,7 +86,7 @@ struct ConnectionAttempt {
         defer { (names + values).forEach { free($0) } }
         let namePointers = names.map { UnsafePointer($0) } + [nil]
         let valuePointers = values.map { UnsafePointer($0) } + [nil]
-        // Without expansion: a database's name is not parsed as a connection string.
+        // Without expansion: a database name is not parsed as a connection string.
         return function(namePointers, valuePointers, 0)
     }
 }

@@ -16,18 +16,18 @@ public final class ConnectionPool: Sendable {
     private struct State {
         /// Last in, first out: the server process used last is most likely in the CPU's caches.
         var idle: [Loan] = []
-        /// How many are open, lent or idle, and how many are being opened.
+        /// The number of open connections, borrowed or idle, and of connections being opened.
         var openCount = 0
         var openingCount = 0
-        /// How many were open when the server last refused another one, and when that was.
+        /// The number of open connections when the server last refused another one, and the time.
         var limit: (count: Int, since: ContinuousClock.Instant)?
         /// The limit that was last reported to `refused`.
-        var toldLimit: Int?
-        /// Waiting threads, in order; a thread that is given nil opens a connection.
+        var reportedLimit: Int?
+        /// Waiting threads, in order; a thread that receives nil opens a connection.
         var waiting: [Handoff<Loan?>] = []
         var isClosed = false
 
-        /// Reserves one more; every `limitPeriod` beyond the limit, too, which may have changed.
+        /// Reserves one more; once per `limitPeriod` also beyond the limit, which may have changed.
         mutating func beginOpening() -> Bool {
             let count = openCount + openingCount
             if let limit, count > 0, count >= limit.count {
@@ -38,7 +38,7 @@ public final class ConnectionPool: Sendable {
             return true
         }
 
-        /// The waiting thread that replaces a lost connection; nil when none waits.
+        /// The waiting thread that may open a replacement for a lost connection; nil if none waits.
         mutating func successor() -> Handoff<Loan?>? {
             if waiting.isEmpty { return nil }
             openingCount += 1
@@ -54,18 +54,19 @@ public final class ConnectionPool: Sendable {
     /// Makes a pool without connections.
     public init() {}
 
-    /// How many connections the server grants, while it is known to refuse one more.
+    /// The number of connections that the server grants; nil while no refusal is known.
     public var granted: Int? { state.withLock { $0.limit.map { max(1, $0.count) } } }
 
-    /// How many threads wait for one.
+    /// The number of threads that wait for a connection.
     public var waitingCount: Int { state.withLock { $0.waiting.count } }
 
-    /// Lends a connection: one that is idle, or what `open` makes, or the next one that is given back.
+    /// Borrows a connection: an idle one, a new one from `open`, or the next one that is returned.
     ///
-    /// Waits for that until `deadline`. Rethrows errors of `open`; but if the server has too many
-    /// connections, it throws only if it grants us none, or after the wait. Throws `QueryAbandoned`
-    /// when `watchedDescriptor` hangs up. `refused` is called with the number of connections that
-    /// the server grants, whenever that changes. The caller must call `giveBack` or `giveUp`.
+    /// Waits for a returned one until `deadline`. Rethrows errors of `open`; if the server has too
+    /// many connections, it throws only if the pool has none, or at the deadline. Throws
+    /// `QueryAbandoned` if `watchedDescriptor` hangs up. `refused` is called with the number of
+    /// connections that the server grants whenever it changes. The caller must call `giveBack` or
+    /// `giveUp`.
     public func borrow(
         until deadline: ContinuousClock.Instant, watching watchedDescriptor: Int32?,
         refused: (Int) -> Void, _ open: () throws -> Connection
@@ -75,7 +76,7 @@ public final class ConnectionPool: Sendable {
             let turn = Handoff<Loan?>()
             var (loan, isOpening) = state.withLock { state -> (Loan?, Bool) in
                 if let idle = state.idle.popLast() { return (idle, false) }
-                // After a refusal, it waits for a connection, as long as there is one.
+                // After a refusal, it waits for a connection if the pool has any.
                 let mayWait = isRefused && state.openCount + state.openingCount > 0
                 if !mayWait, state.beginOpening() { return (nil, true) }
                 state.waiting.append(turn)
@@ -96,7 +97,7 @@ public final class ConnectionPool: Sendable {
         }
     }
 
-    /// What `open` makes; nil when the server has too many connections, and some of them are ours.
+    /// The connection from `open`; nil if the server has too many connections, some of them ours.
     private func opened(
         _ open: () throws -> Connection, _ refused: (Int) -> Void
     ) throws -> Connection? {
@@ -116,10 +117,10 @@ public final class ConnectionPool: Sendable {
                 }
                 state.limit = (state.openCount, .now)
                 // Other connections that are being opened may still succeed.
-                guard state.openingCount == 0, state.toldLimit != state.openCount else {
+                guard state.openingCount == 0, state.reportedLimit != state.openCount else {
                     return (false, nil, nil)
                 }
-                state.toldLimit = state.openCount
+                state.reportedLimit = state.openCount
                 return (false, state.openCount, nil)
             }
             next?.give(nil)
@@ -147,7 +148,7 @@ public final class ConnectionPool: Sendable {
         next?.give(loan)
     }
 
-    /// Reports that a borrowed connection is no longer usable.
+    /// Reports that a borrowed connection is unusable.
     public func giveUp() {
         let next = state.withLock { state in
             state.openCount -= 1
@@ -156,7 +157,7 @@ public final class ConnectionPool: Sendable {
         next?.give(nil)
     }
 
-    /// Ends the idle connections now, and the others when they are given back.
+    /// Closes the idle connections now, and the others when they are returned.
     public func close() {
         // The removed connections are closed here, outside the lock.
         _ = state.withLock { state in
@@ -167,7 +168,7 @@ public final class ConnectionPool: Sendable {
         }
     }
 
-    /// Waits for a connection that is given back; nil when one may be opened instead.
+    /// Waits for a returned connection; nil if the thread may open one instead.
     private func wait(
         for turn: Handoff<Loan?>, until deadline: ContinuousClock.Instant,
         _ watchedDescriptor: Int32?
@@ -182,7 +183,7 @@ public final class ConnectionPool: Sendable {
                 state.waiting.removeAll { $0 == turn }
                 return state.waiting.count < count
             }
-            // It was given a connection in the meantime.
+            // A connection has been assigned to it in the meantime.
             guard isLeft else { return turn.wait() }
             if isAbandoned { throw QueryAbandoned() }
             throw PostgresError(

@@ -1,18 +1,18 @@
 import CPostgres
 import Glibc
 
-/// The rows of `COPY … TO STDOUT (FORMAT binary)`, one at a time, none of them kept.
+/// The rows of `COPY … TO STDOUT (FORMAT binary)`, one at a time, not buffered.
 ///
-/// A reader that is left half read leaves the connection busy.
+/// If it is not read to the end, the connection stays busy.
 public final class CopyReader: RowReader {
     private let connection: Connection
     private let statement: String
     private let row: CopyRow
-    // Both are used by `next` alone; the checks at run time cost as much as what is done with them.
+    // Only `next` uses both; exclusivity checks at run time would cost as much as the work itself.
     @exclusivity(unchecked) private var message: UnsafeMutablePointer<CChar>?
     @exclusivity(unchecked) private var isAtStart = true
 
-    /// Starts `statement`; throws when the server refuses it.
+    /// Starts `statement`; throws if the server rejects it.
     public init(_ connection: Connection, _ statement: String, columns columnCount: Int) throws {
         self.connection = connection
         self.statement = statement
@@ -24,7 +24,7 @@ public final class CopyReader: RowReader {
 
     /// Reads the next row; false after the last one.
     public func next() throws -> Bool {
-        var hasAskedKernel = false
+        var hasPolledSocket = false
         while true {
             PQfreemem(message)
             message = nil
@@ -36,8 +36,8 @@ public final class CopyReader: RowReader {
                 isAtStart = false
                 if row.find(in: bytes, isFirst: isFirst) { return true }
             case 0:
-                try readMore(waiting: hasAskedKernel)
-                hasAskedKernel.toggle()
+                try readMore(waiting: hasPolledSocket)
+                hasPolledSocket.toggle()
             case -1:
                 _ = try connection.finalResult(statement)
                 return false
@@ -46,7 +46,7 @@ public final class CopyReader: RowReader {
         }
     }
 
-    /// Takes what has arrived; only when that was nothing, waits.
+    /// Reads the available data; waits if there was none before.
     private func readMore(waiting: Bool) throws {
         if waiting {
             try connection.wait(statement)
@@ -61,10 +61,10 @@ public final class CopyReader: RowReader {
     /// Whether `column` is NULL.
     public func isNull(_ column: Int) -> Bool { row.isNull(column) }
 
-    /// How many bytes `column` has.
+    /// The number of bytes in `column`.
     public func byteCount(_ column: Int) -> Int { row.byteCount(column) }
 
-    /// Lends the bytes of the text in `column`.
+    /// Calls `body` with the bytes of the text in `column`.
     public func withText<Answer>(
         _ column: Int, _ body: (Span<UInt8>?) throws -> Answer
     ) rethrows -> Answer {

@@ -1,11 +1,11 @@
-/// Where the columns of one row of `COPY … (FORMAT binary)` lie in the message that brought it.
+/// The positions of the columns of a row of `COPY … (FORMAT binary)` in its message.
 ///
-/// Nothing is copied: the row is good for as long as the message is.
+/// Nothing is copied: the row is valid as long as the message.
 package struct CopyRow: ~Copyable {
     private let statement: String
     private let columns: UnsafeMutableBufferPointer<UnsafeRawBufferPointer?>
 
-    /// Makes room for the columns of a row of `statement`, which words of a fault name.
+    /// Allocates room for the columns of a row of `statement`, which appears in error messages.
     package init(of statement: String, columns count: Int) {
         self.statement = statement
         columns = .allocate(capacity: count)
@@ -17,7 +17,7 @@ package struct CopyRow: ~Copyable {
     /// Finds the columns in `message`, the first of its copy or a later one; false for the trailer
     /// (COPY, "Binary Format").
     package func find(in message: UnsafeRawBufferPointer, isFirst: Bool) -> Bool {
-        // Signature, flags, and the length of an extension that no server sends.
+        // Signature, flags, and the length of the header extension, which is empty.
         var offset = isFirst ? 11 + 4 + 4 : 0
         let count = message.loadUnaligned(fromByteOffset: offset, as: Int16.self).bigEndian
         guard count >= 0 else { return false }
@@ -41,7 +41,7 @@ package struct CopyRow: ~Copyable {
     /// The number in `column`.
     package func integer(_ column: Int) -> Int64 {
         guard let bytes = columns[column], bytes.count == 8 else {
-            preconditionFailure("column \(column) is no int8: \(statement)")
+            preconditionFailure("column \(column) is not an int8: \(statement)")
         }
         return Int64(bigEndian: bytes.loadUnaligned(as: Int64.self))
     }
@@ -49,11 +49,11 @@ package struct CopyRow: ~Copyable {
     /// Whether `column` is NULL.
     package func isNull(_ column: Int) -> Bool { columns[column] == nil }
 
-    /// How many bytes `column` has.
+    /// The number of bytes in `column`.
     package func byteCount(_ column: Int) -> Int { columns[column]?.count ?? 0 }
 
-    /// Lends the bytes of the text in `column`.
-    // Otherwise it would be one more generic call for each row.
+    /// Calls `body` with the bytes of the text in `column`.
+    // Avoids a generic call for each row.
     @inline(__always)
     package func withText<Answer>(
         _ column: Int, _ body: (Span<UInt8>?) throws -> Answer

@@ -1,15 +1,15 @@
 import CPostgres
 
-/// Rows for `COPY … FROM STDIN (FORMAT binary)`, sent as they come.
+/// Writes rows of `COPY … FROM STDIN (FORMAT binary)`.
 public final class CopyWriter {
     private let connection: Connection
     private let statement: String
     private var buffer: [UInt8] = []
 
-    /// Bytes that are gathered before they are sent.
+    /// The number of bytes that are buffered before they are sent.
     private static let bufferLimit = 64 * 1024
 
-    /// Starts `statement`; throws when the server refuses it.
+    /// Starts `statement`; throws if the server rejects it.
     public init(_ connection: Connection, _ statement: String) throws {
         self.connection = connection
         self.statement = statement
@@ -18,7 +18,7 @@ public final class CopyWriter {
             Array("PGCOPY\n".utf8) + [0xff, 0x0d, 0x0a, 0x00] + [UInt8](repeating: 0, count: 8)
     }
 
-    /// Begins a row of `columns` values, which must follow.
+    /// Begins a row; `columns` values must follow.
     public func beginRow(columns: Int) throws {
         if buffer.count > Self.bufferLimit { try send() }
         append(Int16(columns))
@@ -38,7 +38,7 @@ public final class CopyWriter {
         buffer += value.utf8
     }
 
-    /// Ends the copy; throws what the server has against it.
+    /// Ends the copy; throws the server's error.
     public func end() throws {
         append(Int16(-1))
         try send()
@@ -56,10 +56,10 @@ public final class CopyWriter {
                 connection.handle, $0.assumingMemoryBound(to: CChar.self).baseAddress,
                 Int32($0.count))
         }
-        // 0 would ask us to flush first, which was done: there is no memory.
+        // 0 means that memory ran out, because the data before was flushed.
         guard sent == 1 else { throw connection.error(statement) }
         buffer.removeAll(keepingCapacity: true)
-        // libpq would gather what the server does not take yet, however much it is.
+        // Otherwise, libpq would buffer any amount of unsent data.
         try connection.flush(statement)
     }
 }

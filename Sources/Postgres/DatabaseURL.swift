@@ -2,18 +2,17 @@ import CPostgres
 
 /// A connection string, parsed before a socket is opened.
 ///
-/// libpq takes any text that it cannot parse as the name of a database on the local socket, and
-/// repeats parts of it in its messages. So an ambiguous string is refused here, without repeating
-/// it.
+/// libpq takes any text that it cannot parse for the name of a local database, and repeats parts of
+/// it in its messages. An ambiguous string is therefore rejected here, without repeating it.
 public struct DatabaseURL: Sendable {
     /// The connection string in a form that libpq accepts.
     public let text: String
 
-    /// What it sets, by libpq's keywords.
+    /// The parameters that it sets, by libpq's keywords.
     let parameters: [(keyword: String, value: String)]
 
-    /// Reads a URI whose scheme is `postgresql`, `postgres` or `postgresql+DRIVER`, or libpq's
-    /// keywords (`host=… dbname=…`); blanks and one pair of quotes around either are ignored.
+    /// Parses a URI with the scheme `postgresql`, `postgres` or `postgresql+DRIVER`, or libpq's
+    /// keywords (`host=… dbname=…`); surrounding whitespace and one pair of quotes are ignored.
     public init(_ text: String) throws(DatabaseURLFault) {
         let text = unquoted(text)
         let uri = Self.afterScheme(text)
@@ -27,7 +26,7 @@ public struct DatabaseURL: Sendable {
         try checkWhatIsShown()
     }
 
-    /// Host, port and database name appear in messages: none may hold a part of a password.
+    /// Host, port and database name appear in messages: they must not contain part of a password.
     private func checkWhatIsShown() throws(DatabaseURLFault) {
         for (keyword, value) in parameters {
             let items = value.split(separator: ",", omittingEmptySubsequences: false)
@@ -41,23 +40,22 @@ public struct DatabaseURL: Sendable {
         }
     }
 
-    /// What follows the scheme of a PostgreSQL URI; nil for any other text.
+    /// The text after the scheme of a PostgreSQL URI; nil for any other text.
     private static func afterScheme(_ text: String) -> Substring? {
         let scheme = text.prefix { $0 != ":" }
         let rest = text[scheme.endIndex...]
-        // SQLAlchemy names its driver there: postgresql+asyncpg.
+        // SQLAlchemy appends its driver: postgresql+asyncpg.
         let name = scheme.prefix { $0 != "+" }.lowercased()
         guard rest.hasPrefix("://"), name == "postgresql" || name == "postgres" else { return nil }
         return rest.dropFirst(3)
     }
 
-    /// Whether an unencoded reserved character makes libpq split the URI at another place than its
-    /// author intended.
+    /// Whether an unencoded reserved character makes libpq split the URI at an unintended place.
     private static func isAmbiguous(_ uri: Substring) -> Bool {
         let beforeQuery = uri.prefix { $0 != "?" }
         let authority = beforeQuery.prefix { $0 != "/" }
         let path = beforeQuery.dropFirst(authority.count + 1)
-        // libpq ends user and password at the first of these, a `?` or not.
+        // libpq ends user and password at the first of these, even after a `?`.
         let end = uri.firstIndex { $0 == "@" || $0 == "/" } ?? uri.endIndex
         let isQueryTakenForUser = uri[end...].hasPrefix("@") && uri[..<end].contains("?")
         return isQueryTakenForUser || uri.contains(where: \.isWhitespace)
@@ -74,7 +72,7 @@ public struct DatabaseURL: Sendable {
         item.isEmpty || UInt16(item).map { $0 > 0 } ?? false
     }
 
-    /// What libpq parses from `text`; nil if it cannot.
+    /// The parameters that libpq parses from `text`; nil if it is invalid.
     ///
     /// libpq's own message is not used, because it would repeat parts of the text.
     private static func parameters(of text: String) -> [(String, String)]? {
@@ -92,7 +90,7 @@ public struct DatabaseURL: Sendable {
     }
 }
 
-/// Why a connection string is refused; never repeats any of it.
+/// The reason why a connection string is rejected; never repeats any of it.
 public enum DatabaseURLFault: Error {
     /// It is neither a PostgreSQL URI nor libpq's keywords.
     case kind
@@ -101,7 +99,7 @@ public enum DatabaseURLFault: Error {
     /// The port is not a number.
     case port
 
-    /// What was expected, to follow the name of the setting.
+    /// The expected form, to follow the name of the setting.
     public var description: String {
         let hint =
             "in user and password write % as %25, @ as %40, / as %2F, : as %3A, # as %23, ? as %3F"

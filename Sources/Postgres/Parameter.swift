@@ -1,6 +1,6 @@
 /// A value for a prepared statement.
 public enum Parameter: Sendable {
-    /// A value in PostgreSQL's text form; its type is that of the statement.
+    /// A value in PostgreSQL's text form; its type follows from the statement.
     case text(String)
     /// A value in binary form.
     case binary([UInt8])

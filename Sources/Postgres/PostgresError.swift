@@ -6,7 +6,7 @@ public struct PostgresError: Error, CustomStringConvertible {
     /// The server's or libpq's primary message.
     public let message: String
 
-    /// The constraint that the statement broke.
+    /// The constraint that the statement violated.
     public let constraint: String?
 
     /// The statement, without its parameters; empty when connecting.
@@ -18,7 +18,7 @@ public struct PostgresError: Error, CustomStringConvertible {
         return "\(state): \(oneLine(message))\(place)"
     }
 
-    /// Whether the same transaction may succeed when it is tried again.
+    /// Whether a retry of the transaction may succeed.
     ///
     /// serialization_failure and deadlock_detected.
     public var isRetriable: Bool { state == "40001" || state == "40P01" }
@@ -26,10 +26,10 @@ public struct PostgresError: Error, CustomStringConvertible {
     /// Whether a prepared statement no longer fits the schema, or the server has lost it.
     ///
     /// feature_not_supported ("cached plan must not change result type") and
-    /// invalid_sql_statement_name; another connection knows nothing of it.
+    /// invalid_sql_statement_name; other connections are not affected.
     public var isStaleStatement: Bool { state == "0A000" || state == "26000" }
 
-    /// Whether the fault lies with the server's availability, so that a later try may succeed.
+    /// Whether the server is unavailable, so that a later retry may succeed.
     ///
     /// All errors that prevent a connection, and classes 08 (connection), 25006 (a standby), 53
     /// (resources), 57P (shutdown), 58 (system).
@@ -40,7 +40,7 @@ public struct PostgresError: Error, CustomStringConvertible {
 }
 
 extension PostgresError {
-    /// The server did not answer `statement` in the time that a request may wait.
+    /// The server did not respond to `statement` within the timeout.
     static func timeout(_ statement: String, _ limit: String = "in time") -> PostgresError {
         PostgresError(
             state: connectionFailure, message: "no response \(limit)", constraint: nil,
@@ -53,7 +53,7 @@ extension PostgresError {
     /// The statement was cancelled, by us or by an operator: query_canceled.
     public static let queryCanceled = "57014"
 
-    /// A lock was not to be had in the time that was given: lock_not_available.
+    /// Lock timeout: lock_not_available.
     public static let lockNotAvailable = "55P03"
 
     /// A sequence is exhausted: sequence_generator_limit_exceeded.
@@ -75,7 +75,7 @@ extension PostgresError {
     public static let undefinedColumn = "42703"
 }
 
-/// The client went while the query ran; the query ends with its connection.
+/// The client disconnected while the query ran; the query ends with its connection.
 public struct QueryAbandoned: Error {
     /// Makes the error.
     public init() {}

@@ -10,10 +10,10 @@ public final class QueryReader: RowReader {
     private let isStreamed: Bool
     private var result: QueryResult?
 
-    /// The row that `next` read last, from 0; set it to go elsewhere in a result that is whole.
+    /// The index of the current row; may be set if the result is complete.
     public var row = -1
 
-    /// How many rows have arrived at once: of a result that is whole, all.
+    /// The number of rows in memory: all rows if the result is complete.
     public var count: Int { result?.count ?? 0 }
 
     /// Runs `statement` with parameters in text form, preparing it the first time.
@@ -26,8 +26,8 @@ public final class QueryReader: RowReader {
 
     /// Runs `statement` with parameters, preparing it the first time.
     ///
-    /// When `isStreamed`, rows arrive and are freed one by one, and what the server has against the
-    /// query is thrown by `next`; otherwise the result is whole when this returns.
+    /// If `isStreamed`, rows arrive and are freed one by one, and `next` throws the server's error;
+    /// otherwise, the result is complete when this returns.
     public init(
         _ connection: Connection, _ statement: String, _ parameters: [Parameter], isStreamed: Bool
     ) throws {
@@ -63,7 +63,7 @@ public final class QueryReader: RowReader {
         return true
     }
 
-    /// A statement that no longer fits would fail again and again: the connection is given up.
+    /// Marks the connection as stale if a prepared statement is invalid: it would fail every time.
     private func noted(_ error: PostgresError) -> PostgresError {
         if error.isStaleStatement { connection.isStale = true }
         return error
@@ -72,7 +72,7 @@ public final class QueryReader: RowReader {
     /// The number in `column`.
     public func integer(_ column: Int) -> Int64 {
         guard let bytes = result?.bytes(row, column), bytes.count == 8 else {
-            preconditionFailure("column \(column) is no int8: \(statement)")
+            preconditionFailure("column \(column) is not an int8: \(statement)")
         }
         return Int64(bigEndian: bytes.loadUnaligned(as: Int64.self))
     }
@@ -80,10 +80,10 @@ public final class QueryReader: RowReader {
     /// Whether `column` is NULL.
     public func isNull(_ column: Int) -> Bool { result?.bytes(row, column) == nil }
 
-    /// How many bytes `column` has.
+    /// The number of bytes in `column`.
     public func byteCount(_ column: Int) -> Int { result?.bytes(row, column)?.count ?? 0 }
 
-    /// Lends the bytes of the text in `column`.
+    /// Calls `body` with the bytes of the text in `column`.
     public func withText<Answer>(
         _ column: Int, _ body: (Span<UInt8>?) throws -> Answer
     ) rethrows -> Answer {
@@ -93,10 +93,10 @@ public final class QueryReader: RowReader {
 }
 
 extension Connection {
-    /// The most statements that are kept prepared.
+    /// The maximum number of prepared statements.
     private static let preparedLimit = 64
 
-    /// The name of `statement`, which is prepared unless it is already.
+    /// The name of `statement`, which is prepared if necessary.
     fileprivate func prepared(_ statement: String) throws -> String {
         if let name = preparedNames[statement] { return name }
         if preparedNames.count >= Self.preparedLimit {
@@ -113,10 +113,10 @@ extension Connection {
 }
 
 extension Connection {
-    /// The length from which a message makes libpq's buffers too large to keep.
+    /// The length of a message above which libpq's buffers become too large to keep.
     private static let largeBytes = 1 << 20
 
-    /// Sends a prepared statement for execution, its rows to come in binary; 1 when it was sent.
+    /// Sends a prepared statement for execution with a binary result; 1 if it was sent.
     fileprivate func send(_ name: String, _ parameters: [Parameter]) -> Int32 {
         var values: [UnsafePointer<CChar>?] = []
         values.reserveCapacity(parameters.count)
@@ -130,8 +130,7 @@ extension Connection {
         }
     }
 
-    /// Passes the bytes of `parameters` without copying, because a text may have 8 MiB; they follow
-    /// those that are already in `values`.
+    /// Appends the bytes of `parameters` to `values` without copying: a text may have 8 MiB.
     private func lend(
         _ parameters: ArraySlice<Parameter>, _ values: inout [UnsafePointer<CChar>?],
         _ body: ([UnsafePointer<CChar>?]) -> Int32
@@ -157,7 +156,7 @@ extension Connection {
 }
 
 extension QueryResult {
-    /// The value at `row` and `column`; nil where it is NULL.
+    /// The value at `row` and `column`; nil if it is NULL.
     fileprivate func bytes(_ row: Int, _ column: Int) -> UnsafeRawBufferPointer? {
         guard PQgetisnull(handle, Int32(row), Int32(column)) == 0 else { return nil }
         return UnsafeRawBufferPointer(

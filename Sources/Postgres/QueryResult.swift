@@ -1,6 +1,6 @@
 import CPostgres
 
-/// The whole result of a short query, in text.
+/// The complete result of a short query, in text form.
 public final class QueryResult {
     let handle: OpaquePointer
 
@@ -8,13 +8,13 @@ public final class QueryResult {
 
     deinit { PQclear(handle) }
 
-    /// How many rows there are.
+    /// The number of rows.
     public var count: Int { Int(PQntuples(handle)) }
 
-    /// How many rows an INSERT, UPDATE or DELETE changed.
+    /// The number of rows that an INSERT, UPDATE or DELETE changed.
     public var changedCount: Int { Int(String(cString: PQcmdTuples(handle))) ?? 0 }
 
-    /// The text at `row` and `column`, both from 0; nil where it is NULL.
+    /// The text at `row` and `column`, both from 0; nil if it is NULL.
     public subscript(row: Int, column: Int) -> String? {
         guard PQgetisnull(handle, Int32(row), Int32(column)) == 0 else { return nil }
         return String(cString: PQgetvalue(handle, Int32(row), Int32(column)))

@@ -1,9 +1,9 @@
-/// Rows on their way from the server, read one at a time.
+/// Rows from the server, read one at a time.
 ///
-/// Column values are those of the row that `next` read last and die at the next call. A value of
-/// another width than asked for traps: queries are ours and their types are fixed.
+/// Values belong to the current row and are valid until the next call of `next`. A value of an
+/// unexpected width traps: queries are ours and their types are fixed.
 public protocol RowReader: AnyObject {
-    /// Reads the next row; false after the last one, when the server has said that it was.
+    /// Reads the next row; false after the last one, once the server has confirmed the end.
     func next() throws -> Bool
 
     /// The `int8`, or the microseconds since 2000 of a `timestamptz`, in `column`.
@@ -12,17 +12,17 @@ public protocol RowReader: AnyObject {
     /// Whether `column` is NULL.
     func isNull(_ column: Int) -> Bool
 
-    /// How many bytes the value in `column` has; 0 where it is NULL.
+    /// The number of bytes in `column`; 0 if it is NULL.
     func byteCount(_ column: Int) -> Int
 
-    /// Lends the bytes of the `text` in `column`; nil where it is NULL.
+    /// Calls `body` with the bytes of the `text` in `column`; nil if it is NULL.
     func withText<Answer>(
         _ column: Int, _ body: (Span<UInt8>?) throws -> Answer
     ) rethrows -> Answer
 }
 
 extension RowReader {
-    /// The text in `column`, copied; nil where it is NULL.
+    /// A copy of the text in `column`; nil if it is NULL.
     public func string(_ column: Int) -> String? {
         withText(column) { bytes in
             guard let bytes else { return nil }

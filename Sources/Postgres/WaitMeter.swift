@@ -1,25 +1,25 @@
-/// How long one thread has waited for PostgreSQL and still may, and how many commands it has sent.
+/// Measures and limits the waits of one thread for PostgreSQL, and counts its commands.
 public final class WaitMeter {
-    /// The time of the waits that have ended, and the start of the one that has not.
+    /// The sum of the finished waits, and the start of the current one.
     private var ended = Duration.zero
     private var start: ContinuousClock.Instant?
 
-    /// What `waited` may come to; nil if each wait has a limit of its own.
+    /// The limit of `waited`; nil if each wait has its own timeout.
     private var limit: Duration?
 
-    /// The commands.
+    /// The number of commands sent.
     public internal(set) var commandCount = 0
 
-    /// Starts at 0, without a limit.
+    /// Starts at 0 without a limit.
     public init() {}
 
-    /// The time of all waits.
+    /// The sum of all waits.
     public var waited: Duration { ended + (start.map { .now - $0 } ?? .zero) }
 
-    /// How long all further waits together may take; nil if each has a limit of its own.
+    /// The remaining time for all further waits; nil if each has its own timeout.
     public var remaining: Duration? { limit.map { max($0 - waited, .zero) } }
 
-    /// Starts anew; all waits together may take `limit` until the next `endLimit`.
+    /// Resets; until `endLimit`, all waits together may take `limit`.
     public func reset(limit: Duration? = nil) {
         ended = .zero
         start = nil
@@ -27,10 +27,10 @@ public final class WaitMeter {
         commandCount = 0
     }
 
-    /// From here on, each wait has a limit of its own.
+    /// Removes the limit: each further wait has its own timeout.
     public func endLimit() { limit = nil }
 
-    /// Lets the waits in `body` take `duration` together, or what remains if that is less.
+    /// Limits all waits in `body` together to `duration`, or to the remaining time if it is less.
     public func within<Answer>(
         _ duration: Duration, _ body: () throws -> Answer
     ) rethrows -> Answer {
@@ -41,7 +41,7 @@ public final class WaitMeter {
         return try body()
     }
 
-    /// Counts the time that `body` takes, and no wait within it twice.
+    /// Counts the time of `body` as a wait; nested waits are not counted twice.
     public func timing<Answer, Failure: Error>(
         _ body: () throws(Failure) -> Answer
     ) throws(Failure) -> Answer {

@@ -1,15 +1,15 @@
 import CThreads
 import Glibc
 
-/// A place where one thread waits for what another one gives it, once: the one way to wait.
+/// Passes one value from one thread to another; the only way in which threads wait for each other.
 ///
-/// The one that gets it takes no lock, as it would with a condition, and so waits for none: that
-/// halves the system calls.
+/// A semaphore: unlike with a condition variable, the waking thread acquires no lock, which halves
+/// the system calls.
 public final class Handoff<Value: Sendable>: @unchecked Sendable {
     private let semaphore = UnsafeMutablePointer<sem_t>.allocate(capacity: 1)
     private var value: Value?
 
-    /// Makes a place where nothing is yet.
+    /// Makes a handoff without a value.
     public init() { sem_init(semaphore, 0, 0) }
 
     deinit {
@@ -17,19 +17,19 @@ public final class Handoff<Value: Sendable>: @unchecked Sendable {
         semaphore.deallocate()
     }
 
-    /// Lets the waiting thread go on with `value`; call it once.
+    /// Wakes the waiting thread with `value`; call it once.
     public func give(_ value: Value) {
         self.value = value
         sem_post(semaphore)
     }
 
-    /// What was given, waiting for it; call it once.
+    /// Waits for the value; call it once.
     public func wait() -> Value {
         while sem_wait(semaphore) != 0 {}
         return taken()
     }
 
-    /// As `wait`; nil when `deadline` passed first, after which it may be called again.
+    /// Waits until `deadline`; nil at the timeout, after which it may be called again.
     public func wait(until deadline: ContinuousClock.Instant) -> Value? {
         var deadline = timespec(CLOCK_MONOTONIC, after: deadline - .now)
         while sem_clockwait(semaphore, CLOCK_MONOTONIC, &deadline) != 0 {
@@ -38,7 +38,7 @@ public final class Handoff<Value: Sendable>: @unchecked Sendable {
         return taken()
     }
 
-    /// As `wait`; nil when `deadline` passed first and `withdraw` says that nothing will be given.
+    /// Waits until `deadline`; at the timeout, nil if `withdraw` returns true, else waits on.
     public func wait(
         until deadline: ContinuousClock.Instant, orElse withdraw: () -> Bool
     ) -> Value? {
@@ -53,12 +53,12 @@ public final class Handoff<Value: Sendable>: @unchecked Sendable {
 }
 
 extension Handoff: Equatable {
-    /// Whether they are the same place.
+    /// Whether both are the same object.
     public static func == (left: Handoff, right: Handoff) -> Bool { left === right }
 }
 
 extension timespec {
-    /// What `clock` will show when `duration` has passed, or shows now if that is negative.
+    /// The time of `clock` after `duration`; the current time if it is negative.
     init(_ clock: clockid_t, after duration: Duration) {
         self.init()
         clock_gettime(clock, &self)

@@ -3,28 +3,28 @@ public import HTTP
 public import Usage
 import UsageStore
 
-/// Who makes a request, what it may do, and which records it may see.
+/// The identity behind a request, its scopes, and the records that it may see.
 public struct Principal: Sendable {
-    /// Who makes a request.
+    /// The kinds of identities.
     public enum Identity: Equatable, Sendable {
         /// An API key, by its public part and its name.
         case key(id: String, name: String)
-        /// A user whom the web server has authenticated.
+        /// A user that the web server has authenticated.
         case user(String)
-        /// A client without a key that is needed.
+        /// An anonymous client, where no key is required.
         case anybody
     }
 
-    /// Who it is.
+    /// The identity.
     public let identity: Identity
 
-    /// What it may do: `usage:read`, `usage:write`.
+    /// The scopes: `usage:read`, `usage:write`.
     public let scopes: [String]
 
-    /// The records that it may see: those that this filter lets through.
+    /// The filter that all visible records pass.
     public let bounds: UsageFilter
 
-    /// Makes a principal, which sees all records unless it is bound.
+    /// Makes a principal; without `bounds` it sees all records.
     public init(_ identity: Identity, scopes: [String], bounds: UsageFilter = UsageFilter()) {
         self.identity = identity
         self.scopes = scopes
@@ -35,10 +35,10 @@ public struct Principal: Sendable {
 extension Service {
     private static let readScope = "usage:read"
 
-    /// Who makes the request; throws a 401 or a 403 unless it may do what `scope` says.
+    /// The principal of the request; throws a 401 or a 403 unless it has `scope`.
     ///
-    /// Nil allows everybody. Whether reading needs a key is a setting; writing always does. A key that was revoked before
-    /// the request arrived is refused.
+    /// A nil scope needs no key. Whether reading needs one is a setting; writing always does. A key
+    /// that was revoked before the request arrived is rejected.
     public func authorise(_ request: Request, _ scope: String?) throws -> Principal {
         guard let scope else { return Principal(.anybody, scopes: []) }
         if scope == Self.readScope {
@@ -67,7 +67,7 @@ extension Service {
         return Principal(.key(id: key.keyID, name: key.name), scopes: key.scopes)
     }
 
-    /// The key in the field `Authorization`, if it is known, neither expired nor revoked.
+    /// The key in the field `Authorization`; nil if it is unknown, expired or revoked.
     private func validKey(_ authorization: String) throws -> StoredKey? {
         let words = authorization.split(separator: " ", omittingEmptySubsequences: true)
         guard words.count == 2, words[0].lowercased() == "bearer",
@@ -86,17 +86,17 @@ extension Service {
     }
 }
 
-/// The keys that one worker has read, valid while no key changes; expiry is for the caller.
+/// The keys that one worker has read, valid until any key changes; the caller checks the expiry.
 final class KeyCache {
     private var revision = Int64.min
     private var keys: [String: StoredKey] = [:]
 
-    /// It is cleared when it would have more.
+    /// The maximum number of entries; a full cache is cleared.
     private static let countLimit = 64
 
-    /// The key with this public part, cached at `revision` or found by `find`; nil if there is none.
+    /// The key with this public part, cached at `revision` or read by `find`; nil if there is none.
     ///
-    /// `revision` must be read before `find` reads: a key may be newer than it, never older.
+    /// `revision` must be read before the key: a cached key may be newer than it, never older.
     func key(
         _ keyID: String, at revision: Int64, _ find: () throws -> StoredKey?
     ) rethrows -> StoredKey? {

@@ -2,17 +2,17 @@ import HTTP
 import Usage
 import UsageStore
 
-/// The parameters that choose records by time and by texts; the same for rows and for sums.
+/// The parameters that filter records by time and by text; the same for records and sums.
 struct FilterParameters {
-    /// The filter that they make.
+    /// The resulting filter.
     var filter = UsageFilter()
 
-    /// The time zone in which dates are read and shown.
+    /// The time zone of dates in the query and in the response.
     private(set) var zone = "UTC"
 
     private static let valueCountLimit = 100
 
-    /// Takes them out of `parameters` and adds them to `query`.
+    /// Takes them from `parameters` and adds them to `query`.
     init(
         _ parameters: inout Parameters, _ query: inout NormalisedQuery, _ store: UsageStore
     ) throws {
@@ -48,7 +48,7 @@ struct FilterParameters {
         return bound
     }
 
-    /// Whether there is a time zone to read dates in.
+    /// Takes the time zone; false if it is unknown.
     private mutating func takeZone(
         _ parameters: inout Parameters, _ store: UsageStore
     ) throws -> Bool {
@@ -70,17 +70,17 @@ struct FilterParameters {
         case .day(let date):
             let midnight = Timestamp(microseconds: date.daysSince1970 * 86_400_000_000)
             let start = try store.offsets(of: zone, from: midnight, to: midnight).start(of: date)
-            // A zone ahead of UTC had the first day of year 1 before UTC had.
+            // In a zone ahead of UTC, year 1 begins earlier than in UTC.
             return max(start, Timestamp.representable.lowerBound)
         }
     }
 
-    /// The texts of which a record must have one, without those that are given twice, in order.
+    /// The values of `column` that match, sorted, without duplicates.
     private static func values(
         of column: UsageRecord.Column, _ parameters: inout Parameters
     ) -> [String] {
         let given = parameters.values(column.name)
-        // By bytes: names that only look alike are equal to Swift, but not to PostgreSQL.
+        // By bytes: canonically equivalent strings are equal in Swift, but not in PostgreSQL.
         let distinct = Set(given.map { Array($0.utf8) })
         let values = distinct.sorted { $0.lexicographicallyPrecedes($1) }
             .map { String(decoding: $0, as: UTF8.self) }

@@ -3,20 +3,20 @@ import HTTP
 import Usage
 import UsageStore
 
-// Monitors add parameters of their own to defeat caches: the query is ignored.
+// Monitors add parameters to bypass caches, so the query is ignored.
 
-/// `GET /health`: whether the service can answer, for monitoring.
+/// `GET /health`: whether the service can handle requests, for monitoring.
 func health(_ request: Request, _ principal: Principal, _ service: Service) throws -> Response {
     healthResponse(service.store.healthChecks())
 }
 
-/// `GET /health/live`: whether the process responds; makes no query.
+/// `GET /health/live`: whether the process responds; queries no database.
 func live(_ request: Request, _ principal: Principal, _ service: Service) throws -> Response {
     healthResponse([])
 }
 
-/// `GET /health/ready`: like `/health`, and also unhealthy once the process is about to stop, or
-/// while a tokenizer that the price list needs cannot be loaded.
+/// `GET /health/ready`: like `/health`, but also unhealthy while the process is shutting down, or
+/// if a tokenizer of the price list cannot be loaded.
 func ready(_ request: Request, _ principal: Principal, _ service: Service) throws -> Response {
     let fault = service.isDraining ? "The service is shutting down." : nil
     let process = HealthCheck(name: "process", fault: fault, cause: nil)

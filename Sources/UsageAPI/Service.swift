@@ -1,23 +1,23 @@
 public import UsageStore
 
-/// What the routes work with; each worker has its own, with a cache and counters that all share.
+/// The dependencies of the routes; each worker has its own, all share the cache and the metrics.
 public struct Service {
     /// The usage records.
     public let store: UsageStore
 
-    /// Responses that were sent before.
+    /// Cached responses.
     public let cache: ResponseCache
 
     /// `max-age` of responses to queries, in seconds; 0 makes clients revalidate each time.
     public let cacheSeconds: Int
 
-    /// Whether reading needs a key, or a user whom the web server has authenticated.
+    /// Whether reading needs a key or a user that the web server has authenticated.
     public let isKeyed: Bool
 
-    /// Whether the process is about to stop.
+    /// Whether the process is shutting down.
     public var isDraining = false
 
-    /// What is counted.
+    /// The counters.
     public let metrics: ServiceMetrics
 
     let keys = KeyCache()

@@ -1,32 +1,32 @@
 public import Metrics
 
-/// What all workers count while they handle requests, as long as the process runs.
+/// Counters that the routes of all workers share.
 public final class ServiceMetrics: Sendable {
-    /// Usage records that were sent.
+    /// Usage records sent.
     public let rows = Counter()
 
-    /// Queries whose response the client had already: 304.
+    /// Responses from the client's cache: 304.
     public let responsesOfClients = Counter()
-    /// Queries whose response was cached.
+    /// Responses from the response cache.
     public let responsesFromMemory = Counter()
-    /// Queries whose response was read from PostgreSQL.
+    /// Responses from PostgreSQL.
     public let responsesFromDatabase = Counter()
 
-    /// Messages that were recorded.
+    /// Newly recorded messages.
     public let created = Counter()
-    /// What they cost, in hundredths of a credit.
+    /// Their credits, in hundredths.
     public let createdHundredths = Counter()
-    /// Messages that were recorded before.
+    /// Messages that had been recorded before.
     public let duplicates = Counter()
-    /// Messages whose id another one has.
+    /// Messages with the id of another message.
     public let conflicts = Counter()
-    /// Messages that cannot be recorded.
+    /// Messages that were rejected.
     public let invalid = Counter()
 
     /// Starts at 0.
     public init() {}
 
-    /// Counts what became of messages.
+    /// Adds the outcomes of one request.
     func add(_ counts: BatchCounts) {
         created.add(counts.created)
         createdHundredths.add(counts.createdHundredths)

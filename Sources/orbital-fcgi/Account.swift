@@ -1,29 +1,29 @@
 import HTTP
 
-/// What one request came to; each worker has one, which is opened anew for each request.
+/// Measurements of one request; each worker reuses one for all its requests.
 final class Account {
-    /// When the request came.
+    /// When the request arrived.
     private var arrival = ContinuousClock.now
 
-    /// How long it waited for a worker.
+    /// The wait for a worker.
     private(set) var queueWait = Duration.zero
 
-    /// How long it took until its answer was known and began to be sent; nil without an answer.
+    /// The time from the arrival to the first byte of the response; nil without a response.
     private(set) var firstByte: Duration?
 
-    /// How long it took until its answer had been handed over.
+    /// The time from the arrival to the end of the response.
     private(set) var total = Duration.zero
 
-    /// The status of the answer; 0 without one.
+    /// The status of the response; 0 without one.
     private(set) var status = 0
 
-    /// Where its response comes from; nil if it is not a query's.
+    /// The source of the response; nil unless it is a query's.
     private(set) var origin: Response.Origin?
 
-    /// The place of its route in the table; nil when there is none.
+    /// The index of its route in the table; nil if there is none.
     var route: Int?
 
-    /// The bytes of its answer.
+    /// The number of bytes sent.
     var byteCount = 0
 
     func open(arrival: ContinuousClock.Instant) {

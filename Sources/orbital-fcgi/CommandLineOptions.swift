@@ -1,8 +1,8 @@
 import Configuration
 
-/// The command line; three flags are no reason for a parser that costs a CGI start milliseconds.
+/// The command line; a parser library would cost milliseconds at each start as CGI.
 struct CommandLineOptions {
-    /// What the program was asked to do.
+    /// The action that the command line selects.
     enum Action: Equatable {
         case serve(socketFlag: String?)
         case help
@@ -59,7 +59,7 @@ struct CommandLineOptions {
     }
 }
 
-/// A command line that cannot be understood.
+/// An invalid command line.
 struct UsageError: Error, CustomStringConvertible {
     let description: String
 

@@ -4,7 +4,7 @@ import Synchronization
 import UsageAPI
 import UsageStore
 
-/// The settings in force, and what all workers remember of the database that they name.
+/// Settings, with the state that workers share while these settings are active.
 final class Generation: Sendable {
     let settings: Settings
     let cache: ResponseCache
@@ -19,7 +19,7 @@ final class Generation: Sendable {
     }
 }
 
-/// The generation in force, which a signal may replace while workers read it.
+/// The active generation, which a signal may replace while workers use it.
 final class CurrentSettings: Sendable {
     private struct State {
         var generation: Generation
@@ -44,14 +44,14 @@ final class CurrentSettings: Sendable {
         }
     }
 
-    /// Puts new settings in force; the limits of the server stay until a restart.
+    /// Activates new settings; the limits of the server change only at a restart.
     func replace(with settings: Settings) {
         let generation = Generation(settings, admission)
         let old = state.withLock { state in
             defer { state.generation = generation }
             return state.generation
         }
-        // An idle worker keeps the old one, and with it would keep memory and connections.
+        // An idle worker still references the old generation, with its memory and connections.
         old.cache.empty()
         old.shared.close()
     }
@@ -60,7 +60,7 @@ final class CurrentSettings: Sendable {
 }
 
 extension Settings {
-    /// What is logged, and how.
+    /// The level and the format of log lines.
     var logOptions: LogOptions {
         let level: Logger.Level =
             switch logLevel {

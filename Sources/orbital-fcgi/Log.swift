@@ -1,8 +1,8 @@
 import Logging
 
-/// What is logged, and how.
+/// The level and the format of log lines.
 struct LogOptions {
-    /// The least severe level.
+    /// The minimum level.
     var level: Logger.Level
 
     /// Whether lines are JSON objects, or text for people.

@@ -18,14 +18,14 @@ final class LogOutput: Sendable {
         var isFinishing = false
         /// The writing thread, while it waits for lines.
         var writer: Handoff<Void>?
-        /// Who waits until all lines are written.
+        /// The thread that waits until all lines are written.
         var finisher: Handoff<Void>?
     }
 
     /// `options` is called for each line.
     init(_ options: @escaping @Sendable () -> LogOptions) { self.options = options }
 
-    /// The least severe level.
+    /// The minimum level.
     var level: Logger.Level { options().level }
 
     /// Queues the line of an event, unless the same error is at its limit for this second.

@@ -3,7 +3,7 @@ struct LogQueue {
     /// Makes the line of an event; `repeated` is how many more times it occurred.
     typealias Form = @Sendable (_ repeated: Int?) -> [UInt8]
 
-    /// What is to be written next.
+    /// The lines to write next.
     struct Batch {
         /// The lines.
         var lines: [[UInt8]] = []

@@ -26,7 +26,7 @@ func metricsRoute(
 }
 
 extension ProcessMetrics {
-    /// What this process has counted, and the process itself.
+    /// The counters of this process, and metrics of the process itself.
     fileprivate func exposition(isDraining: Bool) -> Exposition {
         var text = Exposition()
         text.begin("orbital_build_info", .gauge, "The running program; always 1.")
@@ -82,7 +82,7 @@ extension ProcessMetrics {
 }
 
 extension Exposition {
-    /// What Prometheus calls the same in every process.
+    /// The standard process metrics of Prometheus.
     fileprivate mutating func process() {
         var usage = timespec()
         clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &usage)
@@ -95,7 +95,7 @@ extension Exposition {
             (pages.flatMap { Int($0) } ?? 0) * Int(sysconf(Int32(_SC_PAGESIZE))))
     }
 
-    /// How busy the server is, and what it refused.
+    /// The load of the server, and refused requests.
     fileprivate mutating func server(_ load: ServerLoad?, _ admission: Admission) {
         begin(
             "orbital_refusals_total", .counter,
@@ -128,13 +128,13 @@ extension Exposition {
             load.limits.connections)
     }
 
-    /// The state of the database, which is queried, and of the tokenizers in the price list.
+    /// The results of queries to the database and of the readiness checks.
     fileprivate mutating func database(_ store: UsageStore) {
         let checks = store.readinessChecks()
         begin(
             "orbital_healthy", .gauge,
             "Result of each check of GET /health/ready: 1 is healthy, 0 is not.")
-        // An unreachable database says nothing about its schema.
+        // If the database is unreachable, there is no check of its schema.
         for check in checks { sample([("check", check.name)], check.fault == nil ? 1 : 0) }
         guard checks.allSatisfy({ $0.fault == nil || $0.name == "tokenizer" }),
             let revision = try? store.revision()

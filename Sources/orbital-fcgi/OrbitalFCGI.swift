@@ -33,7 +33,7 @@ enum OrbitalFCGI {
             Signals.block()
             return try runServer(mode, try Settings.load(export: exportToProcess))
         } catch let error as SettingsError {
-            // A web server shows a CGI program's last words to nobody; they go to its error log.
+            // Standard error of a CGI program goes to the web server's error log.
             fail(error.description, code: EX_CONFIG)
         } catch {
             fail(String(describing: error), code: EX_OSERR)
@@ -41,7 +41,7 @@ enum OrbitalFCGI {
     }
 }
 
-/// Handles the one request of a CGI process; the exit status.
+/// Handles the one request of a CGI process; returns the exit status.
 func runCGI(_ settings: Settings) -> Int32 {
     var settings = settings
     // No later request would read the cache.
@@ -54,7 +54,7 @@ func runCGI(_ settings: Settings) -> Int32 {
     var responder = Responder(
         Generation(settings, Admission(workers: 1)), server: nil,
         metrics: ProcessMetrics(droppedLogLines: output.dropped), log: makeLog(output))
-    responder.answer(exchange)
+    responder.respond(to: exchange)
     return exchange.isAborted ? 1 : 0
 }
 

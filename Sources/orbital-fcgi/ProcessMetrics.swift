@@ -4,9 +4,9 @@ import Metrics
 import UsageAPI
 import UsageStore
 
-/// What is counted in this process, whatever configuration is in force.
+/// Counters of this process, which reloads do not reset.
 final class ProcessMetrics: Sendable {
-    /// What the routes count.
+    /// The counters of the routes.
     let service = ServiceMetrics()
 
     /// Requests that failed because the database was unavailable.
@@ -15,7 +15,7 @@ final class ProcessMetrics: Sendable {
     /// Requests that failed because a tokenizer could not be loaded.
     let tokenizerFailures = Counter()
 
-    /// Log lines that were dropped.
+    /// Dropped log lines.
     let droppedLogLines: Counter
 
     /// Responses that failed midway because the client disconnected.
@@ -24,7 +24,7 @@ final class ProcessMetrics: Sendable {
     /// Responses that failed midway for another reason.
     let brokenByUs = Counter()
 
-    /// The path that shows all of this.
+    /// The path of the metrics.
     static let metricsPath = "/metrics"
 
     /// Requests by route: those of the API in the order of their table, `/metrics`, and no route.
@@ -33,10 +33,10 @@ final class ProcessMetrics: Sendable {
     /// Commands to PostgreSQL.
     let commands = Counter()
 
-    /// The time that workers have waited for it, in microseconds.
+    /// The time that workers have waited for PostgreSQL, in microseconds.
     let waitMicroseconds = Counter()
 
-    /// When the process began, or so.
+    /// The approximate start time of the process.
     let startSeconds = time(nil)
 
     init(droppedLogLines: Counter) {
@@ -51,7 +51,7 @@ final class ProcessMetrics: Sendable {
             ]
     }
 
-    /// Counts a request that has been answered.
+    /// Counts a completed request.
     func add(_ account: Account, method: String, _ store: UsageStore) {
         let route = requests[account.route ?? requests.count - 1]
         route.count(method: method, status: account.status, duration: account.total)

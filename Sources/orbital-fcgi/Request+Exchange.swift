@@ -3,10 +3,10 @@ import Glibc
 import HTTP
 
 extension Request {
-    /// Copies the request out of the CGI meta-variables (RFC 3875, section 4.1).
+    /// Copies the request from the CGI meta-variables (RFC 3875, section 4.1).
     ///
-    /// The path is `PATH_INFO` behind a CGI script's own name, else `SCRIPT_NAME`. The id is the
-    /// one that nginx gave and logs, else a new one.
+    /// The path is `PATH_INFO` if a CGI script's name precedes it, otherwise `SCRIPT_NAME`. The id
+    /// is the one that nginx assigns and logs, otherwise a new one.
     init(_ exchange: any Exchange) {
         let script = exchange.parameter("SCRIPT_NAME")
         let path = exchange.parameter("PATH_INFO")
@@ -19,18 +19,18 @@ extension Request {
             accept: exchange.parameter("HTTP_ACCEPT"),
             ifNoneMatch: exchange.parameter("HTTP_IF_NONE_MATCH"),
             requestID: exchange.parameter("REQUEST_ID").flatMap(validated) ?? newRequestID())
-        // Apache hands the field on to CGI programs under the second name only, by a rewrite rule.
+        // Apache passes the field to CGI programs under the second name only, by a rewrite rule.
         authorization =
             exchange.parameter("HTTP_AUTHORIZATION")
             ?? exchange.parameter("REDIRECT_HTTP_AUTHORIZATION")
-        // Not HTTP_REMOTE_USER, which is what a client's header would be called.
+        // Not HTTP_REMOTE_USER, which is a header field of the client.
         remoteUser = exchange.parameter("REMOTE_USER")
-        // A front end that hands every path on must not show to everybody what is not public.
+        // A front end that forwards every path must not expose internal routes.
         isInternal = exchange.parameterBytes("ORBITAL_INTERNAL") != nil
         contentType = exchange.parameter("CONTENT_TYPE")
         contentEncoding = exchange.parameter("HTTP_CONTENT_ENCODING")
         body = {
-            // The bytes of such a body may come, but where they end, CGI does not say.
+            // CGI does not mark the end of such a body.
             if exchange.parameter("CONTENT_LENGTH") == nil,
                 exchange.parameter("HTTP_TRANSFER_ENCODING") != nil
             {
@@ -49,12 +49,12 @@ extension Request {
         }
     }
 
-    /// As nginx's `client_max_body_size`.
+    /// The same as nginx's `client_max_body_size`.
     private static let bodyLimitBytes = 8 << 20
 }
 
 extension Exchange {
-    /// Whether the client has closed its end, so that nobody waits for the response.
+    /// Whether the client has disconnected.
     var isClientGone: Bool {
         guard let clientDescriptor else { return false }
         var event = pollfd(fd: clientDescriptor, events: 0, revents: 0)
@@ -62,8 +62,8 @@ extension Exchange {
     }
 }
 
-/// A query with each byte that is not ASCII percent-encoded, as it should have been sent: so what is
-/// no UTF-8 is still seen when it is decoded.
+/// The query with non-ASCII bytes percent-encoded, as they should have been sent; the decoder then
+/// detects invalid UTF-8.
 private func ascii(_ query: [UInt8]) -> String {
     if query.allSatisfy({ $0 < 0x80 }) { return String(decoding: query, as: UTF8.self) }
     return query.map { byte in
@@ -71,21 +71,20 @@ private func ascii(_ query: [UInt8]) -> String {
     }.joined()
 }
 
-/// What stands before `path` in the address that the client used: the script's own name, unless a
-/// rewrite rule hides that.
+/// The text before `path` in the client's URL: the script's name, unless a rewrite rule hides it.
 private func prefix(of path: String, script: String, address: String?) -> String {
     guard let address = address?.prefix(while: { $0 != "?" }), address.hasSuffix(path) else {
         return script
     }
     let prefix = address.dropLast(path.count)
-    // It is in the client's words: as "//host" it would name another server.
+    // It comes from the client: "//host" would be the name of another server.
     guard !prefix.hasPrefix("//"), prefix.isEmpty || prefix.hasPrefix("/"),
         prefix.utf8.allSatisfy({ isWordOrDash($0) || $0 == 0x2e || $0 == 0x2f })
     else { return script }
     return String(prefix)
 }
 
-/// An id goes into log lines, so it may be letters, digits, dashes and underscores only.
+/// Ids are logged, so only letters, digits, dashes and underscores are allowed.
 private func validated(_ id: String) -> String? {
     id.utf8.count <= 64 && id.utf8.allSatisfy(isWordOrDash) ? id : nil
 }

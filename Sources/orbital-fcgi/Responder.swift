@@ -6,7 +6,7 @@ import Metrics
 import UsageAPI
 import UsageStore
 
-/// Answers exchanges, one at a time; the only place where an error becomes an answer.
+/// Handles exchanges one at a time; the only place where errors become responses.
 struct Responder {
     private var service: Service
     private let log: Logger
@@ -37,8 +37,8 @@ struct Responder {
         self.log = log
     }
 
-    /// Answers the request of `exchange`, whatever happens.
-    mutating func answer(_ exchange: any Exchange) {
+    /// Responds to the request of `exchange`, whatever happens.
+    mutating func respond(to exchange: any Exchange) {
         account.open(arrival: exchange.arrival)
         service.store.begin(arrival: exchange.arrival, watching: exchange.clientDescriptor)
         service.isDraining = server?.isDraining ?? false
@@ -61,7 +61,7 @@ struct Responder {
             log.debug("request", metadata: phases(of: request).merging(work) { $1 })
         }
         do {
-            try answer(request, over: exchange)
+            try handle(request, over: exchange)
         } catch let problem as Problem {
             send(problem, to: request, over: exchange)
         } catch let refusal as AdmissionRefused {
@@ -89,21 +89,21 @@ struct Responder {
         }
     }
 
-    private func answer(_ request: Request, over exchange: any Exchange) throws {
+    private func handle(_ request: Request, over exchange: any Exchange) throws {
         let (number, route) = try router.match(for: request)
         account.route = number
         guard let action = try route.action(for: request.method) else {
             return send(route.options, to: request, over: exchange)
         }
         let principal = try service.authorise(request, action.scope)
-        var response = try action.answer(request, principal, service)
+        var response = try action.handle(request, principal, service)
         if action.scope != nil, request.method != Method.post.rawValue {
             response.fields.append(("Server-Timing", serverTiming))
         }
         send(response, to: request, over: exchange)
     }
 
-    /// Where the time went so far (https://www.w3.org/TR/server-timing/).
+    /// The time of each phase so far (https://www.w3.org/TR/server-timing/).
     private var serverTiming: String {
         let (queue, database) = (account.queueWait, service.store.waited)
         return "queue;dur=\(queue.decimalMilliseconds), db;dur=\(database.decimalMilliseconds)"
@@ -115,7 +115,7 @@ struct Responder {
         send(response, to: request, over: exchange)
     }
 
-    /// Sends the answer; from its first byte on, a failure can only break it off.
+    /// Sends the response; after its first byte, a failure can only abort it.
     private func send(_ response: Response, to request: Request, over exchange: any Exchange) {
         for cause in response.causes { log.error("unhealthy", metadata: ["cause": "\(cause)"]) }
         account.begin(response)
@@ -146,11 +146,11 @@ struct Responder {
         }
     }
 
-    /// Where the time of a slow request went.
+    /// The phases of a request, for log lines.
     private func phases(of request: Request) -> Logger.Metadata {
         var phases: Logger.Metadata = [
             "request_id": "\(request.requestID)",
-            // Neither may be what a client wrote.
+            // Neither may contain text from the client.
             "method": "\(Method(rawValue: request.method)?.rawValue ?? "other")",
             "route": "\(metrics.requests[account.route ?? metrics.requests.count - 1].route)",
             "queue_ms": .stringConvertible(account.queueWait.milliseconds),
@@ -164,7 +164,7 @@ struct Responder {
         return phases
     }
 
-    /// What a request took from the cache and from PostgreSQL.
+    /// How a request used the cache and PostgreSQL.
     private var work: Logger.Metadata {
         var work: Logger.Metadata = [
             "commands": .stringConvertible(service.store.commandCount),
@@ -181,7 +181,7 @@ struct Responder {
 }
 
 extension Request {
-    /// What a log line says of a failed request; never its query, which may hold names.
+    /// The fields of a log line about a failed request; not the query, which may contain names.
     fileprivate func metadata(_ error: any Error) -> Logger.Metadata {
         [
             "request_id": "\(requestID)", "method": "\(method)", "path": "\(path)",

@@ -5,7 +5,7 @@ import Logging
 import UsageAPI
 import UsageStore
 
-/// Serves until a signal asks for the end; the exit status.
+/// Serves until a signal requests a drain; returns the exit status.
 func runServer(_ mode: StartMode, _ settings: Settings) throws -> Int32 {
     returnLargeMemory()
     let current = CurrentSettings(
@@ -19,13 +19,13 @@ func runServer(_ mode: StartMode, _ settings: Settings) throws -> Int32 {
         .response(instance: nil, requestID: nil)
     let manager = ServiceManager(processEnvironment)
     let server = try Server(
-        listener: listener, limits: ServerLimits(settings), refusal: refusal.wholeAnswer,
+        listener: listener, limits: ServerLimits(settings), refusal: refusal.wholeBytes,
         urgentPath: "/health", onFileLoss: { reportFileLoss($0, mode, log) })
     let metrics = ProcessMetrics(droppedLogLines: output.dropped)
     try server.start {
         var worker = Worker(
             current: current, server: server, metrics: metrics, log: log)
-        return { worker.answer($0) }
+        return { worker.respond(to: $0) }
     }
     if let interval = manager.watchdogInterval {
         try server.probeItself("/health/live", every: interval) { response in
@@ -60,7 +60,7 @@ private func reportFileLoss(_ error: FastCGIError?, _ mode: StartMode, _ log: Lo
     Signals.requestDrain()
 }
 
-/// One thread's responder, made anew after a reload.
+/// One thread's responder, which is replaced after a reload.
 private struct Worker {
     let current: CurrentSettings
     let server: Server
@@ -79,18 +79,18 @@ private struct Worker {
         self.log = log
     }
 
-    mutating func answer(_ exchange: any Exchange) {
+    mutating func respond(to exchange: any Exchange) {
         let latest = current.generation
         if responder == nil || generation !== latest {
             generation = latest
             responder = Responder(
                 latest, server: server, metrics: metrics, log: log)
         }
-        responder?.answer(exchange)
+        responder?.respond(to: exchange)
     }
 }
 
-/// Acts on signals until one asks for the end.
+/// Handles signals until one requests a drain.
 private func waitForDrain(
     _ current: CurrentSettings, _ log: Logger, _ manager: ServiceManager, _ serving: String
 ) {
@@ -117,7 +117,7 @@ private func waitForDrain(
     }
 }
 
-/// Logs what an administrator should change although the configuration is valid.
+/// Logs the warnings of a valid configuration.
 private func logWarnings(of configuration: Settings, to log: Logger) {
     for warning in configuration.warnings {
         log.warning("configuration", metadata: ["warning": "\(warning)"])
@@ -145,7 +145,7 @@ extension ServerLimits {
 }
 
 extension Response {
-    fileprivate var wholeAnswer: [UInt8] {
+    fileprivate var wholeBytes: [UInt8] {
         guard case .bytes(let bytes) = body else { return head }
         return head + bytes
     }

@@ -54,7 +54,7 @@ import UsageStore
         do {
             let route = try Router(routes).match(for: request).route
             let action = try #require(try route.action(for: method))
-            let response = try action.answer(request, principal, service)
+            let response = try action.handle(request, principal, service)
             var answer = Answer(status: response.status, fields: response.fields)
             switch response.body {
             case .bytes(let bytes): answer.body = String(decoding: bytes, as: UTF8.self)

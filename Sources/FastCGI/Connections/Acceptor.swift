@@ -121,8 +121,8 @@ final class Acceptor: Sendable {
         let deadline = ContinuousClock.now + .seconds(Self.drainSeconds)
         epoll_ctl(epoll, EPOLL_CTL_DEL, wakeUp, nil)
         listener.removePath()
-        // Kept connections are closed once they have been idle for a while: the web server may be
-        // sending on the others. Meanwhile, everything is accepted as before.
+        // Keep-alive connections are closed once they have been idle for a while: the web server may
+        // be sending on the others. Meanwhile, everything is accepted as before.
         let quiet = Duration.milliseconds(limits.quietMilliseconds)
         while connections.closeKept(since: .now - quiet) > 0, ContinuousClock.now < deadline {
             _ = dispatch(timeoutMilliseconds: 10)
@@ -132,7 +132,7 @@ final class Acceptor: Sendable {
         }
         epoll_ctl(epoll, EPOLL_CTL_DEL, listener.descriptor, nil)
         close(listener.descriptor)
-        // Requests that have arrived are served; a kept connection without one is closed.
+        // Requests that have arrived are served; a keep-alive connection without one is closed.
         while dispatch(timeoutMilliseconds: 0).count > 0, ContinuousClock.now < deadline {}
         connections.closeKept()
         // A client that has just connected is about to send its request; one may have sent just now.
@@ -202,7 +202,7 @@ final class Acceptor: Sendable {
         return false
     }
 
-    /// Closes the kept connection that has been idle longest.
+    /// Closes the keep-alive connection that has been idle longest.
     private func closeOldestKept() -> Bool {
         connections.closeOldestKept(since: .now - .milliseconds(limits.quietMilliseconds))
     }

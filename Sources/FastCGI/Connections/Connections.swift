@@ -2,14 +2,14 @@ import CFastCGI
 import Glibc
 import Synchronization
 
-/// The connections that no worker holds: new ones, and kept ones between two requests.
+/// The connections that no worker holds: new ones, and keep-alive ones between two requests.
 ///
 /// Each is in epoll for one event. Whoever gets the event owns the connection until `park`. Unread
 /// bytes are a request, so only `breakOff` closes a connection that has any.
 final class Connections: Sendable {
     private struct State {
         var parked = ParkedConnections()
-        /// Whether a kept connection is closed as soon as a worker returns it.
+        /// Whether a keep-alive connection is closed as soon as a worker returns it.
         var closesKept = false
         var isBrokenOff = false
     }
@@ -17,7 +17,7 @@ final class Connections: Sendable {
     private let epoll: Int32
     private let state = Mutex(State())
 
-    /// The number of kept connections that are examined to find one that can be closed.
+    /// The number of keep-alive connections that are examined to find one that can be closed.
     private static let searchLimit = 16
 
     init(epoll: Int32) { self.epoll = epoll }
@@ -62,8 +62,8 @@ final class Connections: Sendable {
         }
     }
 
-    /// Closes one kept connection that has been idle since before `instant`, or that the peer has
-    /// closed; false if no old one is either.
+    /// Closes one keep-alive connection that the peer has closed or that has been idle since before
+    /// `instant`; false if there is none among the oldest.
     func closeOldestKept(since instant: ContinuousClock.Instant) -> Bool {
         state.withLock { state in
             var candidate = state.parked.oldest(isKept: true)
@@ -83,8 +83,8 @@ final class Connections: Sendable {
         }
     }
 
-    /// Closes the kept connections that have been idle since before `instant`; returns how many
-    /// remain.
+    /// Closes the keep-alive connections that have been idle since before `instant`; returns the
+    /// number of the others.
     func closeKept(since instant: ContinuousClock.Instant) -> Int {
         state.withLock { state in
             Self.closeIdle(in: &state.parked, true, before: instant)
@@ -92,7 +92,7 @@ final class Connections: Sendable {
         }
     }
 
-    /// Closes the kept connections, now and whenever a worker returns one.
+    /// Closes the keep-alive connections, now and whenever a worker returns one.
     func closeKept() {
         state.withLock { state in
             state.closesKept = true

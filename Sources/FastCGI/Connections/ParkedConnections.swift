@@ -1,7 +1,7 @@
 /// Connections without a running request, ordered by the time at which they were parked.
 ///
-/// There are two lists, of new and of kept connections, linked through an array that is indexed by
-/// descriptor: adding, removing and finding the oldest take constant time.
+/// There are two lists, of new and of keep-alive connections, linked through an array that is
+/// indexed by descriptor: adding, removing and finding the oldest take constant time.
 struct ParkedConnections: Sendable {
     /// One connection.
     struct Entry: Sendable {
@@ -26,7 +26,7 @@ struct ParkedConnections: Sendable {
     /// The number of connections in both lists.
     var count: Int { new.count + kept.count }
 
-    /// The number of kept connections.
+    /// The number of keep-alive connections.
     var keptCount: Int { kept.count }
 
     /// The connection that has been in its list longest.

@@ -2,7 +2,7 @@ import Glibc
 
 /// The signals of the life cycle, received by one thread without handlers.
 public enum Signals {
-    /// What a signal requests.
+    /// The requests that signals make.
     public enum Request: Sendable {
         /// TERM, QUIT or INT: respond to accepted requests, then exit.
         case drain

@@ -41,7 +41,7 @@ public enum StartMode: Equatable, Sendable {
     }
 }
 
-/// Tells whether `descriptor` is a socket that accepts connections.
+/// Whether `descriptor` is a socket that accepts connections.
 public func isListening(_ descriptor: Int32) -> Bool {
     var value: Int32 = 0
     var size = socklen_t(MemoryLayout<Int32>.size)

@@ -3,11 +3,11 @@ import Glibc
 
 /// The web server's end of one exchange, for tools that query a responder directly.
 public enum Client {
-    /// The most bytes of a response that are read.
-    private static let answerLimit = 16 << 20
+    /// The maximum length of a response.
+    private static let responseLimit = 16 << 20
 
-    /// Sends a request without a body to the responder at `socketPath`; returns the response as a CGI
-    /// program would print it.
+    /// Sends a request without a body to the responder at `socketPath`; returns the response in
+    /// the form of a CGI program.
     ///
     /// Throws `ETIMEDOUT` after `seconds` without a byte, and `EPROTO` if the response is aborted.
     public static func answer(
@@ -23,16 +23,16 @@ public enum Client {
         defer { close(connection) }
         try send(FastCGIRecord.request(parameters), to: connection)
         var reader = Reader(connection: connection, seconds: seconds)
-        var answer: [UInt8] = []
-        while answer.count < answerLimit {
+        var response: [UInt8] = []
+        while response.count < responseLimit {
             let header = try reader.next(Int(FCGI_HEADER_LEN))
             guard header[0] == UInt8(FCGI_VERSION_1) else { break }
             let length = Int(header[4]) << 8 | Int(header[5])
             let content = try reader.next(length)
             _ = try reader.next(Int(header[6]))
             switch Int32(header[1]) {
-            case FCGI_STDOUT: answer += content
-            case FCGI_END_REQUEST: return answer
+            case FCGI_STDOUT: response += content
+            case FCGI_END_REQUEST: return response
             default: continue
             }
         }

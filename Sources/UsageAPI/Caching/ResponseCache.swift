@@ -1,12 +1,12 @@
 import HTTP
 import Synchronization
 
-/// What is sent for a query, whoever asks and however the query is written.
+/// The parts of a response that depend on the normalised query only, not on the request.
 struct Representation<Body> {
     /// The value of `Content-Type`.
     let contentType: String
 
-    /// Fields about the records, such as `X-Total-Count`.
+    /// Header fields about the records, such as `X-Total-Count`.
     var fields: [(name: String, value: String)] = []
 
     /// The cursor of the next page.
@@ -15,7 +15,7 @@ struct Representation<Body> {
     /// The body.
     var body: Body
 
-    /// The same with another body.
+    /// A copy with another body.
     func with<Other>(body: Other) -> Representation<Other> {
         Representation<Other>(
             contentType: contentType, fields: fields, nextCursor: nextCursor, body: body)
@@ -24,10 +24,10 @@ struct Representation<Body> {
 
 extension Representation: Sendable where Body: Sendable {}
 
-/// A whole response in memory.
+/// A complete response in memory.
 typealias CachedResponse = Representation<[UInt8]>
 
-/// Responses to queries, valid while the revision is the same; safe to share.
+/// Responses to queries, valid while the revision stays the same; thread-safe.
 public final class ResponseCache: Sendable {
     private struct Entry {
         let response: CachedResponse
@@ -42,23 +42,23 @@ public final class ResponseCache: Sendable {
         var uses: UInt64 = 0
     }
 
-    /// The most bytes that it holds.
+    /// The maximum size in bytes.
     public let byteLimit: Int
     private let state = Mutex(State())
 
-    /// The longest body that is cached.
+    /// The maximum length of a cached body.
     static let bodyLimit = 256 * 1024
 
-    /// What an entry costs beside its key, its body and its cursor: the fields are short.
+    /// The assumed size of an entry without key, body and cursor; header fields are short.
     private static let entryOverhead = 1024
 
-    /// Makes a cache of at most `byteLimit` bytes; with 0 it caches nothing.
+    /// Makes a cache of at most `byteLimit` bytes; 0 disables it.
     public init(byteLimit: Int) { self.byteLimit = byteLimit }
 
-    /// Whether it has room for any response at all.
+    /// Whether the cache is enabled.
     var isOn: Bool { byteLimit > 0 }
 
-    /// The bytes that it holds.
+    /// The current size in bytes.
     public var byteCount: Int { state.withLock { $0.byteCount } }
 
     /// Evicts all responses.
@@ -66,7 +66,7 @@ public final class ResponseCache: Sendable {
 
     /// The response that was cached for `key` at `revision`.
     ///
-    /// Another revision than before evicts all responses, whether it is newer or, after a backup was
+    /// A different revision evicts all responses, whether it is newer or, after a backup was
     /// restored, older.
     func response(for key: [UInt8], at revision: Int64) -> CachedResponse? {
         state.withLock { state in
@@ -77,7 +77,7 @@ public final class ResponseCache: Sendable {
         }
     }
 
-    /// Caches a response, unless the revision has changed; the least recently used are evicted.
+    /// Caches a response unless the revision has changed; evicts the least recently used ones.
     func add(_ response: CachedResponse, for key: [UInt8], at revision: Int64) {
         // A cursor has up to 3 KB.
         let cursorCount = response.nextCursor?.utf8.count ?? 0

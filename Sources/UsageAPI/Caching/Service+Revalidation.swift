@@ -4,15 +4,15 @@ import Usage
 import UsageStore
 
 extension Service {
-    /// Raise the number with every change of a response's bytes that the table of columns does not
-    /// show: the revision stays through an upgrade, and clients would get a wrong 304.
+    /// Increment the number with every change of a response's bytes that is not in the table of
+    /// columns: an upgrade does not change the revision, and clients would get a wrong 304.
     private static let encodingVersion = "1" + String(UsageRecord.Column.digest, radix: 36)
 
-    /// Responds to a query in the cheapest way that is current.
+    /// Responds to a query with a 304, a cached response or a new one; none is ever stale.
     ///
     /// The revision is read first, by one tiny query. If the client's ETag is of this revision, it
     /// gets a 304; otherwise, a cached response of this revision is sent. Otherwise, `render` reads
-    /// a snapshot, whose own revision the response gets. `isBodySent` is false for HEAD, for example.
+    /// a snapshot, and the response gets its revision. `isBodySent` is false for HEAD, for example.
     func revalidated(
         _ request: Request, _ principal: Principal, _ query: NormalisedQuery,
         render: (Snapshot, _ isBodySent: Bool) throws -> Representation<Response.Body>
@@ -40,7 +40,7 @@ extension Service {
         return named(response(rendered, request), query, snapshot.revision, .database)
     }
 
-    /// Has a streamed response cached once it has been sent, unless it is too long.
+    /// Caches a streamed response after it has been sent, unless it is too long.
     private func cacheWhenSent(
         _ rendered: inout Representation<Response.Body>, _ key: [UInt8], _ revision: Int64
     ) {
@@ -63,7 +63,7 @@ extension Service {
         }
     }
 
-    /// The response to `request`, whose spelling its links repeat.
+    /// The response to `request`; its links repeat the spelling of the query.
     private func response(
         _ rendered: Representation<Response.Body>, _ request: Request
     ) -> Response {
@@ -87,7 +87,7 @@ extension Service {
         let freshness = cacheSeconds == 0 ? "no-cache" : "max-age=\(cacheSeconds)"
         response.fields += [
             ("ETag", tag(query, revision).description),
-            // What one client may see is not cached for another.
+            // With keys, shared caches must not store responses.
             ("Cache-Control", isKeyed ? "private, \(freshness)" : freshness),
             // Proxies compress responses, and not all of them add Vary to each one.
             ("Vary", "Accept, Accept-Encoding" + (isKeyed ? ", Authorization" : "")),

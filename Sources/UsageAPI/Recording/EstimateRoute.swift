@@ -4,7 +4,7 @@ import MessageReader
 import Usage
 import UsageStore
 
-/// `POST /usage/estimate`: what messages would cost, and why, without recording them.
+/// `POST /usage/estimate`: the credits and receipts of messages, without recording them.
 func estimate(_ request: Request, _ principal: Principal, _ service: Service) throws -> Response {
     try request.refuseParameters()
     let body = try MessageBody(request)
@@ -55,7 +55,7 @@ extension JSONWriter {
 }
 
 extension MessageItem {
-    /// What is wrong with a message that has no price.
+    /// The faults of a message that has no price.
     fileprivate func faults(_ estimate: UsageStore.Estimate?) -> [Problem.Fault] {
         faults.isEmpty ? [(estimate?.refusal ?? .unpriced).fault] : problemFaults
     }

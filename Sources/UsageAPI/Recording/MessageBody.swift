@@ -3,17 +3,17 @@ import Encoding
 package import MessageReader
 import Usage
 
-/// The messages of a request body, in the form that it has.
+/// The messages of a request body, a JSON value or NDJSON.
 package struct MessageBody {
-    /// The messages, good and bad, in their order.
+    /// The messages, valid and invalid, in order.
     package let items: [MessageItem]
 
-    /// Whether the body is one message and not a list.
+    /// Whether the body is a single message instead of a list.
     let isSingle: Bool
 
     private static let itemLimit = 10_000
 
-    /// Reads the body; throws a 400, 413 or 415.
+    /// Reads and parses the body; throws a 400, 413 or 415.
     package init(_ request: Request) throws {
         let isLines = try Self.isLines(request)
         let content = try Self.items(try request.body(), isLines: isLines) { item in

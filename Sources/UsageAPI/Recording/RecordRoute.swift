@@ -4,7 +4,7 @@ import MessageReader
 import Usage
 import UsageStore
 
-/// `POST /usage`: records one message or many; what is acknowledged is durable.
+/// `POST /usage`: records one or many messages; acknowledged messages are durable.
 func record(_ request: Request, _ principal: Principal, _ service: Service) throws -> Response {
     try request.refuseParameters()
     let body = try MessageBody(request)
@@ -36,7 +36,7 @@ private func single(
             json.members(of: record)
             json.member("status", "duplicate")
         }
-        return answer(json)
+        return success(json)
     case .conflict:
         throw Problem(
             .conflict, "This message_id already belongs to another message.",
@@ -55,7 +55,7 @@ private let conflictFault = Problem.Fault(
     message: "The recorded message has a different timestamp, report_name or message_text.")
 
 extension MessageRefusal {
-    /// What is wrong with the message.
+    /// The fault that the API reports.
     var fault: Problem.Fault {
         let (code, message): (Problem.Code, String) =
             switch self {
@@ -68,7 +68,7 @@ extension MessageRefusal {
 }
 
 extension MessageItem {
-    /// The fault as the API reports it.
+    /// The faults as the API reports them.
     var problemFaults: [Problem.Fault] { faults.map(Problem.Fault.init) }
 }
 
@@ -94,13 +94,13 @@ extension Problem.Code {
     }
 }
 
-private func answer(_ json: JSONWriter) -> Response {
+private func success(_ json: JSONWriter) -> Response {
     Response(
         .ok, contentType: "application/json", fields: [("Cache-Control", "no-store")],
         body: .bytes(json.bytes))
 }
 
-/// The answer to a list: how many of each, then what became of each.
+/// The response to a list: the number of each outcome, then the outcome of each message.
 private func batch(
     _ items: [MessageItem], _ outcomes: [RecordingOutcome], _ counts: BatchCounts
 ) -> Response {
@@ -119,7 +119,7 @@ private func batch(
             }
         }
     }
-    return answer(json)
+    return success(json)
 }
 
 extension JSONWriter {
@@ -160,7 +160,7 @@ extension JSONWriter {
     }
 }
 
-/// What became of the messages of one request, in numbers.
+/// The number of messages of one request by outcome.
 struct BatchCounts {
     private(set) var created = 0
     private(set) var createdHundredths = 0
@@ -168,7 +168,7 @@ struct BatchCounts {
     private(set) var conflicts = 0
     private(set) var invalid = 0
 
-    /// Counts; of the items, those that hold a message have an outcome.
+    /// Counts the outcomes; an item without a valid message has none.
     init(_ items: [MessageItem], _ outcomes: [RecordingOutcome]) {
         invalid = items.count { $0.message == nil }
         for outcome in outcomes {

@@ -3,7 +3,7 @@ import HTTP
 import Usage
 import UsageStore
 
-/// `GET /usage/{message_id}`: one record, with how its credits came about.
+/// `GET /usage/{message_id}`: one record with its receipt.
 func receipt(_ request: Request, _ principal: Principal, _ service: Service) throws -> Response {
     try request.refuseParameters()
     let text = request.path.dropFirst("/usage/".count)

@@ -1,16 +1,16 @@
 import HTTP
 import Usage
 
-/// A form that usage records can be had in.
+/// A format of usage records.
 package enum RecordFormat: String, CaseIterable {
     /// One object with an array of records.
     case json
     /// A table for spreadsheets (RFC 4180).
     case csv
-    /// One record a line.
+    /// One JSON object per line.
     case ndjson
 
-    /// The columns that every form has.
+    /// The columns of every format.
     static let columns = UsageRecord.Column.columns(of: .response)
 
     /// The media type without parameters.
@@ -25,7 +25,7 @@ package enum RecordFormat: String, CaseIterable {
     /// The value of `Content-Type`.
     var contentType: String { self == .csv ? "text/csv; charset=utf-8" : mediaType }
 
-    /// What stands before the records.
+    /// The bytes before the records.
     var opening: [UInt8] {
         switch self {
         case .json: Array(#"{"usage":["#.utf8)
@@ -34,13 +34,13 @@ package enum RecordFormat: String, CaseIterable {
         }
     }
 
-    /// What stands after the records; JSON has room for the next page's cursor.
+    /// The bytes after the records; JSON includes the next page's cursor.
     func closing(nextCursor: String?) -> [UInt8] {
         guard self == .json else { return [] }
         return Array((nextCursor.map { #"],"next_cursor":"\#($0)"}"# } ?? "]}").utf8)
     }
 
-    /// The format that `format`, or else `Accept`, asks for.
+    /// The format that `format`, or otherwise `Accept`, requests.
     ///
     /// Nil for an unknown `format`, which also adds a fault, and if `Accept` allows no format.
     static func negotiated(
@@ -55,7 +55,7 @@ package enum RecordFormat: String, CaseIterable {
 }
 
 extension Problem {
-    /// The answer to a client that wants none of `mediaTypes`.
+    /// The 406 for a client that accepts none of `mediaTypes`.
     static func notAcceptable(_ mediaTypes: [String]) -> Problem {
         let list = mediaTypes.joined(separator: ", ")
         return Problem(

@@ -2,38 +2,38 @@ import HTTP
 import Usage
 import UsageStore
 
-/// What `GET /usage` was asked for.
+/// A parsed query of `GET /usage`.
 struct RecordsQuery {
-    /// Which records.
+    /// The filter of the records.
     let filter: UsageFilter
 
-    /// In which order.
+    /// The order.
     let sort: SortOrder
 
-    /// After which record.
+    /// The position after which the page begins.
     let cursor: PageCursor?
 
-    /// How many at the most; nil for all.
+    /// The maximum number of records; nil for all.
     let limit: Int?
 
-    /// Whether the totals of all records that pass the filter are wanted.
+    /// Whether totals of all matching records are requested.
     let hasTotals: Bool
 
-    /// In which form.
+    /// The format.
     let format: RecordFormat
 
-    /// Whether CSV starts with a byte order mark, without which Excel does not read it as UTF-8.
+    /// Whether CSV starts with a byte order mark, which Excel needs to read it as UTF-8.
     let hasBOM: Bool
 
-    /// What cursors are bound to: filter, order and time zone, but not the page's length.
+    /// A hash of the parts that a cursor is bound to: filter, order and time zone, not the limit.
     let fingerprint: UInt64
 
-    /// What the answer is kept by.
+    /// The key of the cached response and the ETag.
     let key: NormalisedQuery
 
     private static let limits = 1...1000
 
-    /// Reads the query; throws a 400 that names every fault, or a 406.
+    /// Parses the query; throws a 400 with all faults, or a 406.
     init(_ request: Request, _ principal: Principal, _ store: UsageStore) throws {
         var parameters = Parameters(request)
         var query = NormalisedQuery(request.path, principal)

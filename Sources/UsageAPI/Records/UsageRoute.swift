@@ -3,9 +3,9 @@ import Metrics
 import Usage
 import UsageStore
 
-/// `GET /usage`: usage records, filtered, sorted, whole or page by page, in one of three formats.
+/// `GET /usage`: usage records, filtered, sorted, complete or paginated, in one of three formats.
 ///
-/// The first record is read before the answer begins, so that an error can still be a status.
+/// The first record is read before the response begins, so that an error can still set the status.
 func usage(_ request: Request, _ principal: Principal, _ service: Service) throws -> Response {
     let query = try service.recordsQueries.query(of: request, principal) {
         try RecordsQuery(request, principal, service.store)

@@ -2,7 +2,7 @@ import HTTP
 import Usage
 import UsageStore
 
-/// The period of a summary, with the buckets that it is divided into.
+/// The period of a summary and its buckets.
 struct SummaryPeriod {
     let start: Timestamp
     let end: Timestamp
@@ -10,13 +10,13 @@ struct SummaryPeriod {
     let buckets: [Range<Timestamp>]
     let offsets: ZoneOffsets
 
-    /// The granularities for a query without one, the finest first; one bucket always fits.
+    /// The granularities for a query without one, the finest first; `total` always fits.
     private static let choices: [Granularity] = [.day, .week, .month, .total]
 
-    /// Finds the period that `query` means; nil when it names no range and there are no records.
+    /// Determines the period of `query`; nil if it has no range and there are no records.
     ///
-    /// A missing end is that of the local day of the first or the last record. Throws a 400 when
-    /// there would be too many buckets of the granularity that the query names.
+    /// A missing bound is the start of the first record's local day, or the end of the last one's.
+    /// Throws a 400 if the requested granularity gives too many buckets.
     init?(_ query: SummaryQuery, _ snapshot: Snapshot) throws {
         guard let ends = try Self.ends(query, snapshot) else { return nil }
         start = ends.lowerBound

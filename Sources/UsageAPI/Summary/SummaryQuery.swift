@@ -2,23 +2,23 @@ import HTTP
 import Usage
 import UsageStore
 
-/// What `GET /usage/summary` was asked for.
+/// A parsed query of `GET /usage/summary`.
 struct SummaryQuery {
-    /// Which records; the ends of the range are missing where the records are to tell them.
+    /// The filter of the records; a bound that the query lacks is nil.
     let filter: UsageFilter
 
-    /// The time zone whose days and hours are meant.
+    /// The time zone of days and hours.
     let zone: String
 
-    /// The length of the buckets; nil for the finest that fits the period.
+    /// The length of the buckets; nil for the finest that fits.
     let granularity: Granularity?
 
-    /// What the answer is kept by.
+    /// The key of the cached response and the ETag.
     let key: NormalisedQuery
 
     private static let mediaTypes = ["application/json"]
 
-    /// Reads the query; throws a 400 that names every fault, or a 406.
+    /// Parses the query; throws a 400 with all faults, or a 406.
     init(_ request: Request, _ principal: Principal, _ store: UsageStore) throws {
         var parameters = Parameters(request)
         var query = NormalisedQuery(request.path, principal)

@@ -4,7 +4,7 @@ import Usage
 import UsageStore
 
 /// `GET /usage/summary`: sums of messages and credits by local hour, day, week or month, and by
-/// report, all from one snapshot.
+/// report, from one snapshot.
 func summary(_ request: Request, _ principal: Principal, _ service: Service) throws -> Response {
     let query = try service.summaryQueries.query(of: request, principal) {
         try SummaryQuery(request, principal, service.store)
@@ -22,7 +22,7 @@ func summary(_ request: Request, _ principal: Principal, _ service: Service) thr
         return Representation(
             contentType: "application/json",
             body: .stream { writer in
-                // There can be any number of report names, so they are streamed.
+                // The number of report names is unlimited, so they are streamed.
                 try writer.append(head.dropLast())
                 try writer.append(#","by_report":["#.utf8)
                 var isFirst = true
@@ -36,7 +36,7 @@ func summary(_ request: Request, _ principal: Principal, _ service: Service) thr
     }
 }
 
-/// The object up to its last member, closed.
+/// The response without `by_report`, as a complete object.
 private func head(
     _ query: SummaryQuery, _ period: SummaryPeriod?, _ revision: Int64, _ sums: Summary?
 ) -> [UInt8] {
@@ -86,7 +86,7 @@ extension JSONWriter {
 }
 
 extension SummaryPeriod {
-    /// The instant with the offset that the zone's clocks have then.
+    /// The instant with the zone's offset at that time.
     fileprivate func text(of instant: Timestamp) -> String {
         instant.description(offsetSeconds: offsets.offsetSeconds(at: instant))
     }

@@ -2,29 +2,29 @@ package import HTTP
 import Usage
 package import UsageStore
 
-/// Encodes usage records straight into the output buffer, with nothing in between.
+/// Encodes usage records directly into the output buffer.
 ///
-/// Every byte is part of the contract: the order of the keys, the absence of blanks, line ends.
+/// Every byte is part of the contract: the order of the keys, no whitespace, line ends.
 package struct RecordEncoder {
     private let format: RecordFormat
     private let plan: RecordPlan
     private let writer: BodyWriter
     private var day = DayPrefix()
 
-    /// How many records were appended.
+    /// The number of records appended.
     private(set) var count = 0
 
-    /// The most bytes that an encoding makes of one: `\u001f`.
+    /// The maximum length of an encoded byte: `\u001f`.
     private static let escapeLength = 6
 
-    /// Makes an encoder that hands what it writes to `writer`.
+    /// Makes an encoder that writes to `writer`.
     package init(_ format: RecordFormat, writer: BodyWriter) {
         self.format = format
         plan = format.plan
         self.writer = writer
     }
 
-    /// Appends all records of `rows`, with what stands before and after them.
+    /// Appends all records of `rows`, with opening and closing.
     package mutating func append(
         all rows: UsageRows, hasFirst: Bool, nextCursor: String?
     ) throws {
@@ -35,7 +35,7 @@ package struct RecordEncoder {
         try writer.append(format.closing(nextCursor: nextCursor))
     }
 
-    /// Appends the record that `rows` read last.
+    /// Appends the current record of `rows`.
     private mutating func append(_ rows: UsageRows) throws {
         var length = plan.fixedLength
         for column in plan.texts { length += Self.escapeLength * rows.byteCount(column) }

@@ -1,6 +1,6 @@
 import Usage
 
-/// How a format writes a record, derived once from the table of columns: what stands before each value.
+/// The layout of a record in one format, derived once from the table of columns.
 struct RecordPlan: Sendable {
     enum Kind { case integer, timestamp, text, credits }
 
@@ -10,25 +10,25 @@ struct RecordPlan: Sendable {
         /// The column's position in a row.
         let column: Int
         let prefix: ShortText
-        /// What is written where there is no value.
+        /// The text of an absent value.
         let absence: ShortText
-        /// Whether that must be looked up first; a text says so itself.
+        /// Whether the value must be tested for NULL; `withText` does that for texts.
         let isNullable: Bool
     }
 
     /// The columns in order.
     let steps: [Step]
 
-    /// What follows the last value.
+    /// The text after the last value.
     let ending: ShortText
 
     /// The columns of text.
     let texts: [Int]
 
-    /// The most bytes of a record without its texts.
+    /// The maximum length of a record without its texts.
     let fixedLength: Int
 
-    /// The longest value: the smallest integer in hundredths, and a time in quotes.
+    /// The maximum length of a value: the smallest integer in hundredths, or a time in quotes.
     private static let valueLength = 32
 
     /// Makes the plan for a format in which `prefix` begins a column, and `ending` ends a record.
@@ -56,15 +56,15 @@ struct RecordPlan: Sendable {
     }
 }
 
-/// Up to 32 bytes that are written at once, which is faster than a loop over those that it has.
+/// Up to 32 bytes, written with one store, which is faster than a loop.
 struct ShortText: Sendable {
     /// The bytes, followed by zeros.
     let bytes: SIMD32<UInt8>
 
-    /// How many there are.
+    /// The number of bytes.
     let count: Int
 
-    /// The most bytes, for which there must be room.
+    /// The number of bytes that a store writes, for which there must be room.
     static let capacity = 32
 
     /// Makes the text; traps if it is longer.
@@ -77,7 +77,7 @@ struct ShortText: Sendable {
 }
 
 extension RecordFormat {
-    /// How it writes a record.
+    /// Its layout of a record.
     var plan: RecordPlan {
         switch self {
         case .json: Self.jsonPlan
