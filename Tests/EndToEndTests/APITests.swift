@@ -5,7 +5,7 @@ import Testing
 
 /// What `Tests/api` does not compare with models.
 @Suite(.timeLimit(.minutes(5))) struct `The API` {
-    @Test func `lets clients keep an answer for CACHE_SECONDS`() throws {
+    @Test func `lets clients cache a response for CACHE_SECONDS`() throws {
         let site = try Site(["CACHE_SECONDS": "60"])
         defer { site.stop() }
         for _ in 1...2 {
@@ -83,7 +83,7 @@ import Testing
         }
     }
 
-    @Test func `answers health/live at once while the revision cannot be read`() throws {
+    @Test func `responds to health/live at once while the revision cannot be read`() throws {
         let site = try Site()
         defer { site.stop() }
         for _ in 1...20 { #expect(try site.curl("/usage").status == 200) }

@@ -12,7 +12,7 @@ import Testing
 
     private let post = ["-H", "Content-Type: application/json", "-d", #"{"message_text":"x"}"#]
 
-    @Test func `is open for reading, and wants a key for writing, in development`() throws {
+    @Test func `is open for reading, and needs a key for writing, in development`() throws {
         let site = try Site()
         defer { site.stop() }
         #expect(try status(site, "/usage", []) == 200)
@@ -25,7 +25,7 @@ import Testing
         #expect(try status(site, "/usage", post + bearer(site.database.key(["usage:read"]))) == 403)
     }
 
-    @Test func `wants a key with the scope for everything but health when it is keyed`() throws {
+    @Test func `needs a key with the scope for everything but health when it is keyed`() throws {
         let site = try Site(["ACCESS": "keyed"])
         defer { site.stop() }
         let reader = try site.database.key(["usage:read"])

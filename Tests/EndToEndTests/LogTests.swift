@@ -36,7 +36,7 @@ import Testing
         let bytes: Int?
     }
 
-    @Test func `has a JSON object on each line when it is asked to`() throws {
+    @Test func `has a JSON object on each line if LOG_FORMAT is json`() throws {
         let lines = try lines(["LOG_FORMAT": "json", "SLOW_MILLISECONDS": "1000"])
         let objects = try lines.map { try JSONDecoder().decode(Line.self, from: Data($0.utf8)) }
         #expect(objects.map(\.message) == ["serving", "slow request", "draining", "stopped"])
@@ -127,7 +127,7 @@ import Testing
         #expect(try lines(["SLOW_MILLISECONDS": limit]).allSatisfy { !$0.contains("slow") })
     }
 
-    @Test func `is told to the client as far as it is known when the answer begins`() throws {
+    @Test func `is sent to the client as far as it is known when the response begins`() throws {
         let site = try Site()
         defer { site.stop() }
         try site.database.addContractRecords()

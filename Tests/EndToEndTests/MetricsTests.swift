@@ -28,7 +28,7 @@ import Testing
         return parts[1]
     }
 
-    @Test func `tell a body without a length apart from an answer that never came`() throws {
+    @Test func `distinguish a body without a length from a missing response`() throws {
         let site = try Site()
         defer { site.stop() }
         let client = FastCGIClient(site.responder.socketPath)
@@ -105,7 +105,7 @@ import Testing
         #expect(!text.contains("secret") && !text.contains("orb_"))
     }
 
-    @Test func `are as Prometheus wants them`() throws {
+    @Test func `are valid for Prometheus`() throws {
         let site = try Site()
         defer { site.stop() }
         let checked = try Program.run(
@@ -115,7 +115,7 @@ import Testing
         #expect(checked.output + checked.errors == "")
     }
 
-    @Test func `are not on the public site, nor for whoever asks without being an operator`() throws
+    @Test func `are neither on the public site nor visible to clients other than operators`() throws
     {
         let site = try Site(nginxFiles: ["orbital-metrics.conf"])
         defer { site.stop() }
@@ -139,7 +139,7 @@ import Testing
         #expect(try curl("/usage").contains("404 Not Found"))
     }
 
-    @Test func `tell of a database that is away, and of the requests that it cost`() throws {
+    @Test func `show an unavailable database, and the requests that failed`() throws {
         let responder = try Responder(databaseURL: "host=/nowhere")
         defer { responder.stop() }
         let client = FastCGIClient(responder.socketPath)

@@ -118,7 +118,7 @@ import Testing
         #expect(away.fields["retry-after"] == "1")
     }
 
-    @Test func `says what a path answers, also where nginx alone refuses TRACE`() throws {
+    @Test func `names the allowed methods, also where nginx alone refuses TRACE`() throws {
         let site = try Site()
         defer { site.stop() }
         for (path, methods) in [
@@ -133,7 +133,7 @@ import Testing
         }
     }
 
-    @Test func `with a large body behind it is an answer, not a broken connection`() throws {
+    @Test func `with a large body behind it is a response, not a broken connection`() throws {
         let site = try Site()
         defer { site.stop() }
         let body = TemporaryFolder.shared.file("body").path

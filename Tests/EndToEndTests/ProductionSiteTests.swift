@@ -2,7 +2,7 @@ import Foundation
 import TestSupport
 import Testing
 
-/// What `nginx/optional` adds to the site, and what every answer carries.
+/// The features of `nginx/optional`, and the header fields of every response.
 @Suite(.timeLimit(.minutes(2))) struct `The site in production` {
     private let limits = ["orbital-limits-zone.conf", "orbital-limits.conf"]
 
@@ -34,7 +34,7 @@ import Testing
         for _ in 1...60 { #expect(try site.curl("/health").status == 200) }
     }
 
-    /// The first refusal; 200 answers one after another do not take the 8 s that would avoid it.
+    /// The first refusal; 200 sequential responses take less than the 8 s that would avoid it.
     private func firstRefusal(_ site: Site) throws -> Site.Answer {
         let answers = try Program.run(
             "/usr/bin/curl",

@@ -59,7 +59,7 @@ import Testing
         #expect(try front.curl("/health") == status)
     }
 
-    @Test func `HAProxy, needs its line against names whose password nobody has asked`() throws {
+    @Test func `HAProxy, needs its line against user names without a checked password`() throws {
         for (line, status) in [("set-param REMOTE_USER %[str()]", "401"), ("", "200")] {
             let front = try FrontEnd()
             defer { front.stop() }

@@ -156,7 +156,7 @@ import Testing
         #expect(created.hasPrefix("Status: 201 Created\r\n"))
         #expect(created.contains("\r\nLocation: /cgi-bin/orbital/usage/5\r\n"))
         #expect(created.contains(#""credits_used":200000.00}"#))
-        // A body that did not all come is no body.
+        // An incomplete body is rejected.
         let cut = try post(key.merging(["CONTENT_LENGTH": String(body.utf8.count + 1)]) { $1 })
         #expect(!cut.contains("Status: 20"))
         #expect(try post(length).hasPrefix("Status: 401 Unauthorized\r\n"))

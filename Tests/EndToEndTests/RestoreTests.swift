@@ -88,7 +88,7 @@ import Testing
         return count
     }
 
-    @Test func `never says that an answer of the time that was lost is still right`() throws {
+    @Test func `never sends a 304 for a response of the lost period`() throws {
         #expect(try oldAnswers(advancing: true) == 0)
         // Without the step it does so for each.
         #expect(try oldAnswers(advancing: false) == 20)

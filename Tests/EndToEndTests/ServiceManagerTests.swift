@@ -43,20 +43,20 @@ import Testing
         )
     }
 
-    @Test func `gets a sign of life only while workers answer`() throws {
+    @Test func `gets a watchdog notification only while workers respond`() throws {
         let supervisor = try Supervisor(
             databaseURL: Database().url,
             ["WATCHDOG_USEC": "800000", "WORKERS": "3", "RESERVED_WORKERS": "1"])
         defer { supervisor.stop() }
         #expect(eventually { supervisor.pingCount >= 5 })
-        // Two of three hang, each in a request that does not arrive whole: still one that answers.
+        // Two of three hang, each in an incomplete request: one still responds.
         let whole = FastCGIClient.request(["SCRIPT_NAME": "/"], true)
         var stuck = (1...2).map { _ in FastCGIClient(supervisor.socketPath) }
         for client in stuck { client.send(Array(whole.prefix(20))) }
         usleep(300_000)
         let withOne = supervisor.pingCount
         #expect(eventually { supervisor.pingCount >= withOne + 5 })
-        // The third, too: the acceptor and its timer go on, and nobody answers.
+        // The third hangs, too: the acceptor and its timer continue, but no worker responds.
         stuck.append(FastCGIClient(supervisor.socketPath))
         stuck[2].send(Array(whole.prefix(20)))
         var hanging = supervisor.pingCount
@@ -74,7 +74,10 @@ import Testing
         withExtendedLifetime(stuck) {}
     }
 
-    @Test func `gets a sign of life while PostgreSQL is away: a restart would not help`() throws {
+    @Test
+    func `gets a watchdog notification while PostgreSQL is unavailable: a restart would not help`()
+        throws
+    {
         let supervisor = try Supervisor(
             databaseURL: "postgresql:///x?host=/nowhere", ["WATCHDOG_USEC": "400000"])
         defer { supervisor.stop() }

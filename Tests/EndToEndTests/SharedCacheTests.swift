@@ -15,7 +15,7 @@ import Testing
             """)
     }
 
-    @Test func `gives everybody the answer of up to a minute ago, with its tag`() throws {
+    @Test func `gives all clients a response of up to a minute ago, with its ETag`() throws {
         let site = try cachedSite()
         defer { site.stop() }
         let first = try site.curl("/usage?limit=5")

@@ -16,7 +16,7 @@ import Testing
             ].merging(more) { $1 })
     }
 
-    @Test func `answers as a plain CGI program`() throws {
+    @Test func `responds as a plain CGI program`() throws {
         let database = try Database()
         try database.addRecords(2)
         let health = try cgi("/health", database)
@@ -51,7 +51,7 @@ import Testing
         }
     }
 
-    @Test func `asks for the length of a body that comes without one`() throws {
+    @Test func `requires the length of a body`() throws {
         let database = try Database()
         let answer = try cgi(
             "/usage", database,
@@ -64,7 +64,7 @@ import Testing
         #expect(answer.hasPrefix("Status: 411 Length Required\r\n"))
     }
 
-    @Test func `fails as a CGI program when its answer breaks off`() throws {
+    @Test func `fails as a CGI program when its response is aborted`() throws {
         let database = try Database()
         try database.addRecords(300_000)
         let outcome = try Program.run(
@@ -75,7 +75,7 @@ import Testing
         #expect(outcome.status == 1)
     }
 
-    @Test func `answers under fcgiwrap behind nginx, large request bodies included`() throws {
+    @Test func `responds under fcgiwrap behind nginx, also to large request bodies`() throws {
         let database = try Database()
         try database.addRecords(1000)
         let wrapSocket = TemporaryFolder.shared.file("wrap").path

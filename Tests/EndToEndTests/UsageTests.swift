@@ -69,7 +69,7 @@ import Testing
         #expect(try credits(site) == Self.prices.map(\.credits))
     }
 
-    @Test func `answers HEAD with the header alone, and leaves no query behind`() throws {
+    @Test func `responds to HEAD with the header alone, and leaves no query behind`() throws {
         let site = try Site()
         defer { site.stop() }
         try site.database.addRecords(300_000)

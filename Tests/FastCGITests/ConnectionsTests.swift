@@ -5,7 +5,7 @@ import Testing
 @testable import FastCGI
 
 @Suite struct `A kept connection` {
-    /// A connection that was kept after its request, and nginx's end of it.
+    /// A keep-alive connection after its request, and nginx's end of it.
     private func kept(in connections: Connections) throws -> (ours: Int32, nginx: Int32) {
         var ends: [Int32] = [0, 0]
         try #require(socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0, &ends) == 0)

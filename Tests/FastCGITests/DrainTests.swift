@@ -4,7 +4,7 @@ import Synchronization
 import TestSupport
 import Testing
 
-/// A server in this process whose answers wait until the test lets them go.
+/// A server in this process whose responses wait for the test.
 private final class HeldServer: Sendable {
     let path = TemporaryFolder.shared.file("held").path
     let server: Server
@@ -34,7 +34,8 @@ private final class HeldServer: Sendable {
 @Suite(.timeLimit(.minutes(2))) struct `A drain` {
     private func answer(_ path: String) -> String { "Status: 200 OK\r\n\r\n" + path }
 
-    @Test func `ends the last answer so that nginx does not send on its connection again`() throws {
+    @Test func `ends the last response so that nginx does not send on its connection again`() throws
+    {
         let held = try HeldServer()
         try held.start()
         let client = FastCGIClient(held.path)
@@ -52,7 +53,7 @@ private final class HeldServer: Sendable {
         #expect(client.readSome() == 0)
     }
 
-    @Test func `answers what nginx sends on a connection that it used just before`() throws {
+    @Test func `handles a request on a connection that nginx used just before`() throws {
         var limits = ServerLimits()
         limits.quietMilliseconds = 2000
         let held = try HeldServer(limits)

@@ -4,7 +4,7 @@ import Synchronization
 import TestSupport
 import Testing
 
-/// A server in this process that answers with the request's path.
+/// A server in this process that responds with the request's path.
 private final class EchoServer: Sendable {
     let path = TemporaryFolder.shared.file("echo").path
     let server: Server
@@ -43,7 +43,7 @@ private final class Gate: Sendable {
 @Suite(.timeLimit(.minutes(2))) struct `A server` {
     private func answer(_ path: String) -> String { "Status: 200 OK\r\n\r\n" + path }
 
-    @Test func `answers one request after another on a kept connection`() throws {
+    @Test func `handles one request after another on a keep-alive connection`() throws {
         let echo = try EchoServer()
         defer { echo.stop() }
         let client = FastCGIClient(echo.path)
@@ -53,7 +53,7 @@ private final class Gate: Sendable {
         }
     }
 
-    @Test func `lets the workers that are warm answer requests that come one by one`() throws {
+    @Test func `prefers warm workers for single requests`() throws {
         var limits = ServerLimits()
         limits.workers = 16
         let threads = Mutex<[UInt: Int]>([:])
@@ -67,12 +67,12 @@ private final class Gate: Sendable {
             client.get("/")
             #expect(client.answer() == answer("/"))
         }
-        // By turns, each of the sixteen would have answered 25.
+        // With round robin, each of the sixteen would have handled 25.
         let counts = threads.withLock { $0.values.sorted(by: >) }
         #expect(counts.prefix(3).reduce(0, +) > 300, "\(counts)")
     }
 
-    @Test func `closes a connection that is not to be kept, at once`() throws {
+    @Test func `closes a connection without keep-alive at once`() throws {
         let echo = try EchoServer()
         defer { echo.stop() }
         let client = FastCGIClient(echo.path)
@@ -124,14 +124,14 @@ private final class Gate: Sendable {
         clients[0].get("/0")
         #expect(eventually { gate.waiting.load(ordering: .sequentiallyConsistent) == 1 })
         for client in clients.dropFirst() { client.get("/more") }
-        // The refused ones are answered while the worker still waits.
+        // The refused requests get their response while the worker still waits.
         let refused = clients.suffix(7).map { $0.answer() }
         #expect(refused == Array(repeating: "Status: 503\r\n\r\nfull", count: 7))
         gate.open()
         #expect(clients.prefix(3).map { $0.answer() } == ["/0", "/more", "/more"].map(answer))
     }
 
-    @Test func `answers everything that was accepted before a drain`() throws {
+    @Test func `completes everything that was accepted before a drain`() throws {
         var limits = ServerLimits()
         limits.workers = 2
         let gate = Gate()
@@ -160,7 +160,7 @@ private final class Gate: Sendable {
         gate.open()
     }
 
-    @Test func `sends long answers whole, in records of their own`() throws {
+    @Test func `sends long responses complete, in records of their own`() throws {
         let long = [UInt8](repeating: UInt8(ascii: "x"), count: 1_000_003)
         let echo = try EchoServer { exchange in
             try? exchange.write(Array("head\r\n\r\n".utf8).span)
@@ -173,7 +173,7 @@ private final class Gate: Sendable {
         #expect(client.answer() == "head\r\n\r\n" + String(decoding: long, as: UTF8.self) + "tail")
     }
 
-    @Test func `breaks an aborted answer off, so that it never looks complete`() throws {
+    @Test func `aborts a response so that it never looks complete`() throws {
         let echo = try EchoServer { exchange in
             try? exchange.write([UInt8](repeating: 65, count: 100_000).span)
             exchange.abort()

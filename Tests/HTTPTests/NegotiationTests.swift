@@ -24,7 +24,7 @@ import Testing
     }
 
     @Test(arguments: ["image/png", "application/json;q=0", "text/html, image/*", "*/*;q=0"])
-    func `can want nothing that there is`(field: String) {
+    func `can accept no available type`(field: String) {
         #expect(MediaPreferences(field).best(of: Self.types) == nil)
     }
 }

@@ -2,7 +2,7 @@ import HTTP
 import Testing
 
 @Suite struct `A problem` {
-    @Test func `is an answer of RFC 9457`() {
+    @Test func `is a response of RFC 9457`() {
         let fault = Problem.Fault(in: "query", name: "a\"b", code: .unknown, message: "No.")
         let problem = Problem(.badRequest, "It is wrong.", faults: [fault])
         let response = problem.response(instance: "/usage", requestID: "7f")

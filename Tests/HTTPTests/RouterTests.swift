@@ -46,7 +46,7 @@ import Testing
         ("/usage", "GET, HEAD, POST, OPTIONS"), ("/usage/summary", "GET, HEAD, OPTIONS"),
         ("/usage/7", "GET, HEAD, OPTIONS"),
     ])
-    func `answers OPTIONS with the methods`(path: String, allow: String) throws {
+    func `responds to OPTIONS with the methods`(path: String, allow: String) throws {
         #expect(try action(request("OPTIONS", path, query: "x")) == nil)
         #expect(
             String(

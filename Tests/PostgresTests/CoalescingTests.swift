@@ -39,7 +39,7 @@ import Testing
             runs += 1
         }
 
-        /// An answer is the time at which its run began.
+        /// A result is the time at which its run began.
         mutating func check(_ caller: Int, _ answer: Int) {
             if answer < arrival[caller, default: .max] { faults.append("an old answer") }
         }
@@ -52,7 +52,7 @@ import Testing
 
         mutating func end(_ outcome: Int) {
             guard let (caller, since) = runner, let since else { return }
-            // Of six: four answers, an error, a client that disconnected.
+            // Of six: four results, an error, a client that disconnected.
             let (served, next) = query.end(outcome < 4 ? since : nil, isAbandoned: outcome == 5)
             runner = nil
             if outcome < 4 { check(caller, since) }
@@ -76,7 +76,7 @@ import Testing
         }
     }
 
-    @Test func `never gives an old answer, and resumes everybody once, whatever happens`() {
+    @Test func `never gives an old result, and resumes every caller once, whatever happens`() {
         for seed in UInt64(1)...500 {
             var random = SeededGenerator(seed)
             var world = World()

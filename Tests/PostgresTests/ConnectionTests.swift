@@ -31,7 +31,7 @@ import Testing
         #expect(try database.value("SELECT count(*) FROM t") == "0")
     }
 
-    @Test func `goes on after an error`() throws {
+    @Test func `continues after an error`() throws {
         let connection = try Database().connection
         #expect(error { try connection.run("SELECT 1; SELECT nonsense") }?.state == "42703")
         #expect(connection.isOpen)

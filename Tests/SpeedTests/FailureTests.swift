@@ -3,7 +3,7 @@ import Postgres
 import TestSupport
 import Testing
 
-/// What happens to answers when something ends in their middle.
+/// Failures in the middle of a response.
 @Suite(.timeLimit(.minutes(5))) struct `A full read` {
     /// A million records: 95 MB, which take long enough to be in the middle of them.
     private static let millionURL = Result {
@@ -16,7 +16,7 @@ import Testing
         try Site(database: Database(sharing: Self.millionURL.get()))
     }
 
-    /// Starts curl, and freezes the responder once curl has some of the answer.
+    /// Starts curl, and freezes the responder once curl has part of the response.
     private func frozenRead(
         _ site: Site, _ path: String = "/usage"
     ) throws -> (curl: Program, output: String) {
@@ -37,20 +37,20 @@ import Testing
     private func slowRead(_ site: Site) throws -> Program {
         for _ in 1...5 {
             let curl = try site.startCurl("/usage", options: ["--limit-rate", "1M"])
-            // nginx takes the answer long before curl does.
+            // nginx reads the response long before curl does.
             if try eventually(seconds: 3, { try site.runningQueries() == 1 }) { return curl }
             try giveUp(curl, site)
         }
         throw TooLate()
     }
 
-    /// The answer was read to its end before its middle was seen, five times.
+    /// The response was read to its end before its middle was seen, five times.
     private struct TooLate: Error {}
 
     private func giveUp(_ curl: Program, _ site: Site) throws {
         curl.signal(SIGKILL)
         curl.wait()
-        // A statement without effect raises the revision: no kept answer serves the next read.
+        // A statement without effect raises the revision, so the next read is not from the cache.
         try site.database.run("DELETE FROM usage_record WHERE false")
     }
 
@@ -167,7 +167,9 @@ import Testing
         return (ContinuousClock.now - begin) / .seconds(1)
     }
 
-    @Test func `becomes a 503 while PostgreSQL is away, and works again when it is back`() throws {
+    @Test func `becomes a 503 while PostgreSQL is unavailable, and works again when it is back`()
+        throws
+    {
         let site = try site()
         defer { site.stop() }
         for _ in 1...10 { #expect(try site.curl("/health").status == 200) }

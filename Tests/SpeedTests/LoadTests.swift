@@ -63,7 +63,7 @@ import Testing
         #expect(eventually { site.responder.descriptorCount < 100 })
     }
 
-    @Test func `answers health within 100 ms while every full read is stuck`() throws {
+    @Test func `responds to health checks within 100 ms while every full read is stuck`() throws {
         let site = try Site(["WORKERS": "8"])
         defer { site.stop() }
         // One connection per worker is opened before, as it is in a service that runs.
@@ -86,10 +86,10 @@ import Testing
         #expect(reads.map(\.output) == Array(repeating: "200", count: 3))
     }
 
-    @Test func `answers a 65th request though 64 connections idle`() throws {
+    @Test func `handles a 65th request while 64 connections are idle`() throws {
         let site = try Site(["WORKERS": "8"])
         defer { site.stop() }
-        // nginx's own, kept after a burst of 64, and 64 more that send nothing after one request.
+        // Keep-alive connections of nginx after a burst of 64, and 64 more that are idle.
         _ = outcomes(try start(site, "/health/live", count: 200))
         let idle = (1...64).map { _ in FastCGIClient(site.responder.socketPath) }
         for client in idle {
@@ -102,7 +102,7 @@ import Testing
         withExtendedLifetime(idle) {}
     }
 
-    @Test func `is drained by TERM: all that was accepted is answered, the rest refused in words`()
+    @Test func `is drained by TERM: accepted requests are completed, the others get a problem`()
         throws
     {
         let site = try Site()
@@ -119,7 +119,7 @@ import Testing
         #expect(site.responder.program.wait() == 0)
         #expect(ContinuousClock.now - begin < .seconds(10))
         #expect(found.count == 800)
-        // No answer is cut: curl ends well with each, and each is whole or a refusal.
+        // No response is aborted: curl succeeds with each, and each is complete or a refusal.
         #expect(Set(found.map(\.curlStatus)) == ["0"])
         #expect(Set(found.map(\.status)).isSubset(of: ["200", "502", "503"]))
         #expect(found.allSatisfy { $0.status == "200" || $0.retryAfter == "1" })

@@ -7,7 +7,7 @@ import Testing
 @Suite(.timeLimit(.minutes(5))) struct `A silent PostgreSQL` {
     private static let batch = ["-d", #"[{"message_text":"x"},{"message_text":"y"}]"#]
 
-    /// Everything that wants the database, in a process whose workers can all be held by it.
+    /// All requests that need the database, in a process whose workers can all be held by it.
     @Test(arguments: [
         ("keyed", "/usage", []),
         ("open", "/usage/estimate", ["-d", #"{"message_text":"x"}"#]),
@@ -93,7 +93,7 @@ import Testing
         #expect(try site.database.value("SELECT count(*) FROM usage_record") == "64")
     }
 
-    @Test func `answers short requests while full reads hold all permits that they may`() throws {
+    @Test func `handles short requests while full reads hold all permits that they may`() throws {
         let site = try Site(["ACCESS": "keyed"])
         defer { site.stop() }
         let key = ["-H", "Authorization: Bearer \(try site.database.key())"]

@@ -37,7 +37,7 @@ public final class FastCGIClient {
     /// Ends the connection from this side.
     public func hangUp() { shutdown(descriptor, Int32(SHUT_RDWR)) }
 
-    /// Reads up to the end of one answer; its standard output, nil when it broke off.
+    /// Reads one response; its standard output, nil if it was aborted.
     public func answer() -> String? {
         var output: [UInt8] = []
         while let (type, content) = record() {
@@ -47,7 +47,7 @@ public final class FastCGIClient {
         return nil
     }
 
-    /// Reads some bytes, to be in the middle of an answer.
+    /// Reads some bytes, to be in the middle of a response.
     public func readSome() -> Int {
         var buffer = [UInt8](repeating: 0, count: 65536)
         return recv(descriptor, &buffer, buffer.count, 0)

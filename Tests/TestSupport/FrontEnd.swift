@@ -80,7 +80,7 @@ public final class FrontEnd {
         try own(path("socket"))
     }
 
-    /// Starts the web server; with `waits`, until it answers.
+    /// Starts the web server; with `waits`, waits until it responds.
     public func start(
         _ program: String, _ arguments: [String], environment: [String: String] = [:],
         waits: Bool = true

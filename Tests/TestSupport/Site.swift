@@ -31,7 +31,7 @@ public final class Site {
 
     /// What curl got.
     public struct Answer: Sendable {
-        /// curl's exit status; 0 only for an answer that ended as it should.
+        /// curl's exit status; 0 only for a complete response.
         public let curlStatus: Int32
         /// The HTTP status.
         public let status: Int
@@ -53,7 +53,7 @@ public final class Site {
         return Answer(curlStatus: outcome.status, text: outcome.output)
     }
 
-    /// How many seconds the answer 200 for `path` took; nil for any other.
+    /// The seconds that a 200 for `path` took; nil for any other status.
     public func seconds(_ path: String) throws -> Double? {
         let words = try Program.run(
             "/usr/bin/curl",

@@ -33,7 +33,7 @@ import UsageAPI
         return try JSONDecoder().decode(Description.self, from: Data(contentsOf: file))
     }
 
-    /// Who may do it, in words: whoever writes needs a key, for reading it depends.
+    /// Who may do it, in words: writing needs a key, reading only if ACCESS is keyed.
     private func security(_ scope: String?) -> [[String: [String]]] {
         switch scope {
         case nil: []

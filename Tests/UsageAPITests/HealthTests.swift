@@ -55,7 +55,7 @@ import UsageStore
         }
     }
 
-    @Test func `of the process alone asks no database`() throws {
+    @Test func `of the process alone queries no database`() throws {
         let nowhere = UsageStore(databaseURL: "host=/nowhere", applicationName: "t", waitSeconds: 1)
         let response = try live(request, principal, service(nowhere, draining: true))
         #expect(body(response) == #"{"status":"healthy","timestamp":"NOW"}"#)

@@ -49,7 +49,7 @@ import UsageStore
                 """#)
     }
 
-    @Test func `escapes report names as JSON wants, and keeps all other characters`() throws {
+    @Test func `escapes report names as JSON requires, and keeps all other characters`() throws {
         let database = try Database()
         for code in 1...0x2f {
             try database.connection.query(

@@ -217,7 +217,7 @@ def page(site, options):
 
 
 def breaking(site, how, database):
-    """An answer that breaks off is no answer, where the server can show that."""
+    """An aborted response is visible as such, where the server can show that."""
     subprocess.run(["psql", "-XqAt", "-v", "ON_ERROR_STOP=1", database, "-f", "-"],
                    input=BREAK, text=True, check=True)
     try:

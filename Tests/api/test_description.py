@@ -168,7 +168,7 @@ NEEDED = {"bom": {"format": "csv"}}
 
 
 def check_names(url, key):
-    """No parameter is forgotten in the names of answers, by which they are kept, too."""
+    """Every parameter is part of the ETag, and so of the cache key."""
     def get(path, parameters):
         answer = requests.get(
             url + path, params=parameters, headers={"Authorization": f"Bearer {key}"}, timeout=60)
@@ -187,7 +187,7 @@ def check_names(url, key):
 
 
 def check_methods(url, key):
-    """Each path answers the methods that are described, HEAD and OPTIONS, and refuses others in their names."""
+    """Each path supports the described methods, HEAD and OPTIONS, and refuses others with a 405 that lists them."""
     headers = {"Authorization": f"Bearer {key}"}
     for path, operations in DOCUMENT["paths"].items():
         target = url + path.replace("{message_id}", "1")
@@ -212,7 +212,7 @@ def check_statuses():
     """Every status of the service and of nginx is described, and no other."""
     ours = {int(code) for code in re.findall(r"Status\(code: (\d+)", (ROOT / "Sources/HTTP/Status.swift").read_text())}
     described = {status for _, _, status, _ in responses()}
-    # OPTIONS is told in words.
+    # OPTIONS is described in prose.
     assert described - ours == {414, 429, 502, 504}, described - ours
     assert ours - described == {204}, ours - described
 

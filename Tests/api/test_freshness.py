@@ -1,4 +1,4 @@
-"""Writes with psql and reads through nginx: no answer is ever older than the last commit."""
+"""Writes with psql and reads through nginx: no response is ever older than the last commit."""
 
 import json
 

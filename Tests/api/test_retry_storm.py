@@ -116,7 +116,7 @@ class Storm:
             self.kills["client"] += 1
 
     def send(self, client, batch):
-        """The results; None when there was no answer, or one that asks for another try."""
+        """The results; None if there was no response, or one that requires a retry."""
         try:
             client.request("POST", "/usage", self.body(batch), {
                 "Content-Type": "application/json", "Authorization": f"Bearer {self.key}"})
