@@ -103,14 +103,14 @@ extension Service {
 }
 
 extension Request {
-    /// The value of `Content-Disposition`, with a name that tells what is in the file:
+    /// The value of `Content-Disposition`, with a file name that describes the content:
     /// `usage_2024-10-01_2024-11-01_Europe-London.csv`.
     var contentDisposition: String {
         let parameters = QueryString(query).parameters
         let values = ["from", "to", "tz"].compactMap { name in
             parameters.first { $0.name == name }?.value
         }
-        // Blanks, slashes and colons are trouble in file names somewhere.
+        // Spaces, slashes and colons are not portable in file names.
         let name = (["usage"] + values).joined(separator: "_").utf8.compactMap { byte -> String? in
             if byte == UInt8(ascii: ":") { return nil }
             return URLText.isUnreserved(byte) ? String(UnicodeScalar(byte)) : "-"
@@ -118,10 +118,10 @@ extension Request {
         return "attachment; filename=\"\(name.joined()).csv\""
     }
 
-    /// The longest link; a longer one would not be a request that nginx takes.
+    /// The maximum length of a link; nginx would reject a request with a longer URL.
     private static let linkLimit = 30_000
 
-    /// The value of `Link` that leads to the next page: the same query but for the cursor.
+    /// The value of `Link` for the next page: the same query with another cursor.
     func linkToNext(cursor: String) -> String? {
         let kept = QueryString(query).parameters.filter { $0.name != "cursor" }
             .map { URLText.encoded($0.raw, keeping: "%&=+:,/@!$'()*;") }
