@@ -89,7 +89,11 @@ extension Service {
 /// The keys that one worker has read, valid until any key changes; the caller checks the expiry.
 final class KeyCache {
     private var revision = Int64.min
+    private var since = ContinuousClock.now
     private var keys: [String: StoredKey] = [:]
+
+    /// It is also cleared after a second, in case a key changed while its triggers were disabled.
+    private static let lifetime = Duration.seconds(1)
 
     /// The maximum number of entries; a full cache is cleared.
     private static let countLimit = 64
@@ -100,7 +104,10 @@ final class KeyCache {
     func key(
         _ keyID: String, at revision: Int64, _ find: () throws -> StoredKey?
     ) rethrows -> StoredKey? {
-        if self.revision != revision { keys.removeAll() }
+        if self.revision != revision || since + Self.lifetime < .now {
+            keys.removeAll()
+            since = .now
+        }
         self.revision = revision
         if let key = keys[keyID] { return key }
         let key = try find()

@@ -77,9 +77,13 @@ extension UsageStore {
                 try connection.query(
                     "UPDATE usage_revision SET changes = changes + $1::bigint WHERE shard = 0",
                     [String(now - before)])
-                try connection.query(
-                    "UPDATE api_key_revision SET changes = greatest(changes + 1, $1::bigint)",
-                    [String(now)])
+                // A dump of an earlier version is restored before it is migrated.
+                let table = try connection.query("SELECT to_regclass('api_key_revision')")[0, 0]
+                if table != nil {
+                    try connection.query(
+                        "UPDATE api_key_revision SET changes = greatest(changes + 1, $1::bigint)",
+                        [String(now)])
+                }
                 return (before, now)
             }
         }

@@ -136,10 +136,10 @@ struct Responder {
                 try writer.flush()
             }
         } catch {
-            // Before the client can see the aborted response.
-            service.store.noteFailure()
-            exchange.abort()
             let isClientGone = exchange.isClientGone
+            // Before the client can see the aborted response.
+            if !isClientGone { service.store.noteFailure() }
+            exchange.abort()
             (isClientGone ? metrics.brokenByClients : metrics.brokenByUs).add()
             let level: Logger.Level = isClientGone ? .debug : .error
             log.log(level: level, "response aborted", metadata: request.metadata(error))

@@ -94,6 +94,14 @@ import Testing
         #expect(try oldAnswers(advancing: false) == 20)
     }
 
+    @Test func `of version 0.1.0 can be advanced before it is migrated`() throws {
+        let database = try Database()
+        let orbitalctl = Repository.program("orbitalctl")
+        _ = try run(orbitalctl, ["migrate", "down"], url: database.url)
+        let said = try run(orbitalctl, ["revision", "advance"], url: database.url)
+        #expect(said.hasPrefix("revision advanced from "))
+    }
+
     @Test func `can be restored again and again, and tells of a clock that is behind`() throws {
         let database = try Database()
         var last = 0

@@ -70,4 +70,25 @@ import UsageStore
                 == #"{"status":"unhealthy","timestamp":"NOW","checks":[{"name":"process","status":"unhealthy","message":"The service is shutting down."},{"name":"database","status":"healthy"},{"name":"schema","status":"healthy"}]}"#
         )
     }
+
+    @Test func `is healthy while all permits are taken, as long as requests succeed`() throws {
+        let database = try Database()
+        let shared = SharedState(admission: Admission(workers: 3, reserved: 1))
+        let stores = (1...3).map { _ in
+            UsageStore(
+                databaseURL: database.url, applicationName: "t", waitSeconds: 5, shared: shared)
+        }
+        // Each holds its permit until `release`.
+        for store in stores.prefix(2) {
+            store.begin(arrival: .now, watching: nil)
+            _ = try store.revision()
+        }
+        #expect(stores[2].healthChecks().map(\.fault) == ["The database is unavailable."])
+        stores[0].release()
+        stores[0].begin(arrival: .now, watching: nil)
+        _ = try stores[0].revision()
+        #expect(stores[2].healthChecks().map(\.fault) == [nil])
+        stores[0].release()
+        stores[1].release()
+    }
 }

@@ -22,7 +22,6 @@ import UsageStore
         var deadlines: [Int: Int] = [:]
         /// When a request was last done, or a permit was last free.
         var progress = 0
-        var isFailing = false
         var faults: [String] = []
 
         init(limit: Int) { gate = Gate(limit: limit, hasHealthPermit: true, at: instant(0)) }
@@ -49,13 +48,12 @@ import UsageStore
 
         mutating func admit(_ caller: Int, _ permit: Gate.Permit) {
             permits.append((caller, permit))
-            if gate.count == gate.limit, permit != .health, !isFailing { progress = time }
+            if gate.count == gate.limit, permit != .health { progress = time }
         }
 
         mutating func leave(_ place: Int, isDone: Bool) {
             guard permits.indices.contains(place) else { return }
             let permit = permits.remove(at: place).permit
-            if permit != .health { isFailing = !isDone }
             if isDone, permit != .health { progress = time }
             guard let next = gate.leave(permit, at: now, isDone: isDone) else {
                 if permit != .health, !waiting.isEmpty { faults.append("a waiter is forgotten") }
@@ -214,16 +212,16 @@ import UsageStore
         #expect(Gate(limit: .max, hasHealthPermit: true).longLimit == .max / 2 + 1)
     }
 
-    @Test func `lets nobody wait in place of a request that failed`() {
-        var gate = Gate(limit: 1, hasHealthPermit: false)
+    @Test func `admits a burst after a request that failed and a pause`() {
+        var gate = Gate(limit: 2, hasHealthPermit: false, at: Self.instant(0))
         let deadline = Self.instant(9000)
         #expect(gate.enter(at: Self.instant(0), until: deadline, 0) == .admit)
-        #expect(gate.leave(.short, at: Self.instant(2000), isDone: false) == nil)
-        #expect(gate.enter(at: Self.instant(2001), until: deadline, 1) == .admit)
-        #expect(gate.enter(at: Self.instant(2002), until: deadline, 2) == .refuse)
-        #expect(gate.leave(.short, at: Self.instant(2003), isDone: true) == nil)
-        #expect(gate.enter(at: Self.instant(2004), until: deadline, 3) == .admit)
-        #expect(gate.enter(at: Self.instant(2005), until: deadline, 4).isWait)
+        #expect(gate.leave(.short, at: Self.instant(10), isDone: false) == nil)
+        for caller in 1...2 {
+            #expect(gate.enter(at: Self.instant(900), until: deadline, caller) == .admit)
+        }
+        #expect(gate.enter(at: Self.instant(900), until: deadline, 3).isWait)
+        #expect(gate.leave(.short, at: Self.instant(901), isDone: true) == 3)
     }
 }
 

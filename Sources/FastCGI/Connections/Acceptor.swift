@@ -31,9 +31,6 @@ final class Acceptor: Sendable {
     /// already arrived.
     private static let acceptLimit = 64
 
-    /// The number of queued requests from which on urgent ones are looked for.
-    private static let urgentThreshold = 16
-
     /// Requests whose path begins with `urgentPath` overtake others, so that a monitor can tell a long
     /// queue from a dead process.
     init(
@@ -228,9 +225,7 @@ final class Acceptor: Sendable {
 
     /// Queues a request, an urgent one before all others; false if the queue is full.
     private func offer(_ ready: ReadyConnection) -> Bool {
-        if queue.occupancy.queued >= Self.urgentThreshold,
-            Connections.holds(ready.descriptor, urgentMark)
-        {
+        if queue.occupancy.queued > 0, Connections.holds(ready.descriptor, urgentMark) {
             return queue.offerFirst(ready)
         }
         return queue.offer(ready)

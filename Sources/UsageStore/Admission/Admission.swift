@@ -27,7 +27,9 @@ public final class Admission: Sendable {
     /// Makes a gate that leaves `reserved` of `workers` free.
     public init(workers: Int = .max, reserved: Int = 0) {
         reservedCount = reserved
-        gate = Mutex(Gate(limit: max(1, workers - reserved), hasHealthPermit: reserved >= 2))
+        // With a single permit, one long response would refuse all other requests.
+        let limit = max(1, min(2, workers - 1), workers - reserved)
+        gate = Mutex(Gate(limit: limit, hasHealthPermit: workers - limit >= 2))
     }
 
     /// The maximum and the current number of long responses.
@@ -57,6 +59,11 @@ public final class Admission: Sendable {
 
     /// Takes a permit for a health check; nil if there is none.
     func enterHealthCheck() -> Gate.Permit? { gate.withLock { $0.enterHealthCheck(at: .now) } }
+
+    /// Whether a request succeeded within `period`.
+    func hasSuccess(within period: Duration) -> Bool {
+        gate.withLock { $0.lastSuccess }.map { .now - $0 < period } ?? false
+    }
 
     /// Converts a permit to one for a long response.
     ///

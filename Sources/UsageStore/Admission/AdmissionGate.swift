@@ -48,8 +48,8 @@ package struct AdmissionGate<Caller: Equatable> {
     /// When a request last succeeded, or when all permits were taken after that.
     private var progress: ContinuousClock.Instant
 
-    /// Whether the last request failed: then taking its permit again is not progress.
-    private var isFailing = false
+    /// When a request last succeeded.
+    package private(set) var lastSuccess: ContinuousClock.Instant?
 
     /// When the gate last recovered from a short stall.
     private var recovery: ContinuousClock.Instant?
@@ -139,8 +139,8 @@ package struct AdmissionGate<Caller: Equatable> {
         if isDone {
             if count == limit { recover(at: now) }
             progress = now
+            lastSuccess = now
         }
-        isFailing = !isDone
         guard waiting.isEmpty else { return waiting.removeFirst() }
         count -= 1
         return nil
@@ -159,7 +159,7 @@ package struct AdmissionGate<Caller: Equatable> {
     private mutating func take(at now: ContinuousClock.Instant) -> Bool {
         guard count < limit else { return false }
         count += 1
-        if count == limit, !isFailing { progress = now }
+        if count == limit { progress = now }
         return true
     }
 

@@ -32,12 +32,15 @@ extension UsageStore {
     /// Whether the database responds and has the expected schema; queries it at most every half
     /// second, and after each `noteFailure`.
     ///
-    /// Without a permit, a successful check is reused for two seconds.
+    /// Without a permit, a check or any other request that succeeded within two seconds shows that
+    /// the database is only busy.
     public func healthChecks() -> [HealthCheck] {
         if let checks = shared.lastHealthChecks(within: .milliseconds(500)) { return checks }
         guard admitHealthCheck() else {
-            return shared.lastHealthChecks(within: .seconds(2))
-                ?? [Self.unreachable(AdmissionRefused.full)]
+            if let checks = shared.lastHealthChecks(within: .seconds(2)) { return checks }
+            return shared.admission.hasSuccess(within: .seconds(2))
+                ? [HealthCheck(name: "database", fault: nil, cause: nil)]
+                : [Self.unreachable(AdmissionRefused.full)]
         }
         lendConnection()
         do {
