@@ -110,7 +110,11 @@ import Testing
         }
         for mix in mixes {
             let outcomes = mix.outcomes(mix.reads + mix.requests)
-            #expect(outcomes.map(\.status) == Array(repeating: 503, count: 5), "\(mix.name)")
+            // A health check without a permit may still report a success of the last two seconds.
+            let others: Set = mix.target == "/health" ? [200] : []
+            let statuses = Set(outcomes.map(\.status)).subtracting(others)
+            #expect(statuses == [503], "\(mix.name): \(outcomes)")
+            #expect(outcomes.prefix(2).allSatisfy { $0.status == 503 }, "\(mix.name)")
             #expect(outcomes.allSatisfy { $0.seconds < 12.5 }, "\(mix.name): \(outcomes)")
             // One read waits; one other request may, in its permit or in that of health checks.
             #expect(outcomes.count { $0.seconds > 0.5 } <= 3, "\(mix.name): \(outcomes)")
