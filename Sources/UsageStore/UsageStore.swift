@@ -126,7 +126,9 @@ public final class UsageStore {
     /// `AdmissionRefused`.
     func admit() throws {
         if permit != nil { return }
-        permit = try meter.timing { try shared.admission.enter(until: deadline) }
+        permit = try meter.timing {
+            try shared.admission.enter(until: deadline) { shared.connections.granted != nil }
+        }
     }
 
     /// `admit` for a health check, which does not wait; false if there is no permit.

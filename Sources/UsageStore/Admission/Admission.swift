@@ -44,13 +44,18 @@ public final class Admission: Sendable {
     private static var latenessLimit: Duration { .milliseconds(5) }
 
     /// Takes a permit, waiting for one while the gate makes progress.
-    func enter(until deadline: ContinuousClock.Instant) throws(AdmissionRefused) -> Gate.Permit {
+    ///
+    /// `isScarce` tells whether PostgreSQL grants fewer connections than there are permits: then
+    /// requests wait for each other, and PostgreSQL counts as slow.
+    func enter(
+        until deadline: ContinuousClock.Instant, isScarce: () -> Bool
+    ) throws(AdmissionRefused) -> Gate.Permit {
         let turn = Handoff<Void>()
         var action = gate.withLock { $0.enter(at: .now, until: deadline, turn) }
         while case .wait(let end) = action {
             if turn.wait(until: end) != nil { return .short }
             let now = ContinuousClock.now
-            let isLate = now - end > Self.latenessLimit
+            let isLate = now - end > Self.latenessLimit || isScarce()
             action = gate.withLock { $0.check(turn, at: now, isLate: isLate, until: deadline) }
         }
         guard action == .admit else { throw .full }

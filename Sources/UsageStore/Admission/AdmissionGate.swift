@@ -92,7 +92,8 @@ package struct AdmissionGate<Caller: Equatable> {
 
     /// The waiting time of `caller` has ended.
     ///
-    /// With `isLate`, it came late: a busy machine explains a pause, and PostgreSQL counts as slow.
+    /// With `isLate`, a busy machine or a lack of connections explains a pause: PostgreSQL counts as
+    /// slow.
     package mutating func check(
         _ caller: Caller, at now: ContinuousClock.Instant, isLate: Bool = false,
         until deadline: ContinuousClock.Instant
