@@ -93,6 +93,7 @@ def test_dragging_zooms_into_what_was_dragged_over(site):
         page.mouse.down()
         page.mouse.move(*middle(page, 0.4), steps=4)
         page.mouse.move(*middle(page, 0.55), steps=4)
+        frames(page)
         page.mouse.up()
         expect(page.locator("#period")).to_have_text("22 Mar 2024 – 25 Mar 2024")
         assert query(page) == {"from": "2024-03-22", "to": "2024-03-26", "tz": "Europe/London"}
@@ -164,6 +165,8 @@ def test_no_tip_of_a_bar_stays_after_a_zoom(site):
         page.mouse.down()
         page.mouse.move(*middle(page, 0.55), steps=4)
         page.route("**/usage/summary*", lambda route: None)
+        # The chart follows the pointer frame by frame, and a person's drag lasts for many.
+        frames(page)
         page.mouse.up()
         # While the bars of the zoom are loading, the old bars have no tip.
         page.mouse.move(*middle(page, 0.56))
