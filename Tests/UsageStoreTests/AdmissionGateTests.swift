@@ -28,10 +28,10 @@ import UsageStore
 
         var now: ContinuousClock.Instant { instant(time) }
 
-        mutating func arrive(_ caller: Int, patience: Int) {
-            deadlines[caller] = time + patience
+        mutating func arrive(_ caller: Int, timeout: Int) {
+            deadlines[caller] = time + timeout
             let hadRoom = gate.count < gate.limit
-            let action = gate.enter(at: now, until: instant(time + patience), caller)
+            let action = gate.enter(at: now, until: instant(time + timeout), caller)
             if hadRoom != (action == .admit) { faults.append("\(action) with \(gate.count)") }
             follow(action, caller)
         }
@@ -112,7 +112,7 @@ import UsageStore
                 world.check()
                 let place = Int.random(in: 0...5, using: &random)
                 switch Int.random(in: 0..<8, using: &random) {
-                case 0...2: world.arrive(caller, patience: [5, 1000][caller % 2])
+                case 0...2: world.arrive(caller, timeout: [5, 1000][caller % 2])
                 case 3:
                     let permit = world.gate.enterHealthCheck(at: world.now)
                     if let permit { world.admit(caller, permit) }

@@ -15,7 +15,7 @@ struct RecordingStatements {
     }
 
     private let source: Source
-    private let isPatient: Bool
+    private let waitsForLocks: Bool
 
     /// Records new messages; among equal ids, the first in the source counts.
     ///
@@ -23,10 +23,10 @@ struct RecordingStatements {
     /// Messages without a price or with a date out of range are skipped.
     private(set) var insert = ""
 
-    /// Makes the statements; unless `isPatient`, they wait at most 250 ms for another transaction.
-    private init(_ source: Source, isPatient: Bool = true) {
+    /// Makes the statements; unless `waitsForLocks`, they wait at most 250 ms for another transaction.
+    private init(_ source: Source, waitsForLocks: Bool = true) {
         self.source = source
-        self.isPatient = isPatient
+        self.waitsForLocks = waitsForLocks
         insert = insertion
     }
 
@@ -37,10 +37,10 @@ struct RecordingStatements {
     static let many = RecordingStatements(.many)
 
     /// A single message of a batch of different clients, which must not delay the others for long.
-    static let oneTogether = RecordingStatements(.one, isPatient: false)
+    static let oneTogether = RecordingStatements(.one, waitsForLocks: false)
 
     /// Many messages of different clients.
-    static let manyTogether = RecordingStatements(.many, isPatient: false)
+    static let manyTogether = RecordingStatements(.many, waitsForLocks: false)
 
     /// The staged messages of an import.
     static func staged(keepsCredits: Bool) -> RecordingStatements {
@@ -119,15 +119,15 @@ extension RecordingStatements {
         (
             SELECT item.*, \(Pricing.time) AS handled_at, rate.credit_rate_id AS rate_id,
                 \(Pricing.tokens) AS tokens, \(price) AS price, \(refusal) AS refusal
-            FROM \(isPatient ? "" : Self.patience)\(rows) \(rates)
+            FROM \(waitsForLocks ? "" : Self.lockTimeout)\(rows) \(rates)
             OFFSET 0 -- prices each message once, not for each use of the price
         ) AS item
         """
     }
 
     /// The timeout applies to this statement only, which is a transaction of its own.
-    private static let patience =
-        "(SELECT set_config('lock_timeout', '250ms', true)) AS patience, "
+    private static let lockTimeout =
+        "(SELECT set_config('lock_timeout', '250ms', true)) AS lock_timeout, "
 
     private var credits: String { isStaged ? "coalesce(credit_hundredths, price)" : "price" }
 
