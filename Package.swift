@@ -65,7 +65,8 @@ let package = Package(
         module(
             "UsageAPI",
             [
-                "APIKeys", "Encoding", "HTTP", "MessageReader", "Metrics", "Usage", "UsageStore",
+                "APIKeys", "Encoding", "HTTP", "MessageReader", "Metrics", "Threads", "Usage",
+                "UsageStore",
             ]),
         program(
             "orbital-fcgi",

@@ -1,4 +1,3 @@
-import Synchronization
 import Threads
 
 /// Threads that are started together and waited for together.
@@ -9,7 +8,7 @@ final class ThreadGroup: Sendable {
         var waiter: Handoff<Void>?
     }
 
-    private let state = Mutex(State())
+    private let state = Lock(State())
 
     /// Starts a detached thread; signals stay blocked in it as they are in the caller.
     ///

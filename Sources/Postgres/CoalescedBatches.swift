@@ -1,4 +1,3 @@
-import Synchronization
 import Threads
 
 /// The state machine of batching: items of many callers are combined and run by some of them.
@@ -60,7 +59,7 @@ public final class BatchCoalescer<Item: Sendable, Outcome: Sendable>: Sendable {
         static func == (left: Member, right: Member) -> Bool { left.turn == right.turn }
     }
 
-    private let state = Mutex(CoalescedBatches<Member>())
+    private let state = Lock(CoalescedBatches<Member>())
 
     /// Starts without items.
     public init() {}

@@ -1,4 +1,3 @@
-import Synchronization
 import Threads
 
 /// The state machine of coalescing: one caller runs a query for all that need its result.
@@ -88,7 +87,7 @@ public final class QueryCoalescer<Answer: Sendable>: Sendable {
         case take(Result<Answer, any Error>)
     }
 
-    private let state = Mutex(CoalescedQuery<Answer, Handoff<Turn>>())
+    private let state = Lock(CoalescedQuery<Answer, Handoff<Turn>>())
 
     /// Starts without a result.
     public init() {}

@@ -1,5 +1,4 @@
 import Glibc
-import Synchronization
 import Threads
 
 /// A pool of connections to one database, which several threads borrow.
@@ -46,7 +45,7 @@ public final class ConnectionPool: Sendable {
         }
     }
 
-    private let state = Mutex(State())
+    private let state = Lock(State())
 
     /// How long a refusal is remembered.
     private static var limitPeriod: Duration { .seconds(10) }

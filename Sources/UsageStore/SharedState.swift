@@ -1,5 +1,5 @@
 import Postgres
-import Synchronization
+import Threads
 import Tokenizer
 import Usage
 
@@ -15,13 +15,13 @@ public final class SharedState: Sendable {
     public let admission: Admission
 
     /// The cached token counter.
-    private let counter = Mutex<TokenCounter?>(nil)
+    private let counter = Lock<TokenCounter?>(nil)
 
     let tokenizers: Tokenizers
 
     let connections = ConnectionPool()
 
-    private let zones = Mutex<Set<String>?>(nil)
+    private let zones = Lock<Set<String>?>(nil)
 
     private let health = QueryCoalescer<[HealthCheck]>()
 
@@ -39,10 +39,10 @@ public final class SharedState: Sendable {
         }
     }
 
-    private let lastHealth = Mutex(Health())
+    private let lastHealth = Lock(Health())
 
     /// The tokenizers that the price list required at the last readiness check.
-    let neededTokenizers = Mutex<Set<TokenEncoding>>([])
+    let neededTokenizers = Lock<Set<TokenEncoding>>([])
 
     /// Makes the state; without `admission`, every request is admitted.
     public init(

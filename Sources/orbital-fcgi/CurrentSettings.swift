@@ -1,6 +1,7 @@
 import Configuration
 import Logging
 import Synchronization
+import Threads
 import UsageAPI
 import UsageStore
 
@@ -21,42 +22,33 @@ final class Generation: Sendable {
 
 /// The active generation, which a signal may replace while workers use it.
 final class CurrentSettings: Sendable {
-    private struct State {
-        var generation: Generation
-        var isDebugSwitched = false
-    }
-
     private let admission: Admission
-    private let state: Mutex<State>
+    private let active: Lock<Generation>
+    private let count = Atomic(0)
 
     init(_ settings: Settings, _ admission: Admission) {
         self.admission = admission
-        state = Mutex(State(generation: Generation(settings, admission)))
+        active = Lock(Generation(settings, admission))
     }
 
-    var generation: Generation { state.withLock { $0.generation } }
+    var generation: Generation { active.withLock { $0 } }
 
-    var logOptions: LogOptions {
-        state.withLock { state in
-            var options = state.generation.settings.logOptions
-            if state.isDebugSwitched { options.level = .debug }
-            return options
-        }
-    }
+    /// Increases with every replacement, so that a request need not lock: with sixteen workers on
+    /// two cores, waiting for the lock took a quarter of their time.
+    var replacementCount: Int { count.load(ordering: .acquiring) }
 
     /// Activates new settings; the limits of the server change only at a restart.
     func replace(with settings: Settings) {
         let generation = Generation(settings, admission)
-        let old = state.withLock { state in
-            defer { state.generation = generation }
-            return state.generation
+        let old = active.withLock { active in
+            defer { active = generation }
+            return active
         }
+        count.add(1, ordering: .releasing)
         // An idle worker still references the old generation, with its memory and connections.
         old.cache.empty()
         old.shared.close()
     }
-
-    func switchDebug() { state.withLock { $0.isDebugSwitched.toggle() } }
 }
 
 extension Settings {

@@ -9,8 +9,10 @@ final class LogOutput: Sendable {
     /// Lines that were dropped because standard error was not read in time.
     let dropped = Counter()
 
-    private let options: @Sendable () -> LogOptions
-    private let state = Mutex(State())
+    /// The index of the minimum level among all.
+    private let levelIndex: Atomic<Int>
+    private let isJSON: Atomic<Bool>
+    private let state = Lock(State())
 
     private struct State {
         var queue = LogQueue()
@@ -22,15 +24,23 @@ final class LogOutput: Sendable {
         var finisher: Handoff<Void>?
     }
 
-    /// `options` is called for each line.
-    init(_ options: @escaping @Sendable () -> LogOptions) { self.options = options }
+    init(_ options: LogOptions) {
+        levelIndex = Atomic(options.levelIndex)
+        isJSON = Atomic(options.isJSON)
+    }
 
-    /// The minimum level.
-    var level: Logger.Level { options().level }
+    /// The minimum level; does not lock, because every request reads it.
+    var level: Logger.Level { Logger.Level.allCases[levelIndex.load(ordering: .relaxed)] }
+
+    /// Applies new options to the lines from now on.
+    func use(_ options: LogOptions) {
+        levelIndex.store(options.levelIndex, ordering: .relaxed)
+        isJSON.store(options.isJSON, ordering: .relaxed)
+    }
 
     /// Queues the line of an event, unless the same error is at its limit for this second.
     func add(_ event: LogEvent) {
-        let isJSON = options().isJSON
+        let isJSON = isJSON.load(ordering: .relaxed)
         let form: LogQueue.Form = { repeated in
             var event = event
             if let repeated {
@@ -108,7 +118,7 @@ final class LogOutput: Sendable {
             level: .warning, message: "log lines dropped: standard error was not read in time",
             metadata: ["lines": .stringConvertible(count)], source: nil, file: #fileID,
             function: #function, line: #line)
-        return options().isJSON ? event.jsonLine : event.textLine
+        return isJSON.load(ordering: .relaxed) ? event.jsonLine : event.textLine
     }
 }
 
@@ -130,6 +140,10 @@ private func writeWhole(_ line: [UInt8]) -> Bool {
         }
     }
     return true
+}
+
+extension LogOptions {
+    fileprivate var levelIndex: Int { Logger.Level.allCases.firstIndex(of: level) ?? 0 }
 }
 
 extension LogEvent {

@@ -47,7 +47,7 @@ func runCGI(_ settings: Settings) -> Int32 {
     // No later request would read the cache.
     settings.cacheMegabytes = 0
     let options = settings.logOptions
-    let output = LogOutput { options }
+    let output = LogOutput(options)
     // The program must exit even if the web server does not read standard error.
     defer { output.finish(within: .seconds(1)) }
     let exchange = CGIExchange()
@@ -61,7 +61,7 @@ func runCGI(_ settings: Settings) -> Int32 {
 /// Writes one line to standard error and exits.
 func fail(_ message: String, code: Int32) -> Never {
     let line = message.split(separator: "\n").map { "orbital-fcgi: \($0)\n" }.joined()
-    let output = LogOutput { LogOptions(level: .error, isJSON: false) }
+    let output = LogOutput(LogOptions(level: .error, isJSON: false))
     output.add(Array(line.utf8))
     output.finish(within: .seconds(1))
     exit(code)

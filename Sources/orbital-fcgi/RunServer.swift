@@ -10,7 +10,7 @@ func runServer(_ mode: StartMode, _ settings: Settings) throws -> Int32 {
     returnLargeMemory()
     let current = CurrentSettings(
         settings, Admission(workers: settings.workers, reserved: settings.reservedWorkers))
-    let output = LogOutput { current.logOptions }
+    let output = LogOutput(settings.logOptions)
     defer { output.finish(within: .seconds(1)) }
     let log = makeLog(output)
     logWarnings(of: settings, to: log)
@@ -35,7 +35,7 @@ func runServer(_ mode: StartMode, _ settings: Settings) throws -> Int32 {
     log.info("serving", metadata: ["workers": "\(settings.workers)", "mode": "\(mode)"])
     let serving = "serving with \(settings.workers) workers"
     manager.ready(serving)
-    waitForDrain(current, log, manager, serving)
+    waitForDrain(current, output, log, manager, serving)
     log.info("draining", metadata: ["seconds": "\(settings.drainSeconds)"])
     manager.stopping("finishing accepted requests", within: settings.drainSeconds + 10)
     guard server.drain(seconds: settings.drainSeconds) else {
@@ -67,7 +67,7 @@ private struct Worker {
     let metrics: ProcessMetrics
     let log: Logger
 
-    private var generation: Generation?
+    private var replacementCount: Int?
     private var responder: Responder?
 
     init(
@@ -80,11 +80,12 @@ private struct Worker {
     }
 
     mutating func respond(to exchange: any Exchange) {
-        let latest = current.generation
-        if responder == nil || generation !== latest {
-            generation = latest
+        let latest = current.replacementCount
+        if replacementCount != latest {
+            // The count first: a replacement in between is noticed by the next request.
+            replacementCount = latest
             responder = Responder(
-                latest, server: server, metrics: metrics, log: log)
+                current.generation, server: server, metrics: metrics, log: log)
         }
         responder?.respond(to: exchange)
     }
@@ -92,19 +93,28 @@ private struct Worker {
 
 /// Handles signals until one requests a drain.
 private func waitForDrain(
-    _ current: CurrentSettings, _ log: Logger, _ manager: ServiceManager, _ serving: String
+    _ current: CurrentSettings, _ output: LogOutput, _ log: Logger, _ manager: ServiceManager,
+    _ serving: String
 ) {
+    var isDebugSwitched = false
+    func useLogOptions() {
+        var options = current.generation.settings.logOptions
+        if isDebugSwitched { options.level = .debug }
+        output.use(options)
+    }
     while true {
         switch Signals.next() {
         case .drain: return
         case .switchLogLevel:
-            current.switchDebug()
-            log.notice("log level switched", metadata: ["to": "\(current.logOptions.level)"])
+            isDebugSwitched.toggle()
+            useLogOptions()
+            log.notice("log level switched", metadata: ["to": "\(output.level)"])
         case .reload:
             manager.reloading()
             do throws(SettingsError) {
                 let settings = try Settings.load()
                 current.replace(with: settings)
+                useLogOptions()
                 logWarnings(of: settings, to: log)
                 log.notice("configuration reloaded")
                 manager.ready(serving)

@@ -211,24 +211,24 @@ class Orbital(Contestant):
     name = "orbital"
     title = "Orbital (Swift, FastCGI)"
 
-    def __init__(self, keeps_answers=False):
+    def __init__(self, keeps_answers=False, checkout=REPOSITORY):
         super().__init__()
         self.keeps_answers = keeps_answers
+        self.programs = pathlib.Path(checkout) / ".build/release"
 
     def build(self, cache):
         super().build(cache)
-        program = REPOSITORY / ".build/release/orbital-fcgi"
-        if not program.exists():
-            raise RuntimeError("there is no release build: make build")
+        if not (self.programs / "orbital-fcgi").exists():
+            raise RuntimeError(f"{self.programs} has no release build: make build")
 
     def run(self, database_url, folder):
         key = subprocess.run(
-            [REPOSITORY / ".build/release/orbitalctl", "keys", "create", "benchmark", "--scope", "usage:write"],
+            [self.programs / "orbitalctl", "keys", "create", "benchmark", "--scope", "usage:write"],
             env={**os.environ, "DATABASE_URL": database_url}, check=True, capture_output=True, text=True).stdout
         self.headers = {"Authorization": f"Bearer {key.strip()}"}
         socket = folder / "orbital.sock"
         self.run_process(
-            folder, [REPOSITORY / ".build/release/orbital-fcgi", "--socket", socket],
+            folder, [self.programs / "orbital-fcgi", "--socket", socket],
             DATABASE_URL=database_url, CACHE_MEGABYTES="4" if self.keeps_answers else "0")
         self.nginx = OrbitalNginx(folder, str(socket))
 

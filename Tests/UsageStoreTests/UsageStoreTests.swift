@@ -55,6 +55,21 @@ extension UsageStore {
         #expect(store.healthChecks().allSatisfy { $0.fault == nil })
     }
 
+    @Test func `is healthy for many monitors that ask at once after a quiet time`() throws {
+        let database = try Database()
+        let shared = SharedState(admission: Admission(workers: 4, reserved: 2))
+        let faults = Mutex<[String]>([])
+        DispatchQueue.concurrentPerform(iterations: 16) { _ in
+            let store = UsageStore(
+                databaseURL: database.url, applicationName: "test", waitSeconds: 30,
+                shared: shared)
+            defer { store.release() }
+            let found = store.healthChecks().compactMap(\.cause)
+            faults.withLock { $0 += found }
+        }
+        #expect(faults.withLock { $0 } == [])
+    }
+
     @Test func `ends the query that it was released from`() throws {
         let database = try Database()
         try database.addRecords(200_000)

@@ -1,4 +1,3 @@
-import Synchronization
 import Threads
 
 /// A queue of limited length between the acceptor and the workers.
@@ -27,7 +26,7 @@ final class BoundedQueue<Element: Sendable>: Sendable {
     }
 
     private let limit: Int
-    private let state = Mutex(State())
+    private let state = Lock(State())
 
     init(limit: Int) { self.limit = limit }
 

@@ -1,6 +1,6 @@
 import CFastCGI
 import Glibc
-import Synchronization
+import Threads
 
 /// The connections that no worker holds: new ones, and keep-alive ones between two requests.
 ///
@@ -15,7 +15,7 @@ final class Connections: Sendable {
     }
 
     private let epoll: Int32
-    private let state = Mutex(State())
+    private let state = Lock(State())
 
     /// The number of keep-alive connections that are examined to find one that can be closed.
     private static let searchLimit = 16

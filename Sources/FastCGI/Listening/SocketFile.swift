@@ -1,5 +1,5 @@
 import Glibc
-import Synchronization
+import Threads
 
 /// The file of a socket that this process created; others may remove or replace it meanwhile.
 final class SocketFile: Sendable {
@@ -7,12 +7,12 @@ final class SocketFile: Sendable {
     let path: String
 
     /// The file as last seen, whose inode is not reused while the socket is open.
-    private let seen: Mutex<stat>
+    private let seen: Lock<stat>
 
     /// Assumes that the file at `path` is that of our socket.
     init(path: String) throws(FastCGIError) {
         self.path = path
-        seen = Mutex(try Self.status(path))
+        seen = Lock(try Self.status(path))
     }
 
     /// Whether the file at the path is still that of our socket; remembers its owner and mode.

@@ -1,5 +1,5 @@
 import HTTP
-import Synchronization
+import Threads
 
 /// The parts of a response that depend on the normalised query only, not on the request.
 struct Representation<Body> {
@@ -44,7 +44,7 @@ public final class ResponseCache: Sendable {
 
     /// The maximum size in bytes.
     public let byteLimit: Int
-    private let state = Mutex(State())
+    private let state = Lock(State())
 
     /// The maximum length of a cached body.
     static let bodyLimit = 256 * 1024

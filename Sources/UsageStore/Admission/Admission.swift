@@ -1,4 +1,3 @@
-import Synchronization
 import Threads
 
 /// Why a request is not admitted; a retry may succeed.
@@ -21,7 +20,7 @@ public enum AdmissionRefused: Error, CustomStringConvertible {
 public final class Admission: Sendable {
     typealias Gate = AdmissionGate<Handoff<Void>>
 
-    private let gate: Mutex<Gate>
+    private let gate: Lock<Gate>
     private let reservedCount: Int
 
     /// Makes a gate that leaves `reserved` of `workers` free.
@@ -29,7 +28,7 @@ public final class Admission: Sendable {
         reservedCount = reserved
         // With a single permit, one long response would refuse all other requests.
         let limit = max(1, min(2, workers - 1), workers - reserved)
-        gate = Mutex(Gate(limit: limit, hasHealthPermit: workers - limit >= 2))
+        gate = Lock(Gate(limit: limit, hasHealthPermit: workers - limit >= 2))
     }
 
     /// The maximum and the current number of long responses.

@@ -33,14 +33,16 @@ extension UsageStore {
     /// second, and after each `noteFailure`.
     ///
     /// Without a permit, a check or any other request that succeeded within two seconds shows that
-    /// the database is only busy.
+    /// the database is only busy. If none did, the check waits for a permit as other requests do.
     public func healthChecks() -> [HealthCheck] {
         if let checks = shared.lastHealthChecks(within: .milliseconds(500)) { return checks }
-        guard admitHealthCheck() else {
+        if !admitHealthCheck() {
             if let checks = shared.lastHealthChecks(within: .seconds(2)) { return checks }
-            return shared.admission.hasSuccess(within: .seconds(2))
-                ? [HealthCheck(name: "database", fault: nil, cause: nil)]
-                : [Self.unreachable(AdmissionRefused.full)]
+            if shared.admission.hasSuccess(within: .seconds(2)) {
+                return [HealthCheck(name: "database", fault: nil, cause: nil)]
+            }
+            do { try admit() } catch { return [Self.unreachable(error)] }
+            if let checks = shared.lastHealthChecks(within: .milliseconds(500)) { return checks }
         }
         lendConnection()
         do {

@@ -1,5 +1,5 @@
 import Postgres
-import Synchronization
+import Threads
 import Tokenizer
 import Usage
 

@@ -1,11 +1,11 @@
-import Synchronization
 public import Tokenizer
+import Threads
 import Usage
 
 /// The exact tokenizers, each loaded from its file on first use.
 public final class Tokenizers: Sendable {
     private let directory: String
-    private let loaded = Mutex<[TokenEncoding: Tokenizer]>([:])
+    private let loaded = Lock<[TokenEncoding: Tokenizer]>([:])
 
     /// Loads them from `directory`: published files, such as `o200k_base.tiktoken`, or prepared ones.
     public init(directory: String) { self.directory = directory }
