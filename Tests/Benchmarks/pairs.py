@@ -63,6 +63,8 @@ class Build:
         return load.read_seconds(self.cold.nginx.address + path)
 
     def rate(self, path, service):
+        # Once before, so that a cached response is cached: long ones at once would be refused.
+        load.read_seconds(service.nginx.address + path)
         return load.requests_per_second(service.nginx.address + path)
 
     def rate_among_changes(self, path):
