@@ -56,13 +56,12 @@ extension UsageStore {
     }
 
     @Test func `is healthy for many monitors that ask at once after a quiet time`() throws {
-        let database = try Database()
+        let url = try Database().url
         let shared = SharedState(admission: Admission(workers: 4, reserved: 2))
         let faults = Mutex<[String]>([])
         DispatchQueue.concurrentPerform(iterations: 16) { _ in
             let store = UsageStore(
-                databaseURL: database.url, applicationName: "test", waitSeconds: 30,
-                shared: shared)
+                databaseURL: url, applicationName: "test", waitSeconds: 30, shared: shared)
             defer { store.release() }
             let found = store.healthChecks().compactMap(\.cause)
             faults.withLock { $0 += found }
