@@ -22,14 +22,19 @@ $$;
 REVOKE CREATE ON SCHEMA public FROM PUBLIC;
 
 -- The responder reads everything and records messages. It cannot change records, rates, keys or the schema.
-GRANT SELECT ON usage_record, credit_rate, usage_revision, api_key, api_key_revision,
+GRANT SELECT ON usage_record, usage_attribution, credit_rate, usage_revision, api_key, api_key_revision,
     schema_migrations TO orbital_responder;
-GRANT INSERT (message_id, "timestamp", report_name, message_text, token_count, token_encoding,
-    credit_rate_id, credit_hundredths) ON usage_record TO orbital_responder;
+GRANT INSERT (message_id, external_id, "timestamp", report_name, attribution_id, message_text, character_count,
+    text_digest, token_count, token_encoding, input_tokens, output_tokens, cache_read_input_tokens,
+    cache_creation_input_tokens, credit_rate_id, credit_hundredths) ON usage_record TO orbital_responder;
 GRANT SELECT, USAGE, UPDATE ON SEQUENCE usage_record_message_id_seq TO orbital_responder;
 
 -- A program that inserts with plain SQL does not decide the price, so it may not set the other columns. It may
 -- read its ids, for ON CONFLICT and RETURNING.
-GRANT INSERT (message_id, "timestamp", report_name, message_text) ON usage_record
-    TO orbital_writer;
-GRANT SELECT (message_id) ON usage_record TO orbital_writer;
+GRANT INSERT (message_id, external_id, "timestamp", report_name, attribution_id, message_text, input_tokens,
+    output_tokens, cache_read_input_tokens, cache_creation_input_tokens) ON usage_record TO orbital_writer;
+GRANT SELECT (message_id, external_id) ON usage_record TO orbital_writer;
+
+-- Only these two create attributions; the function runs with its owner's privileges.
+REVOKE EXECUTE ON FUNCTION usage_attribution FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION usage_attribution TO orbital_responder, orbital_writer;

@@ -90,7 +90,10 @@ extension UsageStore {
         let result = try connected().query(
             """
             SELECT required.name
-            FROM (VALUES ('usage_record', 'usage_record_price', 'OA'),
+            FROM (VALUES ('usage_attribution', 'usage_attribution_revision', 'A'),
+                         ('usage_record', 'usage_record_characters_insert', 'A'),
+                         ('usage_record', 'usage_record_characters_update', 'OA'),
+                         ('usage_record', 'usage_record_price', 'OA'),
                          ('usage_record', 'usage_record_revision', 'A'),
                          ('usage_record', 'usage_record_timestamp_insert', 'OA'),
                          ('usage_record', 'usage_record_timestamp_update', 'OA'),

@@ -1,4 +1,5 @@
 import Postgres
+import Threads
 
 /// Applies and reverts migrations, compatible with dbmate.
 ///
@@ -114,17 +115,23 @@ public final class MigrationRunner {
         return migration
     }
 
+    /// How often a migration is tried that gives up if it has to wait for a lock.
+    private static let attemptLimit = 600
+
     private func run(
         _ script: Migration.Script, of migration: Migration, recording: () throws -> Void
     ) throws {
         do {
-            guard script.usesTransaction else {
-                try connection.run(script.statements)
-                return try connection.transaction { try recording() }
-            }
-            try connection.transaction {
-                try connection.run(script.statements)
-                try recording()
+            for attempt in 1... {
+                do {
+                    return try runOnce(script, recording)
+                } catch let error as PostgresError
+                    where error.state == PostgresError.lockNotAvailable
+                    && attempt < Self.attemptLimit
+                {
+                    // Meanwhile, those that waited behind this migration get the lock.
+                    pause(for: .milliseconds(500))
+                }
             }
         } catch let error as PostgresError {
             let remedy =
@@ -132,6 +139,28 @@ public final class MigrationRunner {
             throw MigrationFault(
                 "\(migration.fileName): \(error.message) (\(error.state))\(remedy)")
         }
+    }
+
+    private func runOnce(_ script: Migration.Script, _ recording: () throws -> Void) throws {
+        guard script.usesTransaction else {
+            try dropInvalidIndexes()
+            try connection.run(script.statements)
+            return try connection.transaction { try recording() }
+        }
+        try connection.transaction {
+            try connection.run(script.statements)
+            try recording()
+        }
+    }
+
+    /// Drops what an interrupted CREATE INDEX CONCURRENTLY has left.
+    private func dropInvalidIndexes() throws {
+        let invalid = try connection.query(
+            """
+            SELECT format('DROP INDEX CONCURRENTLY %s', indexrelid::regclass) FROM pg_index
+            WHERE NOT indisvalid AND indrelid = to_regclass('usage_record')
+            """)
+        for row in 0..<invalid.count { try connection.run(invalid[row, 0] ?? "") }
     }
 
     /// Stores the checksum of a migration; for one that dbmate applied, that of the current file.

@@ -3,7 +3,7 @@ import Postgres
 /// The database schema that this program was written for.
 public enum Schema {
     /// The newest migration that must be applied; a newer schema works, too.
-    public static let version = "0016"
+    public static let version = "0022"
 }
 
 /// The result of one health check.
