@@ -48,6 +48,7 @@ extension MemberReader {
             place.set(&record, text)
         case .credits(let place): place.set(&record, credits(column.name))
         case .flag(let place): place.set(&record, flag(column.name))
+        case .tags: preconditionFailure("\(column.name): messages have no tags yet")
         }
     }
 }

@@ -28,6 +28,7 @@ public struct PageCursor: Equatable, Sendable {
             case .text(let place, _): .text(place.get(record))
             case .credits(let place): .integer(place.get(record)?.hundredths ?? 0)
             case .flag(let place): .integer(place.get(record) ? 1 : 0)
+            case .tags(let place): .text(place.get(record))
             }
         }
     }

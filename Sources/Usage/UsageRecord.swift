@@ -3,11 +3,23 @@ public struct UsageRecord: Hashable, Sendable {
     /// The id, which makes retries idempotent; nil lets the database choose one.
     public var messageID: Int64?
 
+    /// The sender's own id, which makes retries idempotent, too.
+    public var externalID: String?
+
     /// The time of the message; nil for now.
     public var timestamp: Timestamp?
 
+    /// When the transaction that recorded it began; nil for the oldest records.
+    public var recordedAt: Timestamp?
+
     /// The report that it produced; nil if none.
     public var reportName: String?
+
+    /// The user, the team, the model and the tags that it belongs to.
+    public var attribution = Attribution()
+
+    /// The tokens that the provider reported.
+    public var reported = ReportedTokens()
 
     /// Its text.
     public var text: String?
@@ -29,6 +41,36 @@ public struct UsageRecord: Hashable, Sendable {
 
     /// Makes an empty record.
     public init() {}
+
+    /// Who and what a record belongs to.
+    public struct Attribution: Hashable, Sendable {
+        /// The user; nil if none.
+        public var userID: String?
+        /// The team; nil if none.
+        public var teamID: String?
+        /// The model; nil if none.
+        public var model: String?
+        /// The tags as a JSON object of texts, sorted by key, without blanks; nil if none.
+        public var tags: String?
+
+        /// Makes an attribution to nobody.
+        public init() {}
+    }
+
+    /// Tokens as the provider reported them, in OpenTelemetry's meaning.
+    public struct ReportedTokens: Hashable, Sendable {
+        /// All tokens of the input, including both kinds of cached ones.
+        public var input: Int64?
+        /// The tokens of the output.
+        public var output: Int64?
+        /// The input tokens that were read from the provider's cache.
+        public var cacheRead: Int64?
+        /// The input tokens that were written to the provider's cache.
+        public var cacheCreation: Int64?
+
+        /// Makes an empty report.
+        public init() {}
+    }
 }
 
 /// The table of columns, which drives reading, writing, sorting, filtering and storing records.
@@ -38,16 +80,69 @@ extension UsageRecord.Column {
         "message_id", .integer(.init({ $0.messageID }, { $0.messageID = $1 })),
         required: [.response, .file], isSortable: true)
 
+    /// The sender's own id.
+    public static let externalID = UsageRecord.Column(
+        "external_id",
+        .text(.init({ $0.externalID }, { $0.externalID = $1 }), .characters(255)), in: [.fields])
+
     /// The time.
     public static let timestamp = UsageRecord.Column(
         "timestamp", sql: #""timestamp""#,
         .timestamp(.init({ $0.timestamp }, { $0.timestamp = $1 })),
         required: [.response, .file], isSortable: true)
 
+    /// When it was recorded.
+    public static let recordedAt = UsageRecord.Column(
+        "recorded_at", .timestamp(.init({ $0.recordedAt }, { $0.recordedAt = $1 })), in: [.fields])
+
     /// The report name.
     public static let reportName = UsageRecord.Column(
         "report_name", .text(.init({ $0.reportName }, { $0.reportName = $1 }), .characters(500)),
         isSortable: true, isFilterable: true)
+
+    /// The user.
+    public static let userID = UsageRecord.Column(
+        "user_id",
+        .text(.init({ $0.attribution.userID }, { $0.attribution.userID = $1 }), .characters(200)),
+        in: [.fields], of: .attribution)
+
+    /// The team.
+    public static let teamID = UsageRecord.Column(
+        "team_id",
+        .text(.init({ $0.attribution.teamID }, { $0.attribution.teamID = $1 }), .characters(200)),
+        in: [.fields], of: .attribution)
+
+    /// The model.
+    public static let model = UsageRecord.Column(
+        "model",
+        .text(.init({ $0.attribution.model }, { $0.attribution.model = $1 }), .characters(200)),
+        in: [.fields], of: .attribution)
+
+    /// The tags.
+    public static let tags = UsageRecord.Column(
+        "tags", .tags(.init({ $0.attribution.tags }, { $0.attribution.tags = $1 })),
+        in: [.fields], of: .attribution)
+
+    /// The reported input tokens.
+    public static let inputTokens = UsageRecord.Column(
+        "input_tokens", .integer(.init({ $0.reported.input }, { $0.reported.input = $1 })),
+        in: [.fields])
+
+    /// The reported output tokens.
+    public static let outputTokens = UsageRecord.Column(
+        "output_tokens", .integer(.init({ $0.reported.output }, { $0.reported.output = $1 })),
+        in: [.fields])
+
+    /// The reported input tokens that were read from a cache.
+    public static let cacheReadInputTokens = UsageRecord.Column(
+        "cache_read_input_tokens",
+        .integer(.init({ $0.reported.cacheRead }, { $0.reported.cacheRead = $1 })), in: [.fields])
+
+    /// The reported input tokens that were written to a cache.
+    public static let cacheCreationInputTokens = UsageRecord.Column(
+        "cache_creation_input_tokens",
+        .integer(.init({ $0.reported.cacheCreation }, { $0.reported.cacheCreation = $1 })),
+        in: [.fields])
 
     /// The text, which is not in responses.
     public static let text = UsageRecord.Column(
@@ -58,7 +153,7 @@ extension UsageRecord.Column {
     public static let creditsUsed = UsageRecord.Column(
         "credits_used", sql: "credit_hundredths",
         .credits(.init({ $0.creditsUsed }, { $0.creditsUsed = $1 })),
-        in: [.response, .file], required: [.response], isSortable: true)
+        in: [.response, .fields, .file], required: [.response], isSortable: true)
 
     /// The exact tokens.
     public static let tokenCount = UsageRecord.Column(
@@ -80,7 +175,9 @@ extension UsageRecord.Column {
 
     /// All columns, in the order of every form.
     public static let all = [
-        messageID, timestamp, reportName, text, creditsUsed, tokenCount, tokenizer, estimated, rate,
+        messageID, externalID, timestamp, recordedAt, reportName, userID, teamID, model, tags,
+        inputTokens, outputTokens, cacheReadInputTokens, cacheCreationInputTokens, text,
+        creditsUsed, tokenCount, tokenizer, estimated, rate,
     ]
 }
 
@@ -108,17 +205,21 @@ extension UsageRecord {
         /// Whether queries can filter by its texts.
         public let isFilterable: Bool
 
-        /// Whether it is a column of the table.
+        /// Whether it is a column of a table.
         public let isStored: Bool
+
+        /// The table of which it is a column.
+        public let table: Table
 
         /// Whether a record may lack a value.
         public var isOptional: Bool { required.isEmpty }
 
         init(
             _ name: String, sql: String? = nil, _ kind: Kind,
-            in forms: Set<Form> = [.request, .response, .file],
+            in forms: Set<Form> = [.request, .response, .fields, .file],
             required: Set<Form> = [],
-            isSortable: Bool = false, isFilterable: Bool = false, isStored: Bool = true
+            isSortable: Bool = false, isFilterable: Bool = false, isStored: Bool = true,
+            of table: Table = .record
         ) {
             self.name = name
             self.sql = sql ?? name
@@ -128,6 +229,7 @@ extension UsageRecord {
             self.isSortable = isSortable
             self.isFilterable = isFilterable
             self.isStored = isStored
+            self.table = table
         }
 
         /// Whether both have the same name.
@@ -149,6 +251,8 @@ extension UsageRecord {
         case credits(Place<Credits?>)
         /// True, or absent.
         case flag(Place<Bool>)
+        /// Tags as JSON.
+        case tags(Place<String?>)
     }
 
     /// Access to a column's value in a record.
@@ -181,12 +285,22 @@ extension UsageRecord {
         case mebibytes(Int)
     }
 
+    /// A table of the database.
+    public enum Table: Sendable {
+        /// The table of records.
+        case record
+        /// The table of attributions, joined.
+        case attribution
+    }
+
     /// A form of a record outside the database.
     public enum Form: Sendable {
         /// A message in a request.
         case request
-        /// A record in a response.
+        /// A record in a response that does not name its fields.
         case response
+        /// A record in a response, with all fields.
+        case fields
         /// A record in a file that is exported or imported.
         case file
     }
@@ -198,10 +312,10 @@ extension UsageRecord.Column {
         all.filter { $0.forms.contains(form) }
     }
 
-    /// A digest of the columns in responses, equal in all builds with the same table.
+    /// A digest of the fields of responses, equal in all builds with the same table.
     ///
     /// FNV-1a with 64 bits (draft-eastlake-fnv, section 2).
-    public static let digest = columns(of: .response)
+    public static let digest = columns(of: .fields)
         .map { "\($0.name) \($0.kind.name) \($0.isOptional)\n" }.joined().utf8
         .reduce(0xcbf2_9ce4_8422_2325 as UInt64) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 }
 }
@@ -215,6 +329,7 @@ extension UsageRecord.Kind {
         case .text: "text"
         case .credits: "credits"
         case .flag: "flag"
+        case .tags: "tags"
         }
     }
 
@@ -231,6 +346,7 @@ extension UsageRecord {
         case .text(let place, _): place.get(self)
         case .credits(let place): place.get(self)?.description
         case .flag(let place): place.get(self) ? "true" : nil
+        case .tags(let place): place.get(self)
         }
     }
 }

@@ -103,6 +103,7 @@ extension RowReader {
             case .text(let place, _): place.set(&record, .read(self, index))
             case .credits(let place): place.set(&record, .read(self, index))
             case .flag(let place): place.set(&record, Bool?.read(self, index) ?? false)
+            case .tags(let place): place.set(&record, .read(self, index))
             }
         }
     }
@@ -114,7 +115,7 @@ extension UsageRecord.Kind {
         switch self {
         case .integer, .credits, .flag: "bigint"
         case .timestamp: "timestamptz"
-        case .text: "text"
+        case .text, .tags: "text"
         }
     }
 

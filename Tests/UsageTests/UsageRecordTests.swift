@@ -9,6 +9,12 @@ import Usage
         #expect(names(.request) == "message_id,timestamp,report_name,message_text")
         #expect(names(.response) == "message_id,timestamp,report_name,credits_used")
         #expect(
+            names(.fields) == """
+                message_id,external_id,timestamp,recorded_at,report_name,user_id,team_id,model,tags,\
+                input_tokens,output_tokens,cache_read_input_tokens,cache_creation_input_tokens,\
+                credits_used
+                """)
+        #expect(
             names(.file)
                 == "message_id,timestamp,report_name,message_text,credits_used,token_count,tokenizer,estimated,rate"
         )
@@ -16,7 +22,7 @@ import Usage
 
     /// ETags contain it: if it differed between builds, an upgrade would empty all caches.
     @Test func `has a digest that only a change of responses changes`() {
-        #expect(UsageRecord.Column.digest == 0xdd6d5ea6eb069e86)
+        #expect(UsageRecord.Column.digest == 0xf3b2866cf83a7d6a)
     }
 
     @Test func `gives the value of each column as JSON and CSV have it`() {
@@ -24,7 +30,17 @@ import Usage
         #expect(UsageRecord.Column.all.allSatisfy { record.value(in: $0) == nil })
         record.messageID = -1
         record.timestamp = Timestamp("2024-01-15T14:30:00Z")
+        record.externalID = "chatcmpl-1"
+        record.recordedAt = Timestamp("2024-01-15T14:30:01Z")
         record.reportName = "\"é"
+        record.attribution.userID = "u-17"
+        record.attribution.teamID = "legal"
+        record.attribution.model = "gpt-5"
+        record.attribution.tags = #"{"env":"prod"}"#
+        record.reported.input = 1200
+        record.reported.output = 305
+        record.reported.cacheRead = 800
+        record.reported.cacheCreation = 0
         record.text = ""
         record.creditsUsed = Credits(hundredths: 1560)
         record.tokenCount = 3
@@ -33,7 +49,9 @@ import Usage
         record.rate = 2
         #expect(
             UsageRecord.Column.all.map { record.value(in: $0) } == [
-                "-1", "2024-01-15T14:30:00Z", "\"é", "", "15.60", "3", "o200k_base", "true", "2",
+                "-1", "chatcmpl-1", "2024-01-15T14:30:00Z", "2024-01-15T14:30:01Z", "\"é", "u-17",
+                "legal", "gpt-5", #"{"env":"prod"}"#, "1200", "305", "800", "0", "", "15.60", "3",
+                "o200k_base", "true", "2",
             ])
     }
 }

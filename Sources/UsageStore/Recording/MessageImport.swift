@@ -203,6 +203,7 @@ extension CopyWriter {
         case .text(let place, _): append(text: place.get(record))
         case .credits(let place): append(integer: place.get(record)?.hundredths)
         case .flag(let place): append(integer: place.get(record) ? 1 : nil)
+        case .tags(let place): append(text: place.get(record))
         }
     }
 }

@@ -181,6 +181,7 @@ extension [UsageRecord] {
             case .text(let place, _): .array(place.values(self))
             case .credits(let place): .array(place.values(self).map { $0?.hundredths })
             case .flag(let place): .array(place.values(self).map { $0 ? 1 : nil })
+            case .tags(let place): .array(place.values(self))
             }
         }
     }

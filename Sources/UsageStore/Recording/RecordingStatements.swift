@@ -47,7 +47,7 @@ struct RecordingStatements {
         RecordingStatements(.staged(keepsCredits: keepsCredits))
     }
 
-    private static let stored = UsageRecord.Column.all.filter(\.isStored)
+    private static let stored = UsageRecord.Column.columns(of: .file).filter(\.isStored)
 
     /// The stored columns of messages, in the order of the parameters: all but credits and rate.
     static let messages = stored.filter { $0 != .creditsUsed && $0 != .rate }

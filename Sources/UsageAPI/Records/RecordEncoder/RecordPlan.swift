@@ -43,7 +43,7 @@ struct RecordPlan: Sendable {
             case .timestamp: kind = .timestamp
             case .credits: kind = .credits
             case .text: kind = .text
-            case .flag: preconditionFailure("\(column.name): responses have no flags")
+            case .flag, .tags: preconditionFailure("\(column.name) is not in responses")
             }
             return Step(
                 kind: kind, column: index, prefix: ShortText(prefix(column, index == 0)),
