@@ -1,6 +1,8 @@
 """Sends POST /usage/estimate and /usage the most expensive bodies of 8 MiB, and limits the responder's time and memory."""
 
 import os
+import pathlib
+import re
 import string
 import threading
 import time
@@ -10,6 +12,7 @@ from orbital import Client
 
 pytestmark = pytest.mark.speed
 
+REPOSITORY = pathlib.Path(__file__).resolve().parents[2]
 SIZE = 8 * 2**20
 # About 88 MB and 0.2 s were measured, for 180,000 faults in an answer of 18 MB.
 MEGABYTES, SECONDS = 100, 1
@@ -100,21 +103,29 @@ class Responder:
             return next(int(line.split()[1]) for line in file if line.startswith(f"{what}:")) / 1024
 
 
-def eight_at_once(socket, key, responder):
-    """The peak memory for eight long texts at once, and how much of it stays allocated, in MB."""
-    def post(number):
-        body = filled(b"a", b'{"message_id":%d,"message_text":"' % (-1 - number), b'"}')
+def post_at_once(socket, key, responder, path, media_type, requests):
+    """The statuses of requests that are sent at the same time; the peak of memory begins anew."""
+    def post(body):
         client = Client(socket)
-        client.request("POST", "/usage", body=body, headers={"Content-Type": JSON, "Authorization": f"Bearer {key}"})
-        statuses.append(client.getresponse().status)
+        client.request("POST", path, body=body, headers={"Content-Type": media_type, "Authorization": f"Bearer {key}"})
+        response = client.getresponse()
+        statuses.append(response.status)
+        response.read()
 
     statuses = []
     responder.begin()
-    threads = [threading.Thread(target=post, args=[number]) for number in range(8)]
+    threads = [threading.Thread(target=post, args=[body]) for body in requests]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
+    return statuses
+
+
+def eight_at_once(socket, key, responder):
+    """The peak memory for eight long texts at once, and how much of it stays allocated, in MB."""
+    texts = [filled(b"a", b'{"message_id":%d,"message_text":"' % (-1 - number), b'"}') for number in range(8)]
+    statuses = post_at_once(socket, key, responder, "/usage", JSON, texts)
     assert statuses == [201] * 8, statuses
     # A worker frees its memory after it has responded.
     for _ in range(50):
@@ -146,3 +157,19 @@ def test_the_worst_bodies_of_8_mib_take_little_memory_and_time(start_site):
     print(f"measured: {count} bodies of 8 MiB take {most:.0f} MB and {longest:.2f} s of CPU at the most "
           f"(limits {MEGABYTES} MB, {SECONDS} s); eight at once {peak:.0f} MB, of which {kept:.0f} MB stay")
 
+
+
+def test_every_worker_with_one_of_the_worst_bodies_stays_below_the_memory_limit_of_the_unit(start_site):
+    unit = (REPOSITORY / "deploy/systemd/orbital-usage.service").read_text()
+    limit = int(re.search(r"^MemoryMax=(\d+)M$", unit, re.MULTILINE)[1])
+    site = start_site(WORKERS="16")
+    socket, key, responder = site.site, site.key(), Responder(site.responder.pid)
+    most = 0
+    for name, media_type, body, status in bodies():
+        if name not in ("array of faults", "lines of faults", "huge text", "members"):
+            continue
+        statuses = post_at_once(socket, key, responder, "/usage/estimate", media_type, [body] * 32)
+        assert set(statuses) <= {status, 503} and status in statuses, (name, statuses)
+        most = max(most, responder.megabytes())
+        assert most <= 0.75 * limit, f"{name}: {most:.0f} MB"
+    print(f"measured: 16 workers with the worst bodies take {most:.0f} MB (MemoryMax is {limit} MB)")
