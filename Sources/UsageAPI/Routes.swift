@@ -3,7 +3,7 @@ public import HTTP
 private let read = "usage:read"
 private let write = "usage:write"
 
-/// Every path of the API, each handled in the file named after it; orbital-fcgi adds `/metrics`.
+/// Every path of the API, each handled in a file `…Route.swift`; orbital-fcgi adds `/metrics`.
 public let routes: [Route<Principal, Service>] = [
     Route("/usage", get: Action(read, usage), post: Action(write, record)),
     Route("/usage/summary", get: Action(read, summary)),
