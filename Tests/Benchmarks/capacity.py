@@ -145,7 +145,7 @@ class Capacity:
         for _ in range(10):
             psql(url, "CHECKPOINT;" + SINGLE * 100)
         after = float(psql(url, log))
-        self.note("disk", "write-ahead log, 100 messages from one checkpoint to the next", f"{(after - before) / 1000:,.0f}")
+        self.note("disk", "write-ahead log, 100 messages between two checkpoints", f"{(after - before) / 1000:,.0f}")
         counts = {}
 
         def singles():
