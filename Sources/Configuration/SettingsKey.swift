@@ -35,8 +35,8 @@ public struct SettingsKey: Sendable {
             \.access),
         .number(
             "DATABASE_WAIT_SECONDS",
-            "timeout for PostgreSQL, in seconds: for all waits of a request together; while a "
-                + "response is sent, for each row",
+            "timeout for PostgreSQL, in seconds: for all waits together until the response starts, "
+                + "then for each row",
             1...3600, \.databaseWaitSeconds),
         .text(
             "SOCKET_PATH", "Unix socket of the responder, up to 107 bytes", \.socketPath,
@@ -47,7 +47,8 @@ public struct SettingsKey: Sendable {
             \.workers),
         .number(
             "RESERVED_WORKERS",
-            "workers that requests waiting for PostgreSQL leave free, for health checks",
+            "workers reserved for health checks: other requests that wait for PostgreSQL cannot "
+                + "occupy them",
             0...255, \.reservedWorkers),
         .number(
             "QUEUE_LIMIT", "requests that may wait for a worker; the next one gets a 503",
@@ -84,9 +85,9 @@ public struct SettingsKey: Sendable {
             \.logFormat),
         .number(
             "SLOW_MILLISECONDS",
-            "slower requests are logged with the time of each phase; 0: none",
+            "requests that take longer are logged with the time of each phase; 0 disables this",
             0...3_600_000, \.slowMilliseconds),
-        .number("PORT", "port of the website", 1...65_535, \.port),
+        .number("PORT", "port of the website, for orbitalctl check", 1...65_535, \.port),
     ]
 
     /// Keys of earlier versions, which cause a warning, and the version that removed them.

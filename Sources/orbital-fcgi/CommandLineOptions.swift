@@ -49,8 +49,10 @@ struct CommandLineOptions {
               --version       print the version
               --help          print this help
 
-            Signals: TERM, QUIT and INT finish the accepted requests, then exit; HUP reloads the
-            configuration; USR1 switches the log level between debug and the configured one.
+            Signals:
+              TERM, QUIT, INT  complete the accepted requests, then exit
+              HUP              reload the configuration
+              USR1             switch the log level between debug and the configured one
 
             Configuration: deploy/config/NAME.env or /etc/orbital-usage/NAME.env, where NAME is
             CONFIG_ENV (development, production or test). Environment variables override the file:

@@ -12,8 +12,8 @@ struct OrbitalCTL: ParsableCommand {
         abstract: "Administers the Orbital Usage API.",
         discussion: """
             Connects to DATABASE_URL, from the environment or from the configuration file of \
-            CONFIG_ENV: deploy/config/NAME.env or /etc/orbital-usage/NAME.env. If neither is set, \
-            /etc/orbital-usage/production.env is read, if it exists.
+            CONFIG_ENV: deploy/config/NAME.env or /etc/orbital-usage/NAME.env. If neither variable \
+            is set, it reads /etc/orbital-usage/production.env, if that exists.
 
             Exit status: 0 success, 1 problems found (rejected lines, differences, faults), 64 wrong \
             command line, 65 invalid or refused input, 66 missing input or vocabulary, 69 database \

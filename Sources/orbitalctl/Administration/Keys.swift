@@ -30,7 +30,8 @@ struct Keys: ParsableCommand {
             }
             if let expires {
                 guard let instant = instant(expires), instant > .now else {
-                    throw ValidationError("--expires must be a date or RFC 3339, in the future.")
+                    throw ValidationError(
+                        "--expires must be a date or an RFC 3339 time, in the future.")
                 }
             }
         }

@@ -9,7 +9,7 @@ import UsageStore
 struct Rates: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Lists and adds rates.",
-        discussion: "Records keep their credits: after the first record, no rate can be changed.",
+        discussion: "Once a message is recorded, rates can be added, but not changed or removed.",
         subcommands: [List.self, Add.self, First.self])
 
     struct List: ParsableCommand {
@@ -88,15 +88,23 @@ struct Rates: ParsableCommand {
     struct Add: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Adds a rate that begins in the future.",
-            discussion: "Lists the records dated after its beginning, which keep their credits.")
+            discussion: """
+                Records that are dated more than five minutes ahead keep their credits, even if \
+                the rate begins before them; the command lists them.
+                """)
 
-        @Option(help: "A date (midnight UTC) or RFC 3339 time; after every rate and record.")
+        @Option(
+            help: """
+                A date (midnight UTC) or RFC 3339 time, later than the start of every rate and \
+                than every record.
+                """)
         var effectiveFrom: String
         @OptionGroup var terms: Terms
 
         func validate() throws {
             guard let from = instant(effectiveFrom) else {
-                throw ValidationError("--effective-from must be a date or RFC 3339 with an offset.")
+                throw ValidationError(
+                    "--effective-from must be a date, or an RFC 3339 time with an offset.")
             }
             guard from > .now else {
                 throw ValidationError(

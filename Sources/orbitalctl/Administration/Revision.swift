@@ -8,7 +8,7 @@ struct Revision: ParsableCommand {
         abstract: "Advances the revision after a restore.",
         discussion: """
             ETags contain the revision. A restored database would reuse revisions that clients have \
-            seen, and could answer "not modified" wrongly.
+            seen, and clients could get a wrong "not modified".
             """,
         subcommands: [Advance.self])
 
@@ -16,8 +16,9 @@ struct Revision: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Advances the revision past every value ever used; run after each restore.",
             discussion: """
-                The new revision is PostgreSQL's clock in microseconds: each change adds one, so no \
-                earlier revision is ahead of it. Exit status 65 if the clock is behind the revision.
+                The new revision is PostgreSQL's time in microseconds. Earlier revisions are \
+                lower, because each change only adds one. Exit status 65 if the clock is behind \
+                the revision.
                 """)
 
         func run() throws {

@@ -8,7 +8,7 @@ struct Check: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract:
             "Checks configuration, database, schema, keys, rates, socket, nginx and certificate.",
-        discussion: "Each fault comes with its remedy; exit status 1 if there is one.")
+        discussion: "Says how to fix each fault. Exit status 1 if there is a fault.")
 
     @Option(help: "The site whose certificate is checked.")
     var tls = "https://127.0.0.1"

@@ -17,15 +17,15 @@ struct Import: ParsableCommand {
 
             An export has its rates before the messages (for CSV, in NAME.rates.csv beside it). If \
             the database has no records, these rates replace its price list, and the copy equals \
-            the original. Otherwise, its price list must have the same rates; rates that begin after \
-            every record are added.
+            the original. If it has records, its price list must already have these rates, except \
+            those that begin after every record; they are added.
 
             The file is UTF-8, or UTF-16 with a byte order mark, and may be compressed with gzip. A \
             CSV file has a header; its fields are separated by commas, semicolons or tabs.
 
-            Messages that cannot be recorded are written to a file with their line and the reason, \
-            and the exit status is 1; the others are recorded. An existing file is replaced, or \
-            removed if nothing is rejected.
+            Messages that cannot be recorded are written to a file (--rejects) with their line and \
+            the reason, and the exit status is 1; the others are recorded. If that file exists, it \
+            is replaced, or removed if no message is rejected.
             """)
 
     @Argument(help: "The file, or - for standard input.") var file: String

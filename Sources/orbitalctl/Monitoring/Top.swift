@@ -8,8 +8,7 @@ struct Top: ParsableCommand {
         abstract: "Shows what the responder is doing.",
         discussion: """
             Reads the responder's metrics on its socket, SOCKET_PATH, and shows the changes since \
-            the last report. Stop it with Ctrl-C. If the output is not a terminal, the reports \
-            follow each other.
+            the last report. Stop it with Ctrl-C. On a terminal, each report replaces the last one.
 
             Exit status 69 if the responder does not respond.
             """)

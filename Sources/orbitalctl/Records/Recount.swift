@@ -9,9 +9,9 @@ struct Recount: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Counts the tokens of records that plain SQL inserted as estimates.",
         discussion: """
-            Updates token count, tokenizer and credits of estimates, and no other record. Each batch \
-            is a transaction: if the command is stopped, run it again to continue. Exit status 1 \
-            if records were skipped because other transactions were changing them.
+            Updates token count, tokenizer and credits of estimates; other records do not change. \
+            Each batch is a transaction: if the command is stopped, run it again to continue. Exit \
+            status 1 if records were skipped because other transactions were changing them.
             """)
 
     @Flag(help: "Only report what would change.") var dryRun = false
