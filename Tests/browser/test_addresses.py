@@ -191,7 +191,7 @@ def test_what_is_not_understood_is_said(site):
     with site.open("/?page=2&from=2024-05-01&to=2024-04-01&sort=report_name,report_name:desc") as page:
         notices = page.get_by_role("alert").inner_text()
         assert "The start 2024-05-01 is after the end 2024-04-01. Showing all time." in notices
-        assert "The sort names report_name twice. Using the first." in notices
+        assert "The address sorts by report_name twice. Using the first." in notices
     # In Tokyo the 1st begins at 15:00 of the day before.
     with site.open("/?from=2024-04-01&to=2024-03-31T20:00:00Z&tz=Asia/Tokyo") as page:
         expect(page.locator("#notices li")).to_have_count(0)

@@ -8,7 +8,8 @@ func receipt(_ request: Request, _ principal: Principal, _ service: Service) thr
     try request.refuseParameters()
     let text = request.path.dropFirst("/usage/".count)
     guard let messageID = Int64(text), String(messageID) == text else {
-        throw Problem(.notFound, "message_id must be a 64-bit integer.")
+        throw Problem(
+            .notFound, "message_id must be a 64-bit integer without leading zeros or a plus sign.")
     }
     let query = NormalisedQuery(request.path, principal)
     return try service.revalidated(request, principal, query) { snapshot, _ in

@@ -55,7 +55,7 @@ function readSort(text, fault) {
       fault(`${quoted(part)} is not a valid sort `
         + `(use ${COLUMNS.join(" or ")}, then :asc or :desc). Ignored.`);
     } else if (terms.some((term) => term.column === column)) {
-      fault(`The sort names ${column} twice. Using the first.`);
+      fault(`The address sorts by ${column} twice. Using the first.`);
     } else {
       terms.push({ column, direction });
     }
