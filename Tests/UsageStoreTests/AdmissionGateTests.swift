@@ -167,9 +167,24 @@ import UsageStore
         #expect(refused == [0, 1])
     }
 
+    @Test func `waits up to a second while the first requests connect`() {
+        var gate = Gate(limit: 1, hasHealthPermit: false, at: Self.instant(0))
+        let deadline = Self.instant(9000)
+        #expect(gate.enter(at: Self.instant(0), until: deadline, 0) == .admit)
+        gate.beginConnecting()
+        #expect(gate.enter(at: Self.instant(999), until: deadline, 1).isWait)
+        #expect(
+            gate.check(1, at: Self.instant(999), until: deadline)
+                == .wait(until: Self.instant(1000)))
+        #expect(gate.check(1, at: Self.instant(1000), until: deadline) == .refuse)
+        #expect(gate.enter(at: Self.instant(1000), until: deadline, 2) == .refuse)
+    }
+
     @Test func `waits up to 250 ms while others connect`() {
         var gate = Gate(limit: 1, hasHealthPermit: false)
         let deadline = Self.instant(1000)
+        #expect(gate.enter(at: Self.instant(0), until: deadline, 0) == .admit)
+        #expect(gate.leave(.short, at: Self.instant(0), isDone: true) == nil)
         #expect(gate.enter(at: Self.instant(0), until: deadline, 0) == .admit)
         gate.beginConnecting()
         for caller in 1...3 {

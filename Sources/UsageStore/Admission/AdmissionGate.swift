@@ -67,6 +67,10 @@ package struct AdmissionGate<Caller: Equatable> {
     /// after this time without progress, new callers are refused.
     package static var slowStallLimit: Duration { .milliseconds(250) }
 
+    /// How long callers wait while requests connect and none has succeeded: after a restart, on a
+    /// busy machine, the first connections take longer, and the web server passes on all requests.
+    package static var startLimit: Duration { .seconds(1) }
+
     /// After two recoveries in this period, PostgreSQL counts as slow for this period.
     private static var recoveryPeriod: Duration { .seconds(2) }
 
@@ -85,7 +89,7 @@ package struct AdmissionGate<Caller: Equatable> {
         _ caller: Caller
     ) -> Action {
         if take(at: now) { return .admit }
-        guard now < min(progress + Self.slowStallLimit, deadline) else { return refuse() }
+        guard now < min(progress + slowLimit, deadline) else { return refuse() }
         waiting.append(caller)
         return .wait(until: min(now + Self.stallLimit, deadline))
     }
@@ -100,7 +104,7 @@ package struct AdmissionGate<Caller: Equatable> {
     ) -> Action {
         guard let place = waiting.firstIndex(of: caller) else { return .admit }
         let isSlow = isLate || connectingCount > 0 || slowEnd.map { now < $0 } ?? false
-        let end = min(progress + (isSlow ? Self.slowStallLimit : Self.stallLimit), deadline)
+        let end = min(progress + (isSlow ? slowLimit : Self.stallLimit), deadline)
         if now < end { return .wait(until: min(now + Self.stallLimit, end)) }
         waiting.remove(at: place)
         return refuse()
@@ -154,6 +158,10 @@ package struct AdmissionGate<Caller: Equatable> {
     package mutating func endConnecting(at now: ContinuousClock.Instant, isDone: Bool) {
         connectingCount -= 1
         if isDone { progress = now }
+    }
+
+    private var slowLimit: Duration {
+        lastSuccess == nil && connectingCount > 0 ? Self.startLimit : Self.slowStallLimit
     }
 
     /// Takes a permit; false if there is none.
