@@ -9,16 +9,6 @@ public struct Revisions: Sendable {
     public let keys: Int64
 }
 
-/// The revision cannot be advanced to a clock that is behind it.
-public struct ClockBehindRevision: Error, CustomStringConvertible {
-    let revision: Int64
-
-    /// A sentence for operators.
-    public var description: String {
-        "the revision, \(revision), is ahead of PostgreSQL's clock; correct the clock first"
-    }
-}
-
 extension UsageStore {
     /// The revision: a number that changes with every change of a usage record or a credit rate.
     public func revision() throws -> Int64 { try revisions().usage }
@@ -37,26 +27,24 @@ extension UsageStore {
 
     /// Inlines the SQL function usage_revision(), whose call would double the cost.
     private func queryRevisions() throws -> Revisions {
-        try reportingUnavailability {
-            let reader = try QueryReader(
-                try connected(),
-                """
-                SELECT sum(changes)::bigint, (SELECT changes FROM api_key_revision)
-                FROM usage_revision
-                """, [String](), isStreamed: false)
-            guard try reader.next(), !reader.isNull(0), !reader.isNull(1) else {
-                throw DatabaseUnavailable(
-                    description: "usage_revision or api_key_revision has lost its rows")
-            }
-            return Revisions(usage: reader.integer(0), keys: reader.integer(1))
+        let reader = try QueryReader(
+            try connected(),
+            """
+            SELECT sum(changes)::bigint, (SELECT changes FROM api_key_revision)
+            FROM usage_revision
+            """, [String](), isStreamed: false)
+        guard try reader.next(), !reader.isNull(0), !reader.isNull(1) else {
+            throw DatabaseUnavailable(
+                description: "usage_revision or api_key_revision has lost its rows")
         }
+        return Revisions(usage: reader.integer(0), keys: reader.integer(1))
     }
 
     /// Advances both revisions to the server's clock in microseconds; returns the revision before
     /// and after.
     ///
     /// Each change adds one, and no server commits a million changes per second: so the new revision
-    /// exceeds any earlier one, even one that a restore has lost. Throws `ClockBehindRevision` if the
+    /// exceeds any earlier one, even one that a restore has lost. Throws `AdministrationFault` if the
     /// clock is behind.
     public func advanceRevision() throws -> (before: Int64, now: Int64) {
         try reportingUnavailability {
@@ -73,7 +61,11 @@ extension UsageStore {
                 guard let before = row[0, 0].flatMap(Int64.init),
                     let now = row[0, 1].flatMap(Int64.init)
                 else { throw DatabaseUnavailable(description: "usage_revision has lost its rows") }
-                guard before < now else { throw ClockBehindRevision(revision: before) }
+                guard before < now else {
+                    throw AdministrationFault(
+                        "the revision, \(before), is ahead of PostgreSQL's clock; correct the clock "
+                            + "first")
+                }
                 try connection.query(
                     "UPDATE usage_revision SET changes = changes + $1::bigint WHERE shard = 0",
                     [String(now - before)])

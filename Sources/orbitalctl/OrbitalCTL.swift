@@ -28,7 +28,12 @@ struct OrbitalCTL: ParsableCommand {
 
     static func main() {
         fillStandardDescriptors()
-        main(nil)
+        do {
+            var command = try parseAsRoot()
+            try reporting { try command.run() }
+        } catch {
+            exit(withError: error)
+        }
     }
 }
 
@@ -36,6 +41,13 @@ struct OrbitalCTL: ParsableCommand {
 struct Failure: Error {
     let message: String
     let status: Int32
+}
+
+extension Failure {
+    /// `attempt` failed with the system's last error.
+    init(_ attempt: String, errno code: Int32 = errno, status: Int32) {
+        self.init(message: "\(attempt): \(String(cString: strerror(code)))", status: status)
+    }
 }
 
 /// Runs a command; turns each error into one sentence and an exit status.
@@ -46,7 +58,7 @@ func reporting(_ body: () throws -> Void) throws {
         try end(failure.message, failure.status)
     } catch let error as SettingsError {
         try end(error.description, EX_CONFIG)
-    } catch let error as MigrationFault {
+    } catch let error as AdministrationFault {
         try end(error.description, EX_DATAERR)
     } catch let error as DatabaseUnavailable {
         let remedy = error.remedy.map { "\nremedy: \($0)" } ?? ""
@@ -54,6 +66,9 @@ func reporting(_ body: () throws -> Void) throws {
     } catch let error as TokenizerUnavailable {
         try end("\(error)\n\(error.remedy)", EX_NOINPUT)
     } catch let error as ExitCode {
+        throw error
+    } catch  where OrbitalCTL.exitCode(for: error) == .success {
+        // A request for help.
         throw error
     } catch let error as CocoaError {
         try end(error.localizedDescription, EX_IOERR)

@@ -24,16 +24,16 @@ import UsageStore
     }
 
     @Test func `need a number, a name and an up part`() {
-        #expect(throws: MigrationFault.self) { try migration("-- migrate:up", "x.sql") }
-        #expect(throws: MigrationFault.self) { try migration("-- migrate:updates") }
-        #expect(throws: MigrationFault.self) { try migration("-- migrate:up\n-- migrate:up") }
+        #expect(throws: AdministrationFault.self) { try migration("-- migrate:up", "x.sql") }
+        #expect(throws: AdministrationFault.self) { try migration("-- migrate:updates") }
+        #expect(throws: AdministrationFault.self) { try migration("-- migrate:up\n-- migrate:up") }
     }
 
     @Test func `that fail leave nothing behind, and name the file`() throws {
         let database = try Database(isMigrated: false)
         let runner = try MigrationRunner(databaseURL: database.url)
         let broken = try migration("-- migrate:up\nCREATE TABLE a (x int); SELECT nonsense;")
-        let fault = #expect(throws: MigrationFault.self) { try runner.up([broken]) { _ in } }
+        let fault = #expect(throws: AdministrationFault.self) { try runner.up([broken]) { _ in } }
         #expect(fault?.description == "0001_x.sql: column \"nonsense\" does not exist (42703)")
         #expect(try database.value("SELECT to_regclass('a')") == nil)
         #expect(try runner.states(of: [broken]).map(\.isApplied) == [false])
@@ -44,7 +44,7 @@ import UsageStore
         let runner = try MigrationRunner(databaseURL: database.url)
         #expect(try runner.up([migration("-- migrate:up\nSELECT 1")]) { _ in } == 1)
         let changed = try migration("-- migrate:up\nSELECT 2")
-        #expect(throws: MigrationFault.self) { try runner.up([changed]) { _ in } }
+        #expect(throws: AdministrationFault.self) { try runner.up([changed]) { _ in } }
         #expect(try runner.states(of: [changed]).map(\.isChanged) == [true])
     }
 

@@ -24,43 +24,41 @@ public struct Migration: Sendable {
     public let down: Script?
 
     /// Reads a migration; throws a fault that names the file.
-    public init(fileName: String, text: String) throws(MigrationFault) {
+    public init(fileName: String, text: String) throws(AdministrationFault) {
         version = String(fileName.prefix { $0.isASCII && $0.isNumber })
         guard !version.isEmpty, fileName.hasSuffix(".sql") else {
-            throw MigrationFault("\(fileName): the file name must be NUMBER_words.sql")
+            throw AdministrationFault("\(fileName): the file name must be NUMBER_words.sql")
         }
         self.fileName = fileName
         self.text = text
-        var parts: [String: Script] = [:]
-        var current: (direction: String, options: Substring, lines: [Substring])?
-        func close() {
-            guard let current else { return }
-            parts[current.direction] = Script(
-                statements: current.lines.joined(separator: "\n"),
-                usesTransaction: !current.options.contains("transaction:false"))
-        }
+        var sections: [String: (options: Substring, lines: [Substring])] = [:]
+        var current = ""
         for line in text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline) {
             guard let (direction, options) = marker(line) else {
-                current?.lines.append(line)
+                sections[current]?.lines.append(line)
                 continue
             }
-            close()
-            guard parts[direction] == nil else {
-                throw MigrationFault("\(fileName): more than one migrate:\(direction) section")
+            guard sections[direction] == nil else {
+                throw AdministrationFault("\(fileName): more than one migrate:\(direction) section")
             }
-            current = (direction, options, [])
+            sections[direction] = (options, [])
+            current = direction
         }
-        close()
-        guard let up = parts["up"] else {
-            throw MigrationFault("\(fileName): the line \"-- migrate:up\" is missing")
+        let scripts = sections.mapValues { section in
+            Script(
+                statements: section.lines.joined(separator: "\n"),
+                usesTransaction: !section.options.contains("transaction:false"))
+        }
+        guard let up = scripts["up"] else {
+            throw AdministrationFault("\(fileName): the line \"-- migrate:up\" is missing")
         }
         self.up = up
-        down = parts["down"]
+        down = scripts["down"]
     }
 }
 
-/// Why migrations cannot be read or run; for administrators.
-public struct MigrationFault: Error, CustomStringConvertible {
+/// Why an administrator's command is refused, such as a migration that cannot be read or run.
+public struct AdministrationFault: Error, CustomStringConvertible {
     /// A sentence without a full stop.
     public let description: String
 

@@ -33,7 +33,7 @@ public final class MigrationRunner {
         do {
             try connection.run(Self.ownTables)
         } catch let error as PostgresError where error.state == PostgresError.notPermitted {
-            throw MigrationFault("\(error.message) (\(error.state))\n\(Self.privilegesRemedy)")
+            throw AdministrationFault("\(error.message) (\(error.state))\n\(Self.privilegesRemedy)")
         }
     }
 
@@ -76,7 +76,7 @@ public final class MigrationRunner {
     public func up(_ migrations: [Migration], begins: (Migration) -> Void) throws -> Int {
         let states = try states(of: migrations)
         if let changed = states.first(where: { $0.isApplied && $0.isChanged }) {
-            throw MigrationFault(
+            throw AdministrationFault(
                 "\(changed.migration.fileName) was changed after it was applied; "
                     + "restore it, and create a new migration for the change")
         }
@@ -102,10 +102,10 @@ public final class MigrationRunner {
         let newest = try connection.query("SELECT max(version) FROM schema_migrations")[0, 0]
         guard let newest else { return nil }
         guard let migration = migrations.first(where: { $0.version == newest }) else {
-            throw MigrationFault("the file of the applied migration \(newest) is missing")
+            throw AdministrationFault("the file of the applied migration \(newest) is missing")
         }
         guard let down = migration.down else {
-            throw MigrationFault("\(migration.fileName) has no \"-- migrate:down\" section")
+            throw AdministrationFault("\(migration.fileName) has no \"-- migrate:down\" section")
         }
         try run(down, of: migration) {
             for table in ["schema_migrations", "schema_migration_checksum"] {
@@ -136,7 +136,7 @@ public final class MigrationRunner {
         } catch let error as PostgresError {
             let remedy =
                 error.state == PostgresError.notPermitted ? "\n\(Self.privilegesRemedy)" : ""
-            throw MigrationFault(
+            throw AdministrationFault(
                 "\(migration.fileName): \(error.message) (\(error.state))\(remedy)")
         }
     }

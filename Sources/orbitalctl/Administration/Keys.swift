@@ -37,13 +37,11 @@ struct Keys: ParsableCommand {
         }
 
         func run() throws {
-            try reporting {
-                let key = APIKey()
-                try administratorsStore().addKey(
-                    key.keyID, name: name, digest: key.digest, scopes: Array(Set(scope)).sorted(),
-                    expiresAt: expires.flatMap(instant))
-                print(key)
-            }
+            let key = APIKey()
+            try administratorsStore().addKey(
+                key.keyID, name: name, digest: key.digest, scopes: Array(Set(scope)).sorted(),
+                expiresAt: expires.flatMap(instant))
+            print(key)
         }
     }
 
@@ -52,21 +50,19 @@ struct Keys: ParsableCommand {
             abstract: "Lists the keys, without their secrets.")
 
         func run() throws {
-            try reporting {
-                for key in try administratorsStore().keys() {
-                    let state: String
-                    if let revokedAt = key.revokedAt {
-                        state = "revoked \(revokedAt.wholeSeconds)"
-                    } else if let expiresAt = key.expiresAt {
-                        state = "\(expiresAt > .now ? "expires" : "expired") \(expiresAt)"
-                    } else {
-                        state = "valid"
-                    }
-                    let scopes = key.scopes.joined(separator: ",")
-                    print(
-                        "\(key.keyID)  \(key.createdAt.wholeSeconds)  \(scopes)  \(state)  \(key.name)"
-                    )
+            for key in try administratorsStore().keys() {
+                let state: String
+                if let revokedAt = key.revokedAt {
+                    state = "revoked \(revokedAt.wholeSeconds)"
+                } else if let expiresAt = key.expiresAt {
+                    state = "\(expiresAt > .now ? "expires" : "expired") \(expiresAt)"
+                } else {
+                    state = "valid"
                 }
+                let scopes = key.scopes.joined(separator: ",")
+                print(
+                    "\(key.keyID)  \(key.createdAt.wholeSeconds)  \(scopes)  \(state)  \(key.name)"
+                )
             }
         }
     }
@@ -78,14 +74,12 @@ struct Keys: ParsableCommand {
         @Argument(help: "The key's id: the part between orb_ and the next _.") var id: String
 
         func run() throws {
-            try reporting {
-                guard try administratorsStore().revokeKey(id) else {
-                    // The argument may be a whole key; its secret must not be printed.
-                    throw Failure(
-                        message: "no key has this id, the part between orb_ and the next _; "
-                            + "see: orbitalctl keys list",
-                        status: EX_DATAERR)
-                }
+            guard try administratorsStore().revokeKey(id) else {
+                // The argument may be a whole key; its secret must not be printed.
+                throw Failure(
+                    message: "no key has this id, the part between orb_ and the next _; "
+                        + "see: orbitalctl keys list",
+                    status: EX_DATAERR)
             }
         }
     }

@@ -35,77 +35,66 @@ struct MigrationFiles: ParsableArguments {
             try Migration(
                 fileName: name, text: String(contentsOfFile: "\(path)/\(name)", encoding: .utf8))
         }
-        if let twin = zip(migrations, migrations.dropFirst()).first(where: {
-            $0.version == $1.version
-        }) {
+        let twins = zip(migrations, migrations.dropFirst()).first { $0.version == $1.version }
+        if let (first, second) = twins {
             throw Failure(
-                message: "\(twin.0.fileName) and \(twin.1.fileName) have the same number",
+                message: "\(first.fileName) and \(second.fileName) have the same number",
                 status: EX_DATAERR)
         }
         return migrations
     }
+
+    /// Connects to the configured database.
+    func runner() throws -> MigrationRunner {
+        try MigrationRunner(databaseURL: Settings.administrators().databaseURL)
+    }
 }
 
 extension Migrate {
-    /// Applies pending migrations.
     struct Up: ParsableCommand {
         static let configuration = CommandConfiguration(abstract: "Applies pending migrations.")
         @OptionGroup var files: MigrationFiles
 
         func run() throws {
-            try reporting {
-                let migrations = try files.migrations()
-                let runner = try MigrationRunner(
-                    databaseURL: try Settings.administrators().databaseURL)
-                let count = try runner.up(migrations) { print("applying \($0.fileName)") }
-                if count == 0 { print("the schema is up to date") }
-            }
+            let migrations = try files.migrations()
+            let count = try files.runner().up(migrations) { print("applying \($0.fileName)") }
+            if count == 0 { print("the schema is up to date") }
         }
     }
 
-    /// Reverts the last migration.
     struct Down: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Reverts the last migration and deletes the data in its tables.")
         @OptionGroup var files: MigrationFiles
 
         func run() throws {
-            try reporting {
-                let migrations = try files.migrations()
-                let runner = try MigrationRunner(
-                    databaseURL: try Settings.administrators().databaseURL)
-                let undone = try runner.down(migrations)
-                print(undone.map { "reverted \($0.fileName)" } ?? "no migration is applied")
-            }
+            let migrations = try files.migrations()
+            let undone = try files.runner().down(migrations)
+            print(undone.map { "reverted \($0.fileName)" } ?? "no migration is applied")
         }
     }
 
-    /// Shows which migrations are applied.
     struct Status: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Shows which migrations are applied; fails if one is pending or has changed.")
         @OptionGroup var files: MigrationFiles
 
         func run() throws {
-            try reporting {
-                let migrations = try files.migrations()
-                let runner = try MigrationRunner(
-                    databaseURL: try Settings.administrators().databaseURL)
-                let states = try runner.states(of: migrations)
-                for state in states {
-                    let word = state.isChanged ? "CHANGED" : state.isApplied ? "applied" : "pending"
-                    print("\(word)  \(state.migration.fileName)")
-                }
-                let unknown = try runner.unknownVersions(migrations)
-                for version in unknown { print("NO FILE  \(version)") }
-                if !unknown.isEmpty || states.contains(where: { !$0.isApplied || $0.isChanged }) {
-                    throw ExitCode.failure
-                }
+            let migrations = try files.migrations()
+            let runner = try files.runner()
+            let states = try runner.states(of: migrations)
+            for state in states {
+                let word = state.isChanged ? "CHANGED" : state.isApplied ? "applied" : "pending"
+                print("\(word)  \(state.migration.fileName)")
+            }
+            let unknown = try runner.unknownVersions(migrations)
+            for version in unknown { print("NO FILE  \(version)") }
+            if !unknown.isEmpty || states.contains(where: { !$0.isApplied || $0.isChanged }) {
+                throw ExitCode.failure
             }
         }
     }
 
-    /// Creates an empty migration file.
     struct New: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Creates an empty migration file with the next number.")
@@ -113,21 +102,19 @@ extension Migrate {
         @Argument(help: "What the migration does, in a few words.") var description: String
 
         func run() throws {
-            try reporting {
-                let last = try files.migrations().last.flatMap { Int($0.version) } ?? 0
-                let words = description.lowercased().split {
-                    !($0.isASCII && ($0.isLetter || $0.isNumber))
-                }
-                guard !words.isEmpty else {
-                    throw Failure(
-                        message: "the description must have a letter or digit", status: EX_USAGE)
-                }
-                let number = String(format: "%04d", last + 1)
-                let path = "\(files.path)/\(number)_\(words.joined(separator: "_")).sql"
-                let text = "-- migrate:up\n\n\n-- migrate:down\n\n"
-                try text.write(toFile: path, atomically: true, encoding: .utf8)
-                print(path)
+            let last = try files.migrations().last.flatMap { Int($0.version) } ?? 0
+            let words = description.lowercased().split {
+                !($0.isASCII && ($0.isLetter || $0.isNumber))
             }
+            guard !words.isEmpty else {
+                throw Failure(
+                    message: "the description must have a letter or digit", status: EX_USAGE)
+            }
+            let number = String(format: "%04d", last + 1)
+            let path = "\(files.path)/\(number)_\(words.joined(separator: "_")).sql"
+            let text = "-- migrate:up\n\n\n-- migrate:down\n\n"
+            try text.write(toFile: path, atomically: true, encoding: .utf8)
+            print(path)
         }
     }
 }

@@ -23,18 +23,16 @@ struct TokenizerFiles: ParsableCommand {
         var directory: String?
 
         func run() throws {
-            try reporting {
-                let directory = try self.directory ?? Settings.administrators().tokenizerDirectory
-                let tokenizers = Tokenizers(directory: directory)
-                for encoding in TokenEncoding.allCases {
-                    if try tokenizers.tokenizer(encoding).isPrepared { continue }
-                    let path = "\(directory)/\(encoding.rawValue).prepared"
-                    // Written beside the old one, then renamed: a responder may have mapped it.
-                    let file = try OutputFile(path: path, newMode: 0o644)
-                    try file.write(try Tokenizer.prepared(encoding, directory: directory))
-                    try file.close()
-                    print("prepared \(path)")
-                }
+            let directory = try self.directory ?? Settings.administrators().tokenizerDirectory
+            let tokenizers = Tokenizers(directory: directory)
+            for encoding in TokenEncoding.allCases {
+                if try tokenizers.tokenizer(encoding).isPrepared { continue }
+                let path = "\(directory)/\(encoding.rawValue).prepared"
+                // Written beside the old one, then renamed: a responder may have mapped it.
+                let file = try OutputFile(path: path, newMode: 0o644)
+                try file.write(try Tokenizer.prepared(encoding, directory: directory))
+                try file.close()
+                print("prepared \(path)")
             }
         }
     }

@@ -14,26 +14,24 @@ struct Check: ParsableCommand {
     var tls = "https://127.0.0.1"
 
     func run() throws {
-        try reporting {
-            var report = Report()
-            do throws(SettingsError) {
-                let settings = try Settings.administrators()
-                report.well(
-                    "configuration", "\(settings.environment), \(settings.workers) workers")
-                for warning in settings.warnings { report.notice("configuration", warning) }
-                checkDatabase(settings, &report)
-                checkSocket(settings, &report)
-                checkSite(settings, &report, tls: tls)
-                checkCertificate("\(tls)/health/live", &report)
-            } catch {
-                for fault in error.faults {
-                    report.fault(
-                        "configuration", fault,
-                        remedy: "correct it in the configuration file or the environment")
-                }
+        var report = Report()
+        do throws(SettingsError) {
+            let settings = try Settings.administrators()
+            report.well(
+                "configuration", "\(settings.environment), \(settings.workers) workers")
+            for warning in settings.warnings { report.notice("configuration", warning) }
+            checkDatabase(settings, &report)
+            checkSocket(settings, &report)
+            checkSite(settings, &report, tls: tls)
+            checkCertificate("\(tls)/health/live", &report)
+        } catch {
+            for fault in error.faults {
+                report.fault(
+                    "configuration", fault,
+                    remedy: "correct it in the configuration file or the environment")
             }
-            if report.hasFaults { throw ExitCode.failure }
         }
+        if report.hasFaults { throw ExitCode.failure }
     }
 }
 

@@ -24,26 +24,24 @@ struct Top: ParsableCommand {
     }
 
     func run() throws {
-        try reporting {
-            let path = try socket ?? Settings.administrators().socketPath
-            let isLive = !once && isatty(STDOUT_FILENO) == 1
-            var before = try Self.samples(path)
-            if isLive { Self.show("\u{1b}[2J\u{1b}[Hmeasuring …") }
-            repeat {
-                usleep(UInt32(interval * 1_000_000))
-                do {
-                    let now = try Self.samples(path)
-                    let report = TopReport(before: before, now: now).text
-                    // Overwrite the screen line by line, then clear the rest: no flicker.
-                    let lines = report.replacingOccurrences(of: "\n", with: "\u{1b}[K\n")
-                    Self.show(isLive ? "\u{1b}[H\(lines)\u{1b}[J" : report + (once ? "" : "\n"))
-                    before = now
-                } catch let failure as Failure where isLive {
-                    // It may be restarting.
-                    Self.show("\u{1b}[H\(failure.message)\u{1b}[K\n\u{1b}[J")
-                }
-            } while !once
-        }
+        let path = try socket ?? Settings.administrators().socketPath
+        let isLive = !once && isatty(STDOUT_FILENO) == 1
+        var before = try Self.samples(path)
+        if isLive { Self.show("\u{1b}[2J\u{1b}[Hmeasuring …") }
+        repeat {
+            usleep(UInt32(interval * 1_000_000))
+            do {
+                let now = try Self.samples(path)
+                let report = TopReport(before: before, now: now).text
+                // Overwrite the screen line by line, then clear the rest: no flicker.
+                let lines = report.replacingOccurrences(of: "\n", with: "\u{1b}[K\n")
+                Self.show(isLive ? "\u{1b}[H\(lines)\u{1b}[J" : report + (once ? "" : "\n"))
+                before = now
+            } catch let failure as Failure where isLive {
+                // It may be restarting.
+                Self.show("\u{1b}[H\(failure.message)\u{1b}[K\n\u{1b}[J")
+            }
+        } while !once
     }
 
     /// The current metrics.

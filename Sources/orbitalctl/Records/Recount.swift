@@ -17,22 +17,19 @@ struct Recount: ParsableCommand {
     @Flag(help: "Only report what would change.") var dryRun = false
 
     func run() throws {
-        try reporting {
-            let store = try administratorsStore()
-            let progress = Progress(unit: "records", totalBytes: nil)
-            defer { progress.end() }
-            let recount = try store.recount(try Tokenizers(of: .administrators()), isDryRun: dryRun)
-            {
-                progress.show($0)
-            }
-            progress.end()
-            let words = dryRun ? ("would recount", "now", "then") : ("recounted", "before", "now")
-            print(
-                "\(words.0) \(counted(recount.count, "record")), \(recount.before) credits "
-                    + "\(words.1) and \(recount.after) \(words.2); \(recount.skipped) skipped"
-                    + (recount.skipped == 0
-                        ? "" : " because other transactions are changing them: run it again"))
-            if recount.skipped > 0 { throw ExitCode.failure }
+        let store = try administratorsStore()
+        let progress = Progress(unit: "records", totalBytes: nil)
+        defer { progress.end() }
+        let recount = try store.recount(try Tokenizers(of: .administrators()), isDryRun: dryRun) {
+            progress.show($0)
         }
+        progress.end()
+        let words = dryRun ? ("would recount", "now", "then") : ("recounted", "before", "now")
+        print(
+            "\(words.0) \(counted(recount.count, "record")), \(recount.before) credits "
+                + "\(words.1) and \(recount.after) \(words.2); \(recount.skipped) skipped"
+                + (recount.skipped == 0
+                    ? "" : " because other transactions are changing them: run it again"))
+        if recount.skipped > 0 { throw ExitCode.failure }
     }
 }
