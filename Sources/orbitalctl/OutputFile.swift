@@ -29,9 +29,7 @@ final class OutputFile {
         let flags = isSpecial ? O_WRONLY : O_WRONLY | O_CREAT | O_EXCL
         let descriptor = open(written, flags | O_CLOEXEC, mode)
         guard descriptor >= 0 else {
-            throw Failure(
-                message: "cannot write \(path): \(String(cString: strerror(errno)))",
-                status: EX_CANTCREAT)
+            throw Failure("cannot write \(path)", status: EX_CANTCREAT)
         }
         partialPath = isSpecial ? nil : written
         finalPath = target
@@ -57,9 +55,7 @@ final class OutputFile {
         guard let partialPath else { return }
         try handle.synchronize()
         guard rename(partialPath, finalPath) == 0 else {
-            throw Failure(
-                message: "cannot write \(finalPath): \(String(cString: strerror(errno)))",
-                status: EX_IOERR)
+            throw Failure("cannot write \(finalPath)", status: EX_IOERR)
         }
     }
 

@@ -5,19 +5,12 @@ import MessageReader
 import Usage
 
 /// What separates the fields of a CSV row.
-enum CSVDelimiter: CaseIterable, ExpressibleByArgument {
-    case comma, semicolon, tab
+enum CSVDelimiter: String, CaseIterable, ExpressibleByArgument {
+    case comma = ","
+    case semicolon = ";"
+    case tab
 
-    init?(argument: String) {
-        switch argument {
-        case ",": self = .comma
-        case ";": self = .semicolon
-        case "tab", "\t": self = .tab
-        default: return nil
-        }
-    }
-
-    static var allValueStrings: [String] { [",", ";", "tab"] }
+    init?(argument: String) { self.init(rawValue: argument == "\t" ? "tab" : argument) }
 
     var byte: UInt8 {
         switch self {
@@ -28,13 +21,7 @@ enum CSVDelimiter: CaseIterable, ExpressibleByArgument {
     }
 
     /// Its name in messages.
-    var words: String {
-        switch self {
-        case .comma: "a comma"
-        case .semicolon: "a semicolon"
-        case .tab: "a tab"
-        }
-    }
+    var words: String { "a \(self)" }
 }
 
 /// The rows of a CSV file (RFC 4180) whose header names the columns, in any order.

@@ -23,9 +23,7 @@ final class Input {
         self.path = path == "-" ? "the input" : path
         let descriptor = path == "-" ? dup(STDIN_FILENO) : open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else {
-            throw Failure(
-                message: "cannot read \(self.path): \(String(cString: strerror(errno)))",
-                status: EX_NOINPUT)
+            throw Failure("cannot read \(self.path)", status: EX_NOINPUT)
         }
         file = try Self.reporting(self.path) { try PackedFile(descriptor: descriptor) }
         var status = stat()
@@ -103,9 +101,7 @@ final class Input {
         } catch let fault as PackedFile.Fault {
             throw Failure(message: "cannot read \(path): \(fault.reason)", status: EX_DATAERR)
         } catch let error as POSIXError {
-            throw Failure(
-                message: "cannot read \(path): \(String(cString: strerror(error.code.rawValue)))",
-                status: EX_IOERR)
+            throw Failure("cannot read \(path)", errno: error.code.rawValue, status: EX_IOERR)
         }
     }
 
@@ -148,32 +144,23 @@ struct UTF16Converter {
     /// Converts `piece`; keeps an incomplete character for the next one.
     mutating func convert(_ piece: inout [UInt8]) {
         let bytes = rest + piece
+        var units = stride(from: 0, to: bytes.count - 1, by: 2).map { index in
+            let (first, second) = (UInt16(bytes[index]), UInt16(bytes[index + 1]))
+            return isBigEndian ? first << 8 | second : second << 8 | first
+        }
+        if let last = units.last, UTF16.isLeadSurrogate(last) { units.removeLast() }
+        rest = Array(bytes[(2 * units.count)...])
         piece = []
         piece.reserveCapacity(bytes.count * 3 / 2)
-        var index = 0
-        while index + 1 < bytes.count {
-            let first = unit(bytes, index)
-            let isPair = UTF16.isLeadSurrogate(first)
-            if isPair, index + 3 >= bytes.count { break }
-            if isPair, UTF16.isTrailSurrogate(unit(bytes, index + 2)) {
-                let second = unit(bytes, index + 2)
-                append(0x10000 + (UInt32(first) & 0x3ff) << 10 + UInt32(second) & 0x3ff, &piece)
-                index += 4
-            } else {
-                append(UInt32(first), &piece)
-                index += 2
+        var parser = UTF16.ForwardParser()
+        var input = units.makeIterator()
+        while true {
+            switch parser.parseScalar(from: &input) {
+            case .valid(let pair):
+                piece += UTF8.transcode(pair, from: UTF16.self) ?? UTF8.encodedReplacementCharacter
+            case .error: piece.append(0xff)
+            case .emptyInput: return
             }
         }
-        rest = Array(bytes[index...])
-    }
-
-    private func unit(_ bytes: [UInt8], _ index: Int) -> UInt16 {
-        let (first, second) = (UInt16(bytes[index]), UInt16(bytes[index + 1]))
-        return isBigEndian ? first << 8 | second : second << 8 | first
-    }
-
-    private func append(_ code: UInt32, _ piece: inout [UInt8]) {
-        guard let scalar = Unicode.Scalar(code) else { return piece.append(0xff) }
-        piece += UTF8.encode(scalar) ?? UTF8.encodedReplacementCharacter
     }
 }

@@ -10,7 +10,7 @@ struct JSONArraySource: MessageSource {
     init(_ input: Input) throws {
         self.input = input
         guard try input.peekAfterBlanks() == UInt8(ascii: "[") else {
-            throw Self.broken("it must begin with [", line: input.line)
+            throw broken("it must begin with [")
         }
         _ = try input.next()
     }
@@ -22,13 +22,13 @@ struct JSONArraySource: MessageSource {
             _ = try input.next()
             isAtEnd = true
             guard try input.peekAfterBlanks() == nil else {
-                throw Self.broken("text follows the array", line: input.line)
+                throw broken("text follows the array")
             }
             return nil
         }
         if !isFirst {
             guard separator == UInt8(ascii: ",") else {
-                throw Self.broken("a comma is missing between two elements", line: input.line)
+                throw broken("a comma is missing between two elements")
             }
             _ = try input.next()
             guard try input.peekAfterBlanks() != nil else { throw unfinished }
@@ -80,11 +80,9 @@ struct JSONArraySource: MessageSource {
         }
     }
 
-    private var unfinished: Failure {
-        Self.broken("the closing ] is missing", line: input.line)
-    }
+    private var unfinished: Failure { broken("the closing ] is missing") }
 
-    private static func broken(_ what: String, line: Int) -> Failure {
-        Failure(message: "line \(line): invalid JSON array: \(what)", status: EX_DATAERR)
+    private func broken(_ what: String) -> Failure {
+        Failure(message: "line \(input.line): invalid JSON array: \(what)", status: EX_DATAERR)
     }
 }

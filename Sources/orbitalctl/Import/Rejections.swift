@@ -49,9 +49,7 @@ final class Rejections {
         var status = stat()
         if lstat(path, &status) == 0, status.st_mode & S_IFMT != S_IFREG { return }
         guard unlink(path) == 0 || errno == ENOENT else {
-            throw Failure(
-                message: "cannot remove \(path): \(String(cString: strerror(errno)))",
-                status: EX_IOERR)
+            throw Failure("cannot remove \(path)", status: EX_IOERR)
         }
     }
 
