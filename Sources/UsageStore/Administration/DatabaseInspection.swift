@@ -18,18 +18,6 @@ public struct DatabaseInspection: Sendable {
     public let connectionLimit: (count: Int, place: String)
 }
 
-/// The rate in force.
-public struct RateInForce: Sendable {
-    /// Credits for 100 tokens, as a decimal.
-    public let creditsPer100Tokens: String
-
-    /// The minimum for a message, as a decimal.
-    public let minimum: String
-
-    /// How tokens are counted.
-    public let tokenizer: String
-}
-
 extension UsageStore {
     /// Queries the server's version, settings and limits.
     public func inspection() throws -> DatabaseInspection {
@@ -130,33 +118,10 @@ extension UsageStore {
         return (result.count == 0 ? 0 : result[0, 1].flatMap(Int.init) ?? 0, ids)
     }
 
-    /// The rate in force now; nil if there is none.
-    public func rateInForce() throws -> RateInForce? {
-        let row = try connected().query(
-            """
-            SELECT (hundredths_per_100_tokens / 100.0)::numeric(20, 2),
-                   (minimum_hundredths / 100.0)::numeric(20, 2), tokenizer
-            FROM credit_rate_at(now())
-            """)
-        guard row.count == 1 else { return nil }
-        return RateInForce(
-            creditsPer100Tokens: row[0, 0] ?? "", minimum: row[0, 1] ?? "",
-            tokenizer: row[0, 2] ?? "")
-    }
-}
-
-/// Facts that operators must act on within days, and that no request detects.
-public struct Operations: Sendable {
-    /// When the next valid key expires, in Unix time; nil if none does.
-    public let nextKeyExpirySeconds: Int?
-
-    /// Whether the last attempt to archive the write-ahead log failed; nil without archiving.
-    public let isArchiveFailing: Bool?
-}
-
-extension UsageStore {
-    /// Queries the database, which takes microseconds.
-    public func operations() throws -> Operations {
+    /// Facts that operators must act on within days, and that no request detects: when the next
+    /// valid key expires, in Unix time, if any does; and whether the last attempt to archive the
+    /// write-ahead log failed, nil without archiving.
+    public func operations() throws -> (nextKeyExpirySeconds: Int?, isArchiveFailing: Bool?) {
         try reportingUnavailability {
             let row = try meter.within(Self.healthTimeout) {
                 try connected().query(
@@ -170,9 +135,7 @@ extension UsageStore {
                     FROM pg_stat_archiver
                     """)
             }
-            return Operations(
-                nextKeyExpirySeconds: row[0, 0].flatMap { Int($0) },
-                isArchiveFailing: row[0, 1].map { $0 == "t" })
+            return (row[0, 0].flatMap { Int($0) }, row[0, 1].map { $0 == "t" })
         }
     }
 }

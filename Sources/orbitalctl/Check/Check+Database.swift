@@ -87,7 +87,8 @@ extension Check {
                     + "SET LOGGED")
         }
         checkKeys(try store.keys(), &report)
-        guard let rate = try store.rateInForce() else {
+        let rates = try store.creditRates()
+        guard let rate = rates.last(where: { $0.effectiveFrom.map { $0 <= .now } ?? true }) else {
             report.fault(
                 "rates", "no rate is in force, so nothing can be recorded",
                 remedy: "if there are no records, orbitalctl rates first; otherwise restore "
@@ -98,7 +99,7 @@ extension Check {
             "rates",
             "\(rate.creditsPer100Tokens) credits per 100 tokens, minimum \(rate.minimum), "
                 + "tokenizer \(rate.tokenizer)")
-        checkTokenizers(try store.creditRates(), settings, &report)
+        checkTokenizers(rates, settings, &report)
         let outside = try store.recordsOutsideRange()
         guard outside.count > 0 else { return }
         let verb = outside.count == 1 ? "is" : "are"
