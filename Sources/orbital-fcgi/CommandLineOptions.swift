@@ -1,15 +1,10 @@
 import Configuration
 
 /// The command line; a parser library would cost milliseconds at each start as CGI.
-struct CommandLineOptions {
-    /// The action that the command line selects.
-    enum Action: Equatable {
-        case serve(socketFlag: String?)
-        case help
-        case version
-    }
-
-    let action: Action
+enum CommandLineOptions {
+    case serve(socketFlag: String?)
+    case help
+    case version
 
     init(_ arguments: some Collection<String>) throws(UsageError) {
         var rest = Array(arguments)[...]
@@ -17,27 +12,27 @@ struct CommandLineOptions {
         while let argument = rest.popFirst() {
             switch argument {
             case "--help", "-h":
-                action = .help
+                self = .help
                 return
             case "--version":
-                action = .version
+                self = .version
                 return
             case "--socket":
                 guard let path = rest.popFirst(), !path.isEmpty else {
-                    throw UsageError("--socket needs a path")
+                    throw UsageError(description: "--socket needs a path")
                 }
                 socket = path
             default:
                 guard argument.hasPrefix("--socket="), argument.count > "--socket=".count else {
-                    throw UsageError("unknown argument \(argument); see --help")
+                    throw UsageError(description: "unknown argument \(argument); see --help")
                 }
                 socket = String(argument.dropFirst("--socket=".count))
             }
         }
-        action = .serve(socketFlag: socket)
+        self = .serve(socketFlag: socket)
     }
 
-    static var help: String {
+    static var helpText: String {
         let keys = SettingsKey.all.map { "  \($0.name)=\($0.defaultValue)\n      \($0.meaning)" }
         return """
             usage: orbital-fcgi [--socket PATH]
@@ -64,6 +59,4 @@ struct CommandLineOptions {
 /// An invalid command line.
 struct UsageError: Error, CustomStringConvertible {
     let description: String
-
-    init(_ description: String) { self.description = description }
 }

@@ -54,13 +54,7 @@ final class CurrentSettings: Sendable {
 extension Settings {
     /// The level and the format of log lines.
     var logOptions: LogOptions {
-        let level: Logger.Level =
-            switch logLevel {
-            case .debug: .debug
-            case .info: .info
-            case .warning: .warning
-            case .error: .error
-            }
-        return LogOptions(level: level, isJSON: logFormat == .json)
+        LogOptions(
+            level: Logger.Level(rawValue: logLevel.rawValue) ?? .info, isJSON: logFormat == .json)
     }
 }

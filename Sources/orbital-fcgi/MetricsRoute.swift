@@ -39,8 +39,7 @@ extension ProcessMetrics {
             "orbital_draining", .gauge, "1 while the process is shutting down.", isDraining ? 1 : 0)
         text.requests(requests)
         text.metric(
-            "orbital_sent_rows_total", .counter, "Usage records sent.",
-            service.rows.total)
+            "orbital_sent_rows_total", .counter, "Usage records sent.", service.rows.total)
         text.begin("orbital_broken_answers_total", .counter, "Responses that failed midway.")
         text.sample([("cause", "client")], brokenByClients.total)
         text.sample([("cause", "service")], brokenByUs.total)
@@ -56,8 +55,7 @@ extension ProcessMetrics {
         text.sample([("outcome", "conflict")], service.conflicts.total)
         text.sample([("outcome", "invalid")], service.invalid.total)
         text.metric(
-            "orbital_credits_recorded_total", .counter,
-            "Credits of created messages.",
+            "orbital_credits_recorded_total", .counter, "Credits of created messages.",
             hundredths: service.createdHundredths.total)
         text.metric(
             "orbital_database_commands_total", .counter, "Commands sent to PostgreSQL.",
@@ -120,9 +118,7 @@ extension Exposition {
         metric(
             "orbital_queue_limit", .gauge, "Maximum queue length; further requests are refused.",
             load.limits.queued)
-        metric(
-            "orbital_parked_connections", .gauge, "Idle connections.",
-            load.parkedConnections)
+        metric("orbital_parked_connections", .gauge, "Idle connections.", load.parkedConnections)
         metric(
             "orbital_parked_connections_limit", .gauge, "Maximum idle connections.",
             load.limits.connections)

@@ -10,8 +10,8 @@ enum OrbitalFCGI {
     static func main() {
         fillStandardDescriptors()
         do throws(UsageError) {
-            switch try CommandLineOptions(CommandLine.arguments.dropFirst()).action {
-            case .help: print(CommandLineOptions.help)
+            switch try CommandLineOptions(CommandLine.arguments.dropFirst()) {
+            case .help: print(CommandLineOptions.helpText)
             case .version: print("orbital-fcgi \(version)")
             case .serve(let socketFlag): exit(serve(socketFlag: socketFlag))
             }

@@ -14,7 +14,7 @@ func runServer(_ mode: StartMode, _ settings: Settings) throws -> Int32 {
     defer { output.finish(within: .seconds(1)) }
     let log = makeLog(output)
     logWarnings(of: settings, to: log)
-    let listener = try Listener(mode, settings)
+    let listener = try Listener(mode)
     let refusal = Problem.unavailable("Too many requests are waiting.", retryAfterSeconds: 1)
         .response(instance: nil, requestID: nil)
     let manager = ServiceManager(processEnvironment)
@@ -23,8 +23,7 @@ func runServer(_ mode: StartMode, _ settings: Settings) throws -> Int32 {
         urgentPath: "/health", onFileLoss: { reportFileLoss($0, mode, log) })
     let metrics = ProcessMetrics(droppedLogLines: output.dropped)
     try server.start {
-        var worker = Worker(
-            current: current, server: server, metrics: metrics, log: log)
+        var worker = Worker(current: current, server: server, metrics: metrics, log: log)
         return { worker.respond(to: $0) }
     }
     if let interval = manager.watchdogInterval {
@@ -67,25 +66,15 @@ private struct Worker {
     let metrics: ProcessMetrics
     let log: Logger
 
-    private var replacementCount: Int?
-    private var responder: Responder?
-
-    init(
-        current: CurrentSettings, server: Server, metrics: ProcessMetrics, log: Logger
-    ) {
-        self.current = current
-        self.server = server
-        self.metrics = metrics
-        self.log = log
-    }
+    var replacementCount: Int?
+    var responder: Responder?
 
     mutating func respond(to exchange: any Exchange) {
         let latest = current.replacementCount
         if replacementCount != latest {
             // The count first: a replacement in between is noticed by the next request.
             replacementCount = latest
-            responder = Responder(
-                current.generation, server: server, metrics: metrics, log: log)
+            responder = Responder(current.generation, server: server, metrics: metrics, log: log)
         }
         responder?.respond(to: exchange)
     }
@@ -135,7 +124,7 @@ private func logWarnings(of configuration: Settings, to log: Logger) {
 }
 
 extension Listener {
-    fileprivate init(_ mode: StartMode, _ settings: Settings) throws {
+    fileprivate init(_ mode: StartMode) throws {
         switch mode {
         case .socket(let path): try self.init(path: path)
         case .inherited(let descriptor): try self.init(inherited: descriptor)
