@@ -1,15 +1,8 @@
 /// A file of `KEY=value` lines, read as a shell reads them.
 public struct EnvironmentFile: Sendable {
-    /// A value, and the number of its line.
-    public struct Assignment: Sendable {
-        /// The value, without the quotes and the comment.
-        public let value: String
-        /// The number of the line, from 1.
-        public let line: Int
-    }
-
-    /// The values by key; the last one of a repeated key.
-    public private(set) var assignments: [String: Assignment] = [:]
+    /// The values by key, without quotes and comment, and the numbers of their lines, from 1; the
+    /// last value of a repeated key.
+    public private(set) var assignments: [String: (value: String, line: Int)] = [:]
 
     /// The faults, with line numbers; they never repeat a line.
     public private(set) var faults: [(line: Int, text: String)] = []
@@ -35,7 +28,7 @@ public struct EnvironmentFile: Sendable {
                     (index + 1, "the value of \(key) does not end with its closing quote"))
                 continue
             }
-            assignments[key] = Assignment(value: value, line: index + 1)
+            assignments[key] = (value, index + 1)
         }
     }
 }
@@ -49,13 +42,8 @@ private func keyAndRest(_ line: Substring) -> (key: String, rest: Substring)? {
     if key.hasPrefix("export"), key.dropFirst(6).first?.isWhitespace == true {
         key = withoutBlanks(key.dropFirst(6))
     }
-    let isKey = key.utf8.allSatisfy { byte in
-        switch byte {
-        case UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "0")...UInt8(ascii: "9"),
-            UInt8(ascii: "_"):
-            true
-        default: false
-        }
+    let isKey = key.allSatisfy {
+        $0 == "_" || $0.isASCII && ($0.isUppercase || $0.isNumber)
     }
     return isKey && key.first?.isLetter == true
         ? (String(key), line[line.index(after: equals)...]) : nil

@@ -14,7 +14,7 @@ extension Settings {
         repository: String = "deploy/config", installed: String = "/etc/orbital-usage"
     ) throws(SettingsError) -> Settings {
         // An empty variable counts as unset.
-        func variable(_ name: String) -> String? { lookUp(name).flatMap(nilIfEmpty) }
+        func variable(_ name: String) -> String? { lookUp(name).flatMap { $0.isEmpty ? nil : $0 } }
         let isProduction =
             forAdministrator && variable("DATABASE_URL") == nil
             && Glibc.access("\(installed)/production.env", F_OK) == 0
@@ -81,8 +81,6 @@ public func processEnvironment(_ name: String) -> String? {
 
 /// Sets a variable of the process environment; safe only before other threads exist.
 public func exportToProcess(_ name: String, _ value: String) { setenv(name, value, 1) }
-
-private func nilIfEmpty(_ text: String) -> String? { text.isEmpty ? nil : text }
 
 /// The variables that libpq reads (https://www.postgresql.org/docs/current/libpq-envars.html).
 enum LibpqVariables {

@@ -38,10 +38,10 @@ public struct SettingsKey: Sendable {
             "timeout for PostgreSQL, in seconds: for all waits together until the response starts, "
                 + "then for each row",
             1...3600, \.databaseWaitSeconds),
-        .text(
+        .key(
             "SOCKET_PATH", "Unix socket of the responder, up to 107 bytes", \.socketPath,
             expected: "an absolute path of at most 107 bytes"
-        ) { (2...107).contains($0.utf8.count) && $0.hasPrefix("/") },
+        ) { (2...107).contains($0.utf8.count) && $0.hasPrefix("/") ? $0 : nil },
         .number(
             "WORKERS", "threads; each borrows a database connection when it needs one", 1...256,
             \.workers),
@@ -52,8 +52,7 @@ public struct SettingsKey: Sendable {
             0...255, \.reservedWorkers),
         .number(
             "QUEUE_LIMIT", "requests that may wait for a worker; the next one gets a 503",
-            1...10_000,
-            \.queueLimit),
+            1...10_000, \.queueLimit),
         .number(
             "CONNECTION_LIMIT", "maximum idle connections from nginx", 1...10_000,
             \.connectionLimit),
@@ -62,8 +61,7 @@ public struct SettingsKey: Sendable {
             \.clientWaitSeconds),
         .number(
             "DRAIN_SECONDS", "timeout for running requests at shutdown, in seconds", 1...3600,
-            \.drainSeconds
-        ),
+            \.drainSeconds),
         .number(
             "CACHE_SECONDS",
             "Cache-Control max-age of responses, in seconds; 0: always revalidate",
@@ -71,12 +69,12 @@ public struct SettingsKey: Sendable {
         .number(
             "CACHE_MEGABYTES", "memory for cached responses, in MiB; 0 disables the cache",
             0...4096, \.cacheMegabytes),
-        .text(
+        .key(
             "TOKENIZER_DIRECTORY",
             "vocabularies of exact tokenizers, such as `o200k_base.tiktoken`; loaded when a rate "
                 + "needs one",
             \.tokenizerDirectory, expected: "a directory"
-        ) { !$0.isEmpty },
+        ) { $0.isEmpty ? nil : $0 },
         .choice(
             "LOG_LEVEL", "minimum level of log lines: debug, info, warning, error",
             \.logLevel),
@@ -95,30 +93,11 @@ public struct SettingsKey: Sendable {
         (name: "SPOOL_DIRECTORY", version: "0.2.0"), (name: "SPOOL_MEGABYTES", version: "0.2.0"),
     ]
 
-    private static func text(
-        _ name: String, _ meaning: String,
-        _ property: any WritableKeyPath<Settings, String> & Sendable, expected: String,
-        _ isValid: @escaping @Sendable (String) -> Bool
-    ) -> SettingsKey {
-        SettingsKey(name: name, defaultValue: Settings()[keyPath: property], meaning: meaning) {
-            guard isValid($0) else { return "\(name) must be \(expected)" }
-            $1[keyPath: property] = $0
-            return nil
-        }
-    }
-
     private static func choice<Value: RawRepresentable<String> & CaseIterable & Sendable>(
         _ name: String, _ meaning: String,
         _ property: any WritableKeyPath<Settings, Value> & Sendable
     ) -> SettingsKey {
-        let standard = Settings()[keyPath: property].rawValue
-        return SettingsKey(name: name, defaultValue: standard, meaning: meaning) {
-            guard let value = Value(rawValue: $0) else {
-                return "\(name) must be \(list(Value.self))"
-            }
-            $1[keyPath: property] = value
-            return nil
-        }
+        key(name, meaning, property, expected: list(Value.self)) { Value(rawValue: $0) }
     }
 
     /// The values of a choice, such as `text or json`.
@@ -131,12 +110,21 @@ public struct SettingsKey: Sendable {
         _ name: String, _ meaning: String, _ range: ClosedRange<Int>,
         _ property: any WritableKeyPath<Settings, Int> & Sendable
     ) -> SettingsKey {
-        let standard = String(Settings()[keyPath: property])
-        let limits = "\(meaning) (\(range.lowerBound) to \(range.upperBound))"
-        return SettingsKey(name: name, defaultValue: standard, meaning: limits) {
-            guard let value = Int($0), range.contains(value) else {
-                return "\(name) must be a number from \(range.lowerBound) to \(range.upperBound)"
-            }
+        let limits = "\(range.lowerBound) to \(range.upperBound)"
+        return key(
+            name, "\(meaning) (\(limits))", property, expected: "a number from \(limits)"
+        ) { text in Int(text).flatMap { range.contains($0) ? $0 : nil } }
+    }
+
+    /// A key whose values `parse` reads; it returns nil for a value that is not as `expected`.
+    private static func key<Value: Sendable>(
+        _ name: String, _ meaning: String,
+        _ property: any WritableKeyPath<Settings, Value> & Sendable, expected: String,
+        _ parse: @escaping @Sendable (String) -> Value?
+    ) -> SettingsKey {
+        let standard = "\(Settings()[keyPath: property])"
+        return SettingsKey(name: name, defaultValue: standard, meaning: meaning) {
+            guard let value = parse($0) else { return "\(name) must be \(expected)" }
             $1[keyPath: property] = value
             return nil
         }
