@@ -1,15 +1,3 @@
-/// The ETag of a response (RFC 9110, section 8.8.3).
-public struct EntityTag: Hashable, Sendable, CustomStringConvertible {
-    /// The text between the quotes.
-    public let opaque: String
-
-    /// Makes a tag from characters that are allowed between quotes.
-    public init(_ opaque: String) { self.opaque = opaque }
-
-    /// The value of the header field, a strong tag: `"4711-json"`.
-    public var description: String { "\"\(opaque)\"" }
-}
-
 /// The ETags of the responses that a client has cached (`If-None-Match`, RFC 9110, section 13.1.2).
 public struct EntityTagCondition: Sendable {
     /// Whether any ETag matches: `*`.
@@ -30,14 +18,14 @@ public struct EntityTagCondition: Sendable {
         self.tags = tags
     }
 
-    /// Whether `tag` is one of them, including the forms that compressing proxies write.
+    /// Whether `tag`, the text between its quotes, is one of them, including the forms that
+    /// compressing proxies write.
     ///
     /// nginx makes a tag weak, so `W/"x"` equals `"x"`; Apache and others append the coding, as in
     /// `"x-gzip"`.
-    public func contains(_ tag: EntityTag) -> Bool {
+    public func contains(_ tag: String) -> Bool {
         if tags.isEmpty { return false }
-        return tags.contains(tag.opaque)
-            || Self.suffixes.contains { tags.contains(tag.opaque + $0) }
+        return tags.contains(tag) || Self.suffixes.contains { tags.contains(tag + $0) }
     }
 
     /// Apache's mod_deflate and mod_brotli, lighttpd and Caddy write `-`, Jetty `--`, others `;`.

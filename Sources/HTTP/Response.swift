@@ -33,22 +33,13 @@ public struct Response {
     /// The causes of an error status, for the operator's log; not sent.
     public var causes: [String] = []
 
-    /// Makes a response with a body of `contentType`.
+    /// Makes a response; without `contentType`, its body is empty.
     public init(
-        _ status: Status, contentType: String, fields: [(name: String, value: String)] = [],
-        body: Body
+        _ status: Status, contentType: String? = nil,
+        fields: [(name: String, value: String)] = [], body: Body = .bytes([])
     ) {
         self.status = status
-        self.fields = [("Content-Type", contentType)] + fields
-        self.body = body
-    }
-
-    /// Makes a response with exactly these fields; the default is an empty body.
-    public init(
-        _ status: Status, fields: [(name: String, value: String)], body: Body = .bytes([])
-    ) {
-        self.status = status
-        self.fields = fields
+        self.fields = (contentType.map { [("Content-Type", $0)] } ?? []) + fields
         self.body = body
     }
 

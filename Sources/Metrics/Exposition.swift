@@ -30,24 +30,15 @@ public struct Exposition {
     }
 
     /// Writes a metric with one sample.
-    public mutating func metric(_ name: String, _ kind: Kind, _ help: String, _ value: Double) {
-        begin(name, kind, help)
-        sample([], value)
-    }
-
-    /// Writes a metric with one sample, an integer.
-    public mutating func metric(_ name: String, _ kind: Kind, _ help: String, _ value: Int) {
+    public mutating func metric(
+        _ name: String, _ kind: Kind, _ help: String, _ value: some Numeric
+    ) {
         begin(name, kind, help)
         sample([], value)
     }
 
     /// Writes a sample of the metric.
-    public mutating func sample(_ labels: [(name: String, value: String)], _ value: Int) {
-        line("", labels, String(value))
-    }
-
-    /// Writes a sample of the metric, a floating-point number.
-    public mutating func sample(_ labels: [(name: String, value: String)], _ value: Double) {
+    public mutating func sample(_ labels: [(name: String, value: String)], _ value: some Numeric) {
         line("", labels, "\(value)")
     }
 
@@ -74,9 +65,7 @@ public struct Exposition {
                 histogram([("route", route.route), ("method", method)], durations)
             }
         }
-        begin(
-            "orbital_sent_bytes_total", .counter,
-            "Bytes of responses sent.")
+        begin("orbital_sent_bytes_total", .counter, "Bytes of responses sent.")
         for route in routes { sample([("route", route.route)], route.bytes.total) }
     }
 

@@ -75,6 +75,7 @@ import Testing
         for path in ["/usage", "/usage/summary", "/usage/1"] {
             let tag = try #require(try site.curl(path).fields["etag"])
             let inner = tag.replacing("\"", with: "")
+            #expect(tag == "\"\(inner)\"")
             for marked in [
                 "\"\(inner)-gzip\"", "\"\(inner);gzip\"", "\"\(inner)--gzip\"", "\(tag)-gzip",
                 "\(tag);gzip", "W/\"\(inner)-br\"", "\"\(inner);br\"", "\"\(inner)-zstd\"",

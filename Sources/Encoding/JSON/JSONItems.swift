@@ -14,23 +14,18 @@ public enum JSONItems<Item> {
         json text: consuming [UInt8], limit: Int, _ item: (JSONItem) -> Item
     ) throws {
         var parser = JSONParser(text)
-        do throws(JSONFault) {
-            try parser.validate()
-        } catch {
-            throw JSONBodyFault(index: nil, error.reason, error.offset)
-        }
-        guard let first = parser.peek() else { throw JSONBodyFault(index: nil, "it is empty", 0) }
+        try parser.validate()
+        guard let first = parser.peek() else { throw JSONFault(reason: "it is empty", offset: 0) }
         if first == UInt8(ascii: "[") {
             self = .many(try parser.elements(limit, item))
         } else {
-            self = .single(item(try parser.element(nil)))
+            self = .single(item(try parser.item()))
         }
         if parser.peek() != nil {
-            throw JSONBodyFault(
-                index: nil,
-                "more follows after its end. Several values must be an array, or NDJSON "
+            throw JSONFault(
+                reason: "more follows after its end. Several values must be an array, or NDJSON "
                     + "(Content-Type: application/x-ndjson)",
-                parser.offset)
+                offset: parser.offset)
         }
     }
 
@@ -73,42 +68,33 @@ extension JSONParser {
         }
         while true {
             guard items.count < limit else { throw TooManyItems() }
-            items.append(item(try element(items.count)))
+            do throws(JSONFault) {
+                items.append(item(try self.item()))
+            } catch {
+                throw JSONFault(reason: error.reason, offset: error.offset, index: items.count)
+            }
             let next = peek()
             skip()
             if next == UInt8(ascii: "]") { return items }
             guard next == UInt8(ascii: ",") else {
-                throw JSONBodyFault(
-                    index: items.count - 1, "',' or ']' is expected after it", offset - 1)
+                throw JSONFault(
+                    reason: "',' or ']' is expected after it", offset: offset - 1,
+                    index: items.count - 1)
             }
-        }
-    }
-
-    fileprivate mutating func element(_ index: Int?) throws -> JSONItem {
-        do throws(JSONFault) {
-            return try item()
-        } catch {
-            throw JSONBodyFault(index: index, error.reason, error.offset)
         }
     }
 }
 
-/// Why a body is not JSON, and which item is invalid.
-public struct JSONBodyFault: Error, Equatable {
-    /// The item, from 0; nil when the body has none.
-    public let index: Int?
-
+/// Why a text is not JSON, and where.
+public struct JSONFault: Error, Equatable {
     /// What is wrong.
     public let reason: String
 
     /// The offset of the byte at which that was noticed.
     public let offset: Int
 
-    init(index: Int?, _ reason: String, _ offset: Int) {
-        self.index = index
-        self.reason = reason
-        self.offset = offset
-    }
+    /// The invalid element of an array, from 0.
+    public internal(set) var index: Int?
 }
 
 /// A body has more items than are taken at once.

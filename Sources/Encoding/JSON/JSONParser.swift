@@ -101,16 +101,13 @@ struct JSONParser {
 
     /// The members of the object that was read; their bytes are in `text`.
     private mutating func members() -> JSONMembers {
-        let isCut = value.is_cut || value.member_count > JSON_MEMBER_LIMIT
-        var members = JSONMembers(isCut: isCut)
-        withUnsafeBytes(of: &value.members) { bytes in
-            let all = bytes.assumingMemoryBound(to: json_member.self)
-            for member in all.prefix(value.member_count) {
-                members.append(
-                    Self.name(member.name, member.name_length), Self.value(member))
+        let members = withUnsafeBytes(of: &value.members) { bytes in
+            bytes.assumingMemoryBound(to: json_member.self).prefix(value.member_count).map {
+                (Self.name($0.name, $0.name_length), Self.value($0))
             }
         }
-        return members
+        let isCut = value.is_cut || value.member_count > JSON_MEMBER_LIMIT
+        return JSONMembers(members, isCut: isCut)
     }
 
     /// The most bytes of a name that are kept, more than any name has that is asked for.

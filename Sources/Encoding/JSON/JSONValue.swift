@@ -18,18 +18,17 @@ public enum JSONValue: Equatable, Sendable {
 
 /// The members of an object, in their order; a name may stand in it more than once.
 public struct JSONMembers: Sendable {
-    private var members: [(name: String, value: JSONValue)] = []
+    private let members: [(name: String, value: JSONValue)]
 
     /// Whether there are unknown members: those beyond the first 64, or after a number that is too
     /// large or a value with too many levels.
-    public private(set) var isCut = false
+    public let isCut: Bool
 
-    /// Makes the members of an object that does not come from JSON.
-    public init(_ members: [(name: String, value: JSONValue)]) { self.members = members }
-
-    init(isCut: Bool) { self.isCut = isCut }
-
-    mutating func append(_ name: String, _ value: JSONValue) { members.append((name, value)) }
+    /// Makes the members of an object.
+    public init(_ members: [(name: String, value: JSONValue)], isCut: Bool = false) {
+        self.members = members
+        self.isCut = isCut
+    }
 
     /// How many members are known.
     public var count: Int { members.count }
@@ -58,13 +57,4 @@ public enum JSONItem: Sendable {
     case other
     /// A line that is not JSON, with the reason; only in formats with one value per line.
     case malformed(String)
-}
-
-/// Why a text is not JSON, and where.
-public struct JSONFault: Error, Equatable {
-    /// What is wrong, in the parser's words.
-    public let reason: String
-
-    /// The offset of the byte at which that was noticed.
-    public let offset: Int
 }

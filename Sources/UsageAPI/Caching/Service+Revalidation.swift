@@ -22,7 +22,7 @@ extension Service {
         let cached = cache.response(for: query.key, at: revision)
         if condition.contains(tag(query, revision)) || condition.isAny && cached != nil {
             metrics.responsesOfClients.add()
-            return named(Response(.notModified, fields: []), query, revision, .client)
+            return named(Response(.notModified), query, revision, .client)
         }
         if let cached {
             metrics.responsesFromMemory.add()
@@ -34,7 +34,7 @@ extension Service {
         let isBodySent = request.method != Method.head.rawValue && !condition.isAny
         var rendered = try render(snapshot, isBodySent)
         if condition.isAny {
-            return named(Response(.notModified, fields: []), query, snapshot.revision, .database)
+            return named(Response(.notModified), query, snapshot.revision, .database)
         }
         if isBodySent { cacheWhenSent(&rendered, query.key, snapshot.revision) }
         return named(response(rendered, request), query, snapshot.revision, .database)
@@ -86,7 +86,7 @@ extension Service {
         response.origin = origin
         let freshness = cacheSeconds == 0 ? "no-cache" : "max-age=\(cacheSeconds)"
         response.fields += [
-            ("ETag", tag(query, revision).description),
+            ("ETag", "\"\(tag(query, revision))\""),
             // With keys, shared caches must not store responses.
             ("Cache-Control", isKeyed ? "private, \(freshness)" : freshness),
             // Proxies compress responses, and not all of them add Vary to each one.
@@ -96,9 +96,9 @@ extension Service {
         return response
     }
 
-    private func tag(_ query: NormalisedQuery, _ revision: Int64) -> EntityTag {
-        let fingerprint = String(query.fingerprint, radix: 36)
-        return EntityTag("\(revision)-\(fingerprint)-\(Self.encodingVersion)")
+    /// The text between the quotes of the ETag (RFC 9110, section 8.8.3).
+    private func tag(_ query: NormalisedQuery, _ revision: Int64) -> String {
+        "\(revision)-\(String(query.fingerprint, radix: 36))-\(Self.encodingVersion)"
     }
 }
 

@@ -67,7 +67,7 @@ package struct MessageBody {
             return isLines
                 ? try JSONItems(lines: body, limit: itemLimit, item)
                 : try JSONItems(json: body, limit: itemLimit, item)
-        } catch let fault as JSONBodyFault {
+        } catch let fault as JSONFault {
             let name = fault.index.map { "[\($0)]" } ?? ""
             throw Problem(
                 .badRequest, "The body is not valid JSON.",
