@@ -6,10 +6,8 @@ import Threads
 /// The acceptor and its workers.
 public final class Server: Sendable {
     private let acceptor: Acceptor
-    private let queue: BoundedQueue<ReadyConnection>
-    private let refusals: BoundedQueue<ReadyConnection>
     private let refusal: [UInt8]
-    private let limits: ServerLimits
+    private let workerCount: Int
     private let threads = ThreadGroup()
     private let drains = Atomic(false)
 
@@ -20,8 +18,7 @@ public final class Server: Sendable {
     /// thread when the socket's file was removed or replaced: with nil after it was created again,
     /// or with the error that makes new connections impossible.
     public init(
-        listener: Listener, limits: ServerLimits, refusal: [UInt8],
-        urgentPath: String,
+        listener: Listener, limits: ServerLimits, refusal: [UInt8], urgentPath: String,
         onFileLoss: @escaping @Sendable (FastCGIError?) -> Void = { _ in }
     ) throws(FastCGIError) {
         guard FCGX_Init() == 0 else { throw FastCGIError("FCGX_Init") }
@@ -30,14 +27,10 @@ public final class Server: Sendable {
         signal(SIGTERM, SIG_DFL)
         signal(SIGUSR1, SIG_DFL)
         allowManyDescriptors()
-        self.limits = limits
-        queue = BoundedQueue(limit: limits.queued)
-        // A limit would reset the connections above it; the acceptor bounds the length.
-        refusals = BoundedQueue(limit: .max)
+        workerCount = limits.workers
         self.refusal = refusal
         acceptor = try Acceptor(
-            listener: listener, queue: queue, refusals: refusals, limits: limits,
-            urgentPath: urgentPath, onFileLoss: onFileLoss)
+            listener: listener, limits: limits, urgentPath: urgentPath, onFileLoss: onFileLoss)
     }
 
     /// Whether `drain` was called.
@@ -47,25 +40,18 @@ public final class Server: Sendable {
     public var isUnreachable: Bool { acceptor.isUnreachable }
 
     /// How busy it is.
-    public var load: ServerLoad {
-        let (queued, waiting) = queue.occupancy
-        let refusals = acceptor.refusalCounts
-        return ServerLoad(
-            queued: queued, busyWorkers: limits.workers - waiting,
-            parkedConnections: acceptor.parkedCount, queueRefusals: refusals.queue,
-            connectionRefusals: refusals.connections, limits: limits)
-    }
+    public var load: ServerLoad { acceptor.load }
 
     /// Starts the threads; `makeHandler` is called once in each worker.
     public func start(
         _ makeHandler: @escaping @Sendable () -> (any Exchange) -> Void
     ) throws(FastCGIError) {
         let acceptor = acceptor
-        for _ in 1...limits.workers {
-            try threads.start { [self] in work(on: queue, makeHandler()) }
+        for _ in 1...workerCount {
+            try threads.start { [self] in work(on: acceptor.queue, makeHandler()) }
         }
         try threads.start { [self] in
-            work(on: refusals) { [refusal] in try? $0.write(refusal.span) }
+            work(on: acceptor.refusals) { [refusal] in try? $0.write(refusal.span) }
         }
         try threads.start { acceptor.run() }
     }
@@ -120,4 +106,50 @@ private func allowManyDescriptors() {
     guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return }
     limit.rlim_cur = limit.rlim_max
     setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+}
+
+/// Threads that are started together and waited for together.
+private final class ThreadGroup: Sendable {
+    private struct State {
+        var running = 0
+        /// The thread that waits for the end of all.
+        var waiter: Handoff<Void>?
+    }
+
+    private let state = Lock(State())
+
+    /// Starts a detached thread; signals stay blocked in it as they are in the caller.
+    ///
+    /// Throws `EAGAIN` at the system's limit of threads.
+    func start(_ body: @escaping @Sendable () -> Void) throws(FastCGIError) {
+        state.withLock { $0.running += 1 }
+        let code = startThread { [self] in
+            body()
+            ended()
+        }
+        guard code == 0 else {
+            ended()
+            throw FastCGIError("pthread_create", code)
+        }
+    }
+
+    /// Waits until every thread has ended; false when `seconds` passed first.
+    func wait(seconds: Int) -> Bool {
+        let turn = Handoff<Void>()
+        let isRunning = state.withLock { state in
+            if state.running > 0 { state.waiter = turn }
+            return state.running > 0
+        }
+        return !isRunning || turn.wait(until: .now + .seconds(seconds)) != nil
+    }
+
+    private func ended() {
+        let waiter = state.withLock { state -> Handoff<Void>? in
+            state.running -= 1
+            guard state.running == 0 else { return nil }
+            defer { state.waiter = nil }
+            return state.waiter
+        }
+        waiter?.give(())
+    }
 }

@@ -1,4 +1,3 @@
-import CFastCGI
 import Glibc
 
 /// The bounds of everything that a server holds or waits for.

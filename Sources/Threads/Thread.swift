@@ -4,14 +4,12 @@ import Glibc
 /// Starts a detached thread; 0, or `EAGAIN` at the system's limit of threads.
 ///
 /// The thread inherits the caller's signal mask.
-public func startThread(
-    stackBytes: Int = 512 * 1024, _ body: @escaping @Sendable () -> Void
-) -> Int32 {
+public func startThread(_ body: @escaping @Sendable () -> Void) -> Int32 {
     let task = Unmanaged.passRetained(ThreadBody(body))
     var attributes = pthread_attr_t()
     pthread_attr_init(&attributes)
     defer { pthread_attr_destroy(&attributes) }
-    pthread_attr_setstacksize(&attributes, stackBytes)
+    pthread_attr_setstacksize(&attributes, 512 * 1024)
     pthread_attr_setdetachstate(&attributes, Int32(PTHREAD_CREATE_DETACHED))
     var thread = pthread_t()
     let code = pthread_create(&thread, &attributes, runThread, task.toOpaque())

@@ -6,11 +6,16 @@ import Synchronization
 ///
 /// It never reads a request and never waits for a client: idle connections cost no thread.
 final class Acceptor: Sendable {
+    /// The connections with a request, for the workers.
+    let queue: BoundedQueue<ReadyConnection>
+
+    /// Those whose request is refused; a limit would reset the connections above it, so `accept`
+    /// bounds the length.
+    let refusals = BoundedQueue<ReadyConnection>(limit: .max)
+
     private let listener: Listener
     private let connections: Connections
-    private let queue: BoundedQueue<ReadyConnection>
     private let limits: ServerLimits
-    private let refusals: BoundedQueue<ReadyConnection>
     private let urgentMark: [UInt8]
     private let epoll: Int32
     private let wakeUp: Int32
@@ -35,13 +40,11 @@ final class Acceptor: Sendable {
     /// Requests whose path begins with `urgentPath` overtake others, so that a monitor can tell a long
     /// queue from a dead process.
     init(
-        listener: Listener, queue: BoundedQueue<ReadyConnection>,
-        refusals: BoundedQueue<ReadyConnection>, limits: ServerLimits, urgentPath: String,
+        listener: Listener, limits: ServerLimits, urgentPath: String,
         onFileLoss: @escaping @Sendable (FastCGIError?) -> Void
     ) throws(FastCGIError) {
         self.listener = listener
-        self.queue = queue
-        self.refusals = refusals
+        queue = BoundedQueue(limit: limits.queued)
         self.limits = limits
         urgentMark = Array("SCRIPT_NAME\(urgentPath)".utf8)
         self.onFileLoss = onFileLoss
@@ -66,15 +69,14 @@ final class Acceptor: Sendable {
     /// Takes a connection back for its next request.
     func park(_ connection: Int32) { connections.park(connection) }
 
-    /// How many connections wait for a request.
-    var parkedCount: Int { connections.count }
-
-    /// How many requests were refused because the queue was full, or there were too many
-    /// connections.
-    var refusalCounts: (queue: Int, connections: Int) {
-        (
-            queueRefusals.load(ordering: .relaxed), connectionRefusals.load(ordering: .relaxed)
-        )
+    /// How busy the server is.
+    var load: ServerLoad {
+        let (queued, waiting) = queue.occupancy
+        return ServerLoad(
+            queued: queued, busyWorkers: limits.workers - waiting,
+            parkedConnections: connections.count,
+            queueRefusals: queueRefusals.load(ordering: .relaxed),
+            connectionRefusals: connectionRefusals.load(ordering: .relaxed), limits: limits)
     }
 
     /// Whether new connections are impossible because the socket's file is lost.
@@ -125,9 +127,7 @@ final class Acceptor: Sendable {
         while connections.closeKept(since: .now - quiet) > 0, ContinuousClock.now < deadline {
             _ = dispatch(timeoutMilliseconds: 10)
         }
-        if !listener.isInherited {
-            acceptAll(until: deadline)
-        }
+        if !listener.isInherited { acceptAll(until: deadline) }
         epoll_ctl(epoll, EPOLL_CTL_DEL, listener.descriptor, nil)
         close(listener.descriptor)
         // Requests that have arrived are served; a keep-alive connection without one is closed.
@@ -226,10 +226,9 @@ final class Acceptor: Sendable {
 
     /// Queues a request, an urgent one before all others; false if the queue is full.
     private func offer(_ ready: ReadyConnection) -> Bool {
-        if queue.occupancy.queued > 0, Connections.holds(ready.descriptor, urgentMark) {
-            return queue.offerFirst(ready)
-        }
-        return queue.offer(ready)
+        let isUrgent =
+            queue.occupancy.queued > 0 && Connections.holds(ready.descriptor, urgentMark)
+        return queue.offer(ready, isUrgent: isUrgent)
     }
 
     /// Leaves the request to the thread that responds to refused requests; a full backlog would make

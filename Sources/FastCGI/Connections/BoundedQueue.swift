@@ -30,27 +30,17 @@ final class BoundedQueue<Element: Sendable>: Sendable {
 
     init(limit: Int) { self.limit = limit }
 
-    /// Passes `element` to a taker or appends it; false if the queue is full or closed.
-    func offer(_ element: Element) -> Bool {
+    /// Passes `element` to a taker or queues it; false if the queue is full or closed.
+    ///
+    /// An urgent element is queued before all others, up to twice the limit.
+    func offer(_ element: Element, isUrgent: Bool = false) -> Bool {
         let (isTaken, taker) = state.withLock { state -> (Bool, Handoff<Element?>?) in
             guard !state.isClosed else { return (false, nil) }
             if let taker = state.idle.popLast() { return (true, taker) }
-            guard state.elements.count - state.head < limit else { return (false, nil) }
-            state.elements.append(element)
-            return (true, nil)
-        }
-        taker?.give(element)
-        return isTaken
-    }
-
-    /// Puts `element` before all others, up to twice the limit; false when there is no room or the
-    /// queue is closed.
-    func offerFirst(_ element: Element) -> Bool {
-        let (isTaken, taker) = state.withLock { state -> (Bool, Handoff<Element?>?) in
-            guard !state.isClosed else { return (false, nil) }
-            if let taker = state.idle.popLast() { return (true, taker) }
-            guard state.elements.count - state.head < 2 * limit else { return (false, nil) }
-            state.elements.insert(element, at: state.head)
+            let count = state.elements.count - state.head
+            guard count < limit || isUrgent && count - limit < limit else { return (false, nil) }
+            state.elements.insert(
+                element, at: isUrgent ? state.head : state.elements.endIndex)
             return (true, nil)
         }
         taker?.give(element)

@@ -1,4 +1,5 @@
 import Glibc
+import Threads
 
 /// A listening socket: our own, or one inherited from a supervisor.
 public struct Listener: Sendable {
@@ -22,8 +23,7 @@ public struct Listener: Sendable {
 
     private static func listeningSocket(_ path: String) throws(FastCGIError) -> Int32 {
         try removeStale(path)
-        let descriptor = try makeSocket()
-        do throws(FastCGIError) {
+        return try makeSocket { descriptor throws(FastCGIError) in
             // The inode takes the socket's mode, so that it is never more permissive than this.
             guard fchmod(descriptor, 0o660) == 0 else { throw FastCGIError("chmod \(path)") }
             guard try withAddress(path, { bind(descriptor, $0, $1) }) == 0 else {
@@ -31,11 +31,7 @@ public struct Listener: Sendable {
             }
             guard chmod(path, 0o660) == 0 else { throw FastCGIError("chmod \(path)") }
             guard listen(descriptor, backlog) == 0 else { throw FastCGIError("listen \(path)") }
-        } catch {
-            close(descriptor)
-            throw error
         }
-        return descriptor
     }
 
     /// Serves a socket that a supervisor opened and will pass to the next process, too.
@@ -80,22 +76,26 @@ public struct Listener: Sendable {
 
     /// Connects to `path`; a non-blocking descriptor that the caller must close.
     static func connection(to path: String) throws(FastCGIError) -> Int32 {
-        let descriptor = try makeSocket()
-        do throws(FastCGIError) {
+        try makeSocket { descriptor throws(FastCGIError) in
             guard try withAddress(path, { connect(descriptor, $0, $1) }) == 0 else {
                 throw FastCGIError("connect \(path)")
             }
+        }
+    }
+
+    /// Makes a socket and calls `setUp`; closes it if that throws.
+    private static func makeSocket(
+        _ setUp: (Int32) throws(FastCGIError) -> Void
+    ) throws(FastCGIError) -> Int32 {
+        let type = Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue)
+        let descriptor = socket(AF_UNIX, type, 0)
+        guard descriptor >= 0 else { throw FastCGIError("socket") }
+        do throws(FastCGIError) {
+            try setUp(descriptor)
         } catch {
             close(descriptor)
             throw error
         }
-        return descriptor
-    }
-
-    private static func makeSocket() throws(FastCGIError) -> Int32 {
-        let type = Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue | SOCK_NONBLOCK.rawValue)
-        let descriptor = socket(AF_UNIX, type, 0)
-        guard descriptor >= 0 else { throw FastCGIError("socket") }
         return descriptor
     }
 
@@ -127,4 +127,45 @@ private func withAddress(
         throw FastCGIError("bind \(path)", ENAMETOOLONG)
     }
     return address.with(body)
+}
+
+/// The file of a socket that this process created; others may remove or replace it meanwhile.
+final class SocketFile: Sendable {
+    /// The path.
+    let path: String
+
+    /// The file as last seen, whose inode is not reused while the socket is open.
+    private let seen: Lock<stat>
+
+    /// Assumes that the file at `path` is that of our socket.
+    init(path: String) throws(FastCGIError) {
+        self.path = path
+        seen = Lock(try Self.status(path))
+    }
+
+    /// Whether the file at the path is still that of our socket; remembers its owner and mode.
+    func isOurs() -> Bool {
+        guard let status = try? Self.status(path) else { return false }
+        return seen.withLock { seen in
+            guard seen.st_dev == status.st_dev, seen.st_ino == status.st_ino else { return false }
+            seen = status
+            return true
+        }
+    }
+
+    /// Takes the new file at the path as ours, and gives it the owner and the mode of the old one.
+    func adopt() throws(FastCGIError) {
+        let old = seen.withLock { $0 }
+        // Fails for a group that this process is not in: then the file keeps the process's group.
+        _ = lchown(path, old.st_uid, old.st_gid)
+        guard chmod(path, old.st_mode & 0o777) == 0 else { throw FastCGIError("chmod \(path)") }
+        let new = try Self.status(path)
+        seen.withLock { $0 = new }
+    }
+
+    private static func status(_ path: String) throws(FastCGIError) -> stat {
+        var status = stat()
+        guard lstat(path, &status) == 0 else { throw FastCGIError("stat \(path)") }
+        return status
+    }
 }

@@ -1,4 +1,3 @@
-import CFastCGI
 import Glibc
 
 /// Reports the state of this process to systemd or a compatible service manager, if there is one.

@@ -49,12 +49,7 @@ public enum Client {
     private struct Reader {
         let connection: Int32
         let seconds: Int
-        private var buffer: [UInt8] = []
-
-        init(connection: Int32, seconds: Int) {
-            self.connection = connection
-            self.seconds = seconds
-        }
+        var buffer: [UInt8] = []
 
         /// Waits for the next `count` bytes.
         mutating func next(_ count: Int) throws(FastCGIError) -> [UInt8] {
