@@ -37,3 +37,62 @@ func floor(_ value: Int64, by divisor: Int64) -> Int64 {
     let quotient = value / divisor
     return value % divisor < 0 ? quotient - 1 : quotient
 }
+
+extension Timestamp: CustomStringConvertible {
+    /// RFC 3339 in UTC: `2024-01-15T14:30:00Z`, with six fraction digits unless they are zero.
+    public var description: String {
+        dateAndTime + "Z"
+    }
+
+    /// RFC 3339 in the local time that is `offsetSeconds` ahead of UTC: `2024-10-27T01:30:00+01:00`.
+    ///
+    /// RFC 3339 has offsets of whole minutes and years of four digits. An offset such as +00:19:32 is
+    /// rounded down to minutes, and the local time with it; the instant stays exact. Local times
+    /// outside the years 1 to 9999 are written in UTC.
+    public func description(offsetSeconds: Int) -> String {
+        let minutes = Int(floor(Int64(offsetSeconds), by: 60))
+        let local = Timestamp(microseconds: microseconds + Int64(minutes) * 60_000_000)
+        guard Self.representable.contains(local) else { return dateAndTime + "+00:00" }
+        let sign = minutes < 0 ? "-" : "+"
+        let size = abs(minutes)
+        return local.dateAndTime + "\(sign)\(padded(size / 60, 2)):\(padded(size % 60, 2))"
+    }
+
+    private var dateAndTime: String {
+        let seconds = floor(microseconds, by: 1_000_000)
+        let days = floor(seconds, by: 86_400)
+        let time = Int(seconds - days * 86_400)
+        let fraction = microseconds - seconds * 1_000_000
+        return "\(CivilDate(daysSince1970: days))T"
+            + "\(padded(time / 3600, 2)):\(padded(time / 60 % 60, 2)):\(padded(time % 60, 2))"
+            + (fraction == 0 ? "" : ".\(padded(Int(fraction), 6))")
+    }
+
+    /// Parses RFC 3339 with an offset; nil for anything else and for years after 9999.
+    ///
+    /// Digits beyond the microsecond are truncated, so that rounding never moves a record into the
+    /// next day. Second 60, a leap second, is second 0 of the next minute, as in PostgreSQL.
+    public init?(_ text: String) {
+        let fast = text.utf8.withContiguousStorageIfAvailable { Self.microseconds($0) }
+        guard let microseconds = fast ?? Self.microseconds(Array(text.utf8)) else { return nil }
+        self.init(microseconds: microseconds)
+        guard Self.representable.contains(self) else { return nil }
+    }
+
+    private static func microseconds<Bytes: RandomAccessCollection<UInt8>>(_ text: Bytes) -> Int64?
+    where Bytes.Index == Int {
+        var scanner = DateScanner(text)
+        guard let year = scanner.number(4), scanner.skip("-"),
+            let month = scanner.number(2), scanner.skip("-"),
+            let day = scanner.number(2),
+            scanner.skip("T") || scanner.skip("t") || scanner.skip(" "),
+            let hour = scanner.number(2), hour < 24, scanner.skip(":"),
+            let minute = scanner.number(2), minute < 60, scanner.skip(":"),
+            let second = scanner.number(2), second <= 60,
+            let fraction = scanner.fraction(), let offset = scanner.offset(), scanner.isAtEnd,
+            let date = CivilDate(year: year, month: month, day: day)
+        else { return nil }
+        let time = hour * 3600 + minute * 60 + second - offset
+        return (date.daysSince1970 * 86_400 + Int64(time)) * 1_000_000 + Int64(fraction)
+    }
+}

@@ -46,23 +46,16 @@ extension Service {
             if let user = request.remoteUser { return Principal(.user(user), scopes: [scope]) }
         }
         guard let authorization = request.authorization else {
-            throw unauthorised(
-                "An API key is required.", challenge: #"Bearer realm="orbital-usage""#)
+            throw refusal(.unauthorized, "An API key is required.")
         }
         guard let key = try validKey(authorization) else {
-            throw unauthorised(
-                "The API key is not valid.",
-                challenge: #"Bearer realm="orbital-usage", error="invalid_token""#)
+            throw refusal(
+                .unauthorized, "The API key is not valid.", #", error="invalid_token""#)
         }
         guard key.scopes.contains(scope) else {
-            throw Problem(
+            throw refusal(
                 .forbidden, "The API key does not have the scope \(scope).",
-                fields: [
-                    (
-                        "WWW-Authenticate",
-                        #"Bearer realm="orbital-usage", error="insufficient_scope", scope="\#(scope)""#
-                    )
-                ])
+                #", error="insufficient_scope", scope="\#(scope)""#)
         }
         return Principal(.key(id: key.keyID, name: key.name), scopes: key.scopes)
     }
@@ -81,8 +74,9 @@ extension Service {
         return stored
     }
 
-    private func unauthorised(_ detail: String, challenge: String) -> Problem {
-        Problem(.unauthorized, detail, fields: [("WWW-Authenticate", challenge)])
+    private func refusal(_ status: Status, _ detail: String, _ error: String = "") -> Problem {
+        let challenge = #"Bearer realm="orbital-usage""# + error
+        return Problem(status, detail, fields: [("WWW-Authenticate", challenge)])
     }
 }
 

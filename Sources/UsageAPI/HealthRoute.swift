@@ -19,7 +19,7 @@ func live(_ request: Request, _ principal: Principal, _ service: Service) throws
 /// if a tokenizer of the price list cannot be loaded.
 func ready(_ request: Request, _ principal: Principal, _ service: Service) throws -> Response {
     let fault = service.isDraining ? "The service is shutting down." : nil
-    let process = HealthCheck(name: "process", fault: fault, cause: nil)
+    let process = HealthCheck(name: "process", fault: fault)
     return healthResponse([process] + service.store.readinessChecks())
 }
 
@@ -31,21 +31,19 @@ private func healthResponse(_ checks: [HealthCheck]) -> Response {
         json.member("timestamp", Timestamp.now.wholeSeconds.description)
         if !isHealthy {
             json.name("checks")
-            json.array { json in checks.forEach { write($0, to: &json) } }
+            json.array { json in
+                for check in checks {
+                    json.object { json in
+                        json.member("name", check.name)
+                        json.member("status", check.fault == nil ? "healthy" : "unhealthy")
+                        if let fault = check.fault { json.member("message", fault) }
+                    }
+                }
+            }
         }
     }
-    var response = Response(
-        isHealthy ? .ok : .serviceUnavailable, contentType: "application/json",
-        fields: [("Cache-Control", "no-store")], body: .bytes(json.bytes))
+    var response = Response.json(json, isHealthy ? .ok : .serviceUnavailable)
     response.causes = checks.compactMap(\.cause)
     if !isHealthy { response.fields.append(("Retry-After", "1")) }
     return response
-}
-
-private func write(_ check: HealthCheck, to json: inout JSONWriter) {
-    json.object { json in
-        json.member("name", check.name)
-        json.member("status", check.fault == nil ? "healthy" : "unhealthy")
-        if let fault = check.fault { json.member("message", fault) }
-    }
 }

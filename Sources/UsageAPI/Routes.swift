@@ -1,3 +1,4 @@
+import Encoding
 public import HTTP
 
 private let read = "usage:read"
@@ -13,3 +14,14 @@ public let routes: [Route<Principal, Service>] = [
     Route("/health/live", get: Action(nil, live)),
     Route("/health/ready", get: Action(nil, ready)),
 ]
+
+extension Response {
+    /// A JSON response that must not be cached.
+    static func json(
+        _ json: JSONWriter, _ status: Status = .ok, _ fields: [(name: String, value: String)] = []
+    ) -> Response {
+        Response(
+            status, contentType: "application/json",
+            fields: fields + [("Cache-Control", "no-store")], body: .bytes(json.bytes))
+    }
+}

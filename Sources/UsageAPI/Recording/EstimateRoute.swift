@@ -23,9 +23,7 @@ func estimate(_ request: Request, _ principal: Principal, _ service: Service) th
             json.array { json in write(body.items, estimates, to: &json) }
         }
     }
-    return Response(
-        .ok, contentType: "application/json", fields: [("Cache-Control", "no-store")],
-        body: .bytes(json.bytes))
+    return .json(json)
 }
 
 private func write(

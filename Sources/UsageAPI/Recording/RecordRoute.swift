@@ -24,19 +24,15 @@ private func single(
     case .created(let record):
         var json = JSONWriter()
         json.object { $0.members(of: record) }
-        return Response(
-            .created, contentType: "application/json",
-            fields: [
-                ("Location", "\(request.pathPrefix)/usage/\(record.value(in: .messageID) ?? "")"),
-                ("Cache-Control", "no-store"),
-            ], body: .bytes(json.bytes))
+        let location = "\(request.pathPrefix)/usage/\(record.value(in: .messageID) ?? "")"
+        return .json(json, .created, [("Location", location)])
     case .duplicate(let record):
         var json = JSONWriter()
         json.object { json in
             json.members(of: record)
             json.member("status", "duplicate")
         }
-        return success(json)
+        return .json(json)
     case .conflict:
         throw Problem(
             .conflict, "This message_id already belongs to another message.",
@@ -69,13 +65,11 @@ extension MessageRefusal {
 
 extension MessageItem {
     /// The faults as the API reports them.
-    var problemFaults: [Problem.Fault] { faults.map(Problem.Fault.init) }
-}
-
-extension Problem.Fault {
-    fileprivate init(_ fault: MessageFault) {
-        self.init(
-            in: "body", name: fault.name, code: Problem.Code(fault.code), message: fault.message)
+    var problemFaults: [Problem.Fault] {
+        faults.map { fault in
+            Problem.Fault(
+                in: "body", name: fault.name, code: .init(fault.code), message: fault.message)
+        }
     }
 }
 
@@ -92,12 +86,6 @@ extension Problem.Code {
             case .wrongType: .wrongType
             }
     }
-}
-
-private func success(_ json: JSONWriter) -> Response {
-    Response(
-        .ok, contentType: "application/json", fields: [("Cache-Control", "no-store")],
-        body: .bytes(json.bytes))
 }
 
 /// The response to a list: the number of each outcome, then the outcome of each message.
@@ -119,7 +107,7 @@ private func batch(
             }
         }
     }
-    return success(json)
+    return .json(json)
 }
 
 extension JSONWriter {

@@ -18,7 +18,7 @@ public struct HealthCheck: Equatable, Sendable {
     public let cause: String?
 
     /// Makes a result.
-    public init(name: String, fault: String?, cause: String?) {
+    public init(name: String, fault: String? = nil, cause: String? = nil) {
         self.name = name
         self.fault = fault
         self.cause = cause
@@ -39,7 +39,7 @@ extension UsageStore {
         if !admitHealthCheck() {
             if let checks = shared.lastHealthChecks(within: .seconds(2)) { return checks }
             if shared.admission.hasSuccess(within: .seconds(2)) {
-                return [HealthCheck(name: "database", fault: nil, cause: nil)]
+                return [HealthCheck(name: "database")]
             }
             do { try admit() } catch { return [Self.unreachable(error)] }
             if let checks = shared.lastHealthChecks(within: .milliseconds(500)) { return checks }
@@ -50,7 +50,7 @@ extension UsageStore {
                 try meter.timing { try shared.healthChecks(until: deadline, queryHealth) }
             }
         } catch let error as PostgresError where error.state == PostgresError.undefinedTable {
-            return [HealthCheck(name: "database", fault: nil, cause: nil), Self.oldSchema]
+            return [HealthCheck(name: "database"), Self.oldSchema]
         } catch {
             noteFailure()
             return [Self.unreachable(error)]
@@ -70,8 +70,8 @@ extension UsageStore {
             [Schema.version], isStreamed: false)
         let hasVersion = try reader.next() && reader.integer(0) > 0
         return [
-            HealthCheck(name: "database", fault: nil, cause: nil),
-            hasVersion ? HealthCheck(name: "schema", fault: nil, cause: nil) : Self.oldSchema,
+            HealthCheck(name: "database"),
+            hasVersion ? HealthCheck(name: "schema") : Self.oldSchema,
         ]
     }
 

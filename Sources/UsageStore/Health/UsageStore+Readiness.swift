@@ -16,9 +16,7 @@ extension UsageStore {
             let needed = try neededTokenizers()
             let faults = TokenEncoding.allCases.filter(needed.contains).compactMap(tokenizerFault)
             guard !needed.isEmpty else { return checks }
-            return checks + [
-                faults.first ?? HealthCheck(name: "tokenizer", fault: nil, cause: nil)
-            ]
+            return checks + [faults.first ?? HealthCheck(name: "tokenizer")]
         } catch {
             return [Self.unreachable(error)]
         }
