@@ -46,14 +46,13 @@ public final class Server: Sendable {
     public func start(
         _ makeHandler: @escaping @Sendable () -> (any Exchange) -> Void
     ) throws(FastCGIError) {
-        let acceptor = acceptor
         for _ in 1...workerCount {
             try threads.start { [self] in work(on: acceptor.queue, makeHandler()) }
         }
         try threads.start { [self] in
             work(on: acceptor.refusals) { [refusal] in try? $0.write(refusal.span) }
         }
-        try threads.start { acceptor.run() }
+        try threads.start { [acceptor] in acceptor.run() }
     }
 
     /// Requests `path` from itself, again `interval` after each response, in a thread of its own:

@@ -1,5 +1,4 @@
 import CPostgres
-import Glibc
 
 /// The rows of `COPY … TO STDOUT (FORMAT binary)`, one at a time, not buffered.
 ///

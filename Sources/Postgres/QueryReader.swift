@@ -1,5 +1,4 @@
 import CPostgres
-import Glibc
 
 /// The rows of a prepared query with parameters, in binary.
 ///

@@ -1,5 +1,4 @@
 import ArgumentParser
-import Foundation
 import UsageStore
 
 /// Advances the revision, which ETags contain.

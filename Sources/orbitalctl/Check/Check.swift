@@ -1,6 +1,5 @@
 import ArgumentParser
 import Configuration
-import Foundation
 import UsageStore
 
 /// Checks everything that the service needs, and reports how to fix each fault.

@@ -1,7 +1,5 @@
 import ArgumentParser
 import Configuration
-import Foundation
-import Usage
 import UsageStore
 
 /// Replaces estimates with exact counts.
