@@ -10,7 +10,7 @@ extension Connection {
         let copies = parameters.map { $0.map { strdup($0) } }
         defer { copies.forEach { free($0 ?? nil) } }
         let values = copies.map { UnsafePointer($0 ?? nil) }
-        meter.commandCount += 1
+        meter.count(nil)
         let sent = PQsendQueryParams(
             handle, statement, Int32(values.count), nil, values, nil, nil, 0)
         guard sent == 1 else { throw error(statement) }
@@ -19,9 +19,11 @@ extension Connection {
 
     /// Runs a script of several statements, in one transaction unless it contains its own; returns
     /// the last result.
+    ///
+    /// Its name is for log lines.
     @discardableResult
-    public func run(_ script: String) throws -> QueryResult {
-        meter.commandCount += 1
+    public func run(_ script: String, as name: StaticString? = nil) throws -> QueryResult {
+        meter.count(name)
         guard PQsendQuery(handle, script) == 1 else { throw error(script) }
         return try finalResult(script)
     }
@@ -58,8 +60,10 @@ extension Connection {
     }
 
     /// Starts a COPY; if the server rejects it, the connection stays usable.
-    func beginCopy(_ statement: String, _ expected: ExecStatusType) throws {
-        meter.commandCount += 1
+    func beginCopy(
+        _ name: StaticString?, _ statement: String, _ expected: ExecStatusType
+    ) throws {
+        meter.count(name)
         guard PQsendQuery(handle, statement) == 1,
             let first = try nextResult(statement)
         else { throw error(statement) }

@@ -43,15 +43,19 @@ public final class Connection {
                 message: "the connection string \(error.description)",
                 constraint: nil, statement: "")
         }
+        meter.connectCount += 1
         handle = try meter.timing { try attempt.connect(within: meter.remaining) }
         // Data that the socket does not accept at once is sent by `flush`, which has a timeout.
         PQsetnonblocking(handle, 1)
         // Notices such as "table does not exist, skipping" are ignored.
         PQsetNoticeProcessor(handle, { _, _ in }, nil)
-        try run(endQueriesOnClose + session)
+        try run(endQueriesOnClose + session, as: "session")
     }
 
-    deinit { PQfinish(handle) }
+    deinit {
+        meter.disconnectCount += 1
+        PQfinish(handle)
+    }
 
     /// Whether the server still has the connection open; sends nothing to it.
     public var isOpen: Bool {

@@ -25,11 +25,11 @@ public final class ConnectionPool: Sendable {
     /// Waits for a returned one until `deadline`. Rethrows errors of `open`; if the server has too
     /// many connections, it throws only if the pool has none, or at the deadline. Throws
     /// `QueryAbandoned` if `watchedDescriptor` hangs up. `refused` is called with the number of
-    /// connections that the server grants whenever it changes. The caller must call `giveBack` or
-    /// `giveUp`.
+    /// connections that the server grants whenever it changes. `meter` is then the connection's. The
+    /// caller must call `giveBack` or `giveUp`.
     public func borrow(
         until deadline: ContinuousClock.Instant, watching watchedDescriptor: Int32?,
-        refused: (Int) -> Void, _ open: () throws -> Connection
+        _ meter: WaitMeter, refused: (Int) -> Void, _ open: () throws -> Connection
     ) throws -> Connection {
         var isRefused = false
         while true {
@@ -41,6 +41,7 @@ public final class ConnectionPool: Sendable {
             case .wait: loan = try wait(for: turn, until: deadline, watchedDescriptor)
             }
             if let loan {
+                loan.connection.meter = meter
                 if loan.connection.isOpen { return loan.connection }
                 giveUp()
                 continue
@@ -70,8 +71,14 @@ public final class ConnectionPool: Sendable {
     /// Reports that a borrowed connection is unusable.
     public func giveUp() { state.withLock { $0.giveUp() }?.give(nil) }
 
-    /// Closes the idle connections now, outside the lock, and the others when they are returned.
-    public func close() { _ = state.withLock { $0.close() } }
+    /// Closes the idle connections now, outside the lock, and the others when they are returned;
+    /// returns how many were idle.
+    public func close() -> Int {
+        let idle = state.withLock { $0.close() }
+        // Their meters belong to other threads.
+        for loan in idle { loan.connection.meter = WaitMeter() }
+        return idle.count
+    }
 
     /// Waits for a returned connection; nil if the thread may open one instead.
     private func wait(

@@ -11,12 +11,15 @@ public final class CopyReader: RowReader {
     @exclusivity(unchecked) private var message: UnsafeMutablePointer<CChar>?
     @exclusivity(unchecked) private var isAtStart = true
 
-    /// Starts `statement`; throws if the server rejects it.
-    public init(_ connection: Connection, _ statement: String, columns columnCount: Int) throws {
+    /// Starts `statement`, whose name is for log lines; throws if the server rejects it.
+    public init(
+        _ connection: Connection, _ name: StaticString, _ statement: String,
+        columns columnCount: Int
+    ) throws {
         self.connection = connection
         self.statement = statement
         row = CopyRow(of: statement, columns: columnCount)
-        try connection.beginCopy(statement, PGRES_COPY_OUT)
+        try connection.beginCopy(name, statement, PGRES_COPY_OUT)
     }
 
     deinit { PQfreemem(message) }

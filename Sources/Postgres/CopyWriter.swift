@@ -13,7 +13,7 @@ public final class CopyWriter {
     public init(_ connection: Connection, _ statement: String) throws {
         self.connection = connection
         self.statement = statement
-        try connection.beginCopy(statement, PGRES_COPY_IN)
+        try connection.beginCopy(nil, statement, PGRES_COPY_IN)
         buffer +=
             Array("PGCOPY\n".utf8) + [0xff, 0x0d, 0x0a, 0x00] + [UInt8](repeating: 0, count: 8)
     }

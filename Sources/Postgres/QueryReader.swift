@@ -17,24 +17,27 @@ public final class QueryReader: RowReader {
 
     /// Runs `statement` with parameters in text form, preparing it the first time.
     public convenience init(
-        _ connection: Connection, _ statement: String, _ parameters: [String], isStreamed: Bool
+        _ connection: Connection, _ name: StaticString, _ statement: String,
+        _ parameters: [String], isStreamed: Bool
     ) throws {
         try self.init(
-            connection, statement, parameters.map { Parameter.text($0) }, isStreamed: isStreamed)
+            connection, name, statement, parameters.map { Parameter.text($0) },
+            isStreamed: isStreamed)
     }
 
-    /// Runs `statement` with parameters, preparing it the first time.
+    /// Runs `statement` with parameters, preparing it the first time; its name is for log lines.
     ///
     /// If `isStreamed`, rows arrive and are freed one by one, and `next` throws the server's error;
     /// otherwise, the result is complete when this returns.
     public init(
-        _ connection: Connection, _ statement: String, _ parameters: [Parameter], isStreamed: Bool
+        _ connection: Connection, _ name: StaticString, _ statement: String,
+        _ parameters: [Parameter], isStreamed: Bool
     ) throws {
         self.connection = connection
         self.statement = statement
         self.isStreamed = isStreamed
-        let name = try connection.prepared(statement)
-        let sent = connection.send(name, parameters)
+        let prepared = try connection.prepared(statement)
+        let sent = connection.send(prepared, parameters, name)
         guard sent == 1 else { throw connection.error(statement) }
         if isStreamed {
             PQsetSingleRowMode(connection.handle)
@@ -103,7 +106,7 @@ extension Connection {
             preparedNames.removeAll()
         }
         let name = "q\(preparedNames.count)"
-        meter.commandCount += 1
+        meter.count(nil)
         guard PQsendPrepare(handle, name, statement, 0, nil) == 1 else { throw error(statement) }
         _ = try finalResult(statement)
         preparedNames[statement] = name
@@ -116,14 +119,16 @@ extension Connection {
     private static let largeBytes = 1 << 20
 
     /// Sends a prepared statement for execution with a binary result; 1 if it was sent.
-    fileprivate func send(_ name: String, _ parameters: [Parameter]) -> Int32 {
+    fileprivate func send(
+        _ prepared: String, _ parameters: [Parameter], _ name: StaticString
+    ) -> Int32 {
         var values: [UnsafePointer<CChar>?] = []
         values.reserveCapacity(parameters.count)
         if parameters.reduce(0, { $0 + $1.byteCount }) > Self.largeBytes { hasGrown = true }
-        meter.commandCount += 1
+        meter.count(name)
         return lend(parameters[...], &values) { values in
             PQsendQueryPrepared(
-                handle, name, Int32(values.count), values,
+                handle, prepared, Int32(values.count), values,
                 parameters.map { $0.isBinary ? Int32($0.byteCount) : 0 },
                 parameters.map { $0.isBinary ? 1 : 0 }, 1)
         }

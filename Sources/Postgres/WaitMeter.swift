@@ -8,7 +8,19 @@ public final class WaitMeter {
     private var limit: Duration?
 
     /// The number of commands sent.
-    public internal(set) var commandCount = 0
+    public private(set) var commandCount = 0
+
+    /// The names of the first statements, in order, without those that have no name.
+    public private(set) var statements: [StaticString] = []
+
+    /// How many names are noted.
+    public static let statementLimit = 16
+
+    /// The number of attempts to connect.
+    public internal(set) var connectCount = 0
+
+    /// The number of connections that were closed.
+    public internal(set) var disconnectCount = 0
 
     /// Starts at 0 without a limit.
     public init() {}
@@ -25,6 +37,16 @@ public final class WaitMeter {
         start = nil
         self.limit = limit
         commandCount = 0
+        statements.removeAll(keepingCapacity: true)
+        connectCount = 0
+        disconnectCount = 0
+    }
+
+    /// Counts a command, and notes the name of its statement.
+    func count(_ statement: StaticString?) {
+        commandCount += 1
+        guard let statement, statements.count < Self.statementLimit else { return }
+        statements.append(statement)
     }
 
     /// Removes the limit: each further wait has its own timeout.

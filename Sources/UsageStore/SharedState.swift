@@ -65,8 +65,9 @@ public final class SharedState: Sendable {
 
     func remember(zoneNames: Set<String>) { zones.withLock { $0 = zoneNames } }
 
-    /// Closes the idle connections now, and the others when they are returned.
-    public func close() { connections.close() }
+    /// Closes the idle connections now, and the others when they are returned; returns how many were
+    /// idle.
+    public func close() -> Int { connections.close() }
 
     /// Makes the next health check query the database, because a request has just failed.
     func noteFailure() { lastHealth.withLock { $0.failedAt = .now } }

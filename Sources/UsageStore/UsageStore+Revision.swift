@@ -28,7 +28,7 @@ extension UsageStore {
     /// Inlines the SQL function usage_revision(), whose call would double the cost.
     private func queryRevisions() throws -> Revisions {
         let reader = try QueryReader(
-            try connected(),
+            try connected(), "revision",
             """
             SELECT sum(changes)::bigint, (SELECT changes FROM api_key_revision)
             FROM usage_revision

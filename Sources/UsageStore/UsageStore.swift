@@ -22,14 +22,19 @@ public final class UsageStore {
     /// Results that other threads have read since then are fresh enough for it.
     public var requestArrival: ContinuousClock.Instant?
 
-    /// How many connections the request has opened.
-    public private(set) var connectCount = 0
-
     /// How many connections PostgreSQL grants, if this request was the first to find the limit.
     public private(set) var learnedGrant: Int?
 
     /// The request's permit to wait for PostgreSQL.
-    private var permit: Admission.Gate.Permit?
+    private var permit: Admission.Gate.Permit? {
+        didSet { if let permit { admission = permit.rawValue } }
+    }
+
+    /// The gate's decision: `short`, `long`, `health` or `refused`; nil if it was not asked.
+    public private(set) var admission: String?
+
+    /// How long the request has waited for its permit.
+    public private(set) var admissionWait = Duration.zero
 
     /// Whether the request has seen an error.
     private var hasFailed = false
@@ -41,6 +46,14 @@ public final class UsageStore {
 
     /// How many commands it has sent.
     public var commandCount: Int { meter.commandCount }
+
+    /// The names of the statements that it has run, in order; the first ones if there are many.
+    public var statements: String { meter.statements.map(\.description).joined(separator: ",") }
+
+    /// How many connections it has opened, or tried to open, and closed.
+    public var connections: (opened: Int, closed: Int) {
+        (meter.connectCount, meter.disconnectCount)
+    }
 
     /// Makes a store that connects to `databaseURL` on demand.
     ///
@@ -69,17 +82,15 @@ public final class UsageStore {
             giveConnectionBack()
             usable = try meter.timing {
                 try shared.connections.borrow(
-                    until: deadline, watching: client, refused: { learnedGrant = $0 }
+                    until: deadline, watching: client, meter, refused: { learnedGrant = $0 }
                 ) {
-                    connectCount += 1
-                    return try shared.admission.connecting {
+                    try shared.admission.connecting {
                         try Connection(
                             url: databaseURL, applicationName: applicationName,
                             waitSeconds: waitSeconds, session: Self.session, meter: meter)
                     }
                 }
             }
-            usable.meter = meter
             connection = usable
         }
         usable.watchedDescriptor = client
@@ -126,6 +137,9 @@ public final class UsageStore {
     /// `AdmissionRefused`.
     func admit() throws {
         if permit != nil { return }
+        admission = "refused"
+        let before = meter.waited
+        defer { admissionWait += meter.waited - before }
         permit = try meter.timing {
             try shared.admission.enter(until: deadline) { shared.connections.granted != nil }
         }
@@ -141,7 +155,9 @@ public final class UsageStore {
     /// `AdmissionRefused` at the limit.
     public func becomeLong() throws {
         try admit()
-        permit = try permit.map {
+        let short = permit
+        admission = "refused"
+        permit = try short.map {
             try shared.admission.becomeLong($0, granted: shared.connections.granted)
         }
     }
@@ -166,7 +182,8 @@ public final class UsageStore {
         requestArrival = arrival
         learnedGrant = nil
         hasFailed = false
-        connectCount = 0
+        admission = nil
+        admissionWait = .zero
         meter.reset(limit: .seconds(waitSeconds))
     }
 
@@ -188,7 +205,9 @@ public final class UsageStore {
         watchedDescriptor = nil
         requestArrival = nil
         if let connection, connection.isInTransaction {
-            _ = try? meter.within(Self.healthTimeout) { try connection.run("ROLLBACK") }
+            _ = try? meter.within(Self.healthTimeout) {
+                try connection.run("ROLLBACK", as: "rollback")
+            }
         }
         giveConnectionBack()
         meter.endLimit()

@@ -37,8 +37,10 @@ final class CurrentSettings: Sendable {
     /// two cores, waiting for the lock took a quarter of their time.
     var replacementCount: Int { count.load(ordering: .acquiring) }
 
-    /// Activates new settings; the limits of the server change only at a restart.
-    func replace(with settings: Settings) {
+    /// Activates new settings; returns how many idle connections to the database were closed.
+    ///
+    /// The limits of the server change only at a restart.
+    func replace(with settings: Settings) -> Int {
         let generation = Generation(settings, admission)
         let old = active.withLock { active in
             defer { active = generation }
@@ -47,7 +49,7 @@ final class CurrentSettings: Sendable {
         count.add(1, ordering: .releasing)
         // An idle worker still references the old generation, with its memory and connections.
         old.cache.empty()
-        old.shared.close()
+        return old.shared.close()
     }
 }
 

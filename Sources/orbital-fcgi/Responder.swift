@@ -168,8 +168,15 @@ struct Responder {
     private var work: Logger.Metadata {
         var work: Logger.Metadata = [
             "commands": .stringConvertible(service.store.commandCount),
-            "connects": .stringConvertible(service.store.connectCount),
+            "connects": .stringConvertible(service.store.connections.opened),
+            "disconnects": .stringConvertible(service.store.connections.closed),
         ]
+        let statements = service.store.statements
+        if !statements.isEmpty { work["statements"] = "\(statements)" }
+        if let admission = service.store.admission {
+            work["admission"] = "\(admission)"
+            work["admission_ms"] = .stringConvertible(service.store.admissionWait.milliseconds)
+        }
         if let origin = account.origin { work["source"] = "\(origin)" }
         return work
     }

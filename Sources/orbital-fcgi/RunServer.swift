@@ -102,10 +102,11 @@ private func waitForDrain(
             manager.reloading()
             do throws(SettingsError) {
                 let settings = try Settings.load()
-                current.replace(with: settings)
+                let closed = current.replace(with: settings)
                 useLogOptions()
                 logWarnings(of: settings, to: log)
                 log.notice("configuration reloaded")
+                log.debug("idle connections closed", metadata: ["disconnects": "\(closed)"])
                 manager.ready(serving)
             } catch {
                 let faults = error.faults.joined(separator: "; ")

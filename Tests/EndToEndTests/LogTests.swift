@@ -63,19 +63,98 @@ import Testing
         _ = try site.curl("/usage", ["-H", "If-None-Match: \(tag)"])
         _ = try site.curl("/health/live")
         site.responder.stop()
-        let lines = site.responder.program.output.split(separator: "\n")
-            .filter { $0.hasSuffix("[orbital_fcgi] request") }
-        let facts = lines.map { line in
-            ["route=", "status=", "source=", "connects="].map { name in
-                line.split(separator: " ").first { $0.hasPrefix(name) }
-                    .map { String($0.dropFirst(name.count)) } ?? "none"
-            }.joined(separator: " ")
-        }
+        let facts = requests(of: site, ["route", "status", "source", "connects"])
         #expect(
             facts == [
                 "/usage 200 database 1", "/usage 200 memory 0", "/usage 304 client 0",
                 "/health/live 200 none 0",
             ])
+    }
+
+    /// The values of these fields in each line about a request.
+    private func requests(of site: Site, _ names: [String]) -> [String] {
+        site.responder.program.output.split(separator: "\n")
+            .filter { $0.hasSuffix("[orbital_fcgi] request") }
+            .map { line in
+                names.map { name in
+                    line.split(separator: " ").first { $0.hasPrefix("\(name)=") }
+                        .map { String($0.dropFirst(name.count + 1)) } ?? "none"
+                }.joined(separator: " ")
+            }
+    }
+
+    @Test func `says at level debug what each request ran, and how it was admitted`() throws {
+        let site = try Site(["LOG_LEVEL": "debug", "WORKERS": "4", "RESERVED_WORKERS": "2"])
+        defer { site.stop() }
+        let key = try site.database.key()
+        _ = try site.curl("/usage?limit=10")
+        _ = try site.curl("/usage?limit=11")
+        let post = ["-H", "Content-Type: application/json", "-d", #"{"message_text":"Secret"}"#]
+        #expect(
+            try site.curl("/usage", post + ["-H", "Authorization: Bearer \(key)"]).status == 201)
+        let lock = try site.database.lockRecords()
+        let long = try site.startCurl("/usage?min_credits=0")
+        #expect(try eventually { try site.runningQueries("usage_record") == 1 })
+        #expect(try site.curl("/usage?min_credits=1").status == 503)
+        let page = try site.startCurl("/usage?limit=12")
+        #expect(try eventually { try site.runningQueries("usage_record") == 2 })
+        _ = try site.curl("/health")
+        try lock.run("ROLLBACK")
+        #expect(long.wait() == 0 && page.wait() == 0)
+        _ = try site.curl("/health/live")
+        site.responder.stop()
+        #expect(
+            requests(of: site, ["status", "statements", "admission", "connects"]).sorted() == [
+                "200 none none 0",
+                "200 revision,snapshot,lock_timeout,list,rollback long 0",
+                "200 revision,snapshot,page,rollback short 0",
+                "200 revision,snapshot,page,rollback short 0",
+                "200 session,health health 1",
+                "200 session,revision,snapshot,page,rollback short 1",
+                "201 revision,key,rates,insert short 0",
+                "503 session,revision,snapshot,rollback refused 1",
+            ])
+        let waits = requests(of: site, ["admission_ms"])
+        #expect(waits.prefix(7).allSatisfy { (0..<1000).contains(Int($0) ?? -1) }, "\(waits)")
+        #expect(waits.last == "none")
+        #expect(!site.responder.program.output.contains("Secret"))
+    }
+
+    @Test func `is at level debug as the runbook shows it`() throws {
+        let site = try Site(["LOG_LEVEL": "debug"])
+        defer { site.stop() }
+        for limit in 1...2 { _ = try site.curl("/usage?limit=\(limit)") }
+        site.responder.stop()
+        let runbook = try String(
+            contentsOfFile: Repository.path("deploy/RUNBOOK.md"), encoding: .utf8)
+        let example = try #require(runbook.firstMatch(of: /`[^`]*( debug [^`]* request)`/))
+        let line = try #require(
+            site.responder.program.output.firstMatch(of: /( debug .* connects=0.* request)\n/))
+        #expect(masked(line.1) == masked(example.1.replacing("\n ", with: "")), "\(line.0)")
+    }
+
+    /// Text without numbers and request ids.
+    private func masked(_ text: Substring) -> Substring {
+        text.replacing(/=[0-9a-f]{32}|=[0-9]+/, with: "=0")
+    }
+
+    @Test func `says at level debug when connections close and settings are reloaded`() throws {
+        let site = try Site(["LOG_LEVEL": "debug"])
+        defer { site.stop() }
+        _ = try site.curl("/usage")
+        let sessions =
+            "FROM pg_stat_activity WHERE application_name = 'orbital-fcgi'"
+            + " AND datname = current_database()"
+        _ = try site.database.value("SELECT pg_terminate_backend(pid) \(sessions)")
+        #expect(try eventually { try site.database.value("SELECT count(*) \(sessions)") == "0" })
+        _ = try site.curl("/usage")
+        site.responder.program.signal(SIGHUP)
+        let line = "debug orbital-fcgi: disconnects=1 [orbital_fcgi] idle connections closed\n"
+        #expect(eventually { site.responder.program.output.contains(line) })
+        _ = try site.curl("/usage")
+        site.responder.stop()
+        #expect(requests(of: site, ["connects", "disconnects"]) == ["1 0", "1 1", "1 0"])
+        #expect(site.responder.program.output.contains("[orbital_fcgi] configuration reloaded\n"))
     }
 
     @Test func `names settings that were removed, at start and at reload`() throws {

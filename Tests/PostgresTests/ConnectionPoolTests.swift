@@ -18,7 +18,7 @@ import Testing
         refused: (Int) -> Void = { _ in }
     ) throws -> Connection {
         try pool.borrow(
-            until: .now + .seconds(seconds), watching: descriptor, refused: refused
+            until: .now + .seconds(seconds), watching: descriptor, WaitMeter(), refused: refused
         ) {
             try Connection(url: url, applicationName: "tests", waitSeconds: 5)
         }

@@ -25,7 +25,7 @@ import Testing
         }
         try writer.end()
         let reader = try CopyReader(
-            connection, "COPY (SELECT coalesce(n, -1), s FROM t) TO STDOUT (FORMAT binary)",
+            connection, "test", "COPY (SELECT coalesce(n, -1), s FROM t) TO STDOUT (FORMAT binary)",
             columns: 2)
         for (number, string) in rows {
             #expect(try reader.next())
@@ -39,17 +39,19 @@ import Testing
     @Test func `of nothing has no row`() throws {
         let connection = try Database().connection
         let reader = try CopyReader(
-            connection, "COPY (SELECT 1::bigint WHERE false) TO STDOUT (FORMAT binary)", columns: 1)
+            connection, "test", "COPY (SELECT 1::bigint WHERE false) TO STDOUT (FORMAT binary)",
+            columns: 1)
         #expect(try reader.next() == false)
     }
 
     @Test func `reports an error before the first row, and in the middle`() throws {
         let connection = try Database().connection
         #expect(throws: PostgresError.self) {
-            try CopyReader(connection, "COPY nonsense TO STDOUT (FORMAT binary)", columns: 1)
+            try CopyReader(
+                connection, "test", "COPY nonsense TO STDOUT (FORMAT binary)", columns: 1)
         }
         let reader = try CopyReader(
-            connection,
+            connection, "test",
             "COPY (SELECT 10 / (5000 - n) FROM generate_series(1::bigint, 9000) n) TO STDOUT (FORMAT binary)",
             columns: 1)
         var count = 0
@@ -65,7 +67,7 @@ import Testing
         let database = try Database()
         let connection = try Connection(url: database.url, applicationName: "half", waitSeconds: 5)
         var reader: CopyReader? = try CopyReader(
-            connection,
+            connection, "test",
             "COPY (SELECT generate_series(1::bigint, 100000000)) TO STDOUT (FORMAT binary)",
             columns: 1)
         #expect(try reader?.next() == true)

@@ -10,7 +10,7 @@ import Testing
     @Test(arguments: [true, false])
     func `reads rows with parameters, whole or one by one`(isStreamed: Bool) throws {
         let reader = try QueryReader(
-            try connection(),
+            try connection(), "test",
             """
             SELECT n, CASE WHEN n % 2 = 0 THEN $2::text END FROM generate_series(1, $1::bigint) AS n
             """, ["4", "é\"'; --"], isStreamed: isStreamed)
@@ -28,7 +28,8 @@ import Testing
         let connection = try connection()
         let error = #expect(throws: PostgresError.self) {
             let reader = try QueryReader(
-                connection, "SELECT 1000 / (500 - n) FROM generate_series(1, $1::bigint) AS n",
+                connection, "test",
+                "SELECT 1000 / (500 - n) FROM generate_series(1, $1::bigint) AS n",
                 ["1000"], isStreamed: isStreamed)
             while try reader.next() {}
         }
@@ -36,7 +37,7 @@ import Testing
         // The connection serves the next query.
         #expect(connection.isIdle)
         let next = try QueryReader(
-            connection, "SELECT 1::bigint", [String](), isStreamed: isStreamed)
+            connection, "test", "SELECT 1::bigint", [String](), isStreamed: isStreamed)
         #expect(try next.next())
         #expect(next.integer(0) == 1)
     }
@@ -46,7 +47,7 @@ import Testing
         for number in 1...200 {
             for _ in 1...2 {
                 let reader = try QueryReader(
-                    connection, "SELECT \(number)::bigint", [String](), isStreamed: false)
+                    connection, "test", "SELECT \(number)::bigint", [String](), isStreamed: false)
                 #expect(try reader.next())
                 #expect(reader.integer(0) == Int64(number))
             }
@@ -60,7 +61,8 @@ import Testing
         let connection = try Connection(url: database.url, applicationName: "t", waitSeconds: 5)
         try database.run("CREATE TABLE changing (value text); INSERT INTO changing VALUES ('7')")
         let read = {
-            try QueryReader(connection, "SELECT value FROM changing", [String](), isStreamed: false)
+            try QueryReader(
+                connection, "test", "SELECT value FROM changing", [String](), isStreamed: false)
         }
         #expect(try read().count == 1)
         try database.run("ALTER TABLE changing ALTER COLUMN value TYPE bigint USING value::bigint")

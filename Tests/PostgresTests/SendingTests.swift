@@ -55,7 +55,7 @@ import Testing
             for sent in [[], bytes] {
                 if !sent.isEmpty { freeze() }
                 _ = try QueryReader(
-                    connection, "SELECT length($1::bytea)::bigint", [.binary(sent)],
+                    connection, "test", "SELECT length($1::bytea)::bigint", [.binary(sent)],
                     isStreamed: false)
             }
         }

@@ -45,7 +45,7 @@ extension UsageStore {
     ) throws {
         try reportingUnavailability {
             _ = try QueryReader(
-                try connected(),
+                try connected(), "add_key",
                 """
                 INSERT INTO api_key (key_id, name, secret_sha256, scopes, expires_at)
                 SELECT $1::text, $2::text, $3::bytea, $4::text[], ($5::timestamptz[])[1]
@@ -62,7 +62,7 @@ extension UsageStore {
     public func revokeKey(_ keyID: String) throws -> Bool {
         try reportingUnavailability {
             let reader = try QueryReader(
-                try connected(),
+                try connected(), "revoke_key",
                 """
                 UPDATE api_key SET revoked_at = coalesce(revoked_at, now())
                 WHERE key_id = $1::text RETURNING 1
@@ -73,7 +73,8 @@ extension UsageStore {
 
     private func keys(_ statement: String, _ values: [String]) throws -> [StoredKey] {
         try reportingUnavailability {
-            let reader = try QueryReader(try connected(), statement, values, isStreamed: false)
+            let reader = try QueryReader(
+                try connected(), "key", statement, values, isStreamed: false)
             var keys: [StoredKey] = []
             while try reader.next() {
                 keys.append(

@@ -6,7 +6,7 @@
 /// stall, waiting requests are refused; after a long one, new requests, too.
 package struct AdmissionGate<Caller: Equatable> {
     /// The permit of a request that may wait for PostgreSQL.
-    package enum Permit: Equatable, Sendable {
+    package enum Permit: String, Sendable {
         case short
         case long
         /// The extra permit of health checks.

@@ -69,7 +69,7 @@ extension UsageStore {
     private func queryHealth() throws -> [HealthCheck] {
         let connection = try connected()
         let reader = try QueryReader(
-            connection, "SELECT count(*) FROM schema_migrations WHERE version = $1::text",
+            connection, "health", "SELECT count(*) FROM schema_migrations WHERE version = $1::text",
             [Schema.version], isStreamed: false)
         let hasVersion = try reader.next() && reader.integer(0) > 0
         return [

@@ -16,7 +16,7 @@ struct PriceList {
         let fields = RateFields(&list)
         let id = list.add("credit_rate_id", as: Int64.self)
         let reader = try QueryReader(
-            connection, "SELECT \(list.sql) FROM credit_rate ORDER BY effective_from",
+            connection, "rates", "SELECT \(list.sql) FROM credit_rate ORDER BY effective_from",
             [String](), isStreamed: false)
         var rates: [CreditRate] = []
         var ids: [Int64] = []
@@ -106,7 +106,7 @@ extension Connection {
         var bindings = Bindings()
         let from = rate.effectiveFrom ?? Timestamp.representable.lowerBound
         _ = try QueryReader(
-            self,
+            self, "add_rate",
             """
             INSERT INTO credit_rate
                 (effective_from, tokenizer, hundredths_per_100_tokens, minimum_hundredths)
@@ -121,7 +121,7 @@ extension Connection {
         var bindings = Bindings()
         let from = rate.effectiveFrom.map { bindings.bind($0) } ?? "'-infinity'"
         _ = try QueryReader(
-            self,
+            self, "replace_rate",
             """
             UPDATE credit_rate SET tokenizer = \(bindings.bind(rate.tokenizer, as: "text")),
                 hundredths_per_100_tokens =

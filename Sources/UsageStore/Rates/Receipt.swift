@@ -87,7 +87,7 @@ extension Snapshot {
             let record = list.add(UsageRows.columns)
             let receipt = ReceiptFields(&list, characters: "character_count", tokens: "token_count")
             let reader = try QueryReader(
-                connection,
+                connection, "record",
                 """
                 SELECT \(list.sql)
                 FROM usage_record LEFT JOIN credit_rate AS rate USING (credit_rate_id)

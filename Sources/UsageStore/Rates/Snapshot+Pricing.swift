@@ -39,7 +39,8 @@ extension Snapshot {
         let price = list.add(Self.price, as: Credits?.self)
         try reportingUnavailability {
             let row = try QueryReader(
-                connection, "SELECT \(list.sql) FROM \(Self.pricedAgain) ORDER BY message_id",
+                connection, "verify",
+                "SELECT \(list.sql) FROM \(Self.pricedAgain) ORDER BY message_id",
                 [String](), isStreamed: true)
             while try row.next() {
                 let record = row[fields]

@@ -14,7 +14,7 @@ extension UsageStore {
             var list = SelectList()
             let fields = RateFields(&list, recordCount: "coalesce(record_count, 0)")
             let reader = try QueryReader(
-                try connected(),
+                try connected(), "rates",
                 """
                 SELECT \(list.sql)
                 FROM credit_rate
@@ -63,7 +63,7 @@ extension UsageStore {
             let id = list.add("message_id", as: Int64.self)
             let count = list.add("count(*) OVER ()", as: Int64.self)
             let reader = try QueryReader(
-                try connected(),
+                try connected(), "records_ahead",
                 """
                 SELECT \(list.sql) FROM usage_record
                 WHERE "timestamp" > usage_timestamp_last()

@@ -64,7 +64,7 @@ extension UsageStore {
         let record = list.add([.messageID, .text, .creditsUsed], of: "record")
         let tokenizer = list.add("rate.tokenizer", as: String.self)
         let reader = try QueryReader(
-            connection,
+            connection, "estimates",
             """
             SELECT \(list.sql)
             FROM \(Self.estimates) AND message_id <= $1::bigint
@@ -90,7 +90,7 @@ extension UsageStore {
         }
         guard let last = ids.last ?? nil else { return nil }
         let counted = try QueryReader(
-            connection, isDryRun ? Self.priceCounted : Self.storeCounted,
+            connection, "recount", isDryRun ? Self.priceCounted : Self.storeCounted,
             [.array(ids), .array(tokens), .array(encodings)], isStreamed: false)
         total.before = Credits(hundredths: total.before.hundredths + before)
         while try counted.next() {

@@ -21,13 +21,15 @@ public final class Snapshot {
             BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
             SET LOCAL plan_cache_mode = force_custom_plan;
             SELECT sum(changes)::bigint FROM usage_revision
-            """)
+            """, as: "snapshot")
         revision = try Self.revision(result[0, 0])
     }
 
     /// Waits for locks without a timeout from now on; for long responses.
     public func waitForLocks() throws {
-        try reportingUnavailability { _ = try connection.run("SET LOCAL lock_timeout = 0") }
+        try reportingUnavailability {
+            _ = try connection.run("SET LOCAL lock_timeout = 0", as: "lock_timeout")
+        }
     }
 
     fileprivate static func revision(_ text: String?) throws -> Int64 {
@@ -50,16 +52,16 @@ public final class Snapshot {
             let values = statement.bindings.values
             if let limit {
                 let reader = try QueryReader(
-                    connection, statement.text, values, isStreamed: false)
+                    connection, "page", statement.text, values, isStreamed: false)
                 return UsageRows(page: reader, limit: limit, sort: sort)
             }
             // COPY has no parameters, but is faster: libpq makes no result for each row.
             return UsageRows(
                 values.isEmpty
                     ? try CopyReader(
-                        connection, "COPY (\(statement.text)) TO STDOUT (FORMAT binary)",
+                        connection, "list", "COPY (\(statement.text)) TO STDOUT (FORMAT binary)",
                         columns: UsageRows.columns.count)
-                    : try QueryReader(connection, statement.text, values, isStreamed: true))
+                    : try QueryReader(connection, "list", statement.text, values, isStreamed: true))
         }
     }
 
@@ -73,7 +75,7 @@ public final class Snapshot {
             let creditsUsed = list.add(
                 "coalesce(sum(credit_hundredths), 0) * 0.01", as: String.self)
             let reader = try QueryReader(
-                connection,
+                connection, "totals",
                 "SELECT \(list.sql) FROM usage_record \(whereClause(conditions))",
                 bindings.values, isStreamed: false)
             guard try reader.next() else { return (0, "0.00") }

@@ -63,7 +63,7 @@ extension Snapshot {
         try reportingUnavailability {
             let statement = SummaryStatement(filter.and(bounds), buckets: buckets)
             let reader = try QueryReader(
-                connection, statement.text, statement.bindings.values, isStreamed: true)
+                connection, "summary", statement.text, statement.bindings.values, isStreamed: true)
             return try Summary(reader, statement.fields, bucketCount: buckets.count)
         }
     }
@@ -77,7 +77,7 @@ extension Snapshot {
             let first = list.add("min(\"timestamp\")", as: Timestamp?.self)
             let last = list.add("max(\"timestamp\")", as: Timestamp?.self)
             let reader = try QueryReader(
-                connection,
+                connection, "extent",
                 "SELECT \(list.sql) FROM usage_record \(whereClause(conditions))",
                 bindings.values, isStreamed: false)
             guard try reader.next(), let first = reader[first], let last = reader[last] else {

@@ -24,7 +24,7 @@ extension Snapshot {
             var list = SelectList()
             let record = list.add(columns)
             let rows = try CopyReader(
-                connection,
+                connection, "export",
                 """
                 COPY (
                     SELECT \(list.sql) FROM usage_record ORDER BY "timestamp", message_id

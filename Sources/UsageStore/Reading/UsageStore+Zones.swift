@@ -37,7 +37,7 @@ extension UsageStore {
         if let known = shared.zoneNames { return known }
         let names = try reportingUnavailability {
             let reader = try QueryReader(
-                try connected(),
+                try connected(), "zones",
                 """
                 SELECT name FROM pg_timezone_names
                 WHERE name !~ '^(posix|right)/' AND name NOT IN ('Factory', 'localtime', 'posixrules')
@@ -68,7 +68,7 @@ private func zoneOffsets(
 ) throws -> ZoneOffsets {
     var bindings = Bindings()
     let reader = try QueryReader(
-        connection,
+        connection, "offsets",
         """
         SELECT since, offset_seconds FROM zone_offsets(\(bindings.bind(zone, as: "text")),
             \(bindings.bind(first.days(-2))), \(bindings.bind(last.days(2))))

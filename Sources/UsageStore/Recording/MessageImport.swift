@@ -148,7 +148,8 @@ public final class MessageImport {
             var outcome = Outcome()
             outcome.created = try connection.query(statements.insert).changedCount
             let rejected = RecordingStatements.rejected
-            let rows = try CopyReader(connection, rejected.text, columns: rejected.columnCount)
+            let rows = try CopyReader(
+                connection, "rejected", rejected.text, columns: rejected.columnCount)
             while try rows.next() {
                 let rejection = Rejection(rows[rejected.reason], price: rows[rejected.price])
                 if case .refused = rejection {

@@ -40,7 +40,8 @@ struct RecordingBatch {
         if let jump, rest.contains(where: { messages[$0].messageID == nil }) {
             try reportingExhaustion {
                 _ = try QueryReader(
-                    connection, RecordingStatements.advance, [String(jump)], isStreamed: false)
+                    connection, "advance_ids", RecordingStatements.advance, [String(jump)],
+                    isStreamed: false)
             }
         }
         try insert(rest, connection, .one, .many)
@@ -62,7 +63,7 @@ struct RecordingBatch {
         let created = RecordingStatements.created.record
         if let index = rest.first, rest.count == 1 {
             let reader = try QueryReader(
-                connection, one.insert, messages[index].parameters, isStreamed: false)
+                connection, "insert", one.insert, messages[index].parameters, isStreamed: false)
             guard try reader.next() else { return }
             reader.read(created, into: &messages[index])
             outcomes[index] = .created(messages[index])
@@ -74,7 +75,8 @@ struct RecordingBatch {
             message.messageID = row.id
             return message
         }
-        let reader = try QueryReader(connection, many.insert, items.parameters, isStreamed: false)
+        let reader = try QueryReader(
+            connection, "insert", many.insert, items.parameters, isStreamed: false)
         while try reader.next() {
             guard let id = reader[created].messageID, let position = rows.position(of: id)
             else { continue }
@@ -101,7 +103,7 @@ struct RecordingBatch {
         }
         if !unnamed.isEmpty {
             let reader = try QueryReader(
-                connection, RecordingStatements.chooseIDs, [String(unnamed.count)],
+                connection, "choose_ids", RecordingStatements.chooseIDs, [String(unnamed.count)],
                 isStreamed: false)
             for position in unnamed where try reader.next() {
                 rows.append((reader.integer(0), position))
@@ -125,7 +127,8 @@ struct RecordingBatch {
         guard !indices.isEmpty else { return }
         let statement = RecordingStatements.compare
         let reader = try QueryReader(
-            connection, statement.text, indices.map { messages[$0] }.parameters, isStreamed: false)
+            connection, "compare", statement.text, indices.map { messages[$0] }.parameters,
+            isStreamed: false)
         while try reader.next() {
             let index = indices[Int(reader[statement.number]) - 1]
             guard reader[statement.isSame] else {
@@ -142,7 +145,8 @@ struct RecordingBatch {
         guard !indices.isEmpty else { return }
         let statement = RecordingStatements.refused
         let reader = try QueryReader(
-            connection, statement.text, indices.map { messages[$0] }.parameters, isStreamed: false)
+            connection, "refuse", statement.text, indices.map { messages[$0] }.parameters,
+            isStreamed: false)
         while try reader.next() {
             outcomes[indices[Int(reader[statement.number]) - 1]] = .refused(
                 MessageRefusal(rawValue: reader[statement.refusal]) ?? .unpriced)

@@ -109,7 +109,7 @@ extension UsageStore {
     ) throws -> [Estimate] {
         let statement = RecordingStatements.estimate
         let reader = try QueryReader(
-            connection, statement.text, messages.parameters, isStreamed: false)
+            connection, "estimate", statement.text, messages.parameters, isStreamed: false)
         var estimates: [Estimate] = []
         while try reader.next() {
             let refusal = reader[statement.refusal].flatMap(MessageRefusal.init(rawValue:))
