@@ -7,15 +7,16 @@
 SET LOCAL lock_timeout = '300ms';
 
 ALTER TABLE usage_record
+    -- When the recording transaction began; NULL for records of before this migration. Readers that ask
+    -- "what arrived since?" overlap by their longest writing transaction. First, because values of 8 bytes
+    -- before those of 4 need no padding.
+    ADD COLUMN recorded_at timestamptz,
+
     -- Without a foreign key, whose check would cost a third of an insert: see credit_rate_id.
     ADD COLUMN attribution_id integer,
 
     -- The sender's own id, an idempotency key as good as message_id.
     ADD COLUMN external_id text COLLATE "C",
-
-    -- When the recording transaction began; NULL for records of before this migration. Readers that ask
-    -- "what arrived since?" overlap by their longest writing transaction.
-    ADD COLUMN recorded_at timestamptz,
 
     -- As the provider reports them: input_tokens includes both kinds of cached tokens.
     ADD COLUMN input_tokens integer,
