@@ -12,24 +12,45 @@ public struct RateItem {
     /// The faults.
     public private(set) var faults: [MessageFault] = []
 
-    /// Its members; all are required, except the first rate's `effective_from`.
-    public static let members = [
-        "rate", "effective_from", "tokenizer", "credits_per_100_tokens", "minimum",
-    ]
+    /// The members that are written.
+    public static let members =
+        ["rate", "effective_from", "model", "tokenizer"] + prices + ["minimum"]
+
+    /// The members that may be read: also the one price of older exports.
+    public static let allowed = members + [singlePrice]
+
+    /// The members that every rate has.
+    public static let required = ["rate", "tokenizer", "minimum"]
 
     /// The members that are amounts.
-    public static let numbers = ["credits_per_100_tokens", "minimum"]
+    public static let numbers = prices + [singlePrice, "minimum"]
 
-    private static let required = members.filter { $0 != "effective_from" }
-    private static let list = members.joined(separator: ", ")
+    /// The members that are strings.
+    public static let texts = ["effective_from", "model", "tokenizer"]
+
+    private static let prices = [
+        "input_credits_per_million_tokens", "output_credits_per_million_tokens",
+        "cache_read_credits_per_million_tokens", "cache_creation_credits_per_million_tokens",
+    ]
+    private static let singlePrice = "credits_per_100_tokens"
+    private static let list = allowed.joined(separator: ", ")
 
     /// Whether `item` is a rate, and not a message.
     public static func isRate(_ item: JSONItem) -> Bool {
         if case .object(let members) = item {
-            members["credits_per_100_tokens"] != nil
+            members[prices[0]] != nil || members[singlePrice] != nil
         } else {
             false
         }
+    }
+
+    /// The values of `members` for a rate, as text.
+    public static func values(of rate: CreditRate, number: Int) -> [String?] {
+        [String(number), rate.effectiveFrom?.description, rate.model, rate.tokenizer]
+            + [
+                rate.prices.input, rate.prices.output, rate.prices.cacheRead,
+                rate.prices.cacheCreation,
+            ].map(\.description) + [rate.minimum.description]
     }
 
     /// Reads `item`.
@@ -41,20 +62,52 @@ public struct RateItem {
         var reader = MemberReader(members)
         number = reader.integer("rate")
         let from = reader.timestamp("effective_from")
+        let model = reader.string("model")
         let tokenizer = reader.string("tokenizer")
-        let price = reader.credits("credits_per_100_tokens")
+        let prices = reader.prices(Self.prices, single: Self.singlePrice)
         let minimum = reader.credits("minimum")
-        reader.refuseNames(allowed: Self.members, Self.list)
+        reader.refuseNames(allowed: Self.allowed, Self.list)
         reader.require(Self.required)
-        for (name, credits) in [("credits_per_100_tokens", price), ("minimum", minimum)] {
-            if let credits, !CreditRate.creditsRange.contains(credits) {
-                reader.fault(name, .outOfRange, "\(name) must be from 0 to 10000000.")
-            }
+        if let model, !CreditRate.isValid(model: model) {
+            reader.fault(
+                "model", .malformed, "model must have 1 to 200 characters, no control characters.")
+        }
+        if let minimum, !CreditRate.minimumRange.contains(minimum) {
+            reader.fault("minimum", .outOfRange, "minimum must be from 0 to 10000000.")
         }
         faults = reader.faults
-        guard faults.isEmpty, let tokenizer, let price, let minimum else { return }
+        guard faults.isEmpty, let tokenizer, let prices, let minimum else { return }
         rate = CreditRate(
-            effectiveFrom: from, tokenizer: tokenizer, creditsPer100Tokens: price,
+            effectiveFrom: from, model: model, tokenizer: tokenizer, prices: prices,
             minimum: minimum)
+    }
+}
+
+extension MemberReader {
+    /// The prices of the kinds of tokens; an older export has one price of 100 tokens.
+    fileprivate mutating func prices(_ names: [String], single: String) -> TokenPrices? {
+        let prices = names.map { price($0, perMillion: 1) }
+        let all = price(single, perMillion: 10_000)
+        if prices.allSatisfy({ $0 == nil }), let all { return TokenPrices(all: all) }
+        require(names)
+        if all != nil {
+            fault(single, .unknown, "\(single) is only for rates without prices by kind.")
+        }
+        guard let input = prices[0], let output = prices[1], let cacheRead = prices[2],
+            let cacheCreation = prices[3]
+        else { return nil }
+        return TokenPrices(
+            input: input, output: output, cacheRead: cacheRead, cacheCreation: cacheCreation)
+    }
+
+    /// The price of that name, in credits for a number of tokens of which a million has `perMillion`.
+    private mutating func price(_ name: String, perMillion: Int64) -> TokenPrice? {
+        guard let credits = credits(name) else { return nil }
+        let most = TokenPrice.range.upperBound.hundredthsPerMillion / perMillion
+        guard credits.hundredths <= most else {
+            fault(name, .outOfRange, "\(name) must be from 0 to \(most / 100).")
+            return nil
+        }
+        return TokenPrice(hundredthsPerMillion: credits.hundredths * perMillion)
     }
 }

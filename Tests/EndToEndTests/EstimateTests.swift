@@ -14,8 +14,7 @@ import UsageStore
         database = site.database
         try database.run(
             """
-            INSERT INTO credit_rate (effective_from, tokenizer, hundredths_per_100_tokens, minimum_hundredths)
-            VALUES ('2022-01-01Z', 'o200k_base', 1000, 1)
+            \(insertRates("('2022-01-01Z', 'o200k_base', 1000, 1)"))
             """)
     }
 
@@ -141,8 +140,7 @@ import UsageStore
         try database.run(
             """
             DELETE FROM usage_record;
-            INSERT INTO credit_rate (effective_from, tokenizer, hundredths_per_100_tokens, minimum_hundredths)
-            VALUES ('2023-01-01Z', 'cl100k_base', 2000, 1)
+            \(insertRates("('2023-01-01Z', 'cl100k_base', 2000, 1)"))
             """)
         // Until now, the responder has counted with o200k_base.
         #expect(try post(2, "/usage/estimate").body.contains(#""tokenizer":"cl100k_base""#))
@@ -156,8 +154,7 @@ import UsageStore
             try database.run(
                 """
                 SET lock_timeout = '50ms';
-                INSERT INTO credit_rate (effective_from, tokenizer, hundredths_per_100_tokens, minimum_hundredths)
-                VALUES ('2024-01-01Z', 'characters', 2000, 1)
+                \(insertRates("('2024-01-01Z', 'characters', 2000, 1)"))
                 """)
         }
         withExtendedLifetime(running) {}

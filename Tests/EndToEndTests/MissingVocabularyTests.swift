@@ -19,8 +19,7 @@ import Testing
     private func add(_ tokenizer: String, from: String) throws {
         try site.database.run(
             """
-            INSERT INTO credit_rate (effective_from, tokenizer, hundredths_per_100_tokens, minimum_hundredths)
-            VALUES (\(from), '\(tokenizer)', 1000, 1)
+            \(insertRates("(\(from), '\(tokenizer)', 1000, 1)"))
             """)
     }
 

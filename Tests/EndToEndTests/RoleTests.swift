@@ -58,7 +58,7 @@ import Testing
         for forbidden in [
             "UPDATE usage_record SET credit_hundredths = 0", "DELETE FROM usage_record",
             "TRUNCATE usage_record",
-            "INSERT INTO credit_rate (effective_from, tokenizer, hundredths_per_100_tokens, minimum_hundredths) VALUES ('2999-01-01', 'characters', 1, 1)",
+            "\(insertRates("('2999-01-01', 'characters', 1, 1)"))",
             "UPDATE usage_revision SET changes = 0", "UPDATE api_key SET revoked_at = NULL",
             "UPDATE api_key_revision SET changes = 0",
             "DROP TABLE usage_record",

@@ -51,15 +51,16 @@ import Testing
         #expect(try database.value("SELECT count(*) FROM api_key") == "0")
     }
 
-    @Test func `refuses rates in the past, out of order or invalid, with the reason`() throws {
+    @Test func `refuses rates before a record, out of order or invalid, with the reason`() throws {
         let database = try Database()
+        try database.run("INSERT INTO usage_record VALUES (1, '2020-01-02Z', NULL, '')")
         func add(_ from: String, _ more: String...) throws -> Program.Outcome {
             try Program.run(
                 Repository.program("orbitalctl"),
                 ["rates", "add", "--effective-from", from, "--credits-per-100-tokens", "50"] + more,
                 environment: ["DATABASE_URL": database.url])
         }
-        #expect(try add("2020-01-01").errors.contains("must be in the future"))
+        #expect(try add("2020-01-01").errors.contains("already priced at that time"))
         #expect(try add("soon").status == 64)
         #expect(try add(date(inDays: 5), "--minimum", "-1").status == 64)
         #expect(try add(date(inDays: 5), "--minimum", "1.001").status == 64)
@@ -74,13 +75,12 @@ import Testing
         #expect(list.count == 3)
         #expect(
             list[0]
-                == "from the beginning: 40.00 credits per 100 tokens, minimum 1.00, tokenizer characters; 0 records"
+                == "from the beginning: 40.00 credits per 100 tokens, minimum 1.00, tokenizer characters; 1 record"
         )
         #expect(
             list[2].hasSuffix(
                 "T00:00:00Z: 50.00 credits per 100 tokens, minimum 2.50, tokenizer characters; 0 records"
             ))
-        try database.run("INSERT INTO usage_record VALUES (1, now(), NULL, '')")
         #expect(throws: PostgresError.self) {
             try database.run("UPDATE credit_rate SET minimum_hundredths = 0")
         }
@@ -97,8 +97,7 @@ import Testing
         try database.addRecords(2000)
         try database.run(
             """
-            INSERT INTO credit_rate (effective_from, tokenizer, hundredths_per_100_tokens, minimum_hundredths)
-            VALUES ('\(day)Z', 'characters', 5000, 100);
+            \(insertRates("('\(day)Z', 'characters', 5000, 100)"));
             INSERT INTO usage_record (message_id, "timestamp", report_name, message_text)
             VALUES (10002, '2024-12-31T23:59:59Z', 'r', repeat('x', 100)),
                 (10003, '\(day)Z', 'r', repeat('x', 100))

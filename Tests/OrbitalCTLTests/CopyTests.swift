@@ -28,10 +28,13 @@ import Testing
     private func fill() throws {
         try original.run(
             """
-            UPDATE credit_rate SET hundredths_per_100_tokens = 1250, minimum_hundredths = 0;
-            INSERT INTO credit_rate (effective_from, tokenizer, hundredths_per_100_tokens, minimum_hundredths)
-            VALUES ('2022-01-01T00:00:00.000001Z', 'o200k_base', 1000, 1),
-                ('2023-01-01Z', 'cl100k_base', 2000, 1), ('2024-01-01Z', 'characters', 4000, 100)
+            UPDATE credit_rate SET input_price = 12500000, output_price = 12500000,
+                cache_read_price = 12500000, cache_creation_price = 12500000, minimum_hundredths = 0;
+            \(insertRates("('2022-01-01T00:00:00.000001Z', 'o200k_base', 1000, 1), ('2023-01-01Z', 'cl100k_base', 2000, 1), ('2024-01-01Z', 'characters', 4000, 100)"));
+            INSERT INTO credit_rate (effective_from, model, tokenizer, input_price, output_price,
+                cache_read_price, cache_creation_price, minimum_hundredths)
+            VALUES ('2024-01-01Z', 'gpt-5*', 'characters', 150000, 600000, 15000, 187500, 1),
+                ('2024-01-01Z', 'é, "quoted"', 'characters', 0, 10000000000000, 1, 2, 3)
             """)
         let messages = (1...8).map { id in
             #"{"message_id":\#(id),"timestamp":"202\#(id / 2)-06-01T00:00:00.\#(id)Z","message_text":"hello, \"world\"\r\n","report_name":"a;b,c"}"#
@@ -68,9 +71,10 @@ import Testing
             }
         let rows = try database.psql(
             """
-            SELECT record FROM usage_record AS record ORDER BY message_id;
-            SELECT effective_from, tokenizer, hundredths_per_100_tokens, minimum_hundredths
-            FROM credit_rate ORDER BY effective_from
+            SELECT to_jsonb(record) - 'recorded_at' FROM usage_record AS record ORDER BY message_id;
+            SELECT effective_from, model, tokenizer, input_price, output_price, cache_read_price,
+                cache_creation_price, minimum_hundredths
+            FROM credit_rate ORDER BY effective_from, model NULLS FIRST
             """)
         return pages + [rows]
     }
@@ -100,8 +104,7 @@ import Testing
         // A second import adds nothing, even if rates were added to the copy in the meantime.
         try copy.run(
             """
-            INSERT INTO credit_rate (effective_from, tokenizer, hundredths_per_100_tokens, minimum_hundredths)
-            VALUES (now() + interval '1 day', 'characters', 1, 1)
+            \(insertRates("(now() + interval '1 day', 'characters', 1, 1)"))
             """)
         #expect(
             try run(copy, ["import", file, "--keep-credits"]).output.contains("duplicates 11,"))
@@ -185,7 +188,7 @@ import Testing
                 "token_count must be 5, as counted by o200k_base."
             ),
             (#""rate":2"#, #""rate":3"#, "rate is not the one in force at timestamp"),
-            (#""rate":2"#, #""rate":9"#, "rate is 9, but the file has 4 rates."),
+            (#""rate":2"#, #""rate":9"#, "rate is 9, but the file has 6 rates."),
         ]
         let copy = try Database()
         for (right, wrong, reason) in cases {
@@ -193,7 +196,7 @@ import Testing
             #expect(line != exact, "\(exact)")
             let outcome = try run(
                 copy, ["import", "-", "--rejects", rejects],
-                input: (lines[..<4] + [line]).joined(separator: "\n"))
+                input: (lines[..<6] + [line]).joined(separator: "\n"))
             #expect(outcome.status == 1, "\(outcome.errors)")
             #expect(try String(contentsOfFile: rejects, encoding: .utf8).contains(reason))
         }
@@ -202,6 +205,9 @@ import Testing
     @Test(arguments: [
         #"{"rate":2,"tokenizer":"characters","credits_per_100_tokens":40,"minimum":1}"#,
         #"{"rate":1,"tokenizer":"characters","credits_per_100_tokens":40.001,"minimum":1}"#,
+        #"{"rate":1,"model":"x","tokenizer":"characters","credits_per_100_tokens":40,"minimum":1}"#,
+        #"{"rate":1,"tokenizer":"characters","input_credits_per_million_tokens":40,"minimum":1}"#,
+        #"{"rate":1,"tokenizer":"characters","credits_per_100_tokens":40,"input_credits_per_million_tokens":1,"output_credits_per_million_tokens":1,"cache_read_credits_per_million_tokens":1,"cache_creation_credits_per_million_tokens":1,"minimum":1}"#,
         #"{"rate":1,"tokenizer":"words","credits_per_100_tokens":40,"minimum":1}"#,
         #"{"rate":1,"effective_from":"2024-01-01Z","tokenizer":"characters","credits_per_100_tokens":40,"minimum":1}"#,
     ])

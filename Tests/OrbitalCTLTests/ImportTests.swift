@@ -103,7 +103,7 @@ import Testing
         #expect(exports[0] == exports[1])
         #expect(
             exports[0].hasPrefix(
-                #"{"rate":1,"tokenizer":"characters","credits_per_100_tokens":40.00,"minimum":1.00}"#
+                #"{"rate":1,"tokenizer":"characters","input_credits_per_million_tokens":400000.00,"output_credits_per_million_tokens":400000.00,"cache_read_credits_per_million_tokens":400000.00,"cache_creation_credits_per_million_tokens":400000.00,"minimum":1.00}"#
                     + "\n"
                     + #"{"message_id":1,"timestamp":"2024-01-01T00:00:00Z","message_text":"a,\"b\"\r\n","credits_used":1.00,"rate":1}"#
             ))

@@ -84,8 +84,7 @@ import Testing
         // A copied price list may have dates in the past if there are no records.
         try database.run(
             """
-            INSERT INTO credit_rate (effective_from, tokenizer, hundredths_per_100_tokens, minimum_hundredths)
-            VALUES ('2001-01-01Z', 'characters', 1, 1)
+            \(insertRates("('2001-01-01Z', 'characters', 1, 1)"))
             """)
         #expect(
             try run(database, "rates", "first", "--credits-per-100-tokens", "40").status == 0)
@@ -102,7 +101,8 @@ import Testing
                 "SELECT hundredths_per_100_tokens FROM credit_rate ORDER BY effective_from")
                 == "4000\n1")
         #expect(
-            try run(database, "rates", "first", "--credits-per-100-tokens", "1.001").status == 64)
+            try run(database, "rates", "first", "--credits-per-100-tokens", "1.0000001").status
+                == 64)
     }
 
     @Test func `never changes the dates of rates, even without records`() throws {

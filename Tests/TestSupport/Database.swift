@@ -103,3 +103,16 @@ public final class Database {
         return outcome.output.trimmingCharacters(in: .newlines)
     }
 }
+
+/// SQL that adds rates with one price for tokens of every kind.
+///
+/// The rows are of effective_from, tokenizer, hundredths per 100 tokens, and minimum_hundredths.
+public func insertRates(_ rows: String) -> String {
+    """
+    INSERT INTO credit_rate (effective_from, tokenizer, input_price, output_price,
+        cache_read_price, cache_creation_price, minimum_hundredths)
+    SELECT start::timestamptz, tokenizer, price, price, price, price, minimum
+    FROM (VALUES \(rows)) AS rate(start, tokenizer, hundredths, minimum),
+        LATERAL (SELECT hundredths * 10000::bigint AS price) AS prices
+    """
+}

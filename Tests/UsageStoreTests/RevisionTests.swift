@@ -18,7 +18,7 @@ import UsageStore
             insert, "UPDATE usage_record SET report_name = 'r'", "DELETE FROM usage_record",
             "TRUNCATE usage_record",
             "UPDATE credit_rate SET minimum_hundredths = 99",
-            "INSERT INTO credit_rate (effective_from, tokenizer, hundredths_per_100_tokens, minimum_hundredths) VALUES ('2030-01-01Z', 'characters', 1, 1)",
+            "\(insertRates("('2030-01-01Z', 'characters', 1, 1)"))",
             "COPY usage_record (\"timestamp\", message_text) FROM PROGRAM 'printf ''2024-01-01Z\\tx\\n'''",
         ] {
             let before = try revision(database)

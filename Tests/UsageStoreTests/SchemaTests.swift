@@ -124,7 +124,7 @@ import UsageStore
         for script in [
             "UPDATE credit_rate SET minimum_hundredths = 1", "DELETE FROM credit_rate",
             "TRUNCATE credit_rate CASCADE",
-            "INSERT INTO credit_rate (effective_from, tokenizer, hundredths_per_100_tokens, minimum_hundredths) VALUES ('-infinity', 'characters', 1, 1)",
+            "\(insertRates("('-infinity', 'characters', 1, 1)"))",
         ] {
             #expect(state(database, script) == "23001", "\(script)")
         }
@@ -132,8 +132,7 @@ import UsageStore
             state(
                 database,
                 """
-                INSERT INTO credit_rate (effective_from, tokenizer, hundredths_per_100_tokens, minimum_hundredths)
-                VALUES ('2025-01-01Z', 'characters', 8000, 200);
+                \(insertRates("('2025-01-01Z', 'characters', 8000, 200)"));
                 INSERT INTO usage_record (message_id, "timestamp", message_text)
                 VALUES (1, '2024-12-31T23:59:59Z', repeat('x', 50)), (2, '2025-01-01Z', repeat('x', 50))
                 """) == nil)
@@ -146,8 +145,7 @@ import UsageStore
             state(
                 database,
                 """
-                INSERT INTO credit_rate (effective_from, tokenizer, hundredths_per_100_tokens, minimum_hundredths)
-                VALUES ('2024-06-01Z', 'characters', 1, 1)
+                \(insertRates("('2024-06-01Z', 'characters', 1, 1)"))
                 """) == "23001")
     }
 
@@ -156,8 +154,7 @@ import UsageStore
         let database = try Database()
         try database.run(
             """
-            INSERT INTO credit_rate (effective_from, tokenizer, hundredths_per_100_tokens, minimum_hundredths)
-            VALUES ('2020-01-01Z', 'o200k_base', 4000, 100)
+            \(insertRates("('2020-01-01Z', 'o200k_base', 4000, 100)"))
             """)
         for claim in ["NULL, NULL", "500, 'o200k_base'", "500, 'cl100k_base'", "500, NULL"] {
             #expect(

@@ -104,8 +104,7 @@ extension UsageStore {
         let database = try Database()
         try database.run(
             """
-            INSERT INTO credit_rate (effective_from, tokenizer, hundredths_per_100_tokens, minimum_hundredths)
-            VALUES ('2022-01-01Z', 'o200k_base', 1000, 1)
+            \(insertRates("('2022-01-01Z', 'o200k_base', 1000, 1)"))
             """)
         let shared = SharedState(tokenizers: Tokenizers(directory: "/nonexistent"))
         let url = database.url

@@ -45,8 +45,9 @@ def measure(environment):
 def test_a_cgi_request_takes_hardly_longer_where_it_counts_exact_tokens(start_site):
     """Loading a vocabulary from the published file would cost each CGI process 50 ms."""
     site = start_site()
-    site.psql("""INSERT INTO credit_rate (effective_from, tokenizer, hundredths_per_100_tokens, minimum_hundredths)
-        VALUES ('2022-01-01Z', 'o200k_base', 1000, 1)""")
+    site.psql("""INSERT INTO credit_rate (effective_from, tokenizer, input_price, output_price,
+            cache_read_price, cache_creation_price, minimum_hundredths)
+        VALUES ('2022-01-01Z', 'o200k_base', 10000000, 10000000, 10000000, 10000000, 1)""")
     subprocess.run([BUILT / "orbitalctl", "tokenizers", "prepare", VOCABULARIES], check=True, capture_output=True)
     # Other load can only add time, so it is enough if one series of three is fast enough.
     differences = []

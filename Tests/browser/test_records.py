@@ -113,8 +113,9 @@ def test_a_minimum_that_applies_is_said(site):
 def test_a_receipt_whose_tokens_are_estimated_says_so(site):
     """Plain SQL recorded no count at a rate with exact tokens, so the record is priced by characters."""
     site.sql("""
-        INSERT INTO credit_rate (effective_from, tokenizer, hundredths_per_100_tokens, minimum_hundredths)
-        VALUES ('2024-07-01Z', 'o200k_base', 4000, 100);
+        INSERT INTO credit_rate (effective_from, tokenizer, input_price, output_price,
+            cache_read_price, cache_creation_price, minimum_hundredths)
+        VALUES ('2024-07-01Z', 'o200k_base', 40000000, 40000000, 40000000, 40000000, 100);
         INSERT INTO usage_record (message_id, "timestamp", message_text) VALUES (0, '2024-07-02Z', 'What is the rent?')""")
     try:
         with site.open("/?from=2024-07-01") as page:

@@ -53,13 +53,15 @@ private let conflictFault = Problem.Fault(
 extension MessageRefusal {
     /// The fault that the API reports.
     var fault: Problem.Fault {
-        let (code, message): (Problem.Code, String) =
+        let (name, code, message): (String, Problem.Code, String) =
             switch self {
-            case .unpriced: (.unpriced, "The price list has no rate for this timestamp.")
-            case .outOfRange: (.outOfRange, reason + ".")
-            case .inTheFuture: (.inTheFuture, reason + ".")
+            case .unpriced:
+                ("timestamp", .unpriced, "The price list has no rate for this timestamp.")
+            case .outOfRange: ("timestamp", .outOfRange, reason + ".")
+            case .inTheFuture: ("timestamp", .inTheFuture, reason + ".")
+            case .creditsOutOfRange: ("", .outOfRange, reason + ".")
             }
-        return Problem.Fault(in: "body", name: "timestamp", code: code, message: message)
+        return Problem.Fault(in: "body", name: name, code: code, message: message)
     }
 }
 

@@ -30,24 +30,56 @@ extension JSONWriter {
     mutating func member(_ receipt: Receipt) {
         name("receipt")
         object { json in
-            json.member("characters", literal: String(receipt.characters))
-            json.member("tokens", literal: receipt.tokens.description)
-            guard let rate = receipt.rate else {
+            switch receipt.measure {
+            case .text(let characters, let tokens):
+                // Four characters are one token.
+                let tokens = Credits(hundredths: tokens.map { $0 * 100 } ?? characters * 25)
+                json.member("characters", literal: String(characters))
+                json.member("tokens", literal: tokens.description)
+            case .reported: json.member("measure", "reported")
+            }
+            guard let rate = receipt.rate, let calculated = receipt.calculated else {
                 json.member("priced_by", "writer")
                 return
             }
-            json.member("tokenizer", receipt.isEstimated ? "characters" : rate.tokenizer)
-            json.member("credits_per_100_tokens", literal: rate.creditsPer100Tokens.description)
-            json.member("calculated", literal: rate.calculated.description)
-            json.member("minimum", literal: rate.minimum.description)
-            json.member(
-                "minimum_applied", literal: rate.calculated < rate.minimum ? "true" : "false")
-            if let from = rate.effectiveFrom {
-                json.member("rate_effective_from", from.description)
-            } else {
-                json.member("rate_effective_from", literal: "null")
+            switch receipt.measure {
+            case .text:
+                json.member("tokenizer", receipt.isEstimated ? "characters" : rate.tokenizer)
+                json.member(
+                    "credits_per_100_tokens", literal: rate.prices.input.creditsPer100Tokens)
+            case .reported(let tokens): json.lines(of: tokens, at: rate.prices)
             }
+            json.members(of: rate, calculated)
             if receipt.isEstimated { json.member("estimated", literal: "true") }
+        }
+    }
+
+    /// Writes the member `lines`: the kinds of which tokens were reported.
+    private mutating func lines(of tokens: [Receipt.TokenKind: Int64], at prices: TokenPrices) {
+        name("lines")
+        array { json in
+            for kind in Receipt.TokenKind.allCases {
+                guard let count = tokens[kind], count > 0 else { continue }
+                let price = kind.price(prices)
+                json.object { json in
+                    json.member("kind", kind.rawValue)
+                    json.member("tokens", literal: String(count))
+                    json.member("credits_per_million_tokens", literal: price.description)
+                    json.member("credits", literal: price.credits(ofTokens: count))
+                }
+            }
+        }
+    }
+
+    private mutating func members(of rate: CreditRate, _ calculated: Credits) {
+        member("calculated", literal: calculated.description)
+        member("minimum", literal: rate.minimum.description)
+        member("minimum_applied", literal: calculated < rate.minimum ? "true" : "false")
+        if let model = rate.model { member("model", model) }
+        if let from = rate.effectiveFrom {
+            member("rate_effective_from", from.description)
+        } else {
+            member("rate_effective_from", literal: "null")
         }
     }
 

@@ -118,6 +118,21 @@ extension UsageStore {
         return (result.count == 0 ? 0 : result[0, 1].flatMap(Int.init) ?? 0, ids)
     }
 
+    /// How many records with a model were priced by a rate without one.
+    ///
+    /// Reads every record that has a model.
+    public func modelRecordsWithoutModelRate() throws -> Int {
+        let result = try connected().query(
+            """
+            SELECT count(*)
+            FROM usage_record AS record
+            JOIN usage_attribution AS attribution USING (attribution_id)
+            JOIN credit_rate AS rate USING (credit_rate_id)
+            WHERE attribution.model <> '' AND rate.model IS NULL
+            """)
+        return result[0, 0].flatMap(Int.init) ?? 0
+    }
+
     /// Facts that operators must act on within days, and that no request detects: when the next
     /// valid key expires, in Unix time, if any does; and whether the last attempt to archive the
     /// write-ahead log failed, nil without archiving.

@@ -1,7 +1,7 @@
 import Postgres
 import Usage
 
-/// The price list; exports number its rates from 1, oldest first.
+/// The price list; exports number its rates from 1, by beginning, then by model.
 struct PriceList {
     let rates: [CreditRate]
 
@@ -11,12 +11,16 @@ struct PriceList {
     /// The ids of the rates in the database.
     private let ids: [Int64]
 
+    /// The numbers of the rates by their ids.
+    private let numbers: [Int64: Int64]
+
     init(_ connection: Connection) throws {
         var list = SelectList()
         let fields = RateFields(&list)
         let id = list.add("credit_rate_id", as: Int64.self)
         let reader = try QueryReader(
-            connection, "rates", "SELECT \(list.sql) FROM credit_rate ORDER BY effective_from",
+            connection, "rates",
+            "SELECT \(list.sql) FROM credit_rate ORDER BY effective_from, model NULLS FIRST",
             [String](), isStreamed: false)
         var rates: [CreditRate] = []
         var ids: [Int64] = []
@@ -26,14 +30,15 @@ struct PriceList {
         }
         self.rates = rates
         self.ids = ids
+        numbers = Dictionary(uniqueKeysWithValues: zip(ids, 1...))
     }
 
     /// The number of a rate by its id.
-    func number(ofID id: Int64) -> Int64? { ids.firstIndex(of: id).map { Int64($0) + 1 } }
+    func number(ofID id: Int64) -> Int64? { numbers[id] }
 
-    /// The id of a rate by its number; nil if there is none.
-    func id(ofNumber number: Int64) -> Int64? {
-        (1...Int64(ids.count)).contains(number) ? ids[Int(number) - 1] : nil
+    /// The ids of `rates`, in order; nil for one that is not in the price list.
+    func ids(of rates: [CreditRate]) -> [Int64?] {
+        rates.map { rate in self.rates.firstIndex { $0.hasKey(of: rate) }.map { ids[$0] } }
     }
 }
 
@@ -44,29 +49,29 @@ extension PriceList {
     /// The transaction must hold a lock on `usage_record` that prevents others from adding rates.
     init(_ connection: Connection, takingOver rates: [CreditRate]) throws {
         let list = try PriceList(connection)
-        let isKnown = zip(list.rates, rates).allSatisfy { $0.hasTerms(of: $1) }
-        guard !isKnown || rates.count > list.rates.count else {
+        let newRates = rates.filter { rate in !list.rates.contains { $0.hasTerms(of: rate) } }
+        guard !newRates.isEmpty else {
             self = list
             return
         }
         try connection.run("LOCK TABLE usage_record IN SHARE ROW EXCLUSIVE MODE")
         let isEmpty = try connection.query("SELECT FROM usage_record LIMIT 1").count == 0
-        var newRates: [CreditRate] = []
-        for (index, rate) in rates.enumerated() {
-            let old = index < list.rates.count ? list.rates[index] : nil
-            if let old, old.hasTerms(of: rate) { continue }
-            newRates.append(rate)
-            if let old, !isEmpty || old.effectiveFrom != rate.effectiveFrom {
+        // A rate that only the database has could price messages of the file.
+        let other = list.rates.first { rate in !rates.contains { $0.hasKey(of: rate) } }
+        for rate in newRates {
+            let number = 1 + (rates.firstIndex { $0.hasKey(of: rate) } ?? 0)
+            let old = list.rates.first { $0.hasKey(of: rate) }
+            if let conflict = old == nil ? other : isEmpty ? nil : old {
                 throw CreditRateRefused(
-                    reason: "rate \(index + 1) of the file is \(rate); in the database it is "
-                        + "\(old). An export can be imported only into a database without "
+                    reason: "rate \(number) of the file is \(rate); in the database it is "
+                        + "\(conflict). An export can be imported only into a database without "
                         + "records, or with the same rates")
             }
             do {
                 try old == nil ? connection.insert(rate) : connection.replace(rate)
             } catch let error as PostgresError where error.state.hasPrefix("23") {
                 throw CreditRateRefused(
-                    reason: "rate \(index + 1) of the file, \(rate), is refused: \(error.message)")
+                    reason: "rate \(number) of the file, \(rate), is refused: \(error.message)")
             }
         }
         try self.init(connection)
@@ -74,29 +79,44 @@ extension PriceList {
     }
 }
 
+extension TokenPrice: FieldValue {
+    static func sql(_ expression: String) -> String { Int64.sql(expression) }
+    static func read(_ row: some RowReader, _ column: Int) -> TokenPrice {
+        TokenPrice(hundredthsPerMillion: .read(row, column))
+    }
+}
+
 /// The columns of rates in a statement.
 struct RateFields {
     private let effectiveFrom: Field<Timestamp?>
-    private let tokenizer: Field<String>
-    private let creditsPer100Tokens: Field<Credits>
+    private let model: Field<String?>
+    private let tokenizer: Field<String?>
+    private let prices: [Field<TokenPrice>]
     private let minimum: Field<Credits>
     private let recordCount: Field<Int64>
 
     /// Adds them to `list`; `recordCount` is an SQL expression.
-    init(_ list: inout SelectList, recordCount: String = "0") {
-        effectiveFrom = list.add("CASE WHEN isfinite(effective_from) THEN effective_from END")
-        tokenizer = list.add("tokenizer")
-        creditsPer100Tokens = list.add("hundredths_per_100_tokens")
-        minimum = list.add("minimum_hundredths")
+    init(_ list: inout SelectList, of table: String = "credit_rate", recordCount: String = "0") {
+        effectiveFrom = list.add(
+            "CASE WHEN isfinite(\(table).effective_from) THEN \(table).effective_from END")
+        model = list.add("\(table).model")
+        tokenizer = list.add("\(table).tokenizer")
+        prices = Pricing.prices.map { list.add("\(table).\($0)") }
+        minimum = list.add("\(table).minimum_hundredths")
         self.recordCount = list.add(recordCount)
     }
+
+    /// The rate in a row of a join; nil if there is none.
+    func joined(_ row: QueryReader) -> CreditRate? { row[tokenizer] == nil ? nil : rate(row) }
 
     /// The rate in a row.
     func rate(_ row: QueryReader) -> CreditRate {
         CreditRate(
-            effectiveFrom: row[effectiveFrom], tokenizer: row[tokenizer],
-            creditsPer100Tokens: row[creditsPer100Tokens], minimum: row[minimum],
-            recordCount: row[recordCount])
+            effectiveFrom: row[effectiveFrom], model: row[model], tokenizer: row[tokenizer] ?? "",
+            prices: TokenPrices(
+                input: row[prices[0]], output: row[prices[1]], cacheRead: row[prices[2]],
+                cacheCreation: row[prices[3]]),
+            minimum: row[minimum], recordCount: row[recordCount])
     }
 }
 
@@ -104,30 +124,48 @@ extension Connection {
     /// Adds a rate to the price list.
     func insert(_ rate: CreditRate) throws {
         var bindings = Bindings()
-        let from = rate.effectiveFrom ?? Timestamp.representable.lowerBound
+        let (from, model) = bindings.key(of: rate)
+        let terms = bindings.terms(of: rate)
+        let columns = ["effective_from", "model"] + terms.map(\.column)
+        let values = [from, model] + terms.map(\.value)
         _ = try QueryReader(
             self, "add_rate",
             """
-            INSERT INTO credit_rate
-                (effective_from, tokenizer, hundredths_per_100_tokens, minimum_hundredths)
-            SELECT \(bindings.bind(from)), \(bindings.bind(rate.tokenizer, as: "text")),
-                \(bindings.bind(rate.creditsPer100Tokens.hundredths)),
-                \(bindings.bind(rate.minimum.hundredths))
+            INSERT INTO credit_rate (\(columns.joined(separator: ", ")))
+            SELECT \(values.joined(separator: ", "))
             """, bindings.values, isStreamed: false)
     }
 
-    /// Replaces the rate with the same beginning as `rate`.
+    /// Replaces the rate for the same models with the same beginning as `rate`.
     func replace(_ rate: CreditRate) throws {
         var bindings = Bindings()
-        let from = rate.effectiveFrom.map { bindings.bind($0) } ?? "'-infinity'"
+        let (from, model) = bindings.key(of: rate)
+        let terms = bindings.terms(of: rate).map { "\($0.column) = \($0.value)" }
         _ = try QueryReader(
             self, "replace_rate",
             """
-            UPDATE credit_rate SET tokenizer = \(bindings.bind(rate.tokenizer, as: "text")),
-                hundredths_per_100_tokens =
-                    \(bindings.bind(rate.creditsPer100Tokens.hundredths)),
-                minimum_hundredths = \(bindings.bind(rate.minimum.hundredths))
-            WHERE effective_from = \(from)
+            UPDATE credit_rate SET \(terms.joined(separator: ", "))
+            WHERE effective_from = \(from) AND model IS NOT DISTINCT FROM \(model)
             """, bindings.values, isStreamed: false)
+    }
+}
+
+extension Bindings {
+    /// The beginning and the model of a rate.
+    fileprivate mutating func key(of rate: CreditRate) -> (from: String, model: String) {
+        (
+            rate.effectiveFrom.map { bind($0) } ?? "'-infinity'::timestamptz",
+            rate.model.map { bind($0, as: "text") } ?? "NULL::text"
+        )
+    }
+
+    /// The columns and values of a rate's terms.
+    fileprivate mutating func terms(of rate: CreditRate) -> [(column: String, value: String)] {
+        let prices = [
+            rate.prices.input, rate.prices.output, rate.prices.cacheRead, rate.prices.cacheCreation,
+        ].map { bind($0.hundredthsPerMillion) }
+        return [("tokenizer", bind(rate.tokenizer, as: "text"))]
+            + zip(Pricing.prices, prices).map { ($0, $1) }
+            + [("minimum_hundredths", bind(rate.minimum.hundredths))]
     }
 }

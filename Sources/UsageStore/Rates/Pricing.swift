@@ -1,28 +1,42 @@
-/// The price list with the end of each rate's period, as `until`: for joins with many records,
-/// where credit_rate_at() for each would be slow.
-let creditRatePeriods = """
-    (SELECT *, lead(effective_from, 1, 'infinity') OVER (ORDER BY effective_from) AS until
-     FROM credit_rate)
-    """
+import Usage
 
 /// Pricing in SQL, for rows named `item` with the columns of messages, joined with `rate`.
 enum Pricing {
+    /// The columns of a rate's prices: input, output, cache read, cache creation.
+    static let prices = ["input_price", "output_price", "cache_read_price", "cache_creation_price"]
+
     /// The time of the message; now, if absent.
     static let time = "coalesce(item.\"timestamp\", now())"
+
+    /// The model of the message; NULL or empty if it has none.
+    static let model = "NULL::text"
+
+    /// The models of many messages, as an array.
+    static func models(of source: RecordingStatements.Source) -> String { "ARRAY[\(model)]" }
+
+    /// What a message is priced by: the tokens that it reports; otherwise its text.
+    static let measure = MeasureColumns(
+        characters: "char_length(item.message_text)", tokens: tokens,
+        reported: ["NULL::bigint", "NULL::bigint", "NULL::bigint", "NULL::bigint"])
 
     /// The tokens, if the rate's tokenizer counted them; otherwise NULL.
     static let tokens = "CASE WHEN item.token_encoding = rate.tokenizer THEN item.token_count END"
 
-    /// The credits by the number of characters.
-    static let estimate = credits(tokens: "NULL")
+    /// The credits by the number of characters, unless the message reports tokens.
+    static let estimate = MeasureColumns(
+        characters: measure.characters, tokens: "NULL", reported: measure.reported
+    ).credits()
 
     /// The credits; NULL if the rate's tokenizer did not count the tokens.
     ///
     /// This happens if the price list changed in the meantime. The message is counted again; it is
     /// never recorded as an estimate.
-    static let price = """
-        CASE WHEN rate.tokenizer = 'characters' OR item.token_encoding = rate.tokenizer
-            THEN \(credits(tokens: tokens)) END
+    static let price = "CASE WHEN \(isMeasured) THEN \(measure.credits()) END"
+
+    /// Whether the message is counted as its rate requires.
+    static let isMeasured = """
+        (rate.tokenizer = 'characters' OR item.token_encoding = rate.tokenizer
+            OR \(measure.isReported))
         """
 
     /// Why a message is refused: its time is out of range or has no rate; NULL if it is not.
@@ -31,12 +45,52 @@ enum Pricing {
             CASE WHEN rate.tokenizer IS NULL THEN 'unpriced' END)
         """
 
-    private static func credits(tokens: String) -> String {
-        """
-        usage_credits(char_length(item.message_text), \(tokens), rate.tokenizer,
-            rate.hundredths_per_100_tokens, rate.minimum_hundredths)
-        """
+    /// Why a message is refused whose `refusal` is NULL and that is measured, if it has no `price`.
+    static let overflow = "'credits_out_of_range'"
+}
+
+/// What a message or record is priced by, as SQL expressions.
+struct MeasureColumns {
+    /// The number of characters of its text.
+    let characters: String
+
+    /// The number of tokens of its text that the rate's tokenizer counted.
+    let tokens: String
+
+    /// The reported tokens: input (with both kinds of cached ones), output, cache read, cache creation.
+    let reported: [String]
+
+    /// The columns of the table `record`.
+    static func stored(
+        characters: String = "record.character_count", tokens: String = "record.token_count"
+    ) -> MeasureColumns {
+        MeasureColumns(
+            characters: characters, tokens: tokens,
+            reported: [
+                "record.input_tokens", "record.output_tokens", "record.cache_read_input_tokens",
+                "record.cache_creation_input_tokens",
+            ])
     }
+
+    /// Whether reported tokens are the measure, and not the text.
+    var isReported: String { "\(reported[0]) IS NOT NULL OR \(reported[1]) IS NOT NULL" }
+
+    /// The credits at the rate `rate`; NULL if there is none, or above 2^53 hundredths.
+    func credits(minimum: String = "rate.minimum_hundredths") -> String {
+        let arguments =
+            [characters, tokens, "rate.tokenizer"] + reported
+            + Pricing.prices.map { "rate.\($0)" } + [minimum]
+        return "usage_credits(\(arguments.joined(separator: ", ")))"
+    }
+}
+
+/// What the price of a message depends on beside its time.
+extension UsageRecord {
+    /// The model; empty if it has none.
+    var pricedModel: String { "" }
+
+    /// Whether reported tokens are the measure, and not the text.
+    var reportsTokens: Bool { false }
 }
 
 /// Why a well-formed message cannot be recorded.
@@ -47,6 +101,8 @@ public enum MessageRefusal: String, Sendable {
     case outOfRange = "out_of_range"
     /// It is dated more than five minutes ahead.
     case inTheFuture = "in_the_future"
+    /// Its credits are above 2^53 hundredths, beyond which JavaScript rounds integers.
+    case creditsOutOfRange = "credits_out_of_range"
 
     /// The fault and the expected value; without a full stop.
     public var reason: String {
@@ -54,6 +110,7 @@ public enum MessageRefusal: String, Sendable {
         case .unpriced: "the price list has no rate for this timestamp"
         case .outOfRange, .inTheFuture:
             "timestamp must be from 2000-01-01T00:00:00Z to five minutes ahead of now"
+        case .creditsOutOfRange: "the credits must be at most 90071992547409.92"
         }
     }
 }

@@ -1,78 +1,90 @@
 import Postgres
 public import Usage
 
-/// How the credits of a text were calculated.
+/// How the credits of a message were calculated.
 public struct Receipt: Sendable {
-    /// The text's length in Unicode scalars.
-    public let characters: Int64
-
-    /// The tokens counted by an exact tokenizer; nil if characters are the measure.
-    public let countedTokens: Int64?
+    /// What was priced.
+    public let measure: Measure
 
     /// The rate that applied; nil if no rate priced the record.
-    public let rate: Rate?
+    public let rate: CreditRate?
 
-    /// A rate as it was applied.
-    public struct Rate: Sendable {
-        /// How tokens are counted.
-        public let tokenizer: String
-        /// The price of 100 tokens.
-        public let creditsPer100Tokens: Credits
-        /// The minimum for a message.
-        public let minimum: Credits
-        /// The price of the tokens, before the minimum.
-        public let calculated: Credits
-        /// When the rate begins; nil for the first one, which covers all of the past.
-        public let effectiveFrom: Timestamp?
+    /// The price of the measure, before the minimum; nil without a rate.
+    public let calculated: Credits?
+
+    /// What was priced.
+    public enum Measure: Sendable {
+        /// A text: its length in Unicode scalars, and the tokens that an exact tokenizer counted; nil
+        /// if characters are the measure.
+        case text(characters: Int64, countedTokens: Int64?)
+        /// Reported tokens, by their kinds.
+        case reported([TokenKind: Int64])
+    }
+
+    /// A kind of token with a price of its own, in the order of receipts.
+    public enum TokenKind: String, CaseIterable, Sendable {
+        /// Input that was not cached.
+        case input
+        /// Input that was read from a cache.
+        case cacheRead = "cache_read"
+        /// Input that was written to a cache.
+        case cacheCreation = "cache_creation"
+        /// Output.
+        case output
+
+        /// The price of this kind.
+        public func price(_ prices: TokenPrices) -> TokenPrice {
+            switch self {
+            case .input: prices.input
+            case .cacheRead: prices.cacheRead
+            case .cacheCreation: prices.cacheCreation
+            case .output: prices.output
+            }
+        }
     }
 
     /// Whether the rate was applied to characters / 4, because plain SQL recorded no exact count.
     public var isEstimated: Bool {
-        countedTokens == nil && rate.map { $0.tokenizer != "characters" } ?? false
-    }
-
-    /// The tokens with two decimals; four characters are one.
-    public var tokens: Credits {
-        Credits(hundredths: countedTokens.map { $0 * 100 } ?? characters * 25)
+        guard case .text(_, nil) = measure, let rate else { return false }
+        return rate.tokenizer != "characters"
     }
 }
 
 /// The columns of a receipt in a statement that joins the records or messages with `rate`.
 struct ReceiptFields {
-    private let characters: Field<Int64>
+    private let characters: Field<Int64?>
     private let countedTokens: Field<Int64?>
-    private let tokenizer: Field<String?>
-    private let creditsPer100Tokens: Field<Credits>
-    private let minimum: Field<Credits>
+    private let reported: [Field<Int64?>]
+    private let rate: RateFields
     private let calculated: Field<Credits?>
-    private let effectiveFrom: Field<Timestamp?>
 
-    /// Adds them to `list`; `characters` and `tokens` are SQL expressions.
-    init(_ list: inout SelectList, characters: String, tokens: String) {
-        self.characters = list.add(characters)
-        countedTokens = list.add(tokens)
-        tokenizer = list.add("rate.tokenizer")
-        creditsPer100Tokens = list.add("rate.hundredths_per_100_tokens")
-        minimum = list.add("rate.minimum_hundredths")
-        calculated = list.add(
-            """
-            usage_credits(\(characters), \(tokens), rate.tokenizer,
-                rate.hundredths_per_100_tokens, 0)
-            """)
-        effectiveFrom = list.add(
-            "CASE WHEN isfinite(rate.effective_from) THEN rate.effective_from END")
+    /// Adds them to `list`.
+    init(_ list: inout SelectList, _ measure: MeasureColumns) {
+        characters = list.add(measure.characters)
+        countedTokens = list.add(measure.tokens)
+        reported = measure.reported.map { list.add($0) }
+        rate = RateFields(&list, of: "rate")
+        calculated = list.add(measure.credits(minimum: "0"))
     }
 
     /// The receipt in a row.
     func receipt(_ row: QueryReader) -> Receipt {
-        var rate: Receipt.Rate?
-        if let tokenizer = row[tokenizer], let calculated = row[calculated] {
-            rate = Receipt.Rate(
-                tokenizer: tokenizer, creditsPer100Tokens: row[creditsPer100Tokens],
-                minimum: row[minimum], calculated: calculated, effectiveFrom: row[effectiveFrom])
-        }
+        let calculated = row[calculated]
         return Receipt(
-            characters: row[characters], countedTokens: row[countedTokens], rate: rate)
+            measure: measure(row), rate: calculated == nil ? nil : rate.joined(row),
+            calculated: calculated)
+    }
+
+    private func measure(_ row: QueryReader) -> Receipt.Measure {
+        let tokens = reported.map { row[$0] }
+        guard tokens[0] != nil || tokens[1] != nil else {
+            return .text(characters: row[characters] ?? 0, countedTokens: row[countedTokens])
+        }
+        let (cacheRead, cacheCreation) = (tokens[2] ?? 0, tokens[3] ?? 0)
+        return .reported([
+            .input: (tokens[0] ?? 0) - cacheRead - cacheCreation, .cacheRead: cacheRead,
+            .cacheCreation: cacheCreation, .output: tokens[1] ?? 0,
+        ])
     }
 }
 
@@ -85,12 +97,12 @@ extension Snapshot {
             let conditions = [named] + bounds.conditions(&bindings)
             var list = SelectList()
             let record = list.add(UsageRows.columns)
-            let receipt = ReceiptFields(&list, characters: "character_count", tokens: "token_count")
+            let receipt = ReceiptFields(&list, .stored())
             let reader = try QueryReader(
                 connection, "record",
                 """
                 SELECT \(list.sql)
-                FROM usage_record LEFT JOIN credit_rate AS rate USING (credit_rate_id)
+                FROM usage_record AS record LEFT JOIN credit_rate AS rate USING (credit_rate_id)
                 \(whereClause(conditions))
                 """, bindings.values, isStreamed: false)
             return try reader.next() ? (reader[record], receipt.receipt(reader)) : nil

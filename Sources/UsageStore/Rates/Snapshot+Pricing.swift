@@ -6,11 +6,11 @@ public import Usage
 public struct RecordedPrice: Sendable {
     /// The record without its text; its rate is the id in the database.
     public let record: UsageRecord
-    /// The recorded length of the text, and the counted one.
-    public let characters: (recorded: Int64, counted: Int64)
-    /// The tokens that the recorded tokenizer counts now.
+    /// The recorded length of the text, and the counted one; nil without a text.
+    public let characters: (recorded: Int64?, counted: Int64?)
+    /// The tokens that the recorded tokenizer counts now; the recorded ones, if the text is not stored.
     public let countedTokens: Int64?
-    /// The id of the rate in force at the record's time.
+    /// The id of the rate in force at the record's time for its model.
     public let rateInForce: Int64?
     /// Whether it is an estimate: plain SQL recorded no exact count.
     public let isEstimate: Bool
@@ -26,15 +26,15 @@ extension Snapshot {
         var list = SelectList()
         let fields = list.add(
             [.messageID, .reportName, .creditsUsed, .tokenCount, .tokenizer, .rate], of: "record")
-        let recorded = list.add("character_count", as: Int64.self)
-        let counted = list.add("char_length(message_text)", as: Int64.self)
+        let recorded = list.add("character_count", as: Int64?.self)
+        let counted = list.add(Self.characters, as: Int64?.self)
         let text = list.add(
             "CASE WHEN token_encoding IS NOT NULL THEN message_text END", as: String?.self)
         let rate = list.add("rate.credit_rate_id", as: Int64?.self)
         let isEstimate = list.add(
             """
             token_count IS NULL AND record.credit_rate_id IS NOT NULL
-                AND rate.tokenizer <> 'characters'
+                AND rate.tokenizer <> 'characters' AND NOT (\(Self.measure.isReported))
             """, as: Bool?.self)
         let price = list.add(Self.price, as: Credits?.self)
         try reportingUnavailability {
@@ -44,8 +44,11 @@ extension Snapshot {
                 [String](), isStreamed: true)
             while try row.next() {
                 let record = row[fields]
-                let tokens = try record.tokenizer.flatMap(TokenEncoding.init(rawValue:)).map {
-                    try tokenizers.count(row[text] ?? "", by: $0)
+                var tokens = record.tokenCount
+                if let encoding = record.tokenizer.flatMap(TokenEncoding.init(rawValue:)),
+                    let text = row[text]
+                {
+                    tokens = try tokenizers.count(text, by: encoding)
                 }
                 try body(
                     RecordedPrice(
@@ -56,18 +59,24 @@ extension Snapshot {
         }
     }
 
+    /// The recorded number, if the text is not stored.
+    private static let characters = "coalesce(char_length(message_text), character_count)"
+
+    private static let measure = MeasureColumns.stored(characters: characters)
+
     private static let price = """
         CASE WHEN rate.tokenizer = 'characters' OR token_encoding IS NULL
-                OR token_encoding = rate.tokenizer
-            THEN usage_credits(char_length(message_text), token_count::bigint, rate.tokenizer,
-                rate.hundredths_per_100_tokens, rate.minimum_hundredths) END
+                OR token_encoding = rate.tokenizer OR \(measure.isReported)
+            THEN \(measure.credits()) END
         """
 
     private static let pricedAgain = """
         usage_record AS record
         LEFT JOIN record_dated_ahead AS ahead USING (message_id)
-        LEFT JOIN \(creditRatePeriods) AS period
-            ON "timestamp" >= period.effective_from AND "timestamp" < period.until
+        LEFT JOIN usage_attribution AS attribution USING (attribution_id)
+        LEFT JOIN credit_rate_periods(ARRAY(SELECT DISTINCT model FROM usage_attribution) || ''::text)
+            AS period ON period.used_model = coalesce(attribution.model, '')
+            AND "timestamp" >= period.effective_from AND "timestamp" < period.until
         LEFT JOIN credit_rate AS rate
             ON rate.credit_rate_id = coalesce(ahead.credit_rate_id, period.credit_rate_id)
         """

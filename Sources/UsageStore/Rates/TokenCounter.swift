@@ -4,15 +4,12 @@ import Usage
 
 /// Counts the tokens of texts if the rate in force at their time requires it.
 struct TokenCounter: Sendable {
-    /// The rates, newest first; without an encoding if characters are the measure.
-    private let rates: [(from: Timestamp?, encoding: TokenEncoding?)]
+    private let rates: [CreditRate]
     private let tokenizers: Tokenizers
 
     /// Reads the price list.
     init(_ connection: Connection, _ tokenizers: Tokenizers) throws {
-        rates = try PriceList(connection).rates.reversed().map {
-            ($0.effectiveFrom, TokenEncoding(rawValue: $0.tokenizer))
-        }
+        rates = try PriceList(connection).rates
         self.tokenizers = tokenizers
     }
 
@@ -25,22 +22,33 @@ struct TokenCounter: Sendable {
 
     /// Counts the tokens of a message, if it is priced by an exact count.
     func count(_ message: inout UsageRecord, now: Timestamp = .now) throws {
-        let encoding = encoding(at: message.timestamp ?? now)
+        let encoding = encoding(of: message, now: now)
         message.tokenizer = encoding?.rawValue
         message.tokenCount = try encoding.map {
             Int64(try tokenizers.count(message.text ?? "", by: $0))
         }
     }
 
-    /// The tokenizer that the price list requires at a time; nil if it counts characters.
-    func encoding(at time: Timestamp) -> TokenEncoding? {
-        rates.first { entry in entry.from.map { $0 <= time } ?? true }?.encoding
+    /// The tokenizer that must count a message; nil if characters or reported tokens are its measure.
+    func encoding(of message: UsageRecord, now: Timestamp = .now) -> TokenEncoding? {
+        if message.reportsTokens { return nil }
+        return rates.inForce(at: message.timestamp ?? now, model: message.pricedModel)?.encoding
     }
 
-    /// The tokenizers that the price list requires at any time in a range.
+    /// The tokenizers that the price list may require at any time in a range, for any model.
     func encodings(of range: ClosedRange<Timestamp>) -> Set<TokenEncoding> {
-        let later = rates.filter { entry in entry.from.map { range.contains($0) } ?? false }
-        return Set(
-            later.compactMap(\.encoding) + [encoding(at: range.lowerBound)].compactMap(\.self))
+        let needed = rates.filter { rate in
+            rate.hasBegun(at: range.upperBound)
+                && !rates.contains {
+                    $0.hasModel(of: rate) && $0.hasBegun(at: range.lowerBound)
+                        && $0.begins(after: rate)
+                }
+        }
+        return Set(needed.compactMap(\.encoding))
     }
+}
+
+extension CreditRate {
+    /// The exact tokenizer; nil if it counts characters.
+    fileprivate var encoding: TokenEncoding? { TokenEncoding(rawValue: tokenizer) }
 }

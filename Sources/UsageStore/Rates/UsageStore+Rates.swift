@@ -8,7 +8,7 @@ public struct CreditRateRefused: Error {
 }
 
 extension UsageStore {
-    /// The rates, oldest first.
+    /// The rates, by beginning, then by model.
     public func creditRates() throws -> [CreditRate] {
         try reportingUnavailability {
             var list = SelectList()
@@ -22,7 +22,7 @@ extension UsageStore {
                     SELECT credit_rate_id, count(*) AS record_count
                     FROM usage_record GROUP BY credit_rate_id
                 ) AS counts USING (credit_rate_id)
-                ORDER BY credit_rate.effective_from
+                ORDER BY effective_from, model NULLS FIRST
                 """, [String](), isStreamed: false)
             var rates: [CreditRate] = []
             while try reader.next() { rates.append(fields.rate(reader)) }
@@ -30,7 +30,8 @@ extension UsageStore {
         }
     }
 
-    /// Adds a rate; throws `CreditRateRefused` unless it begins after every rate and record.
+    /// Adds a rate; throws `CreditRateRefused` unless it begins after every rate for the same models and
+    /// after every record that it matches.
     public func add(_ rate: CreditRate) throws {
         try reportingUnavailability {
             do {
@@ -54,9 +55,9 @@ extension UsageStore {
         }
     }
 
-    /// The records dated more than five minutes ahead that keep their credits although a rate begins
-    /// at `instant`: their number, and the first five ids.
-    public func recordsAhead(from instant: Timestamp) throws -> (count: Int64, ids: [Int64]) {
+    /// The records dated more than five minutes ahead that keep their credits although `rate` begins
+    /// before them: their number, and the first five ids.
+    public func recordsAhead(of rate: CreditRate) throws -> (count: Int64, ids: [Int64]) {
         try reportingUnavailability {
             var bindings = Bindings()
             var list = SelectList()
@@ -65,9 +66,12 @@ extension UsageStore {
             let reader = try QueryReader(
                 try connected(), "records_ahead",
                 """
-                SELECT \(list.sql) FROM usage_record
+                SELECT \(list.sql)
+                FROM usage_record LEFT JOIN usage_attribution USING (attribution_id)
                 WHERE "timestamp" > usage_timestamp_last()
-                    AND "timestamp" >= \(bindings.bind(instant))
+                    AND "timestamp" >= \(bindings.bind(rate.effectiveFrom ?? .now))
+                    AND credit_rate_matches(
+                        \(rate.model.map { bindings.bind($0, as: "text") } ?? "NULL"), model)
                 ORDER BY "timestamp", message_id LIMIT 5
                 """, bindings.values, isStreamed: false)
             var ahead: (count: Int64, ids: [Int64]) = (0, [])

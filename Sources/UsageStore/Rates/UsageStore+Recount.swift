@@ -17,10 +17,13 @@ public struct Recounted: Sendable {
 extension UsageStore {
     private static let recountBatchLimit = 1000
 
-    /// The estimates: priced by a rate with an exact tokenizer, without a token count.
+    private static let measure = MeasureColumns.stored(tokens: "counted.tokens")
+
+    /// The estimates: texts, priced by a rate with an exact tokenizer, without a token count.
     private static let estimates = """
         usage_record AS record JOIN credit_rate AS rate USING (credit_rate_id)
         WHERE record.token_count IS NULL AND rate.tokenizer <> 'characters'
+            AND record.message_text IS NOT NULL AND NOT (\(measure.isReported))
         """
 
     /// Counts the tokens of estimates and prices them again, a thousand per transaction.
@@ -100,23 +103,18 @@ extension UsageStore {
         return last
     }
 
-    private static let price = """
-        usage_credits(record.character_count, counted.tokens, rate.tokenizer,
-            rate.hundredths_per_100_tokens, rate.minimum_hundredths)
-        """
-
     private static let counted = """
         unnest($1::bigint[], $2::bigint[], $3::text[]) AS counted(id, tokens, encoding)
         """
 
     private static let priceCounted = """
-        SELECT \(price) FROM usage_record AS record JOIN credit_rate AS rate USING (credit_rate_id)
+        SELECT \(measure.credits()) FROM usage_record AS record JOIN credit_rate AS rate USING (credit_rate_id)
         JOIN \(counted) ON counted.id = message_id
         """
 
     private static let storeCounted = """
         UPDATE usage_record AS record SET token_count = counted.tokens,
-            token_encoding = counted.encoding, credit_hundredths = \(price)
+            token_encoding = counted.encoding, credit_hundredths = \(measure.credits())
         FROM \(counted), credit_rate AS rate
         WHERE record.message_id = counted.id AND rate.credit_rate_id = record.credit_rate_id
         RETURNING credit_hundredths

@@ -11,7 +11,7 @@ extension UsageStore {
 }
 
 extension Snapshot {
-    /// The rates, oldest first; `forEachMessage` numbers them from 1.
+    /// The rates, by beginning, then by model; `forEachMessage` numbers them from 1.
     public func creditRates() throws -> [CreditRate] {
         try reportingUnavailability { try PriceList(connection).rates }
     }
@@ -40,7 +40,7 @@ extension PriceList {
     fileprivate func numbered(_ record: UsageRecord) -> UsageRecord {
         var numbered = record
         numbered.rate = record.rate.flatMap(number)
-        if record.tokenCount == nil, let rate = numbered.rate {
+        if record.tokenCount == nil, !record.reportsTokens, let rate = numbered.rate {
             numbered.isEstimated = rates[Int(rate) - 1].tokenizer != "characters"
         }
         return numbered

@@ -8,7 +8,7 @@ public final class MessageImport {
     private let staging: CopyWriter
     private let counter: TokenCounter
     private let prices: PriceList
-    private let rateCount: Int
+    private let rateIDs: [Int64?]
     private let statements: RecordingStatements
     private let keepsCredits: Bool
     private var stagedCount = 0
@@ -48,13 +48,12 @@ public final class MessageImport {
     ) throws {
         statements = .staged(keepsCredits: keepsCredits)
         self.keepsCredits = keepsCredits
-        rateCount = rates.count
         connection = try reportingUnavailability {
             try Connection(
                 url: databaseURL, applicationName: "orbitalctl import", waitSeconds: 3600)
         }
         let connection = connection
-        (prices, counter, staging) = try reportingUnavailability {
+        (prices, rateIDs, counter, staging) = try reportingUnavailability {
             // The isolation level must not depend on the server's settings. The lock keeps the
             // price list unchanged until the end, because it decides how tokens are counted.
             try connection.run(
@@ -66,7 +65,7 @@ public final class MessageImport {
             let counter = try TokenCounter(connection, tokenizers)
             try connection.run(RecordingStatements.createStaging)
             return (
-                prices, counter,
+                prices, prices.ids(of: rates), counter,
                 try CopyWriter(connection, "COPY staged_message FROM STDIN (FORMAT binary)")
             )
         }
@@ -75,13 +74,17 @@ public final class MessageImport {
     /// The rates of the file that this import adds to the price list or replaces.
     public var newRates: [CreditRate] { prices.newRates }
 
+    /// Whether the file is an export with its rates.
+    private var isRated: Bool { !rateIDs.isEmpty }
+
     /// Sends `message`, from `line` of its source, to the staging table; returns a fault instead if
     /// its token count contradicts its text, or its rate is not in the file.
     public func stage(_ message: UsageRecord, line: Int) throws -> MessageFault? {
         try reportingUnavailability {
-            if let rate = message.rate, rateCount > 0, !(1...Int64(rateCount)).contains(rate) {
+            if let rate = message.rate, isRated, !(1...Int64(rateIDs.count)).contains(rate) {
                 return MessageFault(
-                    "rate", .outOfRange, "rate is \(rate), but the file has \(rateCount) rates.")
+                    "rate", .outOfRange, "rate is \(rate), but the file has \(rateIDs.count) rates."
+                )
             }
             var staged = message
             do {
@@ -89,7 +92,7 @@ public final class MessageImport {
             } catch let fault as MessageFault {
                 return fault
             }
-            staged.rate = rateCount > 0 ? message.rate.flatMap(prices.id) : nil
+            staged.rate = isRated ? message.rate.flatMap { rateIDs[Int($0) - 1] } : nil
             let columns = RecordingStatements.stagedColumns
             try staging.beginRow(columns: 2 + columns.count)
             staging.append(integer: Int64(line))
@@ -108,7 +111,7 @@ public final class MessageImport {
         let given = message
         message.tokenCount = nil
         message.tokenizer = nil
-        guard let encoding = counter.encoding(at: given.timestamp ?? .now) else { return }
+        guard let encoding = counter.encoding(of: given) else { return }
         if given.isEstimated || hasOwnCredits(given) && given.tokenCount == nil { return }
         let exported = given.tokenizer == encoding.rawValue ? given.tokenCount : nil
         do {
@@ -120,7 +123,7 @@ public final class MessageImport {
                         + "\(encoding.rawValue).")
             }
         } catch let error as TokenizerUnavailable {
-            guard rateCount > 0, let exported else { throw error }
+            guard isRated, let exported else { throw error }
             guard (0...Int64(given.text?.utf8.count ?? 0)).contains(exported) else {
                 throw MessageFault(
                     "token_count", .outOfRange,
@@ -133,7 +136,7 @@ public final class MessageImport {
 
     /// Whether the message comes from an export in which no rate priced it, and keeps its credits.
     private func hasOwnCredits(_ message: UsageRecord) -> Bool {
-        keepsCredits && rateCount > 0 && message.rate == nil && message.creditsUsed != nil
+        keepsCredits && isRated && message.rate == nil && message.creditsUsed != nil
     }
 
     /// Records the staged messages; calls `reject` for each rejected one.

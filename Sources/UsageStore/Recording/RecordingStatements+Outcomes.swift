@@ -34,8 +34,8 @@ extension RecordingStatements {
     static let refused = {
         var list = SelectList()
         let number = list.add("item_number", as: Int64.self)
-        let refusal = list.add("refusal", as: String.self)
-        let text = "SELECT \(list.sql) FROM \(many.priced) WHERE refusal IS NOT NULL"
+        let refusal = list.add(refusalOfPriced, as: String.self)
+        let text = "SELECT \(list.sql) FROM \(many.priced) WHERE \(refusalOfPriced) IS NOT NULL"
         return (text: text, number: number, refusal: refusal)
     }()
 
@@ -43,9 +43,12 @@ extension RecordingStatements {
     static let estimate = {
         var list = SelectList()
         let price = list.add(many.price, as: Credits?.self)
-        let refusal = list.add(many.refusal, as: String?.self)
-        let receipt = ReceiptFields(
-            &list, characters: "char_length(message_text)", tokens: Pricing.tokens)
+        let refusal = list.add(
+            """
+            coalesce(\(many.refusal),
+                CASE WHEN \(Pricing.isMeasured) AND \(many.price) IS NULL THEN \(Pricing.overflow) END)
+            """, as: String?.self)
+        let receipt = ReceiptFields(&list, Pricing.measure)
         let text = "SELECT \(list.sql) FROM \(many.rows) \(many.rates) ORDER BY item_number"
         return (text: text, price: price, refusal: refusal, receipt: receipt)
     }()
@@ -62,7 +65,7 @@ extension RecordingStatements {
         let reason = list.add(
             """
             CASE WHEN recorded.message_id IS NOT NULL THEN 'conflict'
-                ELSE coalesce(refusal, 'credits') END
+                ELSE coalesce(\(refusalOfPriced), 'credits') END
             """, as: String.self)
         let price = list.add("price", as: Credits?.self)
         let text = """

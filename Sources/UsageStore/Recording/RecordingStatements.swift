@@ -86,14 +86,17 @@ extension RecordingStatements {
         if source == .one {
             return """
                 LEFT JOIN LATERAL (
-                    SELECT * FROM credit_rate WHERE effective_from <= \(Pricing.time)
-                    ORDER BY effective_from DESC LIMIT 1
-                ) AS rate ON true
+                    SELECT * FROM credit_rate
+                    WHERE effective_from <= \(Pricing.time)
+                        AND credit_rate_matches(model, \(Pricing.model))
+                    ORDER BY model_rank DESC, effective_from DESC LIMIT 1
+                ) AS rate ON true -- credit_rate_at(), but planned in a tenth less of the time
                 """
         }
         return """
-            LEFT JOIN \(creditRatePeriods) AS rate
-                ON \(Pricing.time) >= rate.effective_from AND \(Pricing.time) < rate.until
+            LEFT JOIN credit_rate_periods(\(Pricing.models(of: source))) AS rate
+                ON coalesce(\(Pricing.model), '') = rate.used_model
+                AND \(Pricing.time) >= rate.effective_from AND \(Pricing.time) < rate.until
             """
     }
 
@@ -113,12 +116,18 @@ extension RecordingStatements {
             """ : Pricing.refusal
     }
 
+    /// Why a priced message is refused; NULL if it is not.
+    static let refusalOfPriced = """
+        coalesce(refusal, CASE WHEN is_measured AND price IS NULL THEN \(Pricing.overflow) END)
+        """
+
     /// The messages with their credits by the price list, if any.
     var priced: String {
         """
         (
             SELECT item.*, \(Pricing.time) AS handled_at, rate.credit_rate_id AS rate_id,
-                \(Pricing.tokens) AS tokens, \(price) AS price, \(refusal) AS refusal
+                \(Pricing.tokens) AS tokens, \(price) AS price, \(refusal) AS refusal,
+                \(Pricing.isMeasured) AS is_measured
             FROM \(waitsForLocks ? "" : Self.lockTimeout)\(rows) \(rates)
             OFFSET 0 -- prices each message once, not for each use of the price
         ) AS item

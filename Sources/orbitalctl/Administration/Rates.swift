@@ -1,72 +1,64 @@
 import ArgumentParser
 import Configuration
 import Foundation
-import Tokenizer
 import Usage
 import UsageStore
 
-/// Lists and adds rates.
+/// Lists, explains and adds rates.
 struct Rates: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Lists and adds rates.",
-        discussion: "Once a message is recorded, rates can be added, but not changed or removed.",
-        subcommands: [List.self, Add.self, First.self])
+        abstract: "Lists, explains and adds rates.",
+        discussion: """
+            Records keep their credits: after the first record, no rate can be changed. Of the rates \
+            that have begun and match a message's model, that of the exact model applies, else that \
+            of the longest prefix, else one without a model; among equals the latest.
+            """,
+        subcommands: [List.self, Show.self, Add.self, First.self])
 
     struct List: ParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Lists the rates, oldest first.")
+            abstract: "Lists the rates in force now and later, oldest first.")
+
+        @Flag(help: "Also list the rates that a later one has replaced.") var all = false
 
         func run() throws {
             try reporting {
-                for rate in try administratorsStore().creditRates() {
+                let rates = try administratorsStore().creditRates()
+                let now = Timestamp.now
+                for rate in rates
+                where all || !rates.contains(where: { $0.replaces(rate, at: now) }) {
                     print("\(rate); \(counted(Int(rate.recordCount), "record"))")
                 }
             }
         }
     }
 
-    /// The terms of a rate, except for its start.
-    struct Terms: ParsableArguments {
-        @Option(name: .customLong("credits-per-100-tokens"), help: "Such as 40 or 38.50.")
-        var creditsPer100Tokens: String
-        @Option(help: "The minimum for a message.") var minimum = "1.00"
-        @Option(
-            help: "How tokens are counted: characters (4 per token), cl100k_base, o200k_base.")
-        var tokenizer = "characters"
+    struct Show: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Shows which rate applies to a model at a time, and why.")
+
+        @Option(help: "The model of the message. (default: none)") var model: String?
+        @Option(help: "A date (midnight UTC) or RFC 3339 time. (default: now)") var at: String?
 
         func validate() throws {
-            guard price(creditsPer100Tokens) != nil, price(minimum) != nil else {
-                throw ValidationError(
-                    "Credits must be from 0 to 10000000 with at most two decimals.")
-            }
-            guard tokenizer == "characters" || TokenEncoding(rawValue: tokenizer) != nil else {
-                throw ValidationError(
-                    "--tokenizer must be characters, cl100k_base or o200k_base.")
+            guard at.map({ instant($0) != nil }) ?? true else {
+                throw ValidationError("--at must be a date or RFC 3339 with an offset.")
             }
         }
 
-        /// The rate; throws if the vocabulary of its tokenizer is missing, because no message could
-        /// be priced.
-        func rate(from instant: Timestamp?) throws -> CreditRate {
-            if let encoding = TokenEncoding(rawValue: tokenizer) {
-                try Tokenizers(of: try Settings.administrators()).tokenizer(encoding)
+        func run() throws {
+            try reporting {
+                let time = at.flatMap(instant) ?? .now
+                let rates = try administratorsStore().creditRates()
+                let candidates = rates.candidates(at: time, model: model ?? "")
+                guard let applied = candidates.first else {
+                    throw Failure(message: "no rate is in force at \(time)", status: EX_DATAERR)
+                }
+                print("applies: \(applied)")
+                for other in candidates.dropFirst() {
+                    print("  not \(other): \(applied.reasonToPrecede(other))")
+                }
             }
-            return CreditRate(
-                effectiveFrom: instant, tokenizer: tokenizer,
-                creditsPer100Tokens: price(creditsPer100Tokens) ?? Credits(hundredths: 0),
-                minimum: price(minimum) ?? Credits(hundredths: 0))
-        }
-
-        /// Warns about the consequences for programs that record with plain SQL.
-        func warn() {
-            guard tokenizer != "characters" else { return }
-            note(
-                "orbitalctl: plain SQL cannot count tokens: records that it inserts are estimates "
-                    + "(4 characters per token) until you run: orbitalctl recount")
-        }
-
-        private func price(_ text: String) -> Credits? {
-            Credits(text).flatMap { CreditRate.creditsRange.contains($0) ? $0 : nil }
         }
     }
 
@@ -74,52 +66,46 @@ struct Rates: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Replaces the first rate; possible only before the first record.")
 
-        @OptionGroup var terms: Terms
+        @OptionGroup var terms: RateTerms
 
         func run() throws {
             try reporting {
-                let rate = try terms.rate(from: nil)
+                let rate = try terms.rate(from: nil, model: nil)
                 try refusing { try administratorsStore().replaceFirstRate(rate) }
-                terms.warn()
+                terms.warn(rate)
             }
         }
     }
 
     struct Add: ParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Adds a rate that begins in the future.",
-            discussion: """
-                Records that are dated more than five minutes ahead keep their credits, even if \
-                the rate begins before them; the command lists them.
-                """)
+            abstract: "Adds a rate, for every message or for some models.",
+            discussion: "Lists the records dated after its beginning, which keep their credits.")
 
-        @Option(
-            help: """
-                A date (midnight UTC) or RFC 3339 time, later than the start of every rate and \
-                than every record.
-                """)
+        @Option(help: "A date (midnight UTC) or RFC 3339 time; after every record that it matches.")
         var effectiveFrom: String
-        @OptionGroup var terms: Terms
+        @Option(help: "A model, or a prefix that ends in *. (default: every message)")
+        var model: String?
+        @OptionGroup var terms: RateTerms
 
         func validate() throws {
-            guard let from = instant(effectiveFrom) else {
+            guard instant(effectiveFrom) != nil else {
                 throw ValidationError(
                     "--effective-from must be a date, or an RFC 3339 time with an offset.")
             }
-            guard from > .now else {
+            guard model.map(CreditRate.isValid) ?? true else {
                 throw ValidationError(
-                    "--effective-from must be in the future: past prices cannot change.")
+                    "--model must have 1 to 200 characters, no control characters.")
             }
         }
 
         func run() throws {
             try reporting {
-                guard let from = instant(effectiveFrom) else { return }
-                let rate = try terms.rate(from: from)
+                let rate = try terms.rate(from: instant(effectiveFrom), model: model)
                 let store = try administratorsStore()
                 try refusing { try store.add(rate) }
-                terms.warn()
-                let ahead = try store.recordsAhead(from: from)
+                terms.warn(rate)
+                let ahead = try store.recordsAhead(of: rate)
                 guard ahead.count > 0 else { return }
                 let ids = ahead.ids.map(String.init).joined(separator: ", ")
                 let verb = ahead.count == 1 ? "keeps its" : "keep their"
@@ -128,6 +114,20 @@ struct Rates: ParsableCommand {
                         + "\(verb) credits: message_id \(ids)\(ahead.count > 5 ? ", …" : "")")
             }
         }
+    }
+}
+
+extension CreditRate {
+    /// Whether it has replaced `rate`, which is for the same models, at `time`.
+    fileprivate func replaces(_ rate: CreditRate, at time: Timestamp) -> Bool {
+        hasModel(of: rate) && begins(after: rate) && hasBegun(at: time)
+    }
+
+    /// Why it applies and not `other`, a later candidate.
+    fileprivate func reasonToPrecede(_ other: CreditRate) -> String {
+        if hasModel(of: other) { return "a later rate comes first" }
+        if other.model == nil { return "a rate with a model comes first" }
+        return isPrefix ? "a longer prefix comes first" : "the exact model comes first"
     }
 }
 

@@ -88,18 +88,32 @@ extension Check {
         }
         checkKeys(try store.keys(), &report)
         let rates = try store.creditRates()
-        guard let rate = rates.last(where: { $0.effectiveFrom.map { $0 <= .now } ?? true }) else {
+        guard let rate = rates.inForce(at: .now, model: "") else {
             report.fault(
                 "rates", "no rate is in force, so nothing can be recorded",
                 remedy: "if there are no records, orbitalctl rates first; otherwise restore "
                     + "credit_rate from a backup")
             return
         }
+        report.well("rates", rate.terms)
+        try checkModels(store, rates, &report)
+        checkTokenizers(rates, settings, &report)
+        try checkTimestamps(store, &report)
+    }
+
+    /// Reports records with a model that were priced by a rate without one.
+    private func checkModels(
+        _ store: UsageStore, _ rates: [CreditRate], _ report: inout Report
+    ) throws {
+        let count = try store.modelRecordsWithoutModelRate()
+        guard count > 0 || rates.contains(where: { $0.model != nil }) else { return }
         report.well(
             "rates",
-            "\(rate.creditsPer100Tokens) credits per 100 tokens, minimum \(rate.minimum), "
-                + "tokenizer \(rate.tokenizer)")
-        checkTokenizers(rates, settings, &report)
+            "\(counted(count, "record")) with a model, priced by a rate without one"
+                + (count == 0 ? "" : "; see: orbitalctl rates show --model MODEL"))
+    }
+
+    private func checkTimestamps(_ store: UsageStore, _ report: inout Report) throws {
         let outside = try store.recordsOutsideRange()
         guard outside.count > 0 else { return }
         let verb = outside.count == 1 ? "is" : "are"

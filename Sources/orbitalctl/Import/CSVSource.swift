@@ -37,14 +37,14 @@ struct CSVSource: MessageSource {
         var allowed: [String] {
             switch self {
             case .messages: MessageForm.file.allowed
-            case .rates: RateItem.members
+            case .rates: RateItem.allowed
             }
         }
 
         var required: [String] {
             switch self {
             case .messages: MessageForm.file.required
-            case .rates: RateItem.members
+            case .rates: RateItem.required
             }
         }
     }

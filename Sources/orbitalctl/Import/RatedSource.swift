@@ -49,8 +49,8 @@ struct RatedSource: MessageSource {
             guard content.number == Int64(rates.count) + 1, isLater(rate, than: rates.last) else {
                 throw failure(
                     item,
-                    "Rates must be numbered from 1; the first has no effective_from, each other rate "
-                        + "begins after the one before it.")
+                    "Rates must be numbered from 1; the first has no effective_from and no model, "
+                        + "the others are ordered by effective_from, then by model.")
             }
             rates.append(rate)
         }
@@ -59,9 +59,9 @@ struct RatedSource: MessageSource {
 
     /// Whether `rate` may follow `last`.
     private static func isLater(_ rate: CreditRate, than last: CreditRate?) -> Bool {
-        guard let last else { return rate.effectiveFrom == nil }
-        guard let from = rate.effectiveFrom else { return false }
-        return last.effectiveFrom.map { $0 < from } ?? true
+        guard let last else { return rate.effectiveFrom == nil && rate.model == nil }
+        if rate.effectiveFrom != last.effectiveFrom { return rate.begins(after: last) }
+        return (last.model ?? "").utf8.lexicographicallyPrecedes((rate.model ?? "").utf8)
     }
 
     private static func failure(_ item: SourceItem, _ reason: String) -> Failure {

@@ -85,21 +85,21 @@ private struct ItemWriter {
     }
 
     mutating func encoded(_ rate: CreditRate, number: Int) -> [UInt8] {
-        let from = rate.effectiveFrom?.description
+        let values = RateItem.values(of: rate, number: number)
         if format == .csv {
             var csv = CSVWriter()
-            csv.row([
-                String(number), from, rate.tokenizer, rate.creditsPer100Tokens.description,
-                rate.minimum.description,
-            ])
+            csv.row(values)
             return csv.bytes
         }
         return element { json in
-            json.member("rate", literal: String(number))
-            if let from { json.member("effective_from", from) }
-            json.member("tokenizer", rate.tokenizer)
-            json.member("credits_per_100_tokens", literal: rate.creditsPer100Tokens.description)
-            json.member("minimum", literal: rate.minimum.description)
+            for (name, value) in zip(RateItem.members, values) {
+                guard let value else { continue }
+                if RateItem.texts.contains(name) {
+                    json.member(name, value)
+                } else {
+                    json.member(name, literal: value)
+                }
+            }
         }
     }
 

@@ -9,8 +9,8 @@ struct Verify: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Prices every record again, and compares records, summaries and exports.",
         discussion: """
-            Reads one snapshot, and prices each record at the rate in force at its time. Lists each \
-            difference; exit status 1 if there is one.
+            Reads one snapshot, and prices each record at the rate in force at its time for its model. \
+            Lists each difference; exit status 1 if there is one.
             """)
 
     @Option(help: "Maximum number of differences listed.") var limit = 100
@@ -140,8 +140,8 @@ extension RecordedPrice {
         var differences: [String] = []
         if characters.recorded != characters.counted {
             differences.append(
-                "\(message): \(characters.recorded) characters recorded, its text has "
-                    + "\(characters.counted)")
+                "\(message): \(characters.recorded ?? 0) characters recorded, its text has "
+                    + "\(characters.counted ?? 0)")
         }
         if record.tokenCount != countedTokens {
             differences.append(
