@@ -129,6 +129,33 @@ def test_a_receipt_whose_tokens_are_estimated_says_so(site):
             ALTER TABLE credit_rate ENABLE TRIGGER credit_rate_append_only;""")
 
 
+def test_a_receipt_of_reported_tokens_itemises_their_kinds(site):
+    site.sql("""
+        INSERT INTO credit_rate (effective_from, model, tokenizer, input_price, output_price,
+            cache_read_price, cache_creation_price, minimum_hundredths)
+        VALUES ('2024-07-01Z', 'gpt-5*', 'characters', 150000, 600000, 15000, 187500, 100);
+        INSERT INTO usage_record (message_id, "timestamp", attribution_id, input_tokens, output_tokens,
+            cache_read_input_tokens)
+        VALUES (0, '2024-07-02Z', usage_attribution(NULL, NULL, 'gpt-5-mini', NULL), 2001, 305, 800)""")
+    try:
+        with site.open("/?from=2024-07-01") as page:
+            page.get_by_role("button", name="Message 0, receipt").click()
+            dialog = page.get_by_role("dialog")
+            expect(dialog).to_contain_text("1,201 × 1,500.00 ÷ 1 million = 1.8015")
+            assert dialog.locator("dl div").all_inner_texts()[2:] == [
+                "Input tokens\n1,201 × 1,500.00 ÷ 1 million = 1.8015",
+                "Cached input tokens\n800 × 150.00 ÷ 1 million = 0.12",
+                "Output tokens\n305 × 6,000.00 ÷ 1 million = 1.83",
+                "Rate for\ngpt-5*", "Rate since\n1 Jul 2024, 00:00:00 UTC+00:00", "Calculated\n3.75",
+                "Minimum\n1.00", "Credits\n3.75"]
+    finally:
+        site.sql("""
+            DELETE FROM usage_record WHERE message_id = 0;
+            ALTER TABLE credit_rate DISABLE TRIGGER credit_rate_append_only;
+            DELETE FROM credit_rate WHERE effective_from = '2024-07-01Z';
+            ALTER TABLE credit_rate ENABLE TRIGGER credit_rate_append_only;""")
+
+
 def test_the_keyboard_walks_through_the_rows(site):
     last = site.sql(f"SELECT message_id FROM usage_record {ORDER} OFFSET 2999")
     with site.open() as page:

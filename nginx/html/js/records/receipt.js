@@ -15,27 +15,45 @@ function counting({ tokenizer, characters, tokens, estimated }) {
     : `${count(tokens)} tokens, counted with ${tokenizer}`;
 }
 
+const KINDS = {
+  input: "Input tokens", cache_read: "Cached input tokens",
+  cache_creation: "Input tokens written to the cache", output: "Output tokens",
+};
+
+/** The lines about what was priced, and the calculation. */
+function measureOf(receipt) {
+  if (receipt.measure === "reported") {
+    const lines = (receipt.lines ?? []).map((line) => [KINDS[line.kind],
+      `${count(line.tokens)} × ${rate(line.credits_per_million_tokens)} ÷ 1 million`
+        + ` = ${rate(line.credits)}`]);
+    return { lines, calculated: rate(receipt.calculated) };
+  }
+  const lines = [["Characters", count(receipt.characters)]];
+  if (receipt.priced_by === "writer") {
+    return { lines: [...lines, ["Tokens", credits(receipt.tokens)]] };
+  }
+  const price = rate(receipt.credits_per_100_tokens);
+  lines.push(["Tokens", counting(receipt)], ["Rate", `${price} credits per 100 tokens`]);
+  return {
+    lines,
+    calculated: `${credits(receipt.tokens)} ÷ 100 × ${price} = ${rate(receipt.calculated)}`,
+  };
+}
+
 /** The lines of a receipt: name and value. */
 function linesOf(record, zone) {
   const { receipt } = record;
-  const lines = [
-    ["Time", preciseTime(record.timestamp, zone)],
-    ["Report", record.report_name ?? "None"],
-    ["Characters", count(receipt.characters)],
-  ];
-  if (receipt.priced_by === "writer") {
-    lines.push(["Tokens", credits(receipt.tokens)], ["Price", "Set by the sender"]);
-  } else {
-    lines.push(
-      ["Tokens", counting(receipt)],
-      ["Rate", `${rate(receipt.credits_per_100_tokens)} credits per 100 tokens`],
-      ["Rate since", receipt.rate_effective_from
-        ? preciseTime(receipt.rate_effective_from, zone) : "initial rate"],
-      ["Calculated", `${credits(receipt.tokens)} ÷ 100 × `
-        + `${rate(receipt.credits_per_100_tokens)} = ${rate(receipt.calculated)}`],
-      ["Minimum", credits(receipt.minimum) + (receipt.minimum_applied ? " (applied)" : "")],
-    );
-  }
+  const { lines, calculated } = measureOf(receipt);
+  lines.unshift(
+    ["Time", preciseTime(record.timestamp, zone)], ["Report", record.report_name ?? "None"]);
+  if (receipt.priced_by === "writer") return [...lines, ["Price", "Set by the sender"]];
+  if (receipt.model) lines.push(["Rate for", receipt.model]);
+  lines.push(
+    ["Rate since", receipt.rate_effective_from
+      ? preciseTime(receipt.rate_effective_from, zone) : "initial rate"],
+    ["Calculated", calculated],
+    ["Minimum", credits(receipt.minimum) + (receipt.minimum_applied ? " (applied)" : "")],
+  );
   return lines;
 }
 
