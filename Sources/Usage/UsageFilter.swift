@@ -6,8 +6,17 @@ public struct UsageFilter: Sendable {
     /// The first instant after those that match.
     public var to: Timestamp?
 
-    /// Text columns, each with its accepted values.
+    /// The first time of recording that matches.
+    public var recordedFrom: Timestamp?
+
+    /// The first time of recording after those that match.
+    public var recordedTo: Timestamp?
+
+    /// Text columns, each with its accepted values; of an attribution, an empty one means "without".
     public var texts: [(column: UsageRecord.Column, values: [String])] = []
+
+    /// Tags that the record must have; an empty value means that it must not have the key.
+    public var tags: [(key: String, value: String)] = []
 
     /// Whether the record must have a report name (true) or must not (false).
     public var hasReport: Bool?
@@ -29,5 +38,49 @@ public struct UsageFilter: Sendable {
         var both = self
         both.others.append(other)
         return both
+    }
+}
+
+/// A part of attributions by which records can be grouped: the user, the team, the model or a tag.
+public enum AttributionPart: Hashable, Sendable, CustomStringConvertible {
+    /// A column.
+    case column(UsageRecord.Column)
+    /// The tag with this key.
+    case tag(String)
+
+    private static let columns: [UsageRecord.Column] = [.userID, .teamID, .model]
+    private static let tagPrefix = "tag:"
+
+    /// Parses `user_id`, `team_id`, `model` or `tag:KEY`; nil for anything else.
+    public init?(_ text: String) {
+        if let column = Self.columns.first(where: { $0.name == text }) {
+            self = .column(column)
+            return
+        }
+        guard text.hasPrefix(Self.tagPrefix) else { return nil }
+        let key = String(text.dropFirst(Self.tagPrefix.count))
+        guard Self.isTagKey(key) else { return nil }
+        self = .tag(key)
+    }
+
+    /// The text that is parsed.
+    public var description: String {
+        switch self {
+        case .column(let column): column.name
+        case .tag(let key): Self.tagPrefix + key
+        }
+    }
+
+    /// Whether `text` has the form of a tag's key.
+    public static func isTagKey(_ text: String) -> Bool {
+        (1...64).contains(text.utf8.count)
+            && text.utf8.allSatisfy { byte in
+                switch byte {
+                case UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "a")...UInt8(ascii: "z"),
+                    UInt8(ascii: "0")...UInt8(ascii: "9"):
+                    true
+                default: "_.-".utf8.contains(byte)
+                }
+            }
     }
 }

@@ -104,19 +104,19 @@ extension UsageRecord.Column {
     public static let userID = UsageRecord.Column(
         "user_id",
         .text(.init({ $0.attribution.userID }, { $0.attribution.userID = $1 }), .characters(200)),
-        in: [.fields], of: .attribution)
+        in: [.fields], isFilterable: true, of: .attribution)
 
     /// The team.
     public static let teamID = UsageRecord.Column(
         "team_id",
         .text(.init({ $0.attribution.teamID }, { $0.attribution.teamID = $1 }), .characters(200)),
-        in: [.fields], of: .attribution)
+        in: [.fields], isFilterable: true, of: .attribution)
 
     /// The model.
     public static let model = UsageRecord.Column(
         "model",
         .text(.init({ $0.attribution.model }, { $0.attribution.model = $1 }), .characters(200)),
-        in: [.fields], of: .attribution)
+        in: [.fields], isFilterable: true, of: .attribution)
 
     /// The tags.
     public static let tags = UsageRecord.Column(

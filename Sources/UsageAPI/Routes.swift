@@ -8,6 +8,7 @@ private let write = "usage:write"
 public let routes: [Route<Principal, Service>] = [
     Route("/usage", get: Action(read, usage), post: Action(write, record)),
     Route("/usage/summary", get: Action(read, summary)),
+    Route("/usage/attributions", get: Action(read, attributions)),
     Route("/usage/estimate", post: Action(read, estimate)),
     Route("/usage/{message_id}", get: Action(read, receipt)),
     Route("/health", get: Action(nil, health)),

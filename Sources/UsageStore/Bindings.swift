@@ -17,6 +17,11 @@ struct Bindings {
         bind(timestamp.description, as: "timestamptz")
     }
 
+    /// Adds several values; returns the list of their placeholders.
+    mutating func bind(_ texts: [String]) -> String {
+        texts.map { bind($0, as: "text") }.joined(separator: ", ")
+    }
+
     mutating func bind(_ timestamps: [Timestamp]) -> String {
         let list = timestamps.map { "\"\($0)\"" }.joined(separator: ",")
         return bind("{\(list)}", as: "timestamptz[]")
@@ -26,24 +31,61 @@ struct Bindings {
 extension UsageFilter {
     /// The conditions in SQL.
     func conditions(_ bindings: inout Bindings) -> [String] {
+        let records = timeConditions(&bindings) + valueConditions(&bindings)
+        let attributions = attributionConditions(&bindings)
+        guard !attributions.isEmpty else { return records }
+        let isOne = "attribution_id IN (\(selectAttributions(attributions)))"
+        return records + [matchesUnattributed ? "(attribution_id IS NULL OR \(isOne))" : isOne]
+    }
+
+    /// The range of time.
+    func timeConditions(_ bindings: inout Bindings) -> [String] {
+        let column = UsageRecord.Column.timestamp.sql
+        var conditions: [String] = []
+        if let from { conditions.append("\(column) >= \(bindings.bind(from))") }
+        if let to { conditions.append("\(column) < \(bindings.bind(to))") }
+        return conditions + others.flatMap { $0.timeConditions(&bindings) }
+    }
+
+    /// The conditions on other columns of the table of records.
+    func valueConditions(_ bindings: inout Bindings) -> [String] {
         var conditions: [String] = []
         func add(_ column: UsageRecord.Column, _ condition: String) {
             conditions.append("\(column.sql) \(condition)")
         }
-        if let from { add(.timestamp, ">= \(bindings.bind(from))") }
-        if let to { add(.timestamp, "< \(bindings.bind(to))") }
-        for (column, values) in texts where !values.isEmpty {
-            let list = values.map { bindings.bind($0, as: "text") }.joined(separator: ", ")
-            add(column, "IN (\(list))")
+        for (column, values) in texts where column.table == .record && !values.isEmpty {
+            add(column, "IN (\(bindings.bind(values)))")
         }
         if let hasReport { add(.reportName, hasReport ? "IS NOT NULL" : "IS NULL") }
+        if let recordedFrom { add(.recordedAt, ">= \(bindings.bind(recordedFrom))") }
+        if let recordedTo { add(.recordedAt, "< \(bindings.bind(recordedTo))") }
         if let minimumCredits {
             add(.creditsUsed, ">= \(bindings.bind(minimumCredits.hundredths))")
         }
         if let maximumCredits {
             add(.creditsUsed, "<= \(bindings.bind(maximumCredits.hundredths))")
         }
-        return conditions + others.flatMap { $0.conditions(&bindings) }
+        return conditions + others.flatMap { $0.valueConditions(&bindings) }
+    }
+
+    /// The conditions on columns of the table of attributions.
+    func attributionConditions(_ bindings: inout Bindings) -> [String] {
+        var conditions: [String] = []
+        for (column, values) in texts where column.table == .attribution && !values.isEmpty {
+            conditions.append("\(column.sql) IN (\(bindings.bind(values)))")
+        }
+        for (key, value) in tags {
+            let tag = "coalesce(tags ->> \(bindings.bind(key, as: "text")), '')"
+            conditions.append("\(tag) = \(bindings.bind(value, as: "text"))")
+        }
+        return conditions + others.flatMap { $0.attributionConditions(&bindings) }
+    }
+
+    /// Whether records without an attribution match the conditions on attributions.
+    var matchesUnattributed: Bool {
+        texts.allSatisfy {
+            $0.column.table == .record || $0.values.isEmpty || $0.values.contains("")
+        } && tags.allSatisfy(\.value.isEmpty) && others.allSatisfy(\.matchesUnattributed)
     }
 
     /// The conditions and their values: equal only for filters that match the same records; empty if
@@ -52,6 +94,11 @@ extension UsageFilter {
         var bindings = Bindings()
         return (conditions(&bindings) + bindings.values).joined(separator: "\0")
     }
+}
+
+/// The statement that selects the numbers of the attributions that match.
+func selectAttributions(_ conditions: [String]) -> String {
+    "SELECT attribution_id FROM usage_attribution \(whereClause(conditions))"
 }
 
 /// `conditions` as a WHERE clause; empty if there are none.

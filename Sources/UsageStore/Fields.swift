@@ -18,6 +18,12 @@ struct SelectList {
         return Field(index: columns.count - 1)
     }
 
+    /// Adds columns of stored records, for a statement that reads `columns.source`.
+    mutating func add(stored columns: [UsageRecord.Column]) -> RecordFields {
+        self.columns += columns.map(\.stored)
+        return RecordFields(first: self.columns.count - columns.count, columns: columns)
+    }
+
     /// Adds columns of usage records, with `table` as a prefix in joins.
     mutating func add(_ columns: [UsageRecord.Column], of table: String? = nil) -> RecordFields {
         let prefix = table.map { $0 + "." } ?? ""
@@ -106,6 +112,42 @@ extension RowReader {
             case .tags(let place): place.set(&record, .read(self, index))
             }
         }
+    }
+}
+
+extension UsageRecord.Column {
+    /// The value in `source`.
+    fileprivate var stored: String {
+        table == .record ? kind.sql(sql) : "attribution.\(sql)"
+    }
+
+    /// The value in the table of attributions, where '' and '{}' mean "without".
+    fileprivate var ofAttribution: String {
+        if case .tags = kind {
+            return "CASE WHEN \(sql) <> '{}' THEN usage_tags_text(\(sql)) END AS \(sql)"
+        }
+        return "nullif(\(sql), '') AS \(sql)"
+    }
+}
+
+extension [UsageRecord.Column] {
+    /// Whether one of them is a column of the table of attributions.
+    var needAttributions: Bool { contains { $0.table == .attribution } }
+
+    /// The source of these columns of stored records; `records` is the table or a part of it,
+    /// called `name`.
+    ///
+    /// OFFSET makes PostgreSQL calculate the values of an attribution once, not for each record
+    /// (Memoize): the text of tags takes 7 µs.
+    func source(_ records: String = "usage_record", name: String = "usage_record") -> String {
+        guard needAttributions else { return records }
+        let values = filter { $0.table == .attribution }.map(\.ofAttribution)
+        return """
+            \(records) LEFT JOIN LATERAL (
+                SELECT \(values.joined(separator: ", ")) FROM usage_attribution
+                WHERE attribution_id = \(name).attribution_id OFFSET 0
+            ) AS attribution ON true
+            """
     }
 }
 

@@ -113,6 +113,7 @@ import UsageAPI
         case ("number", nil): "credits"
         case ("string", "date-time"): "timestamp"
         case ("string", nil): "text"
+        case ("object", nil): "tags"
         case let other: "\(other)"
         }
     }
@@ -120,7 +121,7 @@ import UsageAPI
     @Test(arguments: [
         ("UsageRecord", UsageRecord.Form.response, []),
         ("Duplicate", .response, ["status"]),
-        ("ReceiptedRecord", .response, ["receipt"]),
+        ("RecordFields", .fields, []),
         ("Message", .request, []),
     ])
     func `has the columns of the table, in their order`(
@@ -129,13 +130,22 @@ import UsageAPI
         let columns = UsageRecord.Column.columns(of: form)
         let properties = try properties(name)
         #expect(properties.map(\.name) == columns.map(\.name) + more)
-        let required = try schema(name)["required"] as? [String]
+        let required = try schema(name)["required"] as? [String] ?? []
         #expect(required == columns.filter { $0.required.contains(form) }.map(\.name) + more)
         for (column, property) in zip(columns, properties) {
             #expect(kind(property.schema) == column.kind.name, "\(column.name)")
             guard case .text(_, .characters(let limit)) = column.kind else { continue }
             #expect(property.schema["maxLength"] as? Int == limit, "\(column.name)")
         }
+    }
+
+    @Test func `has all columns but one beside its receipt`() throws {
+        let names = UsageRecord.Column.columns(of: .fields).map(\.name)
+        #expect(
+            try properties("ReceiptedRecord").map(\.name)
+                == names.filter { $0 != "recorded_at" } + ["receipt"])
+        let fields = try #require(try schema("Fields")["items"] as? [String: Any])
+        #expect(fields["enum"] as? [String] == names + ["all"])
     }
 
     @Test func `sorts by the columns that are sortable`() throws {
@@ -155,12 +165,12 @@ import UsageAPI
         }
         #expect(
             repeated.map { $0["name"] as? String }
-                == UsageRecord.Column.all.filter(\.isFilterable).map(\.name))
+                == UsageRecord.Column.all.filter(\.isFilterable).map(\.name) + ["tag"])
     }
 
     @Test func `shows the header of CSV`() throws {
         let header = UsageRecord.Column.columns(of: .response).map(\.name).joined(separator: ",")
-        #expect(
-            try schema("UsageTable")["pattern"] as? String == #"^\uFEFF?\#(header)\r\n"#)
+        let description = try schema("UsageTable")["description"] as? String
+        #expect(description?.contains("Without `fields`, the header is `\(header)`.") == true)
     }
 }

@@ -17,9 +17,12 @@ import UsageStore
         database = try Database()
         try database.run(
             """
-            INSERT INTO usage_record (message_id, "timestamp", report_name, message_text)
+            INSERT INTO usage_record
+                (message_id, "timestamp", report_name, message_text, attribution_id)
             SELECT n, '2024-01-01T00:00:00Z'::timestamptz + n * interval '1 day',
-                (ARRAY['mine', 'yours', NULL])[n % 3 + 1], repeat('x', 40)
+                (ARRAY['mine', 'yours', NULL])[n % 3 + 1], repeat('x', 40),
+                usage_attribution(
+                    'u-' || n % 2, 't-' || n % 3, NULL, jsonb_build_object('half', (n % 2)::text))
             FROM generate_series(1, 12) AS n
             """)
         service = Service(
@@ -131,6 +134,39 @@ import UsageStore
                 #"{"from":"2024-01-04T00:00:00+00:00","to":"2024-01-14T00:00:00+00:00","#))
     }
 
+    @Test func `finds only users of its records`() throws {
+        let query = "of=user_id&format=csv"
+        let list = { try get("/usage/attributions", query, as: $0).body }
+        #expect(
+            try list(everybody) == "value,messages,credits_used\r\nu-0,6,24.00\r\nu-1,6,24.00\r\n")
+        #expect(try list(bound) == "value,messages,credits_used\r\nu-0,2,8.00\r\nu-1,2,8.00\r\n")
+    }
+
+    @Test(arguments: ["", "sort=timestamp:desc&limit=12", "limit=12", "fields=all"])
+    func `bound to a user, a team or a tag finds only their records`(query: String) throws {
+        for (texts, tags, expected) in [
+            ([(.userID, ["u-1"])], [], [1, 3, 5, 7, 9, 11]),
+            ([(.teamID, ["t-2"])], [], [2, 5, 8, 11]),
+            ([(.userID, ["u-1"]), (.teamID, ["t-2"])], [], [5, 11]),
+            ([], [("half", "1")], [1, 3, 5, 7, 9, 11]),
+        ] as [([(UsageRecord.Column, [String])], [(String, String)], [Int])] {
+            var bounds = UsageFilter()
+            bounds.texts = texts
+            bounds.tags = tags
+            let principal = Principal(.anybody, scopes: ["usage:read"], bounds: bounds)
+            let ids = try get("/usage", query, as: principal).ids
+            #expect(ids.sorted() == expected, "\(bounds)")
+            let others = try get("/usage", "\(query)&user_id=u-0", as: principal).ids
+            #expect(others.sorted() == expected.filter { $0 % 2 == 0 })
+            for id in 1...12 {
+                let status = try get("/usage/\(id)", as: principal).status
+                #expect(status == (expected.contains(id) ? .ok : .notFound))
+            }
+            let sums = try get("/usage/summary", as: principal).body
+            #expect(sums.contains(#""totals":{"messages":\#(expected.count),"#))
+        }
+    }
+
     @Test func `finds no receipt of another record`() throws {
         for id in 1...12 {
             let path = "/usage/\(id)"
@@ -142,7 +178,7 @@ import UsageStore
 
     @Test(arguments: [
         ("/usage", ""), ("/usage", "limit=5"), ("/usage", "format=csv"), ("/usage/summary", ""),
-        ("/usage/3", ""),
+        ("/usage/3", ""), ("/usage/attributions", "of=user_id"),
     ])
     func `shares no cached response and no ETag with others`(path: String, query: String) throws {
         for (first, second) in [(everybody, bound), (bound, everybody)] {

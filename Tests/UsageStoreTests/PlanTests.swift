@@ -9,6 +9,14 @@ import Usage
     private static let database = Result {
         let database = try Database()
         try database.addRecords(100_000)
+        try database.run(
+            """
+            UPDATE usage_record SET attribution_id = usage_attribution(
+                'u-' || message_id % 5, NULL, 'model-' || message_id % 40, NULL)
+            WHERE message_id % 2 = 0
+            """)
+        try database.run("VACUUM FULL usage_record")
+        try database.run("VACUUM (ANALYZE) usage_record, usage_attribution")
         return database.url
     }
 
@@ -96,6 +104,29 @@ import Usage
             #expect(!plan.contains("Seq Scan"), "\(plan)")
             let rows = plan.matches(of: /rows=([0-9]+) loops/).compactMap { Int($0.1) }
             #expect(rows.max() ?? .max < 2000, "\(plan)")
+        }
+    }
+
+    @Test(arguments: ["timestamp:desc", "timestamp:asc"])
+    func `of a page of some attributions reads little more than the page, first and later`(
+        sort: String
+    ) throws {
+        var filter = UsageFilter()
+        filter.texts = [(.userID, ["u-1"])]
+        let after = PageCursor([.integer(1_706_000_000_000_000), .integer(5)])
+        let order = try #require(SortOrder(sort))
+        for cursor in [nil, after] {
+            let pages = try #require(
+                AttributionPages(
+                    filter, sort: order, after: cursor, limit: 101,
+                    fields: UsageRows.standardFields))
+            let statement = pages.merge("{1,2,3,4,5,6,7,8,9,10}", count: 10)
+            let plan = try plan(statement.text, statement.bindings.values)
+            let scan = "using usage_record_attribution_idx"
+            #expect(plan.matches(of: try Regex(scan)).count == 2, "\(plan)")
+            #expect(!plan.contains("Seq Scan"), "\(plan)")
+            let rows = plan.matches(of: /rows=([0-9]+) loops/).compactMap { Int($0.1) }
+            #expect(rows.max() ?? .max < 500, "\(plan)")
         }
     }
 

@@ -54,7 +54,7 @@ def instant(bound):
 
 def settle(query):
     """Puts right what contradicts each other: nothing that OpenAPI could forbid."""
-    for low, high, value in (("from", "to", instant), ("min_credits", "max_credits", float)):
+    for low, high, value in (("from", "to", instant), ("recorded_from", "recorded_to", instant), ("min_credits", "max_credits", float)):
         if query.get(low) and query.get(high) and value(query[low]) > value(query[high]):
             query[low], query[high] = query[high], query[low]
     if str(query.get("bom")).lower() == "true":
@@ -77,8 +77,9 @@ def shorten(query):
 def cursor_of(case):
     """A cursor is worth something with its own query only: the service is asked for one."""
     page = {name: value for name, value in case.query.items() if name not in ("cursor", "format", "totals", "bom")}
-    if isinstance(page.get("sort"), list):
-        page["sort"] = ",".join(page["sort"])
+    for name in ("sort", "fields"):
+        if isinstance(page.get(name), list):
+            page[name] = ",".join(page[name])
     texts = {name: str(value).lower() if isinstance(value, bool) else value for name, value in page.items()}
     headers = {name: value for name, value in (case.headers or {}).items() if name == "Authorization"}
     answer = requests.get(
@@ -91,7 +92,7 @@ def cursor_of(case):
 def before_call(context, case, kwargs):
     if not case.meta or not case.meta.generation.mode.is_positive or case.query is None:
         return
-    if case.path in ("/usage", "/usage/summary"):
+    if case.path in ("/usage", "/usage/summary", "/usage/attributions"):
         settle(case.query)
     if case.path == "/usage/summary" and case.query.get("granularity", "total") != "total":
         shorten(case.query)

@@ -66,14 +66,22 @@ class Psql:
         assert self.process.wait() == 0
 
 
-class Record:
-    """One usage record of the model."""
+# Of records in responses, in their order.
+FIELDS = ["message_id", "external_id", "timestamp", "recorded_at", "report_name", "user_id", "team_id", "model", "tags",
+          "input_tokens", "output_tokens", "cache_read_input_tokens", "cache_creation_input_tokens", "credits_used"]
+STANDARD_FIELDS = ["message_id", "timestamp", "report_name", "credits_used"]
+TEXTS = ("external_id", "report_name", "user_id", "team_id", "model")
 
-    def __init__(self, message_id, microseconds, name, hundredths):
+
+class Record:
+    """One usage record of the model; `more` has the fields that a plain record lacks, `recorded_at` in microseconds."""
+
+    def __init__(self, message_id, microseconds, name, hundredths, **more):
         self.message_id = message_id
         self.microseconds = microseconds
         self.name = name
         self.hundredths = hundredths
+        self.more = more
 
     @property
     def time(self):
@@ -83,10 +91,28 @@ class Record:
     def credits(self):
         return credits_text(self.hundredths)
 
+    def value(self, field):
+        """The value as CSV has it; None if there is none."""
+        plain = {"message_id": str(self.message_id), "timestamp": self.time, "report_name": self.name,
+                 "credits_used": self.credits}
+        value = plain[field] if field in plain else self.more.get(field)
+        if value is not None and field == "recorded_at":
+            return instant_text(value)
+        if value is not None and field == "tags":
+            return json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+        return value if value is None else str(value)
+
+    def members(self, fields):
+        """The record as JSON, with these fields."""
+        def quoted(field, value):
+            is_text = field in TEXTS or field in ("timestamp", "recorded_at")
+            return json.dumps(value, ensure_ascii=False) if is_text else value
+        pairs = [(field, self.value(field)) for field in FIELDS if field in fields]
+        return "{" + ",".join(f'"{field}":{quoted(field, value)}' for field, value in pairs if value is not None) + "}"
+
     @property
     def json(self):
-        name = "" if self.name is None else f',"report_name":{json.dumps(self.name, ensure_ascii=False)}'
-        return f'{{"message_id":{self.message_id},"timestamp":"{self.time}"{name},"credits_used":{self.credits}}}'
+        return self.members(STANDARD_FIELDS)
 
     def __repr__(self):
         return self.json
@@ -94,14 +120,28 @@ class Record:
 
 def insert(records):
     """The SQL that inserts records with any timestamp, as replication from another server does."""
+    more = [field for field in FIELDS if field not in STANDARD_FIELDS]
     lines = []
     for record in records:
-        name = "\\N" if record.name is None else "".join(
-            f"\\x{ord(c):02x}" if c < " " or c == "\\" else c for c in record.name)
-        lines.append(f"{record.message_id}\t{record.time}\t{name}\tx\t{record.hundredths}\n")
+        cells = [str(record.message_id), record.time, record.name, "x", str(record.hundredths)]
+        lines.append("\t".join(map(copied, cells + [record.value(field) for field in more])) + "\n")
+    own = [field for field in more if field not in ("user_id", "team_id", "model", "tags")]
     columns = 'message_id, "timestamp", report_name, message_text, credit_hundredths'
-    return (f"SET session_replication_role = replica;\nCOPY usage_record ({columns}) FROM STDIN;\n"
-            f"{''.join(lines)}\\.\nRESET session_replication_role;\n")
+    return f"""
+        CREATE TEMP TABLE staged AS SELECT {columns}, {", ".join(own)}, '' AS user_id, '' AS team_id, '' AS model,
+            NULL::jsonb AS tags FROM usage_record WHERE false;
+        COPY staged ({columns}, {", ".join(more)}) FROM STDIN;\n{"".join(lines)}\\.
+        SET session_replication_role = replica;
+        INSERT INTO usage_record ({columns}, {", ".join(own)}, attribution_id)
+            SELECT {columns}, {", ".join(own)}, usage_attribution(user_id, team_id, model, tags) FROM staged;
+        RESET session_replication_role;
+        DROP TABLE staged;
+        """
+
+
+def copied(text):
+    """A value as COPY reads it."""
+    return "\\N" if text is None else "".join(f"\\x{ord(c):02x}" if c < " " or c == "\\" else c for c in text)
 
 
 def credits_text(hundredths):
@@ -121,13 +161,16 @@ def instant_text(value):
     return text + (f".{value % 1_000_000:06d}" if value % 1_000_000 else "") + "Z"
 
 
-def csv_text(records):
+def csv_text(records, fields=STANDARD_FIELDS):
+    shown = [field for field in FIELDS if field in fields]
+    return csv_rows([shown] + [[record.value(field) or "" for field in shown] for record in records])
+
+
+def csv_rows(rows):
     output = io.StringIO()
     writer = csv.writer(output, lineterminator="\r\n")
-    writer.writerow(["message_id", "timestamp", "report_name", "credits_used"])
-    for record in records:
-        cells = [str(record.message_id), record.time, record.name or "", record.credits]
-        writer.writerow(["'" + cell if cell[:1] in tuple("=+-@\t\r") else cell for cell in cells])
+    for row in rows:
+        writer.writerow(["'" + cell if cell[:1] in tuple("=+-@\t\r") else cell for cell in row])
     return output.getvalue()
 
 

@@ -22,8 +22,18 @@ UNASKED = {
     "GET /usage with an unexpected error": "Sources/orbital-fcgi/Responder.swift",
     "GET /usage while PostgreSQL is unavailable": "Sources/orbital-fcgi/Responder.swift",
 }
+# A record with all that a message can have.
+ATTRIBUTED = """INSERT INTO usage_record (message_id, external_id, "timestamp", recorded_at, attribution_id, input_tokens,
+        output_tokens, cache_read_input_tokens, credit_hundredths)
+    VALUES (8, 'chatcmpl-8', '2024-01-16T09:00:00Z', '2024-01-16T09:00:01Z',
+        usage_attribution('u-17', 'legal', 'gpt-5', '{"env":"prod"}'), 1200, 305, 800, 375) ON CONFLICT DO NOTHING"""
 # What must have happened before.
 BEFORE = {
+    "GET /usage?user_id=u-17&tag=env:prod&fields=all": ATTRIBUTED,
+    "GET /usage?format=csv&external_id=chatcmpl-8&fields=credits_used,user_id,tags": ATTRIBUTED,
+    "GET /usage/attributions?of=user_id&external_id=chatcmpl-8": ATTRIBUTED,
+    "GET /usage/attributions?of=tag:env&external_id=chatcmpl-8&format=csv": ATTRIBUTED,
+    "GET /usage/attributions?of=model&external_id=chatcmpl-8&format=ndjson": ATTRIBUTED,
     "GET /usage/7": """INSERT INTO usage_record (message_id, "timestamp", message_text, credit_hundredths)
         VALUES (7, '2024-01-14T09:00:00Z', 'Migrated', 500)""",
     "GET /health while the schema is old":
@@ -126,10 +136,15 @@ def check_answers(url, key, reading_key, database):
     return len(examples)
 
 
+def filled(path):
+    """A path with what it requires."""
+    return path.replace("{message_id}", "1").replace("/attributions", "/attributions?of=user_id")
+
+
 def check_revalidation(url, key):
     """An answer that the client has is a 304, with the fields that are described and no body."""
-    for path in ("/usage", "/usage/summary", "/usage/{message_id}"):
-        target, headers = url + path.replace("{message_id}", "1"), {"Authorization": f"Bearer {key}"}
+    for path in ("/usage", "/usage/summary", "/usage/attributions", "/usage/{message_id}"):
+        target, headers = url + filled(path), {"Authorization": f"Bearer {key}"}
         tag = requests.get(target, headers=headers, timeout=60).headers["ETag"]
         answer = requests.get(target, headers=headers | {"If-None-Match": tag}, timeout=60)
         assert answer.status_code == 304 and not answer.content, path
@@ -154,7 +169,7 @@ def check_parameters(url, key):
             answer = requests.request(
                 method, url + path.replace("{message_id}", "1") + "?x", timeout=60,
                 headers={"Authorization": f"Bearer {key}"}, data="{}" if method == "post" else None)
-            message = answer.json()["errors"][0]["message"]
+            message = next(fault["message"] for fault in answer.json()["errors"] if fault["name"] == "x")
             known = re.search(r" accepts (?!none)(.+)\.$", message)
             assert sorted(known[1].split(", ") if known else []) == sorted(described), (path, message)
 
@@ -162,7 +177,9 @@ def check_parameters(url, key):
 # Another value than the one without the parameter.
 OTHER = {"from": "2024-01-02", "to": "2024-01-02", "tz": "Asia/Tokyo", "report_name": "x", "has_report": "true",
          "min_credits": "1", "max_credits": "9", "sort": "credits_used", "limit": "1", "format": "csv",
-         "totals": "true", "granularity": "month", "bom": "true"}
+         "totals": "true", "granularity": "month", "bom": "true", "fields": "all", "user_id": "x", "team_id": "x", "model": "x",
+         "tag": "env:x", "external_id": "x", "recorded_from": "2024-01-02", "recorded_to": "2024-01-02", "of": "model",
+         "prefix": "x"}
 # Other parameters that a parameter requires.
 NEEDED = {"bom": {"format": "csv"}}
 
@@ -174,14 +191,15 @@ def check_names(url, key):
             url + path, params=parameters, headers={"Authorization": f"Bearer {key}"}, timeout=60)
         assert answer.status_code == 200, (path, parameters, answer.text)
         return answer
-    for path in ("/usage", "/usage/summary"):
+    for path in ("/usage", "/usage/summary", "/usage/attributions"):
+        required = {"of": "user_id"} if path == "/usage/attributions" else {}
         names = [p["name"] for p in map(resolved, DOCUMENT["paths"][path]["get"]["parameters"]) if p["in"] == "query"]
         for name in names:
             if name == "cursor":
                 first = get(path, {"limit": "1"})
                 changed = get(path, {"limit": "1", "cursor": first.json()["next_cursor"]})
             else:
-                needed = NEEDED.get(name, {})
+                needed = required | NEEDED.get(name, {})
                 first, changed = get(path, needed), get(path, needed | {name: OTHER[name]})
             assert first.headers["ETag"] != changed.headers["ETag"], (path, name)
 
@@ -190,7 +208,7 @@ def check_methods(url, key):
     """Each path supports the described methods, HEAD and OPTIONS, and refuses others with a 405 that lists them."""
     headers = {"Authorization": f"Bearer {key}"}
     for path, operations in DOCUMENT["paths"].items():
-        target = url + path.replace("{message_id}", "1")
+        target = url + filled(path)
         methods = [method for get in operations if get == "get" for method in ("GET", "HEAD")]
         allowed = ", ".join(methods + ["POST"] * ("post" in operations) + ["OPTIONS"])
         options = requests.options(target, timeout=60)

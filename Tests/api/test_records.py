@@ -1,4 +1,4 @@
-"""Compares GET /usage with a model: random records, filters, sorts, formats and page walks."""
+"""Compares GET /usage with a model: random records, filters, fields, sorts, formats and page walks; its sums, too."""
 
 import json
 import random
@@ -6,13 +6,17 @@ import urllib.parse
 
 import pytest
 from orbital import (
-    Client, Record, csv_text, credits_text, day_start, insert, instant_text, moment, psql, zone)
+    FIELDS, STANDARD_FIELDS, Client, Record, csv_rows, csv_text, credits_text, day_start, insert, instant_text, moment,
+    psql, zone)
 import datetime
 
 NAMES = [
     "a", "A", "a b", "é", "漢", "\uffff", "\U00010000", "=1+1", "-x", "+x", "@x", "\tx", "\rx",
     "a,b", 'a"b', "a\nb", "\\", "İ", "'", "a&b=c#d%e+f", "\x01\x1f\x7f", "x" * 500, "\U0001f600" * 500,
 ]
+# Of users, teams, models and tags; None is "without".
+VALUES = ["u-1", "u-17", "U-1", "é", "\U00010000", 'a"b\\', "a,b", "=1", "a&b=c+d:", "x" * 200, None, None]
+KEYS = ["env", "feature", "a.b-c_D9"]
 ZONES = ["UTC", "Europe/London", "America/Havana", "Asia/Kathmandu", "Pacific/Apia", "Australia/Lord_Howe"]
 COLUMNS = {
     "timestamp": lambda r: r.microseconds, "message_id": lambda r: r.message_id,
@@ -22,12 +26,38 @@ START = 1_729_800_000_000_000  # 2024-10-24T20:00:00Z
 DAY = 86_400_000_000
 
 
+def some_time(rng):
+    return START + rng.choice([rng.randrange(10 * DAY), rng.randrange(20) * DAY // 2, rng.randrange(5)])
+
+
+def some_attribution(rng):
+    """One of few combinations in most cases, or any other."""
+    if rng.random() < 0.7:
+        return rng.choice([
+            {}, {"user_id": "u-1", "model": "é"}, {"user_id": "u-1", "tags": {"env": "u-17"}}, {"team_id": "u-1"},
+            {"user_id": "u-17", "team_id": "u-1", "model": "é", "tags": {"env": "u-17", "feature": "u-1"}}])
+    tags = {key: rng.choice(VALUES) for key in rng.sample(KEYS, rng.randrange(4))}
+    return {"user_id": rng.choice(VALUES), "team_id": rng.choice(VALUES), "model": rng.choice(VALUES),
+            "tags": {key: value for key, value in tags.items() if value is not None} or None}
+
+
+def some_more(rng, message_id):
+    """What else a record may have; half of the records have nothing else."""
+    if rng.random() < 0.5:
+        return {}
+    cached, created, plain = (rng.choice([0, rng.randrange(1000)]) for _ in range(3))
+    tokens = {"input_tokens": cached + created + plain, "output_tokens": rng.choice([None, 0, 2**31 - 1]),
+              "cache_read_input_tokens": cached or None, "cache_creation_input_tokens": created}
+    return {"external_id": rng.choice([None, f"é{message_id}", f"=,{message_id}\"\\"]),
+            "recorded_at": rng.choice([None, some_time(rng)]),
+            **some_attribution(rng), **(tokens if rng.random() < 0.5 else {})}
+
+
 def some_record(rng, message_id):
     return Record(
-        message_id,
-        START + rng.choice([rng.randrange(10 * DAY), rng.randrange(20) * DAY // 2, rng.randrange(5)]),
-        rng.choice([None, None, rng.choice(NAMES)]),
-        rng.choice([100, 100, 170, 1560, rng.randrange(10_000), rng.randrange(10**15)]))
+        message_id, some_time(rng), rng.choice([None, None, rng.choice(NAMES)]),
+        rng.choice([100, 100, 170, 1560, rng.randrange(10_000), rng.randrange(10**15)]),
+        **some_more(rng, message_id))
 
 
 def some_bound(rng, tz):
@@ -35,7 +65,7 @@ def some_bound(rng, tz):
     if rng.random() < 0.5:
         date = moment(START + rng.randrange(-2, 13) * DAY).date()
         return date.isoformat(), day_start(date, zone(tz)) * 1_000_000
-    value = START + rng.choice([rng.randrange(10 * DAY), rng.randrange(20) * DAY // 2, rng.randrange(5)])
+    value = some_time(rng)
     if rng.random() < 0.5:
         return instant_text(value), value
     offset = datetime.timezone(datetime.timedelta(minutes=rng.randrange(-840, 840, 15)))
@@ -43,12 +73,13 @@ def some_bound(rng, tz):
 
 
 class Query:
-    """Random parameters, and what they mean to the model."""
+    """Random parameters, and what they mean to the model; without `shape` they are filters alone."""
 
-    def __init__(self, rng):
+    def __init__(self, rng, shape=True, fields=True):
         self.parameters = []
         self.tests = []
         self.sort = []
+        self.fields = STANDARD_FIELDS
         tz = rng.choice(ZONES)
         if rng.random() < 0.6:
             self.parameters.append(("tz", tz))
@@ -67,17 +98,42 @@ class Query:
         if rng.random() < 0.3:
             has = rng.random() < 0.5
             self.add("has_report", str(has).lower(), lambda r: (r.name is not None) == has)
-        least, most = sorted(rng.choice([0, 100, 170, 1560, rng.randrange(10_000)]) for _ in range(2))
+        self.add_attributions(rng, tz)
+        least, most = sorted(rng.choice([-1, 0, 100, 170, 1560, rng.randrange(10_000)]) for _ in range(2))
         if rng.random() < 0.2:
             self.add("min_credits", self.decimal(rng, least), lambda r: r.hundredths >= least)
         if rng.random() < 0.2:
             self.add("max_credits", self.decimal(rng, most), lambda r: r.hundredths <= most)
-        if rng.random() < 0.7:
+        if shape and rng.random() < 0.7:
             columns = rng.sample(list(COLUMNS), rng.randrange(1, 5))
             self.sort = [(column, rng.random() < 0.5) for column in columns]
             terms = [column + (":desc" if down else rng.choice([":asc", ""])) for column, down in self.sort]
             self.parameters.append(("sort", ",".join(terms)))
+        if shape and fields and rng.random() < 0.4:
+            self.fields = rng.choice([FIELDS, rng.sample(FIELDS, rng.randrange(1, len(FIELDS)))])
+            self.parameters.append(("fields", "all" if self.fields is FIELDS else ",".join(self.fields)))
         rng.shuffle(self.parameters)
+
+    def add_attributions(self, rng, tz):
+        """Filters by who and what a record belongs to, by its other id, and by when it was recorded."""
+        for name in ("user_id", "team_id", "model"):
+            if rng.random() < 0.15:
+                values = rng.choices(VALUES, k=rng.choice([1, 1, 3]))
+                self.parameters += [(name, value or "") for value in values]
+                self.tests.append(lambda r, name=name, values=values: r.more.get(name) in values)
+        for _ in range(rng.choice([0, 0, 0, 0, 1, 2])):
+            key, value = rng.choice(KEYS), rng.choice(VALUES)
+            self.add("tag", f"{key}:{value or ''}",
+                     lambda r, key=key, value=value: (r.more.get("tags") or {}).get(key) == value)
+        if rng.random() < 0.03:
+            given = f"é{rng.randrange(-1000, 10**6)}"
+            self.add("external_id", given, lambda r: r.more.get("external_id") == given)
+        (first, low), (last, high) = sorted((some_bound(rng, tz) for _ in range(2)), key=lambda end: end[1])
+        at = lambda r: r.more.get("recorded_at")
+        if rng.random() < 0.1:
+            self.add("recorded_from", first, lambda r: at(r) is not None and at(r) >= low)
+        if rng.random() < 0.1:
+            self.add("recorded_to", last, lambda r: at(r) is not None and at(r) < high)
 
     def add(self, name, value, test):
         self.parameters.append((name, value))
@@ -88,8 +144,8 @@ class Query:
         text = credits_text(hundredths)
         return text.rstrip("0").rstrip(".") if rng.random() < 0.3 else text
 
-    def target(self, extra=()):
-        return "/usage?" + urllib.parse.urlencode(self.parameters + list(extra))
+    def target(self, extra=(), path="/usage"):
+        return path + "?" + urllib.parse.urlencode(self.parameters + list(extra))
 
     def passes(self, record):
         return all(test(record) for test in self.tests)
@@ -110,13 +166,12 @@ class Query:
         return found
 
 
-def render(records, form, cursor=None):
+def render(records, form, fields):
     if form == "csv":
-        return csv_text(records)
+        return csv_text(records, fields)
     if form == "ndjson":
-        return "".join(record.json + "\n" for record in records)
-    end = "" if cursor is None else f',"next_cursor":"{cursor}"'
-    return '{"usage":[' + ",".join(record.json for record in records) + "]" + end + "}"
+        return "".join(record.members(fields) + "\n" for record in records)
+    return '{"usage":[' + ",".join(record.members(fields) for record in records) + "]}"
 
 
 def check_whole(client, rng, query, records):
@@ -132,7 +187,7 @@ def check_whole(client, rng, query, records):
     found = query.result(records)
     assert answer.status == 200, answer.body
     assert answer.getheader("Content-Type").split(";")[0] == types[form]
-    assert answer.body == render(found, form), (query.parameters, form, answer.body[:2000], found)
+    assert answer.body == render(found, form, query.fields), (query.parameters, form, answer.body[:2000], found)
     if totals:
         assert answer.getheader("X-Total-Count") == str(len(found))
         assert answer.getheader("X-Total-Credits") == credits_text(sum(r.hundredths for r in found))
@@ -168,7 +223,50 @@ def render_lines(lines, cursor):
 
 def check_walk(client, rng, query, records):
     walked = list(pages(client, rng, query, lambda: None))
-    assert "".join(sum(walked, [])) == render(query.result(records), "ndjson"), query.parameters
+    assert "".join(sum(walked, [])) == render(query.result(records), "ndjson", query.fields), query.parameters
+
+
+def check_sums(client, rng, records):
+    """The sums and the list of attributions of the same records agree with the list."""
+    query = Query(rng, shape=False)
+    found = [record for record in records if query.passes(record)]
+    answer = client.get(query.target([("granularity", "total")], "/usage/summary"))
+    assert answer.status == 200, answer.body
+    sums = json.loads(answer.body, parse_float=str)
+    reports = {}
+    for record in found:
+        reports.setdefault(record.name, []).append(record.hundredths)
+    expected = {name: (len(own), credits_text(sum(own))) for name, own in reports.items()}
+    # Texts of numbers, which 2^53 cannot round.
+    got = {r.get("report_name"): (r["messages"], r["credits_used"]) for r in sums["by_report"]}
+    if '"buckets":[]' not in answer.body:
+        assert got == expected, (query.parameters, answer.body[:2000])
+        assert sums["totals"]["messages"] == len(found)
+        assert sums["totals"]["credits_used"] == credits_text(sum(r.hundredths for r in found))
+    check_attributions(client, rng, query, found)
+
+
+def check_attributions(client, rng, query, found):
+    part = rng.choice(["user_id", "team_id", "model", *(f"tag:{key}" for key in KEYS)])
+    prefix, limit, form = rng.choice(["", "", "u-1", "é", "x", "a"]), rng.choice([1, 3, 1000, None]), rng.choice(["json", "csv", "ndjson"])
+    groups = {}
+    for record in found:
+        is_tag, key = part.startswith("tag:"), part.removeprefix("tag:")
+        value = (record.more.get("tags") or {}).get(key) if is_tag else record.more.get(part)
+        if value is not None and value.startswith(prefix):
+            groups.setdefault(value, []).append(record.hundredths)
+    order = sorted(groups, key=lambda value: (-sum(groups[value]), value))
+    shown = [(value, str(len(groups[value])), credits_text(sum(groups[value]))) for value in order[:limit or 100]]
+    extra = [("of", part), ("format", form)] + [("prefix", prefix)] * (prefix != "") + [("limit", limit)] * (limit is not None)
+    answer = client.get(query.target(extra, "/usage/attributions"))
+    assert answer.status == 200, answer.body
+    values = [f'{{"value":{json.dumps(value, ensure_ascii=False)},"messages":{messages},"credits_used":{credits}}}'
+              for value, messages, credits in shown]
+    expected = {
+        "csv": csv_rows([("value", "messages", "credits_used"), *shown]),
+        "ndjson": "".join(value + "\n" for value in values),
+        "json": f'{{"of":"{part}","values":[{",".join(values)}],"more":{str(len(order) > len(shown)).lower()}}}'}
+    assert answer.body == expected[form], (query.parameters, extra, answer.body[:2000], expected[form][:2000])
 
 
 def check_walk_while_written(client, rng, query, records, url, next_id):
@@ -199,8 +297,45 @@ def test_random_queries_are_answered_as_the_model_does_in_every_format(site, cou
     psql(site.url, insert(records))
     for _ in range(400):
         check_whole(client, rng, Query(rng), records)
-    for _ in range(40):
+    for _ in range(60):
         check_walk(client, rng, Query(rng), records)
+    for _ in range(200):
+        check_sums(client, rng, records)
     if count in (60, 200):
         for _ in range(8):
-            check_walk_while_written(client, rng, Query(rng), records, site.url, ids.pop)
+            check_walk_while_written(client, rng, Query(rng, fields=False), records, site.url, ids.pop)
+
+
+# 3,000 attributions, most of them in `many`; `rare` is in the oldest records only, beyond what a walk reads.
+MANY = """
+    INSERT INTO usage_record (message_id, "timestamp", message_text, credit_hundredths, attribution_id)
+    SELECT n, '2024-01-01Z'::timestamptz + n / 7 * interval '1 s', 'x', 100 + n % 977, usage_attribution(
+        'u-' || n % 3000, NULL, NULL, jsonb_strip_nulls(jsonb_build_object(
+            'env', CASE WHEN n % 10 > 0 THEN 'many' END, 'age', CASE WHEN n <= 2500 THEN 'rare' END)))
+    FROM generate_series(1, 30000) AS n;
+    INSERT INTO usage_record (message_id, "timestamp", message_text)
+    SELECT n, '2024-01-02Z', 'x' FROM generate_series(30001, 30010) AS n;
+    VACUUM (ANALYZE) usage_record;
+"""
+
+
+@pytest.mark.parametrize("sort", ["timestamp:desc", "timestamp:asc"])
+@pytest.mark.parametrize("filters", [
+    "tag=env:many", "tag=age:rare", "tag=env:many&tag=age:rare&min_credits=1.50", "user_id=u-3&user_id=u-33&user_id=u-1",
+    "tag=env:many&from=2024-01-01T00:30:00Z&to=2024-01-01T00:50:00Z", "user_id=nobody", "user_id=&user_id=u-7"])
+def test_pages_of_many_attributions_are_those_of_the_whole_list(site, filters, sort):
+    psql(site.url, MANY)
+    client = Client(site.site)
+    target = f"/usage?{filters}&sort={sort}&fields=message_id,timestamp,user_id"
+    whole = client.get(target + "&format=ndjson").body
+    for limit in (7, 100, 1000):
+        pages, cursor = [], ""
+        while cursor is not None and len(pages) < 12:
+            answer = client.get(f"{target}&limit={limit}{cursor}")
+            assert answer.status == 200, answer.body
+            body = json.loads(answer.body)
+            pages.append([json.dumps(record, separators=(",", ":")) + "\n" for record in body["usage"]])
+            cursor = f"&cursor={body['next_cursor']}" if "next_cursor" in body else None
+        assert all(len(page) == limit for page in pages[:-1])
+        walked = "".join(sum(pages, []))
+        assert whole.startswith(walked) and (cursor or whole == walked), (limit, walked[:300], whole[:300])

@@ -1,4 +1,4 @@
-"""Sends GET /usage and /usage/summary every kind of nonsense: each fault is named, none is a 500."""
+"""Sends GET /usage, its sums and attributions every kind of nonsense: each fault is named, none is a 500."""
 
 import json
 import random
@@ -8,7 +8,7 @@ import pytest
 from orbital import Client
 from service import FILL
 
-ROWS, SUMS = "/usage", "/usage/summary"
+ROWS, SUMS, PARTS = "/usage", "/usage/summary", "/usage/attributions"
 INSTANT = "2024-01-01T00:00:00Z"
 INJECTIONS = [
     "'", "' OR 1=1 --", "'; DROP TABLE usage_record; --", "1) OR (1=1", "$1", "%27", "\\", "\x00",
@@ -22,12 +22,14 @@ CASES = [
     (ROWS, "x", ["x"], "unknown"), (ROWS, "=", [""], "unknown"), (ROWS, "=1", [""], "unknown"),
     (ROWS, "Limit=1", ["Limit"], "unknown"), (ROWS, "limit[]=1", ["limit[]"], "unknown"),
     (ROWS, "granularity=day", ["granularity"], "unknown"), (SUMS, "limit=1", ["limit"], "unknown"),
-    (SUMS, "min_credits=1", ["min_credits"], "unknown"), (SUMS, "sort=timestamp", ["sort"], "unknown"),
+    (SUMS, "fields=all", ["fields"], "unknown"), (PARTS, "of=model&totals=true", ["totals"], "unknown"), (SUMS, "sort=timestamp", ["sort"], "unknown"),
     (SUMS, "format=json", ["format"], "unknown"), (SUMS, "cursor=a", ["cursor"], "unknown"),
     *[(ROWS, f"{name}={value}&{name}={value}", [name], "repeated") for name, value in [
         ("limit", "5"), ("from", INSTANT), ("to", INSTANT), ("tz", "UTC"), ("has_report", "true"),
         ("min_credits", "1"), ("max_credits", "1"), ("sort", "timestamp"), ("cursor", "AAAA"),
-        ("format", "csv"), ("totals", "true")]],
+        ("format", "csv"), ("totals", "true"), ("fields", "all"), ("external_id", "a"), ("recorded_from", INSTANT),
+        ("recorded_to", INSTANT)]],
+    (PARTS, "of=model&of=model", ["of"], "repeated"), (PARTS, "of=model&prefix=a&prefix=b", ["prefix"], "repeated"),
     (SUMS, "granularity=day&granularity=day", ["granularity"], "repeated"),
     (SUMS, "tz=UTC&tz=Europe/London", ["tz"], "repeated"),
     *[(path, f"report_name={bad}", ["report_name"], "malformed") for path in (ROWS, SUMS) for bad in [
@@ -37,18 +39,34 @@ CASES = [
     (ROWS, "&".join(f"report_name={n}" for n in range(101)), ["report_name"], "too_many"),
     # Also where they are all the same: what OpenAPI can say is how many there are.
     (SUMS, "&".join(["report_name=a"] * 101), ["report_name"], "too_many"),
+    (SUMS, "&".join(["user_id="] * 101), ["user_id"], "too_many"), (ROWS, "&".join(["tag=a:b"] * 101), ["tag"], "too_many"),
+    # Who and what; an empty value means "without".
+    *[(path, f"{name}={bad}", [name], "malformed") for path in (ROWS, SUMS) for name in ("user_id", "team_id", "model")
+      for bad in ["x" * 201, "%F0%9F%98%80" * 201, "%00", "%ff"]],
+    *[(path, f"external_id={bad}", ["external_id"], "malformed") for path in (ROWS, SUMS) for bad in ["", "x" * 256, "%00"]],
+    *[(path, f"tag={bad}", ["tag"], "malformed") for path in (ROWS, SUMS) for bad in [
+        "", "env", ":", ":prod", "a+b:c", "%C3%A9:c", "x" * 65 + ":c", "env:" + "x" * 201, "env%00:a", "env:%00"]],
+    *[(ROWS, f"fields={bad}", ["fields"], "unknown") for bad in [
+        "", ",", "message_id,", "ALL", "all,message_id", "text", "message_text", "credit_hundredths", "receipt", "user_id%20"]],
+    (PARTS, "", ["of"], "missing"), (PARTS, "of=model&limit=1001", ["limit"], "out_of_range"),
+    *[(PARTS, f"of={bad}", ["of"], "malformed") for bad in ["", "report_name", "tag", "tag:", "tag:a+b", "user_id,model", "tag:" + "x" * 65]],
+    (PARTS, "of=x&prefix=%00&limit=0&tag=x&user_id=" + "x" * 201, ["of", "prefix", "limit", "tag", "user_id"], None),
     # Every fault at once.
-    (ROWS, "limit=0&sort=x&tz=Mars/Base&from=x&to=y&has_report=2&totals=on&format=xml&bom=x&cursor=!!&min_credits=-1&max_credits=1.234&q",
-     ["limit", "sort", "tz", "from", "to", "has_report", "totals", "format", "bom", "cursor", "min_credits", "max_credits", "q"], None),
+    (ROWS, "limit=0&sort=x&tz=Mars/Base&from=x&to=y&has_report=2&totals=on&format=xml&bom=x&cursor=!!&min_credits=1e3&max_credits=1.234&q&tag=x&fields=y&recorded_to=z",
+     ["limit", "sort", "tz", "from", "to", "has_report", "totals", "format", "bom", "cursor", "min_credits", "max_credits", "q", "tag",
+      "fields", "recorded_to"], None),
     (SUMS, "granularity=year&tz=utc&from=1&to=2&has_report=yes&report_name=",
      ["granularity", "tz", "from", "to", "has_report", "report_name"], None),
     # Huge numbers, and what is nearly a number.
     *[(ROWS, f"limit={bad}", ["limit"], "out_of_range") for bad in ["0", "1001", "00", "99999999999999999999999"]],
     *[(ROWS, f"limit={bad}", ["limit"], "malformed") for bad in ["", "-1", "1.0", "1e2", "+5", "%2B5", "%205", "5%0A"]],
-    *[(ROWS, f"{name}={bad}", [name], "malformed") for name in ("min_credits", "max_credits") for bad in [
-        "", "-0.01", "-1", "1.", ".5", "1.001", "1,5", "1e2", "%2B1", "99999999999999999999", "92233720368547758.08",
+    *[(path, f"{name}={bad}", [name], "malformed") for path in (ROWS, SUMS) for name in ("min_credits", "max_credits") for bad in [
+        "", "-", "--1", "-1.", "1.", ".5", "1.001", "1,5", "1e2", "%2B1", "99999999999999999999", "92233720368547758.08",
         "1" * 400, "%E2%88%9E"]],
     (ROWS, "min_credits=2&max_credits=1.99", ["min_credits"], "reversed"),
+    (SUMS, "min_credits=-1&max_credits=-1.01", ["min_credits"], "reversed"),
+    (ROWS, "recorded_from=2024-01-02&recorded_to=2024-01-01", ["recorded_from"], "reversed"),
+    *[(SUMS, f"{name}={bad}", [name], "malformed") for name in ("recorded_from", "recorded_to") for bad in ["", "now", "2024-13-01"]],
     # Times.
     *[(path, f"{name}={bad}", [name], "malformed") for path in (ROWS, SUMS) for name in ("from", "to") for bad in [
         "", "now", "0", "1704067200", "2024", "2024-1-1", "2024-13-01", "2024-02-30", "2023-02-29", "0000-01-01",
@@ -123,11 +141,13 @@ def test_a_cursor_of_another_query_is_refused_and_another_limit_is_another_page(
     cursor = body["next_cursor"]
     good = f"/usage?sort=report_name&tz=UTC&cursor={cursor}"
     assert client.get(good).status == 200
-    assert client.get(good + "&limit=7&format=csv&totals=true").status == 200
+    assert client.get(good + "&limit=7&format=csv&totals=true&fields=user_id").status == 200
     others = [
         f"cursor={cursor}", f"sort=report_name:desc&cursor={cursor}", f"sort=report_name&from=2024-01-01&cursor={cursor}",
         f"sort=report_name&tz=Europe/London&cursor={cursor}", f"sort=report_name&has_report=true&cursor={cursor}",
         f"sort=report_name&report_name=a&cursor={cursor}", f"sort=report_name&min_credits=1&cursor={cursor}",
+        f"sort=report_name&user_id=&cursor={cursor}", f"sort=report_name&tag=a:&cursor={cursor}",
+        f"sort=report_name&external_id=a&cursor={cursor}", f"sort=report_name&recorded_to=2030-01-01&cursor={cursor}",
         f"sort=report_name,timestamp&cursor={cursor}", f"sort=report_name&cursor={cursor[:-1]}",
         f"sort=report_name&cursor={cursor}A", f"sort=report_name&cursor={cursor[:8]}AAAA{cursor[12:]}",
     ]
@@ -138,8 +158,8 @@ def test_a_cursor_of_another_query_is_refused_and_another_limit_is_another_page(
 
 def test_any_value_of_any_parameter_is_accepted_or_refused_by_name(client):
     rows = ["from", "to", "tz", "report_name", "has_report", "min_credits", "max_credits", "sort", "limit",
-            "cursor", "format", "totals", "bom", "x"]
-    sums = ["from", "to", "tz", "report_name", "has_report", "granularity", "x"]
+            "cursor", "format", "totals", "bom", "x", "fields", "user_id", "model", "tag", "external_id", "recorded_from"]
+    sums = ["from", "to", "tz", "report_name", "has_report", "granularity", "x", "team_id", "tag", "min_credits"]
     rng = random.Random(20261124)
     for _ in range(4000):
         path, names = rng.choice([(ROWS, rows), (SUMS, sums)])
@@ -153,9 +173,9 @@ def test_any_value_of_any_parameter_is_accepted_or_refused_by_name(client):
             found = {f["name"] for f in problem(answer, query)}
             assert found in ({name}, {query}), (query, found)
         else:
-            # Only a report name can be anything; the rest of these values mean nothing.
+            # Only some texts can be anything; the rest of these values mean nothing.
             assert answer.status == 200, (query, answer.status, answer.body[:300])
-            assert name == "report_name" or is_sound(name, value), (query, answer.body[:300])
+            assert name in ("report_name", "user_id", "team_id", "model", "external_id") or is_sound(name, value), (query, answer.body[:300])
 
 
 def is_sound(name, value):
@@ -163,11 +183,13 @@ def is_sound(name, value):
     text = value if isinstance(value, str) else value.decode("latin-1")
     if name in ("has_report", "totals", "bom"):
         return text.lower() in ("true", "false", "1", "0")
-    return name in ("limit", "min_credits", "max_credits") and text.strip(".0123456789") == ""
+    if name == "tag":
+        return ":" in text
+    return name in ("limit", "min_credits", "max_credits") and text.strip("-.0123456789") == ""
 
 
 def test_only_an_accept_field_that_no_format_fulfils_is_refused(client):
-    for path, bad in [(ROWS, "image/png"), (ROWS, "application/json;q=0"), (SUMS, "text/csv")]:
+    for path, bad in [(PARTS + "?of=model", "image/png"), (ROWS, "image/png"), (ROWS, "application/json;q=0"), (SUMS, "text/csv")]:
         answer = client.get(path + "?limit=1" * (path == ROWS), Accept=bad)
         assert answer.status == 406, (path, bad, answer.status)
         assert json.loads(answer.body)["errors"][0]["name"] == "Accept"

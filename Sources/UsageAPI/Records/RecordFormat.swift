@@ -1,5 +1,6 @@
 import HTTP
 import Usage
+import UsageStore
 
 /// A format of usage records.
 package enum RecordFormat: String, CaseIterable {
@@ -10,8 +11,8 @@ package enum RecordFormat: String, CaseIterable {
     /// One JSON object per line.
     case ndjson
 
-    /// The columns of every format.
-    static let columns = UsageRecord.Column.columns(of: .response)
+    /// The columns of a response that does not name its fields.
+    static let columns = UsageRows.standardFields
 
     /// The media type without parameters.
     var mediaType: String {
@@ -25,11 +26,11 @@ package enum RecordFormat: String, CaseIterable {
     /// The value of `Content-Type`.
     var contentType: String { self == .csv ? "text/csv; charset=utf-8" : mediaType }
 
-    /// The bytes before the records.
-    var opening: [UInt8] {
+    /// The bytes before records with `columns`.
+    func opening(_ columns: [UsageRecord.Column]) -> [UInt8] {
         switch self {
         case .json: Array(#"{"usage":["#.utf8)
-        case .csv: Array((Self.columns.map(\.name).joined(separator: ",") + "\r\n").utf8)
+        case .csv: Array((columns.map(\.name).joined(separator: ",") + "\r\n").utf8)
         case .ndjson: []
         }
     }

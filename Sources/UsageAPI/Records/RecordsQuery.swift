@@ -19,8 +19,8 @@ struct RecordsQuery {
     /// Whether totals of all matching records are requested.
     let hasTotals: Bool
 
-    /// The format.
-    let format: RecordFormat
+    /// The format and the fields.
+    let plan: RecordPlan
 
     /// Whether CSV starts with a byte order mark, which Excel needs to read it as UTF-8.
     let hasBOM: Bool
@@ -31,33 +31,29 @@ struct RecordsQuery {
     /// The key of the cached response and the ETag.
     let key: NormalisedQuery
 
-    private static let limits = 1...1000
-
     /// Parses the query; throws a 400 with all faults, or a 406.
     init(_ request: Request, _ principal: Principal, _ store: UsageStore) throws {
         var parameters = Parameters(request)
         var query = NormalisedQuery(request.path, principal)
-        var filter = try FilterParameters(&parameters, &query, store).filter
-        Self.takeCredits(&parameters, &filter)
-        query.add("min_credits", filter.minimumCredits)
-        query.add("max_credits", filter.maximumCredits)
-        let columns = SortOrder.columns.map(\.name).joined(separator: ", ")
+        filter = try FilterParameters(&parameters, &query, store).filter
+        let columns = Self.list(SortOrder.columns)
         sort =
             parameters.value(
                 "sort",
                 expected: "a list such as credits_used:desc,report_name:asc; columns: \(columns)",
                 { SortOrder($0) }) ?? .standard
         query.add("sort", sort)
-        self.filter = filter
         fingerprint = query.fingerprint
-        limit = Self.limit(&parameters)
+        limit = parameters.limit()
         query.add("limit", limit)
         let format = RecordFormat.negotiated(request, &parameters)
         query.add("format", format?.rawValue)
-        hasBOM = Self.byteOrderMark(&parameters, format)
+        hasBOM = parameters.byteOrderMark(format)
         query.add("bom", hasBOM)
         hasTotals = parameters.flag("totals") ?? false
         query.add("totals", hasTotals)
+        let fields = Self.fields(&parameters)
+        if fields != RecordFormat.columns { query.add("fields", Self.list(fields)) }
         let cursorText = parameters.value("cursor")
         query.add("cursor", cursorText)
         cursor = Self.cursor(cursorText, &parameters, fingerprint, sort)
@@ -66,31 +62,26 @@ struct RecordsQuery {
         guard let format else {
             throw Problem.notAcceptable(RecordFormat.allCases.map(\.mediaType))
         }
-        self.format = format
+        plan =
+            fields == RecordFormat.columns
+            ? RecordPlan.standard(format) : RecordPlan(format, fields)
     }
 
-    private static func takeCredits(_ parameters: inout Parameters, _ filter: inout UsageFilter) {
-        let expected = "a non-negative number with at most two decimals, such as 15.60"
-        let read = { (text: String) in text.hasPrefix("-") ? nil : Credits(text) }
-        filter.minimumCredits = parameters.value("min_credits", expected: expected, read)
-        filter.maximumCredits = parameters.value("max_credits", expected: expected, read)
-        if let minimum = filter.minimumCredits, let maximum = filter.maximumCredits,
-            minimum > maximum
-        {
-            parameters.fault("min_credits", .reversed, "min_credits is greater than max_credits.")
-        }
+    /// The fields that `fields` names, in the order of the table.
+    private static func fields(_ parameters: inout Parameters) -> [UsageRecord.Column] {
+        guard let text = parameters.value("fields") else { return RecordFormat.columns }
+        let all = UsageRecord.Column.columns(of: .fields)
+        if text == "all" { return all }
+        let names = Set(text.split(separator: ",", omittingEmptySubsequences: false))
+        let fields = all.filter { names.contains(Substring($0.name)) }
+        if fields.count == names.count { return fields }
+        parameters.fault(
+            "fields", .unknown, "fields must be all, or a comma list of \(list(all)).")
+        return RecordFormat.columns
     }
 
-    private static func byteOrderMark(
-        _ parameters: inout Parameters, _ format: RecordFormat?
-    ) -> Bool {
-        let hasBOM = parameters.flag("bom") ?? false
-        if hasBOM, let format, format != .csv {
-            parameters.fault(
-                "bom", .unsupported,
-                "bom=true requires format=csv.")
-        }
-        return hasBOM
+    private static func list(_ columns: [UsageRecord.Column]) -> String {
+        columns.map(\.name).joined(separator: ", ")
     }
 
     /// A cursor of another query is reported only if the rest of the query is valid: otherwise, it
@@ -111,14 +102,28 @@ struct RecordsQuery {
         }
         return cursor
     }
+}
 
-    private static func limit(_ parameters: inout Parameters) -> Int? {
-        guard let text = parameters.value("limit") else { return nil }
+extension Parameters {
+    private static let limits = 1...1000
+
+    /// Takes `limit`, the maximum number of entries.
+    mutating func limit() -> Int? {
+        guard let text = value("limit") else { return nil }
         let isNumber = !text.isEmpty && text.utf8.allSatisfy { (0x30...0x39).contains($0) }
-        if isNumber, let limit = Int(text), limits.contains(limit) { return limit }
-        parameters.fault(
+        if isNumber, let limit = Int(text), Self.limits.contains(limit) { return limit }
+        fault(
             "limit", isNumber ? .outOfRange : .malformed,
-            "limit must be a number from \(limits.lowerBound) to \(limits.upperBound).")
+            "limit must be a number from \(Self.limits.lowerBound) to \(Self.limits.upperBound).")
         return nil
+    }
+
+    /// Takes `bom`; only CSV may have a byte order mark.
+    mutating func byteOrderMark(_ format: RecordFormat?) -> Bool {
+        let hasBOM = flag("bom") ?? false
+        if hasBOM, let format, format != .csv {
+            fault("bom", .unsupported, "bom=true requires format=csv.")
+        }
+        return hasBOM
     }
 }

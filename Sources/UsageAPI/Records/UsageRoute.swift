@@ -3,7 +3,8 @@ import Metrics
 import Usage
 import UsageStore
 
-/// `GET /usage`: usage records, filtered, sorted, complete or paginated, in one of three formats.
+/// `GET /usage`: usage records with the fields that the query names, filtered, sorted, complete or
+/// paginated, in one of three formats.
 ///
 /// The first record is read before the response begins, so that an error can still set the status.
 func usage(_ request: Request, _ principal: Principal, _ service: Service) throws -> Response {
@@ -24,17 +25,18 @@ func usage(_ request: Request, _ principal: Principal, _ service: Service) throw
         }
         guard isBodySent || query.limit != nil else {
             return Representation(
-                contentType: query.format.contentType, fields: fields, body: .stream { _ in })
+                contentType: query.plan.format.contentType, fields: fields, body: .stream { _ in })
         }
         let rows = try snapshot.records(
-            query.filter, sort: query.sort, after: query.cursor, limit: query.limit)
+            query.filter, sort: query.sort, after: query.cursor, limit: query.limit,
+            fields: query.plan.columns)
         let nextCursor = rows.nextCursor?.text(fingerprint: query.fingerprint)
         let hasFirst = try rows.next()
         return Representation(
-            contentType: query.format.contentType, fields: fields, nextCursor: nextCursor,
+            contentType: query.plan.format.contentType, fields: fields, nextCursor: nextCursor,
             body: .stream { writer in
                 if query.hasBOM { try writer.append([0xef, 0xbb, 0xbf]) }
-                var encoder = RecordEncoder(query.format, writer: writer)
+                var encoder = RecordEncoder(query.plan, writer: writer)
                 defer { service.metrics.rows.add(encoder.count) }
                 try encoder.append(all: rows, hasFirst: hasFirst, nextCursor: nextCursor)
             })

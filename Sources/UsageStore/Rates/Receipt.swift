@@ -89,20 +89,22 @@ struct ReceiptFields {
 }
 
 extension Snapshot {
-    /// The record of a message, with its receipt; nil if there is none within the bounds.
+    /// The record of a message with all fields but `recorded_at`, and its receipt; nil if there is none within the bounds.
     public func record(_ messageID: Int64) throws -> (record: UsageRecord, receipt: Receipt)? {
         try reportingUnavailability {
             var bindings = Bindings()
             let named = "message_id = \(bindings.bind(messageID))"
             let conditions = [named] + bounds.conditions(&bindings)
             var list = SelectList()
-            let record = list.add(UsageRows.columns)
+            let columns = UsageRecord.Column.columns(of: .fields).filter { $0 != .recordedAt }
+            let record = list.add(stored: columns)
             let receipt = ReceiptFields(&list, .stored())
             let reader = try QueryReader(
                 connection, "record",
                 """
                 SELECT \(list.sql)
-                FROM usage_record AS record LEFT JOIN credit_rate AS rate USING (credit_rate_id)
+                FROM \(columns.source("usage_record AS record", name: "record"))
+                    LEFT JOIN credit_rate AS rate USING (credit_rate_id)
                 \(whereClause(conditions))
                 """, bindings.values, isStreamed: false)
             return try reader.next() ? (reader[record], receipt.receipt(reader)) : nil

@@ -10,7 +10,13 @@ struct RecordsStatement {
     let text: String
 
     /// Its parameters.
-    private(set) var bindings = Bindings()
+    let bindings: Bindings
+
+    /// Its columns: the fields, then the columns of the order that a page's cursor needs.
+    let record: RecordFields
+
+    /// The number of its columns.
+    let columnCount: Int
 
     /// A range of records, which follow those of the previous branch.
     private struct Branch {
@@ -32,34 +38,54 @@ struct RecordsStatement {
         }
     }
 
-    /// Makes the statement for at most `limit` records after `cursor`.
-    init(_ filter: UsageFilter, sort: SortOrder, after cursor: PageCursor?, limit: Int?) {
+    /// Makes a statement with `fields`, and the columns of `order` that are not among them; `write`
+    /// has its SELECT list, its columns and its parameters.
+    init(
+        _ fields: [UsageRecord.Column], order: [UsageRecord.Column],
+        write: (_ list: String, [UsageRecord.Column], inout Bindings) -> String
+    ) {
+        let columns = fields + order.filter { !fields.contains($0) }
+        var list = SelectList()
+        record = list.add(stored: columns)
+        columnCount = columns.count
         var bindings = Bindings()
-        let conditions = filter.conditions(&bindings)
-        let terms = sort.terms[...]
-        let branches: [Branch]
-        if let cursor {
-            branches = Self.branches(after: cursor.values[...], terms, &bindings)
-        } else {
-            branches = limit == nil ? [Branch(conditions: [], terms: terms)] : Self.all(terms)
-        }
-        let end = limit.map { "LIMIT \(bindings.bind(Int64($0)))" } ?? ""
-        let parts = branches.enumerated().map { number, branch in
-            """
-            SELECT \(branches.count > 1 ? "\(number) AS branch, " : "")\(UsageRows.list.sql)
-            FROM usage_record \(whereClause(conditions + branch.conditions))
-            ORDER BY \(branch.order) \(end)
-            """
-        }
-        if parts.count == 1 {
-            text = parts[0]
-        } else {
+        text = write(list.sql, columns, &bindings)
+        self.bindings = bindings
+    }
+
+    /// Makes the statement for at most `limit` records after `cursor`.
+    init(
+        _ filter: UsageFilter, sort: SortOrder, after cursor: PageCursor?, limit: Int?,
+        fields: [UsageRecord.Column] = UsageRows.standardFields
+    ) {
+        let order = limit == nil ? [] : sort.terms.map(\.column)
+        self.init(fields, order: order) { list, columns, bindings in
+            let conditions = filter.conditions(&bindings)
+            let terms = sort.terms[...]
+            let branches: [Branch]
+            if let cursor {
+                branches = Self.branches(after: cursor.values[...], terms, &bindings)
+            } else {
+                branches = limit == nil ? [Branch(conditions: [], terms: terms)] : Self.all(terms)
+            }
+            let end = limit.map { "LIMIT \(bindings.bind(Int64($0)))" } ?? ""
+            // A page is found first, and then joined.
+            let isNested = branches.count > 1 || limit != nil && columns.needAttributions
+            let parts = branches.enumerated().map { number, branch in
+                """
+                SELECT \(isNested ? "\(number) AS branch, \(columns.ofRecords)" : list)
+                FROM \(isNested ? "usage_record" : columns.source())
+                \(whereClause(conditions + branch.conditions)) ORDER BY \(branch.order) \(end)
+                """
+            }
+            guard isNested else { return parts[0] }
             let all = parts.map { "(\($0))" }.joined(separator: " UNION ALL ")
             let order = terms.map(\.sql).joined(separator: ", ")
-            text =
-                "SELECT \(UsageRows.list.sql) FROM (\(all)) AS page ORDER BY branch, \(order) \(end)"
+            return """
+                SELECT \(list) FROM \(columns.source("(\(all)) AS page", name: "page"))
+                ORDER BY branch, \(order) \(end)
+                """
         }
-        self.bindings = bindings
     }
 
     /// All records; NULLs that would come first in the index get a branch of their own.
@@ -114,6 +140,14 @@ extension Bindings {
         case .integer(let number): return bind(number)
         case .text(let text): return bind(text ?? "", as: "text")
         }
+    }
+}
+
+extension [UsageRecord.Column] {
+    /// The columns of the table of records that they need.
+    fileprivate var ofRecords: String {
+        let own = filter { $0.table == .record }.map(\.sql)
+        return (own + (needAttributions ? ["attribution_id"] : [])).joined(separator: ", ")
     }
 }
 

@@ -43,25 +43,28 @@ public final class Snapshot {
     ///
     /// With a limit: one page, with the cursor of the next one. Without: all records, streamed.
     public func records(
-        _ filter: UsageFilter, sort: SortOrder, after cursor: PageCursor? = nil, limit: Int? = nil
+        _ filter: UsageFilter, sort: SortOrder, after cursor: PageCursor? = nil, limit: Int? = nil,
+        fields: [UsageRecord.Column] = UsageRows.standardFields
     ) throws -> UsageRows {
         try reportingUnavailability {
-            // One record more than the limit shows whether there is a next page.
-            let statement = RecordsStatement(
-                filter.and(bounds), sort: sort, after: cursor, limit: limit.map { $0 + 1 })
-            let values = statement.bindings.values
             if let limit {
-                let reader = try QueryReader(
-                    connection, "page", statement.text, values, isStreamed: false)
-                return UsageRows(page: reader, limit: limit, sort: sort)
+                // One record more than the limit shows whether there is a next page.
+                let page = try page(
+                    filter.and(bounds), sort: sort, after: cursor, limit: limit + 1, fields: fields)
+                return UsageRows(page: page.rows, page.record, limit: limit, sort: sort)
             }
+            let statement = RecordsStatement(
+                filter.and(bounds), sort: sort, after: cursor, limit: nil, fields: fields)
+            let values = statement.bindings.values
             // COPY has no parameters, but is faster: libpq makes no result for each row.
             return UsageRows(
                 values.isEmpty
                     ? try CopyReader(
                         connection, "list", "COPY (\(statement.text)) TO STDOUT (FORMAT binary)",
-                        columns: UsageRows.columns.count)
-                    : try QueryReader(connection, "list", statement.text, values, isStreamed: true))
+                        columns: statement.columnCount)
+                    : try QueryReader(
+                        connection, "list", statement.text, values, isStreamed: true),
+                statement.record)
         }
     }
 

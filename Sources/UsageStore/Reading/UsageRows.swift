@@ -3,41 +3,43 @@ public import Usage
 
 /// Usage records from the server, read one at a time, never buffered here.
 ///
-/// Values are those of the last record read by `next`, in the columns of responses.
+/// Values are those of the last record read by `next`; the fields of the response come first.
 public final class UsageRows {
     private let reader: any RowReader
+    private let fields: RecordFields
     private var left: Int
 
     /// The cursor after the last of these records; nil if there are no more.
     public let nextCursor: PageCursor?
 
-    /// The columns of a row.
-    static let columns = UsageRecord.Column.columns(of: .response)
+    /// The fields of a response that names none.
+    public static let standardFields = UsageRecord.Column.columns(of: .response)
 
-    /// The SELECT list of the rows, and its fields.
-    static let list: (sql: String, record: RecordFields) = {
+    /// All rows of `reader`, which have the standard fields.
+    package convenience init(_ reader: any RowReader) {
         var list = SelectList()
-        let record = list.add(columns)
-        return (list.sql, record)
-    }()
+        self.init(reader, list.add(stored: Self.standardFields))
+    }
 
-    /// All rows of `reader`.
-    package init(_ reader: any RowReader) {
+    /// All rows of `reader`, with `fields`.
+    init(_ reader: any RowReader, _ fields: RecordFields) {
         self.reader = reader
+        self.fields = fields
         left = .max
         nextCursor = nil
     }
 
     /// The first `limit` rows of a complete result, which has one more row if there is a next page.
-    init(page reader: QueryReader, limit: Int, sort: SortOrder) {
+    init(page reader: QueryReader, _ fields: RecordFields, limit: Int, sort: SortOrder) {
         self.reader = reader
+        self.fields = fields
         left = limit
         guard reader.count > limit else {
             nextCursor = nil
             return
         }
         reader.row = limit - 1
-        nextCursor = PageCursor(reader[Self.list.record], sort)
+        nextCursor = PageCursor(reader[fields], sort)
         reader.row = -1
     }
 
@@ -49,7 +51,7 @@ public final class UsageRows {
     }
 
     /// The record.
-    public var record: UsageRecord { reader[Self.list.record] }
+    public var record: UsageRecord { reader[fields] }
 
     /// The integer or the credits in `column`.
     public func integer(_ column: Int) -> Int64 { reader.integer(column) }

@@ -22,6 +22,15 @@ struct OutputCursor {
         bytes.withUnsafeBufferPointer { put($0[...]) }
     }
 
+    /// Copies bytes that are JSON already.
+    mutating func put(json bytes: UnsafeBufferPointer<UInt8>) { put(bytes[...]) }
+
+    /// Writes `{` over the comma at `start`, where the first member begins, if there is any.
+    mutating func putBrace(at start: UnsafeMutablePointer<UInt8>) {
+        if position == start { position += 1 }
+        start.pointee = UInt8(ascii: "{")
+    }
+
     private mutating func put(_ bytes: UnsafeBufferPointer<UInt8>.SubSequence) {
         let bytes = UnsafeBufferPointer(rebasing: bytes)
         guard let base = bytes.baseAddress else { return }
@@ -107,10 +116,16 @@ struct OutputCursor {
 
     /// Writes `'` before a cell that a spreadsheet would run as a formula.
     mutating func putFormulaGuard(_ first: UInt8?) {
-        switch first {
-        case 0x3d, 0x2b, 0x2d, 0x40, 0x09, 0x0d: put("'")
-        default: break
-        }
+        if needsFormulaGuard(first) { put("'") }
+    }
+}
+
+/// Whether a spreadsheet would run a cell that begins with `first` as a formula.
+@inline(__always)
+func needsFormulaGuard(_ first: UInt8?) -> Bool {
+    switch first {
+    case 0x3d, 0x2b, 0x2d, 0x40, 0x09, 0x0d: true
+    default: false
     }
 }
 

@@ -6,8 +6,8 @@ package import UsageStore
 ///
 /// Every byte is part of the contract: the order of the keys, no whitespace, line ends.
 package struct RecordEncoder {
-    private let format: RecordFormat
     private let plan: RecordPlan
+    private let format: RecordFormat
     private let writer: BodyWriter
     private var day = DayPrefix()
 
@@ -17,10 +17,15 @@ package struct RecordEncoder {
     /// The maximum length of an encoded byte: `\u001f`.
     private static let escapeLength = 6
 
-    /// Makes an encoder that writes to `writer`.
+    /// Makes an encoder of records with the standard fields.
     package init(_ format: RecordFormat, writer: BodyWriter) {
-        self.format = format
-        plan = format.plan
+        self.init(RecordPlan.standard(format), writer: writer)
+    }
+
+    /// Makes an encoder that writes to `writer`.
+    init(_ plan: RecordPlan, writer: BodyWriter) {
+        self.plan = plan
+        format = plan.format
         self.writer = writer
     }
 
@@ -28,7 +33,7 @@ package struct RecordEncoder {
     package mutating func append(
         all rows: UsageRows, hasFirst: Bool, nextCursor: String?
     ) throws {
-        try writer.append(format.opening)
+        try writer.append(plan.opening)
         if hasFirst {
             repeat { try append(rows) } while try rows.next()
         }
@@ -44,7 +49,9 @@ package struct RecordEncoder {
             guard let base = buffer.baseAddress else { return }
             var output = OutputCursor(base + writer.count)
             if format == .json, count > 0 { output.put(",") }
+            let start = output.position
             for step in plan.steps { put(step, rows, &output) }
+            if plan.mayLackFirst { output.putBrace(at: start) }
             output.put(plan.ending)
             writer.count = output.position - base
             assert(writer.count <= buffer.count, "fixedLength is too short for a record")
@@ -77,6 +84,8 @@ package struct RecordEncoder {
                 text.withUnsafeBufferPointer { text in
                     if format == .csv {
                         output.put(csvText: text)
+                    } else if step.isJSON {
+                        output.put(json: text)
                     } else {
                         output.put(jsonText: text)
                         output.put("\"")
