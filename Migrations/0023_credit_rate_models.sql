@@ -10,7 +10,7 @@ ALTER TABLE credit_rate
     -- A model, or a prefix that ends in *; NULL for every record. Case matters.
     ADD COLUMN model text COLLATE "C"
         CONSTRAINT credit_rate_model_check
-            CHECK (char_length(model) BETWEEN 1 AND 200 AND model !~ '[\u0001-\u001f\u007f-\u009f]'),
+            CHECK (char_length(model) >= 1 AND char_length(model) <= 200 AND model !~ '[\u0001-\u001f\u007f-\u009f]'),
 
     -- Hundredths of a credit for a million tokens: 40.00 credits for 100 tokens are 40,000,000.
     ADD COLUMN input_price bigint
