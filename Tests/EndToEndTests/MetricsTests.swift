@@ -105,6 +105,36 @@ import Testing
         #expect(!text.contains("secret") && !text.contains("orb_"))
     }
 
+    @Test
+    func `count records with a model that a rate without one has priced, of the newest 1,000`()
+        throws
+    {
+        let site = try Site()
+        defer { site.stop() }
+        let name = "orbital_newest_records_without_model_rate"
+        func insert(_ model: String, _ count: Int) throws {
+            try site.database.run(
+                """
+                INSERT INTO usage_record ("timestamp", message_text, attribution_id)
+                SELECT now(), 'x', usage_attribution('u', NULL, '\(model)', NULL)
+                FROM generate_series(1, \(count))
+                """)
+        }
+        #expect(samples(try scrape(site.responder))[name] == 0)
+        try insert("gpt-5", 3)
+        try insert("", 5)
+        #expect(samples(try scrape(site.responder))[name] == 3)
+        try site.database.run(
+            """
+            INSERT INTO credit_rate (model, effective_from, tokenizer, input_price, output_price,
+                cache_read_price, cache_creation_price, minimum_hundredths)
+            VALUES ('o*', '2024-01-01Z', 'characters', 1, 1, 1, 1, 1)
+            """)
+        try insert("o3", 998)
+        try insert("gpt-5", 1)
+        #expect(samples(try scrape(site.responder))[name] == 1)
+    }
+
     @Test func `are valid for Prometheus`() throws {
         let site = try Site()
         defer { site.stop() }

@@ -122,21 +122,37 @@ extension UsageStore {
     ///
     /// Reads every record that has a model.
     public func modelRecordsWithoutModelRate() throws -> Int {
-        let result = try connected().query(
-            """
-            SELECT count(*)
-            FROM usage_record AS record
-            JOIN usage_attribution AS attribution USING (attribution_id)
-            JOIN credit_rate AS rate USING (credit_rate_id)
-            WHERE attribution.model <> '' AND rate.model IS NULL
-            """)
+        let result = try connected().query(Self.modelRecordsWithoutModelRate(of: "usage_record"))
         return result[0, 0].flatMap(Int.init) ?? 0
     }
 
-    /// Facts that operators must act on within days, and that no request detects: when the next
-    /// valid key expires, in Unix time, if any does; and whether the last attempt to archive the
-    /// write-ahead log failed, nil without archiving.
-    public func operations() throws -> (nextKeyExpirySeconds: Int?, isArchiveFailing: Bool?) {
+    /// The number of the records of `source` with a model that were priced by a rate without one.
+    fileprivate static func modelRecordsWithoutModelRate(of source: String) -> String {
+        """
+        SELECT count(*)
+        FROM \(source) AS record
+        JOIN usage_attribution AS attribution USING (attribution_id)
+        JOIN credit_rate AS rate USING (credit_rate_id)
+        WHERE attribution.model <> '' AND rate.model IS NULL
+        """
+    }
+}
+
+/// Facts that operators must act on within days, and that no request detects.
+public struct Operations: Sendable {
+    /// When the next valid key expires, in Unix time; nil if none does.
+    public let nextKeyExpirySeconds: Int?
+
+    /// Whether the last attempt to archive the write-ahead log failed; nil without archiving.
+    public let isArchiveFailing: Bool?
+
+    /// How many of the newest 1,000 records have a model and were priced by a rate without one.
+    public let newestWithoutModelRate: Int
+}
+
+extension UsageStore {
+    /// Queries the database, which takes microseconds.
+    public func operations() throws -> Operations {
         try reportingUnavailability {
             let row = try meter.within(Self.healthTimeout) {
                 try connected().query(
@@ -146,11 +162,21 @@ extension UsageStore {
                                 AND expires_at < 'infinity'),
                            CASE WHEN current_setting('archive_mode') <> 'off'
                            THEN last_failed_time > coalesce(last_archived_time, '-infinity') IS TRUE
-                           END
+                           END,
+                           (\(Self.modelRecordsWithoutModelRate(of: Self.newest)))
                     FROM pg_stat_archiver
                     """)
             }
-            return (row[0, 0].flatMap { Int($0) }, row[0, 1].map { $0 == "t" })
+            return Operations(
+                nextKeyExpirySeconds: row[0, 0].flatMap { Int($0) },
+                isArchiveFailing: row[0, 1].map { $0 == "t" },
+                newestWithoutModelRate: row[0, 2].flatMap(Int.init) ?? 0)
         }
     }
+
+    /// Their number is fixed, so that each scrape costs the same, however many records there are.
+    private static let newest = """
+        (SELECT attribution_id, credit_rate_id FROM usage_record WHERE recorded_at IS NOT NULL
+         ORDER BY recorded_at DESC LIMIT 1000)
+        """
 }
