@@ -22,7 +22,7 @@ using namespace rapidjson;
 // A byte that is invalid in UTF-8: it marks half of a surrogate pair.
 constexpr char halfPair = '\xff';
 
-// Takes what the reader meets: the members of the outermost object, and nothing inside them.
+// Takes what the reader meets: the members of the outermost object and of objects in it, and nothing inside them.
 struct Handler : BaseReaderHandler<UTF8<>, Handler> {
     json_value &result;
     int depth = 0;
@@ -32,13 +32,25 @@ struct Handler : BaseReaderHandler<UTF8<>, Handler> {
 
     void take(json_kind kind, const char *value = nullptr, size_t length = 0) {
         if (depth == 0) result.kind = kind;
-        if (depth != 1 || result.kind != JSON_OBJECT) return;
-        size_t index = result.member_count - 1;
-        if (index >= JSON_MEMBER_LIMIT) return;
-        json_member &member = result.members[index];
-        member.kind = kind;
-        member.value = value;
-        member.value_length = length;
+        json_member *member = last();
+        if (!member) return;
+        member->kind = kind;
+        member->value = value;
+        member->value_length = length;
+        if (kind != JSON_OBJECT) return;
+        member->first_nested = result.nested_count;
+        member->nested_count = 0;
+    }
+
+    // The member whose value comes next; NULL where it is not taken.
+    json_member *last() {
+        if (depth < 1 || depth > 2 || result.kind != JSON_OBJECT) return nullptr;
+        if (depth == 1) return at(result.members, result.member_count);
+        return isObject[1] ? at(result.nested, result.nested_count) : nullptr;
+    }
+
+    static json_member *at(json_member *members, size_t count) {
+        return count <= JSON_MEMBER_LIMIT ? &members[count - 1] : nullptr;
     }
 
     bool open(json_kind kind) {
@@ -52,7 +64,7 @@ struct Handler : BaseReaderHandler<UTF8<>, Handler> {
     bool Bool(bool value) { return take(value ? JSON_TRUE : JSON_FALSE), true; }
     bool RawNumber(const char *digits, SizeType length, bool) { return take(JSON_NUMBER, digits, length), true; }
     bool String(const char *text, SizeType length, bool) {
-        bool isBroken = depth == 1 && memchr(text, halfPair, length);
+        bool isBroken = (depth == 1 || depth == 2) && memchr(text, halfPair, length);
         return take(isBroken ? JSON_BROKEN_STRING : JSON_STRING, text, length), true;
     }
     bool StartObject() { return open(JSON_OBJECT); }
@@ -61,15 +73,19 @@ struct Handler : BaseReaderHandler<UTF8<>, Handler> {
     bool EndArray(SizeType) { return --depth, true; }
 
     bool Key(const char *name, SizeType length, bool) {
-        if (depth != 1) return true;
+        if (depth > 2 || result.kind != JSON_OBJECT) return true;
         // A member's name that is missing, whatever is there instead.
         std::replace(const_cast<char *>(name), const_cast<char *>(name) + length, halfPair, '?');
-        if (result.member_count < JSON_MEMBER_LIMIT) {
-            json_member &member = result.members[result.member_count];
-            member.name = name;
-            member.name_length = length;
+        if (depth == 1) {
+            result.member_count++;
+        } else {
+            result.nested_count++;
+            if (json_member *parent = at(result.members, result.member_count)) parent->nested_count++;
         }
-        result.member_count++;
+        if (json_member *member = last()) {
+            member->name = name;
+            member->name_length = length;
+        }
         return true;
     }
 };
@@ -144,6 +160,7 @@ void json_read(char *text, size_t offset, json_value *value) {
     constexpr unsigned flags = kParseInsituFlag | kParseStopWhenDoneFlag | kParseIterativeFlag |
                                kParseNumbersAsStringsFlag;
     value->member_count = 0;
+    value->nested_count = 0;
     value->error = nullptr;
     value->is_cut = false;
     Handler handler(*value);

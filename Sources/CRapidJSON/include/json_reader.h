@@ -18,17 +18,21 @@ struct json_member {
     const char *name;
     size_t name_length;
     enum json_kind kind;
-    const char *value;  // the digits of a number, the characters of a string
+    const char *value;    // the digits of a number, the characters of a string
     size_t value_length;
+    size_t first_nested;  // of an object: where its members are in `nested`
+    size_t nested_count;  // and how many it has
 };
 
 enum { JSON_MEMBER_LIMIT = 64, JSON_DEPTH_LIMIT = 2048 };
 
-// What was read; of an object the first members, of everything else the kind.
+// What was read; of an object the first members, and theirs if they are objects; of everything else the kind.
 struct json_value {
     enum json_kind kind;
     size_t member_count;  // may be more than there is room for
     struct json_member members[JSON_MEMBER_LIMIT];
+    size_t nested_count;  // may be more than there is room for
+    struct json_member nested[JSON_MEMBER_LIMIT];
     bool is_cut;          // whether some members were not parsed
     size_t end;           // the offset after it
     const char *error;    // what is wrong, or NULL
@@ -45,6 +49,12 @@ void json_mark_half_pairs(char *text, size_t offset, size_t end);
 // After a number that is too large, or below JSON_DEPTH_LIMIT levels, the rest of the value is not
 // parsed, only its strings and brackets: is_cut is set.
 void json_read(char *text, size_t offset, struct json_value *value);
+
+// The members of the object that was read.
+static inline const struct json_member *json_members(const struct json_value *value) { return value->members; }
+
+// The members of its members.
+static inline const struct json_member *json_nested(const struct json_value *value) { return value->nested; }
 
 #ifdef __cplusplus
 }

@@ -62,11 +62,11 @@ struct JSONParser {
             _ = try UTF8Span(validating: rest)
         } catch {
             throw JSONFault(
-                reason: "the text is not UTF-8", offset: offset + error.byteOffsets.lowerBound)
+                reason: "it is not UTF-8", offset: offset + error.byteOffsets.lowerBound)
         }
         if rest.holdsMissedControl {
             let place = text[offset..<end].firstIndex(where: isMissedControl) ?? offset
-            throw JSONFault(reason: "a control character is not escaped", offset: place)
+            throw JSONFault(reason: "it holds a raw control character", offset: place)
         }
     }
 
@@ -101,13 +101,25 @@ struct JSONParser {
 
     /// The members of the object that was read; their bytes are in `text`.
     private mutating func members() -> JSONMembers {
-        let members = withUnsafeBytes(of: &value.members) { bytes in
-            bytes.assumingMemoryBound(to: json_member.self).prefix(value.member_count).map {
-                (Self.name($0.name, $0.name_length), Self.value($0))
-            }
+        withUnsafePointer(to: &value) { value in
+            Self.members(
+                json_members(value), 0..<value.pointee.member_count,
+                isCut: value.pointee.is_cut, nested: json_nested(value))
         }
-        let isCut = value.is_cut || value.member_count > JSON_MEMBER_LIMIT
-        return JSONMembers(members, isCut: isCut)
+    }
+
+    private static func members(
+        _ members: UnsafePointer<json_member>?, _ range: Range<Int>, isCut: Bool,
+        nested: UnsafePointer<json_member>?
+    ) -> JSONMembers {
+        let limit = Int(JSON_MEMBER_LIMIT)
+        var read = JSONMembers(isCut: isCut || range.upperBound > limit)
+        guard let members else { return read }
+        for index in range.clamped(to: 0..<limit) {
+            let member = members[index]
+            read.append(name(member.name, member.name_length), value(member, nested: nested))
+        }
+        return read
     }
 
     /// The most bytes of a name that are kept, more than any name has that is asked for.
@@ -128,7 +140,9 @@ struct JSONParser {
         return String(copying: UTF8Span(unchecked: bytes.assumingMemoryBound(to: UInt8.self).span))
     }
 
-    private static func value(_ member: json_member) -> JSONValue {
+    private static func value(
+        _ member: json_member, nested: UnsafePointer<json_member>?
+    ) -> JSONValue {
         switch member.kind {
         case JSON_STRING: return .string(string(member.value, member.value_length))
         case JSON_NUMBER: return number(member)
@@ -136,7 +150,9 @@ struct JSONParser {
         case JSON_TRUE: return .bool(true)
         case JSON_FALSE: return .bool(false)
         case JSON_ARRAY: return .array
-        case JSON_OBJECT: return .object
+        case JSON_OBJECT:
+            let range = member.first_nested..<member.first_nested + member.nested_count
+            return .object(members(nested, range, isCut: false, nested: nil))
         default: return .null
         }
     }

@@ -1,4 +1,4 @@
-/// A JSON value as a member of an object; what arrays and objects hold is not looked at.
+/// A JSON value as a member of an object; what arrays hold is not looked at.
 public enum JSONValue: Equatable, Sendable {
     /// `null`.
     case null
@@ -12,33 +12,47 @@ public enum JSONValue: Equatable, Sendable {
     case brokenString
     /// An array.
     case array
-    /// An object.
-    case object
+    /// An object, with its members; theirs are not looked at.
+    case object(JSONMembers)
 }
 
 /// The members of an object, in their order; a name may stand in it more than once.
-public struct JSONMembers: Sendable {
-    private let members: [(name: String, value: JSONValue)]
+public struct JSONMembers: Equatable, Sendable {
+    /// The first 64 members, in order; of a long name the beginning, with an ellipsis.
+    public private(set) var all: [Member] = []
+
+    /// A member of an object.
+    public struct Member: Equatable, Sendable {
+        /// Its name.
+        public let name: String
+        /// Its value.
+        public let value: JSONValue
+    }
 
     /// Whether there are unknown members: those beyond the first 64, or after a number that is too
     /// large or a value with too many levels.
-    public let isCut: Bool
+    public private(set) var isCut = false
 
-    /// Makes the members of an object.
-    public init(_ members: [(name: String, value: JSONValue)], isCut: Bool = false) {
-        self.members = members
-        self.isCut = isCut
+    /// Makes the members of an object that does not come from JSON.
+    public init(_ members: [(name: String, value: JSONValue)]) {
+        all = members.map { Member(name: $0.name, value: $0.value) }
+    }
+
+    init(isCut: Bool) { self.isCut = isCut }
+
+    mutating func append(_ name: String, _ value: JSONValue) {
+        all.append(Member(name: name, value: value))
     }
 
     /// How many members are known.
-    public var count: Int { members.count }
+    public var count: Int { all.count }
 
     /// The names of the first 64 members; of a long name the beginning, with an ellipsis.
-    public var names: [String] { members.map(\.name) }
+    public var names: [String] { all.map(\.name) }
 
     /// The value of the first member of that name.
     public subscript(_ name: String) -> JSONValue? {
-        for member in members where member.name == name { return member.value }
+        for member in all where member.name == name { return member.value }
         return nil
     }
 }
@@ -57,4 +71,13 @@ public enum JSONItem: Sendable {
     case other
     /// A line that is not JSON, with the reason; only in formats with one value per line.
     case malformed(String)
+}
+
+/// Why a text is not JSON, and where.
+public struct JSONFault: Error, Equatable {
+    /// What is wrong, in the parser's words.
+    public let reason: String
+
+    /// The offset of the byte at which that was noticed.
+    public let offset: Int
 }
