@@ -54,6 +54,9 @@ public struct Settings: Equatable, Sendable {
     /// The directory of the vocabularies of exact tokenizers.
     public var tokenizerDirectory = "/usr/share/orbital-usage/tokenizers"
 
+    /// Maximum number of attributions; 0: any.
+    public var attributionLimit = 1_000_000
+
     /// The minimum level.
     public var logLevel = LogLevel.info
 

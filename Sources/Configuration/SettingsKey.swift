@@ -75,6 +75,11 @@ public struct SettingsKey: Sendable {
                 + "needs one",
             \.tokenizerDirectory, expected: "a directory"
         ) { $0.isEmpty ? nil : $0 },
+        .number(
+            "ATTRIBUTION_LIMIT",
+            "combinations of user, team, model and tags; messages with further ones are invalid; "
+                + "0: no limit",
+            0...Int(Int32.max), \.attributionLimit),
         .choice(
             "LOG_LEVEL", "minimum level of log lines: debug, info, warning, error",
             \.logLevel),

@@ -107,12 +107,16 @@ extension Problem {
         case repeated
         /// A range that ends before it begins.
         case reversed
+        /// A text that is too long.
+        case tooLong = "too_long"
         /// Too many values in one request.
         case tooMany = "too_many"
         /// A range that is too long for its granularity.
         case tooManyBuckets = "too_many_buckets"
         /// An unknown name.
         case unknown
+        /// A member of a body that is not allowed.
+        case unknownMember = "unknown_member"
         /// Not an IANA time zone.
         case unknownTimeZone = "unknown_time_zone"
         /// The price list has no rate for this time.

@@ -30,6 +30,9 @@ public struct Request {
     /// The field `Content-Encoding`.
     public var contentEncoding: String?
 
+    /// The field `Idempotency-Key`.
+    public var idempotencyKey: String?
+
     /// Whether it came through an entry point for operators, and may use internal routes.
     public var isInternal = false
 

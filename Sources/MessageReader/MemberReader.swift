@@ -5,7 +5,7 @@ import Usage
 ///
 /// `null` is the same as an absent member.
 struct MemberReader {
-    private let members: JSONMembers
+    let members: JSONMembers
 
     /// The faults so far.
     var faults: [MessageFault] = []
@@ -26,28 +26,38 @@ struct MemberReader {
     /// all allowed names were read once, and `list` is these names as text.
     mutating func refuseNames(allowed: [String], _ list: String) {
         guard members.count != readCount else { return }
+        let names = members.names
+        refuse(
+            repeated: allowed.filter { name in names.count(where: { $0 == name }) > 1 },
+            unknown: Set(names).subtracting(allowed), list)
+    }
+
+    /// Reports members that are duplicated or not allowed, before the faults so far.
+    mutating func refuse(repeated: [String], unknown: Set<String>, _ list: String) {
         let others = faults
         faults = []
         defer { faults += others }
-        let names = members.names
-        for name in allowed where names.count(where: { $0 == name }) > 1 {
-            fault(name, .duplicateMember, "\(name) appears more than once.")
-        }
-        for name in Set(names).subtracting(allowed).sorted().prefix(Self.unknownLimit) {
-            fault(name, .unknown, "Unknown field \"\(name)\"; allowed: \(list).")
+        for name in repeated { fault(name, .duplicateMember, "\(name) appears more than once.") }
+        for name in unknown.sorted().prefix(Self.unknownLimit) {
+            fault(name, .unknownMember, "Unknown field \"\(name)\"; allowed: \(list).")
         }
     }
 
     /// Reports the missing members of `required`; if parsing ended early, reports that instead.
     mutating func require(_ required: [String]) {
-        if members.isCut {
-            guard faults.isEmpty else { return }
-            return fault(
-                "", .malformed, "A number is too long, or the nesting is too deep.")
-        }
+        if refuseCut() { return }
         for name in required where members[name] ?? .null == .null {
             fault(name, .missing, "\(name) is missing.")
         }
+    }
+
+    /// Whether parsing ended early, which is reported unless there is another fault.
+    mutating func refuseCut() -> Bool {
+        guard members.isCut else { return false }
+        if faults.isEmpty {
+            fault("", .malformed, "A number is too long, or the nesting is too deep.")
+        }
+        return true
     }
 
     /// The value of the member of that name; nil for `null` and for an absent member.
@@ -60,7 +70,10 @@ struct MemberReader {
 
     /// The integer of that name, if present.
     mutating func integer(_ name: String) -> Int64? {
-        guard let value = value(name) else { return nil }
+        value(name).flatMap { integer(name, $0) }
+    }
+
+    mutating func integer(_ name: String, _ value: JSONValue) -> Int64? {
         if case .number(let number) = value {
             switch number.integer() {
             case .exact(let integer): return integer
@@ -76,8 +89,11 @@ struct MemberReader {
 
     /// The string of that name, if present; `expected` is for the fault.
     mutating func string(_ name: String, _ expected: String = "a string") -> String? {
-        switch value(name) {
-        case nil: return nil
+        value(name).flatMap { string(name, $0, expected) }
+    }
+
+    mutating func string(_ name: String, _ value: JSONValue, _ expected: String) -> String? {
+        switch value {
         case .string(let text): return text
         case .brokenString:
             fault(
@@ -90,7 +106,11 @@ struct MemberReader {
 
     /// The time of that name, if present.
     mutating func timestamp(_ name: String) -> Timestamp? {
-        guard let text = string(name, "a string in RFC 3339 format") else { return nil }
+        value(name).flatMap { timestamp(name, $0) }
+    }
+
+    mutating func timestamp(_ name: String, _ value: JSONValue) -> Timestamp? {
+        guard let text = string(name, value, "a string in RFC 3339 format") else { return nil }
         if let timestamp = Timestamp(text) { return timestamp }
         fault(
             name, .malformed,
@@ -100,7 +120,10 @@ struct MemberReader {
 
     /// The credits of that name, if present.
     mutating func credits(_ name: String) -> Credits? {
-        guard let value = value(name) else { return nil }
+        value(name).flatMap { credits(name, $0) }
+    }
+
+    mutating func credits(_ name: String, _ value: JSONValue) -> Credits? {
         if case .number(let number) = value,
             case .exact(let hundredths) = number.integer(decimals: 2), hundredths >= 0
         {
@@ -112,10 +135,10 @@ struct MemberReader {
         return nil
     }
 
-    /// Whether the member of that name is `true`; false if absent.
-    mutating func flag(_ name: String) -> Bool {
-        switch value(name) {
-        case nil, .bool(false): return false
+    /// Whether the member is `true`.
+    mutating func flag(_ name: String, _ value: JSONValue) -> Bool {
+        switch value {
+        case .bool(false): return false
         case .bool(true): return true
         default:
             fault(name, .wrongType, "\(name) must be true or false.")

@@ -91,7 +91,7 @@ extension MemberReader {
         if prices.allSatisfy({ $0 == nil }), let all { return TokenPrices(all: all) }
         require(names)
         if all != nil {
-            fault(single, .unknown, "\(single) is only for rates without prices by kind.")
+            fault(single, .unknownMember, "\(single) is only for rates without prices by kind.")
         }
         guard let input = prices[0], let output = prices[1], let cacheRead = prices[2],
             let cacheCreation = prices[3]

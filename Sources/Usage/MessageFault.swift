@@ -10,10 +10,14 @@ public struct MessageFault: Error, Equatable, Sendable {
         case missing
         /// A JSON value that is not an object.
         case notAnObject = "not_an_object"
-        /// Too small, too large or too long.
+        /// Too small or too large.
         case outOfRange = "out_of_range"
+        /// A text that is too long.
+        case tooLong = "too_long"
+        /// Too many values.
+        case tooMany = "too_many"
         /// A member that is not allowed.
-        case unknown
+        case unknownMember = "unknown_member"
         /// A JSON value of another type.
         case wrongType = "wrong_type"
     }
@@ -39,22 +43,56 @@ extension UsageRecord.Column {
     /// The faults of a text for this column, from any source.
     public func faults(_ text: String) -> [MessageFault] {
         guard case .text(_, let limit?) = kind else { return [] }
-        var faults: [MessageFault] = []
-        switch limit {
-        case .characters(let most) where !(1...most).contains(text.unicodeScalars.count):
-            faults = [MessageFault(name, .malformed, "\(name) must have 1 to \(most) characters.")]
+        return limit.faults(text, name)
+    }
+}
+
+extension UsageRecord.TextLimit {
+    /// The faults of a text that is named `name`.
+    public func faults(_ text: String, _ name: String) -> [MessageFault] {
+        switch self {
+        case .characters(let most):
+            let reason = "\(name) must have 1 to \(most) characters."
+            return Self.length(text, most, name, reason) + Self.faultOfNUL(text, name)
+        case .identifier(let most):
+            let reason = "\(name) must have 1 to \(most) characters, without control characters."
+            let faults = Self.length(text, most, name, reason)
+            let isClean = text.unicodeScalars.allSatisfy { scalar in
+                scalar.value >= 0x20 && !(0x7f...0x9f).contains(scalar.value)
+            }
+            return faults.isEmpty && !isClean ? [MessageFault(name, .malformed, reason)] : faults
+        case .digest:
+            let isHex = text.utf8.allSatisfy {
+                (0x30...0x39).contains($0) || (0x61...0x66).contains($0)
+            }
+            guard text.utf8.count != 32 || !isHex else { return [] }
+            let reason = "\(name) must have 32 digits from 0 to 9 and a to f."
+            return [MessageFault(name, .malformed, reason)]
         case .mebibytes(let most) where text.utf8.count > most << 20:
-            return [MessageFault(name, .outOfRange, "\(name) must be at most \(most) MiB.")]
-        default: break
+            return [MessageFault(name, .tooLong, "\(name) must be at most \(most) MiB.")]
+        case .mebibytes: return Self.faultOfNUL(text, name)
         }
+    }
+
+    private static func length(
+        _ text: String, _ most: Int, _ name: String, _ reason: String
+    ) -> [MessageFault] {
+        switch text.unicodeScalars.count {
+        case 0: [MessageFault(name, .malformed, reason)]
+        case 1...most: []
+        default: [MessageFault(name, .tooLong, reason)]
+        }
+    }
+
+    private static func faultOfNUL(_ text: String, _ name: String) -> [MessageFault] {
         // Looks at all bytes, so that the compiler can compare many at once.
         let holdsNUL = text.utf8.withContiguousStorageIfAvailable { bytes in
             var found: UInt8 = 0
             for byte in bytes { found |= byte == 0 ? 1 : 0 }
             return found != 0
         }
-        guard holdsNUL ?? text.utf8.contains(0) else { return faults }
+        guard holdsNUL ?? text.utf8.contains(0) else { return [] }
         let reason = "\(name) contains a NUL character (U+0000), which PostgreSQL cannot store."
-        return faults + [MessageFault(name, .malformed, reason)]
+        return [MessageFault(name, .malformed, reason)]
     }
 }

@@ -25,6 +25,9 @@ extension UsageRecord {
         /// Whether it is a column of a table.
         public let isStored: Bool
 
+        /// The integers that are allowed; nil if all are.
+        public let range: ClosedRange<Int64>?
+
         /// The table of which it is a column.
         public let table: Table
 
@@ -36,7 +39,7 @@ extension UsageRecord {
             in forms: Set<Form> = [.request, .response, .fields, .file],
             required: Set<Form> = [],
             isSortable: Bool = false, isFilterable: Bool = false, isStored: Bool = true,
-            of table: Table = .record
+            range: ClosedRange<Int64>? = nil, of table: Table = .record
         ) {
             self.name = name
             self.sql = sql ?? name
@@ -46,6 +49,7 @@ extension UsageRecord {
             self.isSortable = isSortable
             self.isFilterable = isFilterable
             self.isStored = isStored
+            self.range = range
             self.table = table
         }
 
@@ -98,8 +102,12 @@ extension UsageRecord {
     public enum TextLimit: Equatable, Sendable {
         /// From 1 to this number of Unicode scalars.
         case characters(Int)
+        /// The same, without control characters.
+        case identifier(Int)
         /// At most this number of mebibytes.
         case mebibytes(Int)
+        /// 16 bytes in hexadecimal.
+        case digest
     }
 
     /// A table of the database.

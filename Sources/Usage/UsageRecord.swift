@@ -3,23 +3,11 @@ public struct UsageRecord: Hashable, Sendable {
     /// The id, which makes retries idempotent; nil lets the database choose one.
     public var messageID: Int64?
 
-    /// The sender's own id, which makes retries idempotent, too.
-    public var externalID: String?
-
     /// The time of the message; nil for now.
     public var timestamp: Timestamp?
 
-    /// When the transaction that recorded it began; nil for the oldest records.
-    public var recordedAt: Timestamp?
-
     /// The report that it produced; nil if none.
     public var reportName: String?
-
-    /// The user, the team, the model and the tags that it belongs to.
-    public var attribution = Attribution()
-
-    /// The tokens that the provider reported.
-    public var reported = ReportedTokens()
 
     /// Its text.
     public var text: String?
@@ -33,11 +21,8 @@ public struct UsageRecord: Hashable, Sendable {
     /// The name of that tokenizer in the price list.
     public var tokenizer: String?
 
-    /// Whether it is an estimate: priced by characters although its rate counts exact tokens.
-    public var isEstimated = false
-
-    /// The number of its rate in an export; nil if no rate priced it.
-    public var rate: Int64?
+    /// What a message of a text alone does not have; nil if there is none of it.
+    var details: Details?
 
     /// Makes an empty record.
     public init() {}
@@ -83,7 +68,8 @@ extension UsageRecord.Column {
     /// The sender's own id.
     public static let externalID = UsageRecord.Column(
         "external_id",
-        .text(.init({ $0.externalID }, { $0.externalID = $1 }), .characters(255)), in: [.fields])
+        .text(.init({ $0.externalID }, { $0.externalID = $1 }), .identifier(255)),
+        in: [.request, .fields, .file])
 
     /// The time.
     public static let timestamp = UsageRecord.Column(
@@ -93,7 +79,8 @@ extension UsageRecord.Column {
 
     /// When it was recorded.
     public static let recordedAt = UsageRecord.Column(
-        "recorded_at", .timestamp(.init({ $0.recordedAt }, { $0.recordedAt = $1 })), in: [.fields])
+        "recorded_at", .timestamp(.init({ $0.recordedAt }, { $0.recordedAt = $1 })),
+        in: [.fields, .file])
 
     /// The report name.
     public static let reportName = UsageRecord.Column(
@@ -103,51 +90,64 @@ extension UsageRecord.Column {
     /// The user.
     public static let userID = UsageRecord.Column(
         "user_id",
-        .text(.init({ $0.attribution.userID }, { $0.attribution.userID = $1 }), .characters(200)),
-        in: [.fields], isFilterable: true, of: .attribution)
+        .text(.init({ $0.attribution.userID }, { $0.attribution.userID = $1 }), .identifier(200)),
+        in: [.request, .fields, .file], isFilterable: true, of: .attribution)
 
     /// The team.
     public static let teamID = UsageRecord.Column(
         "team_id",
-        .text(.init({ $0.attribution.teamID }, { $0.attribution.teamID = $1 }), .characters(200)),
-        in: [.fields], isFilterable: true, of: .attribution)
+        .text(.init({ $0.attribution.teamID }, { $0.attribution.teamID = $1 }), .identifier(200)),
+        in: [.request, .fields, .file], isFilterable: true, of: .attribution)
 
     /// The model.
     public static let model = UsageRecord.Column(
         "model",
-        .text(.init({ $0.attribution.model }, { $0.attribution.model = $1 }), .characters(200)),
-        in: [.fields], isFilterable: true, of: .attribution)
+        .text(.init({ $0.attribution.model }, { $0.attribution.model = $1 }), .identifier(200)),
+        in: [.request, .fields, .file], isFilterable: true, of: .attribution)
 
     /// The tags.
     public static let tags = UsageRecord.Column(
         "tags", .tags(.init({ $0.attribution.tags }, { $0.attribution.tags = $1 })),
-        in: [.fields], of: .attribution)
+        in: [.request, .fields, .file], of: .attribution)
+
+    private static let reportedRange: ClosedRange<Int64> = 0...Int64(Int32.max)
 
     /// The reported input tokens.
     public static let inputTokens = UsageRecord.Column(
         "input_tokens", .integer(.init({ $0.reported.input }, { $0.reported.input = $1 })),
-        in: [.fields])
+        in: [.request, .fields, .file], range: reportedRange)
 
     /// The reported output tokens.
     public static let outputTokens = UsageRecord.Column(
         "output_tokens", .integer(.init({ $0.reported.output }, { $0.reported.output = $1 })),
-        in: [.fields])
+        in: [.request, .fields, .file], range: reportedRange)
 
     /// The reported input tokens that were read from a cache.
     public static let cacheReadInputTokens = UsageRecord.Column(
         "cache_read_input_tokens",
-        .integer(.init({ $0.reported.cacheRead }, { $0.reported.cacheRead = $1 })), in: [.fields])
+        .integer(.init({ $0.reported.cacheRead }, { $0.reported.cacheRead = $1 })),
+        in: [.request, .fields, .file], range: reportedRange)
 
     /// The reported input tokens that were written to a cache.
     public static let cacheCreationInputTokens = UsageRecord.Column(
         "cache_creation_input_tokens",
         .integer(.init({ $0.reported.cacheCreation }, { $0.reported.cacheCreation = $1 })),
-        in: [.fields])
+        in: [.request, .fields, .file], range: reportedRange)
 
     /// The text, which is not in responses.
     public static let text = UsageRecord.Column(
         "message_text", .text(.init({ $0.text }, { $0.text = $1 }), .mebibytes(8)),
-        in: [.request, .file], required: [.request, .file])
+        in: [.request, .file])
+
+    /// The length of the text, also where it is not stored.
+    public static let characterCount = UsageRecord.Column(
+        "character_count", .integer(.init({ $0.characterCount }, { $0.characterCount = $1 })),
+        in: [.file], range: reportedRange)
+
+    /// What takes the place of a text that is not stored.
+    public static let textDigest = UsageRecord.Column(
+        "text_digest", .text(.init({ $0.textDigest }, { $0.textDigest = $1 }), .digest),
+        in: [.file])
 
     /// The credits.
     public static let creditsUsed = UsageRecord.Column(
@@ -177,6 +177,13 @@ extension UsageRecord.Column {
     public static let all = [
         messageID, externalID, timestamp, recordedAt, reportName, userID, teamID, model, tags,
         inputTokens, outputTokens, cacheReadInputTokens, cacheCreationInputTokens, text,
-        creditsUsed, tokenCount, tokenizer, estimated, rate,
+        characterCount, textDigest, creditsUsed, tokenCount, tokenizer, estimated, rate,
     ]
+
+    /// The columns of which a message needs one: what its price is calculated from.
+    public static let measures: Set = [text, inputTokens, outputTokens, characterCount]
+
+    /// The number of the attribution, which no form has.
+    public static let attributionID = UsageRecord.Column(
+        "attribution_id", .integer(.init({ $0.attributionID }, { $0.attributionID = $1 })), in: [])
 }

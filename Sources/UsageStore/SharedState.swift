@@ -19,6 +19,9 @@ public final class SharedState: Sendable {
 
     let tokenizers: Tokenizers
 
+    /// The cached numbers of attributions.
+    let attributions: Attributions
+
     let connections = ConnectionPool()
 
     private let zones = Lock<Set<String>?>(nil)
@@ -45,10 +48,14 @@ public final class SharedState: Sendable {
     let neededTokenizers = Lock<Set<TokenEncoding>>([])
 
     /// Makes the state; without `admission`, every request is admitted.
+    ///
+    /// Beyond number `attributionLimit`, no new attributions are created; 0: no limit.
     public init(
-        admission: Admission = Admission(), tokenizers: Tokenizers = Tokenizers(directory: "")
+        admission: Admission = Admission(), tokenizers: Tokenizers = Tokenizers(directory: ""),
+        attributionLimit: Int = 0
     ) {
         self.admission = admission
+        attributions = Attributions(limit: attributionLimit)
         self.tokenizers = tokenizers
     }
 

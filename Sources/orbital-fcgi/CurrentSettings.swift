@@ -15,7 +15,8 @@ final class Generation: Sendable {
         self.settings = settings
         shared = SharedState(
             admission: admission,
-            tokenizers: Tokenizers(directory: settings.tokenizerDirectory))
+            tokenizers: Tokenizers(directory: settings.tokenizerDirectory),
+            attributionLimit: settings.attributionLimit)
         cache = ResponseCache(byteLimit: settings.cacheMegabytes << 20)
     }
 }

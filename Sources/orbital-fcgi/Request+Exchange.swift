@@ -29,6 +29,7 @@ extension Request {
         isInternal = exchange.parameterBytes("ORBITAL_INTERNAL") != nil
         contentType = exchange.parameter("CONTENT_TYPE")
         contentEncoding = exchange.parameter("HTTP_CONTENT_ENCODING")
+        idempotencyKey = exchange.parameter("HTTP_IDEMPOTENCY_KEY")
         body = {
             // CGI does not mark the end of such a body.
             if exchange.parameter("CONTENT_LENGTH") == nil,

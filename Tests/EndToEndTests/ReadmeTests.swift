@@ -73,14 +73,14 @@ import Testing
                 of: "**Always send `message_id`: without it, a retry may charge twice.**"))
         let recipes = try #require(text.firstRange(of: "\n## Recipes\n"))
         #expect(warning.upperBound < recipes.lowerBound)
-        #expect(text.contains("`Idempotency-Key` is not supported yet"))
+        #expect(text.contains("`Idempotency-Key`"))
         let openapi = try String(
             contentsOfFile: Repository.path("nginx/html/openapi.json"), encoding: .utf8)
         #expect(
             openapi.contains(
                 #""description": "**Always send `message_id`. Without it, a retry may charge twice**"#
             ))
-        #expect(openapi.contains("`Idempotency-Key` is not supported yet"))
+        #expect(openapi.contains("`Idempotency-Key` of a single message"))
     }
 
     @Test func `of the sources names tests that there are`() throws {

@@ -29,7 +29,7 @@ import Usage
         #expect(item("{\(Self.good),\"credits_used\":null,\"report_name\":null}").message == good)
         #expect(
             faults(#"{"message_text":null}"#, .request) == [
-                "message_text is missing."
+                "message_text, input_tokens or output_tokens is required."
             ])
     }
 
@@ -68,12 +68,17 @@ import Usage
     @Test func `lists the allowed fields if it has others`() {
         #expect(
             faults(#"{"message_text":"a","user":"u"}"#, .request) == [
-                "Unknown field \"user\"; allowed: message_id, timestamp, report_name, message_text."
+                "Unknown field \"user\"; allowed: message_id, external_id, timestamp, report_name, "
+                    + "user_id, team_id, model, tags, input_tokens, output_tokens, "
+                    + "cache_read_input_tokens, cache_creation_input_tokens, message_text."
             ])
         #expect(
             faults("{\(Self.good),\"user\":1}") == [
-                "Unknown field \"user\"; allowed: message_id, timestamp, report_name, message_text, "
-                    + "credits_used, token_count, tokenizer, estimated, rate."
+                "Unknown field \"user\"; allowed: message_id, external_id, timestamp, recorded_at, "
+                    + "report_name, user_id, team_id, model, tags, input_tokens, output_tokens, "
+                    + "cache_read_input_tokens, cache_creation_input_tokens, message_text, "
+                    + "character_count, text_digest, credits_used, token_count, tokenizer, "
+                    + "estimated, rate."
             ])
     }
 
@@ -81,7 +86,7 @@ import Usage
         let json = #"{"message_id":"1","message_id":null,"message_text":2,"x":3}"#
         #expect(
             item(json, .request).faults.map { "\($0.name) \($0.code.rawValue)" } == [
-                "message_id duplicate_member", "x unknown", "message_id wrong_type",
+                "message_id duplicate_member", "x unknown_member", "message_id wrong_type",
                 "message_text wrong_type",
             ])
     }
@@ -91,8 +96,8 @@ import Usage
         (#"{"message_text":"cut \udc00"}"#, "message_text", .malformed),
         (#"{"message_text":"a","report_name":"\ud83d\ud83d\ude00"}"#, "report_name", .malformed),
         (#"{"message_text":"a","timestamp":"\uDBFF"}"#, "timestamp", .malformed),
-        (#"{"message_text":"a","\ud83d":1}"#, "??????", .unknown),
-        (#"{"message_text":"a","x":["\ud83d"]}"#, "x", .unknown),
+        (#"{"message_text":"a","\ud83d":1}"#, "??????", .unknownMember),
+        (#"{"message_text":"a","x":["\ud83d"]}"#, "x", .unknownMember),
         (#"{"message_text":"a","message_id":1e400}"#, "message_id", .outOfRange),
         (#"{"message_text":"a","message_id":0e400}"#, "", .malformed),
         (#"{"message_id":1e400,"timestamp":[1,"]",{}]}"#, "message_id", .outOfRange),
@@ -145,5 +150,96 @@ import Usage
         let read = item(#"{\#(Self.good),"credits_used":\#(credits)}"#)
         #expect(read.faults.isEmpty == (hundredths != nil))
         #expect(read.record.creditsUsed?.hundredths == hundredths, "\(credits)")
+    }
+
+    @Test func `has tags in canonical form, sorted by code point`() {
+        func tags(_ json: String) -> String? {
+            item(#"{"message_text":"a","tags":\#(json)}"#, .request).record.attribution.tags
+        }
+        #expect(tags("{}") == nil)
+        #expect(
+            tags(#"{"env" : "prod","a-b":"1","B":"\u00e9","_":"q\"\\","a.b":"😀"}"#)
+                == #"{"B":"é","_":"q\"\\","a-b":"1","a.b":"😀","env":"prod"}"#)
+        let eight = (1...8).map { "\"k\($0)\":\"v\"" }.joined(separator: ",")
+        #expect(tags("{\(eight)}") == "{\(eight)}")
+    }
+
+    @Test(arguments: [
+        (#""tags":{"a":1}"#, "tags wrong_type"), (#""tags":[]"#, "tags wrong_type"),
+        (#""tags":"{}""#, "tags wrong_type"), (#""tags":{"a":{"b":"c"}}"#, "tags wrong_type"),
+        (#""tags":{"a":null}"#, "tags wrong_type"), (#""tags":{"a":1e400}"#, "tags wrong_type"),
+        (#""tags":{"a":""}"#, "tags malformed"), (#""tags":{"":"a"}"#, "tags malformed"),
+        (#""tags":{"a b":"c"}"#, "tags malformed"), (#""tags":{"é":"c"}"#, "tags malformed"),
+        (#""tags":{"\ud83d":"c"}"#, "tags malformed"),
+        (#""tags":{"a":"\ud83d"}"#, "tags malformed"),
+        (#""tags":{"a":"x\u0000"}"#, "tags malformed"),
+        (#""tags":{"a":"\u0085"}"#, "tags malformed"),
+        (#""tags":{"a":"1","a":"2"}"#, "tags duplicate_member"),
+        (
+            #""tags":{"1":"a","2":"a","3":"a","4":"a","5":"a","6":"a","7":"a","8":"a","9":"a"}"#,
+            "tags too_many"
+        ),
+        (#""user_id":"""#, "user_id malformed"), (#""model":"a\nb""#, "model malformed"),
+        (#""team_id":"\u007f""#, "team_id malformed"),
+        (#""external_id":"""#, "external_id malformed"),
+        (#""input_tokens":-1"#, "input_tokens out_of_range"),
+        (#""output_tokens":2147483648"#, "output_tokens out_of_range"),
+        (#""output_tokens":1.5"#, "output_tokens wrong_type"),
+        (
+            #""input_tokens":5,"cache_read_input_tokens":3,"cache_creation_input_tokens":3"#,
+            "input_tokens out_of_range"
+        ),
+        (#""cache_read_input_tokens":1"#, "input_tokens out_of_range"),
+    ])
+    func `reports a wrong attribution or wrong tokens`(members: String, fault: String) {
+        let faults = item("{\"message_text\":\"a\",\(members)}", .request).faults
+        #expect(faults.map { "\($0.name) \($0.code.rawValue)" } == [fault], "\(faults)")
+    }
+
+    @Test func `limits attributions and external ids to so many characters`() {
+        for (name, most) in [
+            ("user_id", 200), ("team_id", 200), ("model", 200), ("external_id", 255),
+            ("report_name", 500), ("tags", 200),
+        ] {
+            func faults(_ count: Int) -> [String] {
+                let text = "\"\(String(repeating: "\u{1F600}", count: count))\""
+                let value = name == "tags" ? "{\"k\":\(text)}" : text
+                return item("{\"message_text\":\"a\",\"\(name)\":\(value)}", .request).faults
+                    .map { "\($0.name) \($0.code.rawValue)" }
+            }
+            #expect(faults(most) == [])
+            #expect(faults(most + 1) == ["\(name) too_long"])
+        }
+        let key = String(repeating: "k", count: 64)
+        func fault(_ key: String) -> [MessageFault.Code] {
+            item("{\"message_text\":\"a\",\"tags\":{\"\(key)\":\"v\"}}", .request).faults.map(
+                \.code)
+        }
+        #expect(fault(key) == [])
+        #expect(fault(key + "k") == [.malformed])
+    }
+
+    @Test(arguments: ["input_tokens", "output_tokens"])
+    func `needs no text if it has tokens`(name: String) {
+        #expect(item("{\"\(name)\":0}", .request).faults == [])
+        #expect(
+            item(#"{"cache_read_input_tokens":0}"#, .request).faults.map(\.code) == [.missing])
+    }
+
+    @Test func `of a file may have the length and the digest instead of the text`() {
+        let start = #""message_id":1,"timestamp":"2024-01-01T00:00:00Z""#
+        let digest = String(repeating: "0a", count: 16)
+        #expect(faults("{\(start),\"character_count\":5,\"text_digest\":\"\(digest)\"}") == [])
+        #expect(faults("{\(start),\"character_count\":5}") == [])
+        #expect(faults("{\(Self.good),\"character_count\":2}") == [])
+        #expect(faults("{\(Self.good),\"character_count\":3}") == ["character_count must be 2."])
+        #expect(
+            faults("{\(Self.good),\"text_digest\":\"\(digest)\"}") == [
+                "text_digest must replace message_text."
+            ])
+        #expect(
+            faults("{\(start),\"character_count\":5,\"text_digest\":\"\(digest)0\"}") == [
+                "text_digest must have 32 digits from 0 to 9 and a to f."
+            ])
     }
 }

@@ -6,18 +6,20 @@ import Usage
         func names(_ form: UsageRecord.Form) -> String {
             UsageRecord.Column.columns(of: form).map(\.name).joined(separator: ",")
         }
-        #expect(names(.request) == "message_id,timestamp,report_name,message_text")
+        let ids = "message_id,external_id,timestamp"
+        let attribution = "user_id,team_id,model,tags"
+        let tokens = """
+            input_tokens,output_tokens,cache_read_input_tokens,cache_creation_input_tokens
+            """
+        #expect(names(.request) == "\(ids),report_name,\(attribution),\(tokens),message_text")
         #expect(names(.response) == "message_id,timestamp,report_name,credits_used")
+        let fields = "\(ids),recorded_at,report_name,\(attribution),\(tokens)"
+        #expect(names(.fields) == "\(fields),credits_used")
         #expect(
-            names(.fields) == """
-                message_id,external_id,timestamp,recorded_at,report_name,user_id,team_id,model,tags,\
-                input_tokens,output_tokens,cache_read_input_tokens,cache_creation_input_tokens,\
-                credits_used
+            names(.file) == """
+                \(fields),message_text,character_count,text_digest,credits_used,token_count,\
+                tokenizer,estimated,rate
                 """)
-        #expect(
-            names(.file)
-                == "message_id,timestamp,report_name,message_text,credits_used,token_count,tokenizer,estimated,rate"
-        )
     }
 
     /// ETags contain it: if it differed between builds, an upgrade would empty all caches.
@@ -42,6 +44,8 @@ import Usage
         record.reported.cacheRead = 800
         record.reported.cacheCreation = 0
         record.text = ""
+        record.characterCount = 0
+        record.textDigest = String(repeating: "0a", count: 16)
         record.creditsUsed = Credits(hundredths: 1560)
         record.tokenCount = 3
         record.tokenizer = "o200k_base"
@@ -50,7 +54,8 @@ import Usage
         #expect(
             UsageRecord.Column.all.map { record.value(in: $0) } == [
                 "-1", "chatcmpl-1", "2024-01-15T14:30:00Z", "2024-01-15T14:30:01Z", "\"é", "u-17",
-                "legal", "gpt-5", #"{"env":"prod"}"#, "1200", "305", "800", "0", "", "15.60", "3",
+                "legal", "gpt-5", #"{"env":"prod"}"#, "1200", "305", "800", "0", "", "0",
+                "0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a", "15.60", "3",
                 "o200k_base", "true", "2",
             ])
     }

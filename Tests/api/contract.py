@@ -112,7 +112,7 @@ def recording(site):
     assert receipt["receipt"]["characters"] == 156, receipt
     assert created.headers["Location"] == "/usage/1", created.headers["Location"]
     expect(site.post(first), 200, RECORDS[0][:-1] + ',"status":"duplicate"}')
-    problem(site.post({**first, "message_text": "y"}), 409, "message_id")
+    problem(site.post({**first, "message_text": "y"}), 409, "message_text")
     problem(site.post({"message_id": "1"}), 422, "message_id", "message_text")
     problem(site.post(b"{"), 400, "")
     problem(site.post(first, Content_Type="text/plain"), 415, "Content-Type")

@@ -62,11 +62,11 @@ struct JSONParser {
             _ = try UTF8Span(validating: rest)
         } catch {
             throw JSONFault(
-                reason: "it is not UTF-8", offset: offset + error.byteOffsets.lowerBound)
+                reason: "the text is not UTF-8", offset: offset + error.byteOffsets.lowerBound)
         }
         if rest.holdsMissedControl {
             let place = text[offset..<end].firstIndex(where: isMissedControl) ?? offset
-            throw JSONFault(reason: "it holds a raw control character", offset: place)
+            throw JSONFault(reason: "a control character is not escaped", offset: place)
         }
     }
 

@@ -72,12 +72,3 @@ public enum JSONItem: Sendable {
     /// A line that is not JSON, with the reason; only in formats with one value per line.
     case malformed(String)
 }
-
-/// Why a text is not JSON, and where.
-public struct JSONFault: Error, Equatable {
-    /// What is wrong, in the parser's words.
-    public let reason: String
-
-    /// The offset of the byte at which that was noticed.
-    public let offset: Int
-}

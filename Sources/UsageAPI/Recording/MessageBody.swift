@@ -6,7 +6,7 @@ import Usage
 /// The messages of a request body, a JSON value or NDJSON.
 package struct MessageBody {
     /// The messages, valid and invalid, in order.
-    package let items: [MessageItem]
+    package internal(set) var items: [MessageItem]
 
     /// Whether the body is a single message instead of a list.
     let isSingle: Bool

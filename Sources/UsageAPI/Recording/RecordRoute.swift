@@ -7,7 +7,8 @@ import UsageStore
 /// `POST /usage`: records one or many messages; acknowledged messages are durable.
 func record(_ request: Request, _ principal: Principal, _ service: Service) throws -> Response {
     try request.refuseParameters()
-    let body = try MessageBody(request)
+    var body = try MessageBody(request)
+    try body.name(request.idempotencyKey, of: principal)
     let outcomes = try service.store.record(body.items.compactMap(\.message))
     let counts = BatchCounts(body.items, outcomes)
     service.metrics.add(counts)
@@ -23,20 +24,23 @@ private func single(
     switch outcome {
     case .created(let record):
         var json = JSONWriter()
-        json.object { $0.members(of: record) }
+        json.object { $0.members(ofMessage: record) }
         let location = "\(request.pathPrefix)/usage/\(record.value(in: .messageID) ?? "")"
         return .json(json, .created, [("Location", location)])
     case .duplicate(let record):
         var json = JSONWriter()
         json.object { json in
-            json.members(of: record)
+            json.members(ofMessage: record)
             json.member("status", "duplicate")
         }
         return .json(json)
-    case .conflict:
+    case .conflict(let names):
+        let isNamed =
+            item.record.messageID != nil && !names.contains(UsageRecord.Column.messageID.name)
         throw Problem(
-            .conflict, "This message_id already belongs to another message.",
-            faults: [conflictFault])
+            .conflict,
+            "This \(isNamed ? "message_id" : "external_id") already belongs to another message.",
+            faults: conflictFaults(names))
     case .refused(let refusal):
         throw Problem(
             .unprocessableContent, "The message cannot be recorded.", faults: [refusal.fault])
@@ -46,9 +50,19 @@ private func single(
     }
 }
 
-private let conflictFault = Problem.Fault(
-    in: "body", name: "message_id", code: .conflict,
-    message: "The recorded message has a different timestamp, report_name or message_text.")
+/// A fault for each member that differs from the recorded message.
+private func conflictFaults(_ names: [String]) -> [Problem.Fault] {
+    names.map { name in
+        let message =
+            switch name {
+            case "message_id": "The external_id is recorded with another message_id."
+            case "external_id":
+                "The message_id is recorded with another external_id, or without one."
+            default: "\(name) differs from that of the recorded message."
+            }
+        return Problem.Fault(in: "body", name: name, code: .conflict, message: message)
+    }
+}
 
 extension MessageRefusal {
     /// The fault that the API reports.
@@ -60,6 +74,8 @@ extension MessageRefusal {
             case .outOfRange: ("timestamp", .outOfRange, reason + ".")
             case .inTheFuture: ("timestamp", .inTheFuture, reason + ".")
             case .creditsOutOfRange: ("", .outOfRange, reason + ".")
+            case .tooManyAttributions:
+                ("", .tooMany, reason.prefix(1).uppercased() + reason.dropFirst() + ".")
             }
         return Problem.Fault(in: "body", name: name, code: code, message: message)
     }
@@ -84,7 +100,9 @@ extension Problem.Code {
             case .missing: .missing
             case .notAnObject: .notAnObject
             case .outOfRange: .outOfRange
-            case .unknown: .unknown
+            case .tooLong: .tooLong
+            case .tooMany: .tooMany
+            case .unknownMember: .unknownMember
             case .wrongType: .wrongType
             }
     }
@@ -112,10 +130,18 @@ private func batch(
     return .json(json)
 }
 
+/// All fields but the time of recording, which the sender need not know.
+private let shownColumns = UsageRecord.Column.columns(of: .fields).filter { $0 != .recordedAt }
+
 extension JSONWriter {
     /// Writes the members of a record, in the order of the contract.
     mutating func members(of record: UsageRecord) {
         for column in RecordFormat.columns { member(column, of: record) }
+    }
+
+    /// Writes the members of a message that was sent, in the order of the contract.
+    fileprivate mutating func members(ofMessage record: UsageRecord) {
+        for column in shownColumns { member(column, of: record) }
     }
 
     private mutating func member(_ column: UsageRecord.Column, of record: UsageRecord) {
@@ -129,7 +155,7 @@ extension JSONWriter {
         switch outcome {
         case .created(let record): members("created", record)
         case .duplicate(let record): members("duplicate", record)
-        case .conflict: members("conflict", item, [conflictFault])
+        case .conflict(let names): members("conflict", item, conflictFaults(names))
         case .refused(let refusal): members("invalid", item, [refusal.fault])
         case nil: members("invalid", item, item.problemFaults)
         }
@@ -139,12 +165,14 @@ extension JSONWriter {
         _ status: String, _ item: MessageItem, _ faults: [Problem.Fault]
     ) {
         member(.messageID, of: item.record)
+        member(.externalID, of: item.record)
         member("status", status)
         errors(faults)
     }
 
     private mutating func members(_ status: String, _ record: UsageRecord) {
         member(.messageID, of: record)
+        member(.externalID, of: record)
         member("status", status)
         member(.creditsUsed, of: record)
     }

@@ -27,13 +27,25 @@ public final class MigrationRunner {
             try Connection(
                 url: databaseURL, applicationName: "orbitalctl migrate", waitSeconds: 3600)
         }
-        try connection.run("SET lock_timeout = '60s'; SET client_min_messages = warning")
-        try connection.query("SELECT pg_advisory_lock(\(Self.lockKey))")
-        try connection.run("SET lock_timeout = 0")
+        try connection.run("SET client_min_messages = warning")
+        try waitForOthers()
         do {
             try connection.run(Self.ownTables)
         } catch let error as PostgresError where error.state == PostgresError.notPermitted {
             throw AdministrationFault("\(error.message) (\(error.state))\n\(Self.privilegesRemedy)")
+        }
+    }
+
+    /// Asks again and again: one that waits in pg_advisory_lock() holds a snapshot, for which CREATE
+    /// INDEX CONCURRENTLY of the other runner would wait.
+    private func waitForOthers() throws {
+        let end = ContinuousClock.now + .seconds(60)
+        while try connection.query("SELECT pg_try_advisory_lock(\(Self.lockKey))")[0, 0] != "t" {
+            guard .now < end else {
+                throw AdministrationFault(
+                    "another `orbitalctl migrate` has been running for a minute")
+            }
+            pause(for: .milliseconds(100))
         }
     }
 

@@ -9,15 +9,15 @@ enum Pricing {
     static let time = "coalesce(item.\"timestamp\", now())"
 
     /// The model of the message; NULL or empty if it has none.
-    static let model = "NULL::text"
-
-    /// The models of many messages, as an array.
-    static func models(of source: RecordingStatements.Source) -> String { "ARRAY[\(model)]" }
+    static let model = "item.model"
 
     /// What a message is priced by: the tokens that it reports; otherwise its text.
     static let measure = MeasureColumns(
-        characters: "char_length(item.message_text)", tokens: tokens,
-        reported: ["NULL::bigint", "NULL::bigint", "NULL::bigint", "NULL::bigint"])
+        characters: "item.character_count", tokens: tokens,
+        reported: [
+            "item.input_tokens", "item.output_tokens", "item.cache_read_input_tokens",
+            "item.cache_creation_input_tokens",
+        ])
 
     /// The tokens, if the rate's tokenizer counted them; otherwise NULL.
     static let tokens = "CASE WHEN item.token_encoding = rate.tokenizer THEN item.token_count END"
@@ -87,10 +87,10 @@ struct MeasureColumns {
 /// What the price of a message depends on beside its time.
 extension UsageRecord {
     /// The model; empty if it has none.
-    var pricedModel: String { "" }
+    var pricedModel: String { attribution.model ?? "" }
 
     /// Whether reported tokens are the measure, and not the text.
-    var reportsTokens: Bool { false }
+    var reportsTokens: Bool { !isPlain && (reported.input != nil || reported.output != nil) }
 }
 
 /// Why a well-formed message cannot be recorded.
@@ -103,6 +103,8 @@ public enum MessageRefusal: String, Sendable {
     case inTheFuture = "in_the_future"
     /// Its credits are above 2^53 hundredths, beyond which JavaScript rounds integers.
     case creditsOutOfRange = "credits_out_of_range"
+    /// Its attribution is new, and there are too many.
+    case tooManyAttributions = "too_many"
 
     /// The fault and the expected value; without a full stop.
     public var reason: String {
@@ -111,6 +113,9 @@ public enum MessageRefusal: String, Sendable {
         case .outOfRange, .inTheFuture:
             "timestamp must be from 2000-01-01T00:00:00Z to five minutes ahead of now"
         case .creditsOutOfRange: "the credits must be at most 90071992547409.92"
+        case .tooManyAttributions:
+            "this combination of user_id, team_id, model and tags is new, and there are already as "
+                + "many as ATTRIBUTION_LIMIT allows"
         }
     }
 }

@@ -20,18 +20,45 @@ extension Snapshot {
     public func forEachMessage(_ body: (UsageRecord) throws -> Void) throws {
         try reportingUnavailability {
             let prices = try PriceList(connection)
-            let columns = UsageRecord.Column.columns(of: .file).filter(\.isStored)
+            // A join would sort all records again.
+            let attributions = try attributions()
+            let columns = UsageRecord.Column.columns(of: .file)
+                .filter { $0.isStored && $0.table == .record && $0 != .textDigest }
             var list = SelectList()
-            let record = list.add(columns)
+            let fields = list.add(columns + [.attributionID])
+            let digest = list.add("encode(text_digest, 'hex')", as: String?.self)
             let rows = try CopyReader(
                 connection, "export",
                 """
                 COPY (
                     SELECT \(list.sql) FROM usage_record ORDER BY "timestamp", message_id
                 ) TO STDOUT (FORMAT binary)
-                """, columns: columns.count)
-            while try rows.next() { try body(prices.numbered(rows[record])) }
+                """, columns: list.columns.count)
+            while try rows.next() {
+                var record = prices.numbered(rows[fields])
+                record.textDigest = rows[digest]
+                if let id = record.attributionID, let attribution = attributions[id] {
+                    record.attribution = attribution
+                }
+                try body(record)
+            }
         }
+    }
+
+    /// All attributions by their numbers.
+    private func attributions() throws -> [Int64: UsageRecord.Attribution] {
+        var list = SelectList()
+        let fields = list.add([.attributionID] + UsageRecord.Column.ofAttributions)
+        let rows = try QueryReader(
+            connection, "all_attributions",
+            "SELECT \(list.sql) FROM \(attributionRows) AS attribution", [String](),
+            isStreamed: true)
+        var attributions: [Int64: UsageRecord.Attribution] = [:]
+        while try rows.next() {
+            let record = rows[fields]
+            if let id = record.attributionID { attributions[id] = record.attribution }
+        }
+        return attributions
     }
 }
 

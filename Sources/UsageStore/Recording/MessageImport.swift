@@ -9,9 +9,12 @@ public final class MessageImport {
     private let counter: TokenCounter
     private let prices: PriceList
     private let rateIDs: [Int64?]
-    private let statements: RecordingStatements
     private let keepsCredits: Bool
     private var stagedCount = 0
+    private let databaseURL: String
+    private let attributions: Attributions
+    private var stagedAttributions = StagedAttributions()
+    private var hasExternalIDs = false
 
     /// The results of the staged messages.
     public struct Outcome: Equatable, Sendable {
@@ -27,8 +30,8 @@ public final class MessageImport {
 
     /// Why a staged message was refused.
     public enum Rejection: Sendable {
-        /// Its id is recorded with different content.
-        case conflict
+        /// One of its ids is recorded with different content: the members that differ.
+        case conflict([String])
         /// Its credits differ from those by the price list, which are these.
         case otherCredits(Credits)
         /// Its rate in the file is not the one in force at its time.
@@ -44,9 +47,11 @@ public final class MessageImport {
     /// `CreditRateRefused` if they conflict with it. All methods throw `DatabaseUnavailable` or
     /// `PostgresError`.
     public init(
-        databaseURL: String, keepsCredits: Bool, tokenizers: Tokenizers, rates: [CreditRate] = []
+        databaseURL: String, keepsCredits: Bool, tokenizers: Tokenizers,
+        attributionLimit: Int = 0, rates: [CreditRate] = []
     ) throws {
-        statements = .staged(keepsCredits: keepsCredits)
+        self.databaseURL = databaseURL
+        attributions = Attributions(limit: attributionLimit)
         self.keepsCredits = keepsCredits
         connection = try reportingUnavailability {
             try Connection(
@@ -93,11 +98,15 @@ public final class MessageImport {
                 return fault
             }
             staged.rate = isRated ? message.rate.flatMap { rateIDs[Int($0) - 1] } : nil
+            staged.characterCount =
+                message.characterCount ?? message.text.map { Int64($0.unicodeScalars.count) }
             let columns = RecordingStatements.stagedColumns
-            try staging.beginRow(columns: 2 + columns.count)
+            try staging.beginRow(columns: 3 + columns.count)
             staging.append(integer: Int64(line))
             staging.append(integer: hasOwnCredits(message) ? 1 : nil)
+            staging.append(integer: stagedAttributions.key(of: message.attribution))
             for column in columns { staging.append(staged, column) }
+            if message.externalID != nil { hasExternalIDs = true }
             stagedCount += 1
             return nil
         }
@@ -113,8 +122,10 @@ public final class MessageImport {
         message.tokenizer = nil
         guard let encoding = counter.encoding(of: given) else { return }
         if given.isEstimated || hasOwnCredits(given) && given.tokenCount == nil { return }
+        if given.reportsTokens { return }
         let exported = given.tokenizer == encoding.rawValue ? given.tokenCount : nil
         do {
+            guard given.text != nil else { throw TextMissing() }
             try counter.count(&message)
             guard exported == nil || exported == message.tokenCount else {
                 throw MessageFault(
@@ -122,9 +133,15 @@ public final class MessageImport {
                     "token_count must be \(message.tokenCount ?? 0), as counted by "
                         + "\(encoding.rawValue).")
             }
-        } catch let error as TokenizerUnavailable {
-            guard isRated, let exported else { throw error }
-            guard (0...Int64(given.text?.utf8.count ?? 0)).contains(exported) else {
+        } catch let error where error is TokenizerUnavailable || error is TextMissing {
+            guard isRated, let exported else {
+                guard error is TextMissing else { throw error }
+                throw MessageFault(
+                    "message_text", .missing,
+                    "message_text is missing: its rate counts tokens by \(encoding.rawValue).")
+            }
+            let most = given.text?.utf8.count ?? Int(given.characterCount ?? 0) * 4
+            guard (0...Int64(most)).contains(exported) else {
                 throw MessageFault(
                     "token_count", .outOfRange,
                     "token_count must be from 0 to the number of bytes in the text.")
@@ -133,6 +150,9 @@ public final class MessageImport {
             message.tokenizer = encoding.rawValue
         }
     }
+
+    /// The text is not in the file, so its tokens cannot be counted.
+    private struct TextMissing: Error {}
 
     /// Whether the message comes from an export in which no rate priced it, and keeps its credits.
     private func hasOwnCredits(_ message: UsageRecord) -> Bool {
@@ -145,7 +165,13 @@ public final class MessageImport {
     ) throws -> Outcome {
         try reportingUnavailability {
             try staging.end()
-            try connection.run("ANALYZE staged_message")
+            try stageAttributions()
+            try connection.run("ANALYZE staged_message, staged_attribution")
+            let isUnordered =
+                try hasExternalIDs
+                && connection.query(RecordingStatements.findUnordered).count > 0
+            let statements = RecordingStatements.staged(
+                keepsCredits: keepsCredits, unordered: isUnordered)
             // First, so that no other writer gets an id that this import is about to record.
             try connection.query(statements.advanceIdentity)
             var outcome = Outcome()
@@ -154,17 +180,61 @@ public final class MessageImport {
             let rows = try CopyReader(
                 connection, "rejected", rejected.text, columns: rejected.columnCount)
             while try rows.next() {
-                let rejection = Rejection(rows[rejected.reason], price: rows[rejected.price])
+                var message = rows[rejected.message]
+                message.attribution = stagedAttributions[rows[rejected.attributionKey]]
+                if message.text != nil { message.characterCount = nil }
+                let rejection = Rejection(
+                    rows[rejected.reason], price: rows[rejected.price],
+                    differing: rows.names(rejected.comparison, of: message))
                 if case .refused = rejection {
                     outcome.invalid += 1
                 } else {
                     outcome.conflicts += 1
                 }
-                try reject(Int(rows[rejected.line]), rows[rejected.message], rejection)
+                try reject(Int(rows[rejected.line]), message, rejection)
             }
             outcome.duplicates =
                 stagedCount - outcome.created - outcome.conflicts - outcome.invalid
             return outcome
+        }
+    }
+
+    /// Finds or creates the attributions of the staged messages, through a connection of its own:
+    /// other writers need them, and must not wait for the end of this import.
+    private func stageAttributions() throws {
+        guard !stagedAttributions.all.isEmpty else { return }
+        let creating = try Connection(
+            url: databaseURL, applicationName: "orbitalctl import", waitSeconds: 3600)
+        var changed = stagedAttributions.all.indices.map { $0 }
+        while !changed.isEmpty {
+            let wanted = changed.map { stagedAttributions.all[$0] }
+            let stored = try create(wanted, creating)
+            let keys = changed.map { Int64($0) }
+            _ = try QueryReader(
+                connection, "set_attributions", RecordingStatements.setAttributions,
+                [
+                    .array(keys), .array(stored.map { $0?.id }),
+                    .array(stored.map { $0?.digest }),
+                ], isStreamed: false)
+            let reader = try QueryReader(
+                connection, "lock_attributions", RecordingStatements.lockAttributions, [String](),
+                isStreamed: false)
+            changed = []
+            while try reader.next() { changed.append(Int(reader.integer(0))) }
+        }
+    }
+
+    /// Creates attributions; one by one after a deadlock, or if another transaction has just created
+    /// some of them.
+    private func create(
+        _ wanted: [UsageRecord.Attribution], _ connection: Connection
+    ) throws -> [StoredAttribution?] {
+        do {
+            return try attributions.stored(wanted, connection, .short, isOutdated: true)
+        } catch let error as PostgresError
+            where error.isRetriable || error.state == PostgresError.lockNotAvailable
+        {
+            return try attributions.stored(wanted, connection, .long, isOutdated: true)
         }
     }
 
@@ -179,35 +249,5 @@ public final class MessageImport {
     public func tidy() throws {
         try connection.run("SET lock_timeout = '5s'")
         try connection.run("VACUUM (ANALYZE) usage_record")
-    }
-}
-
-extension MessageImport.Rejection {
-    /// Reads a reason of `RecordingStatements.rejected`.
-    fileprivate init(_ reason: String, price: Credits?) {
-        if let refusal = MessageRefusal(rawValue: reason) {
-            self = .refused(refusal)
-        } else {
-            switch reason {
-            case "rate": self = .otherRate
-            case "credits": self = .otherCredits(price ?? Credits(hundredths: 0))
-            default: self = .conflict
-            }
-        }
-    }
-}
-
-extension CopyWriter {
-    /// Appends the value of `record` in `column`; 1 for true.
-    fileprivate func append(_ record: UsageRecord, _ column: UsageRecord.Column) {
-        switch column.kind {
-        case .integer(let place): append(integer: place.get(record))
-        case .timestamp(let place):
-            append(integer: place.get(record)?.postgresMicroseconds)
-        case .text(let place, _): append(text: place.get(record))
-        case .credits(let place): append(integer: place.get(record)?.hundredths)
-        case .flag(let place): append(integer: place.get(record) ? 1 : nil)
-        case .tags(let place): append(text: place.get(record))
-        }
     }
 }

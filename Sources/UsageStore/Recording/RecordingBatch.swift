@@ -1,4 +1,4 @@
-package import Postgres
+import Postgres
 import Usage
 
 /// Messages that are being recorded, and their results after each attempt.
@@ -10,6 +10,9 @@ struct RecordingBatch {
     private(set) var outcomes: [RecordingOutcome?]
 
     private var attempts = 0
+
+    /// The attributions of the messages.
+    private var known: [StoredAttribution] = []
 
     /// The messages that another attempt must record.
     var open: [Int] { messages.indices.filter { outcomes[$0] == nil } }
@@ -30,6 +33,37 @@ struct RecordingBatch {
     /// Counts the tokens of open messages that are priced by them.
     mutating func count(_ counter: TokenCounter) throws { try counter.count(&messages, open) }
 
+    /// Finds the numbers of the attributions of open messages.
+    ///
+    /// Unless `patience` is `none`, creates what is missing, and refuses the messages whose attribution
+    /// may not be created. Cached numbers are for the first attempt only.
+    mutating func attribute(
+        _ attributions: Attributions, _ connection: Connection, _ patience: Attributions.Patience
+    ) throws {
+        let rest = open.filter { messages[$0].hasAttribution }
+        guard !rest.isEmpty else { return }
+        var places: [UsageRecord.Attribution: Int] = [:]
+        var wanted: [UsageRecord.Attribution] = []
+        let chosen = rest.map { index in
+            let attribution = messages[index].attribution
+            if let place = places[attribution], attribution.isIdentical(to: wanted[place]) {
+                return place
+            }
+            places[attribution] = wanted.count
+            wanted.append(attribution)
+            return wanted.count - 1
+        }
+        let stored = try attributions.stored(
+            wanted, connection, patience, isOutdated: attempts > 0)
+        known = stored.compactMap(\.self)
+        for (index, place) in zip(rest, chosen) {
+            messages[index].attributionID = stored[place]?.id
+            if stored[place] == nil, patience != .none {
+                outcomes[index] = .refused(.tooManyAttributions)
+            }
+        }
+    }
+
     /// Tries to record the open messages in one statement, which is a transaction.
     ///
     /// If this throws, the results of earlier attempts remain.
@@ -44,95 +78,131 @@ struct RecordingBatch {
                     isStreamed: false)
             }
         }
-        try insert(rest, connection, .one, .many)
-        try compare(open.filter { messages[$0].messageID != nil }, connection)
+        try insert(rest, connection, RecordingStatements.one, RecordingStatements.many)
+        try compare(
+            open.filter { messages[$0].messageID != nil || messages[$0].externalID != nil },
+            connection)
         try refuse(open, connection)
     }
 
-    /// Records new messages; leaves those open that are already recorded or cannot be priced.
+    /// Records new messages; leaves those open that are already recorded, cannot be priced, or whose
+    /// attribution has no number yet.
     ///
     /// The messages belong to different clients, so each may be recorded without the others.
     mutating func attemptTogether(_ connection: Connection) throws {
-        try insert(open, connection, .oneTogether, .manyTogether)
+        let rest = open.filter {
+            !messages[$0].hasAttribution || messages[$0].attributionID != nil
+        }
+        try insert(
+            rest, connection, RecordingStatements.oneTogether, RecordingStatements.manyTogether)
     }
 
     private mutating func insert(
         _ rest: [Int], _ connection: Connection,
-        _ one: RecordingStatements, _ many: RecordingStatements
+        _ one: RecordingStatements.Choice<RecordingStatements>,
+        _ many: RecordingStatements.Choice<RecordingStatements>
     ) throws {
         let created = RecordingStatements.created.record
-        if let index = rest.first, rest.count == 1 {
+        let isPlain = rest.allSatisfy { messages[$0].isPlain }
+        guard let index = rest.first else { return }
+        if rest.count == 1 {
             let reader = try QueryReader(
-                connection, "insert", one.insert, messages[index].parameters, isStreamed: false)
+                connection, "insert", one[isPlain: isPlain].insert,
+                messages[index].parameters(isPlain: isPlain) + knownParameters(isPlain),
+                isStreamed: false)
             guard try reader.next() else { return }
             reader.read(created, into: &messages[index])
             outcomes[index] = .created(messages[index])
             return
         }
-        let rows = try identified(rest, connection)
+        let rows = try identified(rest, connection, isPlain: isPlain)
         let items = rows.map { row in
-            var message = messages[rest[row.position]]
+            var message = messages[row.index]
             message.messageID = row.id
             return message
         }
         let reader = try QueryReader(
-            connection, "insert", many.insert, items.parameters, isStreamed: false)
+            connection, "insert", many[isPlain: isPlain].insert,
+            items.parameters(isPlain: isPlain) + knownParameters(isPlain), isStreamed: false)
+        var place = 0
         while try reader.next() {
-            guard let id = reader[created].messageID, let position = rows.position(of: id)
+            let id = reader[created].messageID
+            // In the order of insertion; some may have been skipped.
+            guard let next = items[place...].firstIndex(where: { $0.messageID == id })
             else { continue }
-            var record = items[position]
+            place = next
+            var record = items[place]
             reader.read(created, into: &record)
-            outcomes[rest[rows[position].position]] = .created(record)
+            outcomes[rows[place].index] = .created(record)
         }
     }
 
-    /// The positions in `rest` of the messages to insert, ordered by id.
+    /// The parameters that list the attributions of messages that are not plain.
+    private func knownParameters(_ isPlain: Bool) -> [Parameter] {
+        isPlain ? [] : [.array(known.map(\.id)), .array(known.map(\.digest))]
+    }
+
+    /// The messages of `rest` to insert, in an order by ids that all batches have.
     ///
     /// Among equal ids the first message counts, clients' before the database's.
     private func identified(
-        _ rest: [Int], _ connection: Connection
-    ) throws -> [(id: Int64, position: Int)] {
-        var rows: [(id: Int64, position: Int)] = []
-        var unnamed: [Int] = []
-        for (position, index) in rest.enumerated() {
-            if let id = messages[index].messageID {
-                rows.append((id, position))
-            } else {
-                unnamed.append(position)
-            }
+        _ rest: [Int], _ connection: Connection, isPlain: Bool
+    ) throws -> [Row] {
+        let first = isPlain ? rest : firstOfEach(rest)
+        var rows = first.compactMap { index in
+            messages[index].messageID.map { (id: $0, index: index) }
         }
-        if !unnamed.isEmpty {
-            let reader = try QueryReader(
-                connection, "choose_ids", RecordingStatements.chooseIDs, [String(unnamed.count)],
-                isStreamed: false)
-            for position in unnamed where try reader.next() {
-                rows.append((reader.integer(0), position))
-            }
-        }
-        let isNamed = { (position: Int) in messages[rest[position]].messageID != nil }
-        rows.sort { left, right in
-            if left.id != right.id { return left.id < right.id }
-            if isNamed(left.position) != isNamed(right.position) { return isNamed(left.position) }
-            return left.position < right.position
-        }
+        rows.sort { ($0.id, $0.index) < ($1.id, $1.index) }
         var last: Int64?
-        return rows.filter { row in
+        rows = rows.filter { row in
             defer { last = row.id }
             return row.id != last
+        }
+        var unnamed = first.filter { messages[$0].messageID == nil }
+        guard !unnamed.isEmpty else { return rows }
+        if !isPlain {
+            unnamed.sort { (messages[$0].externalID ?? "") < (messages[$1].externalID ?? "") }
+        }
+        let reader = try QueryReader(
+            connection, "choose_ids", RecordingStatements.chooseIDs, [String(unnamed.count)],
+            isStreamed: false)
+        var chosen: [Row] = []
+        for index in unnamed where try reader.next() {
+            let id = reader.integer(0)
+            if rows.position(of: id) == nil { chosen.append((id, index)) }
+        }
+        return rows + chosen
+    }
+
+    /// The messages of `rest` without those that have an id of an earlier one.
+    private func firstOfEach(_ rest: [Int]) -> [Int] {
+        var ids: Set<Int64> = []
+        // Bytes, because Swift takes texts for equal that only look the same.
+        var externalIDs: Set<[UInt8]> = []
+        return rest.filter { index in
+            let id = messages[index].messageID
+            let externalID = messages[index].externalID.map { Array($0.utf8) }
+            if let id, ids.contains(id) { return false }
+            if let externalID, !externalIDs.insert(externalID).inserted { return false }
+            if let id { ids.insert(id) }
+            return true
         }
     }
 
     /// Compares messages with the records under their ids, if any.
     private mutating func compare(_ indices: [Int], _ connection: Connection) throws {
         guard !indices.isEmpty else { return }
-        let statement = RecordingStatements.compare
+        let isPlain = indices.allSatisfy { messages[$0].isPlain }
+        let statement = RecordingStatements.compare[isPlain: isPlain]
         let reader = try QueryReader(
-            connection, "compare", statement.text, indices.map { messages[$0] }.parameters,
+            connection, "compare", statement.text,
+            indices.map { messages[$0] }.parameters(isPlain: isPlain) + knownParameters(isPlain),
             isStreamed: false)
         while try reader.next() {
             let index = indices[Int(reader[statement.number]) - 1]
-            guard reader[statement.isSame] else {
-                outcomes[index] = .conflict
+            let names = reader.names(statement.comparison, of: messages[index])
+            guard names.isEmpty else {
+                outcomes[index] = .conflict(names)
                 continue
             }
             reader.read(statement.recorded, into: &messages[index])
@@ -143,9 +213,11 @@ struct RecordingBatch {
     /// Marks messages as refused, with their reasons.
     private mutating func refuse(_ indices: [Int], _ connection: Connection) throws {
         guard !indices.isEmpty else { return }
-        let statement = RecordingStatements.refused
+        let isPlain = indices.allSatisfy { messages[$0].isPlain }
+        let statement = RecordingStatements.refused[isPlain: isPlain]
         let reader = try QueryReader(
-            connection, "refuse", statement.text, indices.map { messages[$0] }.parameters,
+            connection, "refuse", statement.text,
+            indices.map { messages[$0] }.parameters(isPlain: isPlain) + knownParameters(isPlain),
             isStreamed: false)
         while try reader.next() {
             outcomes[indices[Int(reader[statement.number]) - 1]] = .refused(
@@ -154,7 +226,10 @@ struct RecordingBatch {
     }
 }
 
-extension [(id: Int64, position: Int)] {
+/// A message with the id that it will have.
+private typealias Row = (id: Int64, index: Int)
+
+extension [Row] {
     /// The index of the first row with `id`; the rows must be ordered by id.
     fileprivate func position(of id: Int64) -> Int? {
         var range = startIndex..<endIndex
@@ -164,29 +239,5 @@ extension [(id: Int64, position: Int)] {
         }
         return range.lowerBound < endIndex && self[range.lowerBound].id == id
             ? range.lowerBound : nil
-    }
-}
-
-extension UsageRecord {
-    /// The parameters of the statement for one message.
-    fileprivate var parameters: [Parameter] {
-        RecordingStatements.messages.map { value(in: $0).map { .text($0) } ?? .null }
-    }
-}
-
-extension [UsageRecord] {
-    /// The parameters of the statements for many messages: arrays.
-    package var parameters: [Parameter] {
-        RecordingStatements.messages.map { column in
-            switch column.kind {
-            case .integer(let place): .array(place.values(self))
-            case .timestamp(let place):
-                .array(timestamps: place.values(self).map { $0?.postgresMicroseconds })
-            case .text(let place, _): .array(place.values(self))
-            case .credits(let place): .array(place.values(self).map { $0?.hundredths })
-            case .flag(let place): .array(place.values(self).map { $0 ? 1 : nil })
-            case .tags(let place): .array(place.values(self))
-            }
-        }
     }
 }

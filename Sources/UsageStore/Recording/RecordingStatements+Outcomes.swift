@@ -1,3 +1,4 @@
+import Postgres
 import Usage
 
 /// The results of messages: recorded, duplicate, conflict or refused.
@@ -9,38 +10,103 @@ extension RecordingStatements {
         return (list: list, record: record)
     }()
 
-    /// Whether a message differs from `recorded`, the record under its id.
-    private var differs: String {
-        compared.map { column in
-            let different = column.isOptional ? "IS DISTINCT FROM" : "<>"
-            return "recorded.\(column.sql) \(different) item.\(column.sql)"
-        }.joined(separator: " OR ")
+    /// The columns in which a message and the record under its id must agree.
+    private var compared: [UsageRecord.Column] {
+        let columns: [UsageRecord.Column] = [
+            .messageID, .externalID, .timestamp, .reportName, .attributionID, .inputTokens,
+            .outputTokens, .cacheReadInputTokens, .cacheCreationInputTokens, .text,
+        ]
+        return columns + (isStaged ? [.creditsUsed] : [])
     }
 
-    /// The records under the ids of many messages, and whether they agree with the messages.
-    static let compare = {
+    /// The names of the columns in which a message differs from `recorded`, separated by commas.
+    private var differing: String {
+        let names = compared.map { "CASE WHEN \(differs($0)) THEN '\($0.name)' END" }
+        return "concat_ws(',', \(names.joined(separator: ", ")))"
+    }
+
+    /// Absent ids and times agree with anything; in other columns, absent means "no value".
+    private func differs(_ column: UsageRecord.Column) -> String {
+        let (recorded, item) = ("recorded.\(column.sql)", "item.\(column.sql)")
+        return switch column {
+        case .messageID, .timestamp, .creditsUsed: "\(recorded) <> \(item)"
+        case .externalID: "\(item) IS NOT NULL AND \(recorded) IS DISTINCT FROM \(item)"
+        case .text: Self.textDiffers
+        default: "\(recorded) IS DISTINCT FROM \(item)"
+        }
+    }
+
+    /// Texts are compared by their digests if one of them is not stored; a text without a digest
+    /// agrees with any other.
+    private static let textDiffers = """
+        CASE WHEN recorded.character_count IS NULL OR item.character_count IS NULL
+            THEN recorded.character_count IS NOT NULL OR item.character_count IS NOT NULL
+            WHEN recorded.message_text IS NOT NULL AND item.message_text IS NOT NULL
+            THEN recorded.message_text <> item.message_text
+            ELSE coalesce(recorded.text_digest, \(digest(of: "recorded")))
+                <> coalesce(decode(item.text_digest, 'hex'), \(digest(of: "item")))
+        END
+        """
+
+    private static func digest(of table: String) -> String {
+        "substr(sha256(convert_to(\(table).message_text, 'UTF8')), 1, 16)"
+    }
+
+    /// What a message is compared with; the attribution is joined where it differs.
+    struct Comparison {
+        /// The names of the columns that differ.
+        let differing: Field<String>
+        /// The other attribution.
+        let attribution: RecordFields
+
+        fileprivate static let join = """
+            LEFT JOIN \(attributionRows) AS attribution
+                ON attribution.attribution_id = recorded.attribution_id
+                AND recorded.attribution_id IS DISTINCT FROM item.attribution_id
+            """
+
+        fileprivate init(_ list: inout SelectList, _ differing: String) {
+            self.differing = list.add(differing)
+            attribution = list.add(UsageRecord.Column.ofAttributions, of: "attribution")
+        }
+    }
+
+    /// The records under the ids of many messages, and where they differ from the messages.
+    static let compare = Choice { isPlain in
+        let messages = many[isPlain: isPlain]
         var list = SelectList()
         let number = list.add("item_number", as: Int64.self)
-        let isSame = list.add("(\(many.differs)) IS NOT TRUE", as: Bool.self)
-        let recorded = list.add([.timestamp, .creditsUsed], of: "recorded")
+        let comparison = Comparison(&list, messages.differing)
+        let recorded = list.add(
+            [.messageID, .externalID, .timestamp, .creditsUsed], of: "recorded")
+        let named =
+            isPlain
+            ? "SELECT * FROM usage_record WHERE message_id = item.message_id"
+            : """
+            (SELECT * FROM usage_record WHERE message_id = item.message_id)
+            UNION ALL (SELECT * FROM usage_record WHERE external_id = item.external_id)
+            LIMIT 1
+            """
         let text = """
             SELECT \(list.sql)
-            FROM \(many.rows) JOIN usage_record AS recorded USING (message_id)
+            FROM \(messages.rows) JOIN LATERAL (\(named)) AS recorded ON true \(Comparison.join)
             """
-        return (text: text, number: number, isSame: isSame, recorded: recorded)
-    }()
+        return (text: text, number: number, comparison: comparison, recorded: recorded)
+    }
 
     /// The refused ones of many messages, with their reasons.
-    static let refused = {
+    static let refused = Choice { isPlain in
         var list = SelectList()
         let number = list.add("item_number", as: Int64.self)
         let refusal = list.add(refusalOfPriced, as: String.self)
-        let text = "SELECT \(list.sql) FROM \(many.priced) WHERE \(refusalOfPriced) IS NOT NULL"
+        let priced = many[isPlain: isPlain].priced
+        let text = "SELECT \(list.sql) FROM \(priced) WHERE \(refusalOfPriced) IS NOT NULL"
         return (text: text, number: number, refusal: refusal)
-    }()
+    }
 
     /// The receipts of many messages, in order, without recording them.
-    static let estimate = {
+    static let estimate = Choice { isPlain in
+        let many = many[isPlain: isPlain]
         var list = SelectList()
         let price = list.add(many.price, as: Credits?.self)
         let refusal = list.add(
@@ -51,7 +117,7 @@ extension RecordingStatements {
         let receipt = ReceiptFields(&list, Pricing.measure)
         let text = "SELECT \(list.sql) FROM \(many.rows) \(many.rates) ORDER BY item_number"
         return (text: text, price: price, refusal: refusal, receipt: receipt)
-    }()
+    }
 
     /// The rejected ones of the staged messages, with their reasons.
     ///
@@ -61,86 +127,53 @@ extension RecordingStatements {
         var list = SelectList()
         let line = list.add("item_number", as: Int64.self)
         let message = list.add(
-            UsageRecord.Column.columns(of: .request) + [.creditsUsed], of: "item")
+            stagedColumns.filter { ![.tokenCount, .tokenizer, .estimated, .rate].contains($0) },
+            of: "item")
+        let attributionKey = list.add("attribution_key", as: Int64?.self)
         let reason = list.add(
             """
-            CASE WHEN recorded.message_id IS NOT NULL THEN 'conflict'
-                ELSE coalesce(\(refusalOfPriced), 'credits') END
+            CASE WHEN other.message_id IS NOT NULL OR recorded.message_id IS NOT NULL
+                THEN 'conflict' ELSE coalesce(\(refusalOfPriced), 'credits') END
             """, as: String.self)
         let price = list.add("price", as: Credits?.self)
+        let comparison = Comparison(
+            &list,
+            """
+            concat_ws(',', CASE WHEN other.message_id IS NOT NULL THEN 'message_id' END,
+                CASE WHEN recorded.message_id IS NOT NULL THEN nullif(\(messages.differing), '') END)
+            """)
         let text = """
             COPY (
                 SELECT \(list.sql) FROM \(messages.priced)
                 LEFT JOIN usage_record AS recorded USING (message_id)
-                WHERE recorded.message_id IS NULL OR \(messages.differs)
+                LEFT JOIN usage_record AS other ON other.external_id = item.external_id
+                    AND other.message_id <> item.message_id
+                \(Comparison.join)
+                WHERE other.message_id IS NOT NULL OR recorded.message_id IS NULL
+                    OR \(messages.differing) <> ''
                 ORDER BY item_number
             ) TO STDOUT (FORMAT binary)
             """
         return (
             text: text, columnCount: list.columns.count, line: line, message: message,
-            reason: reason, price: price
+            attributionKey: attributionKey, reason: reason, price: price, comparison: comparison
         )
     }()
 }
 
-/// The table of staged messages.
-extension RecordingStatements {
-    /// The columns of messages in it.
-    static let stagedColumns = UsageRecord.Column.columns(of: .file)
-
-    /// Creates it; a flag is 1 or NULL.
-    static let createStaging = """
-        CREATE TEMPORARY TABLE staged_message (
-            item_number bigint, has_own_credits bigint,
-            \(stagedColumns.map { "\($0.sql) \($0.kind.sqlType)" }.joined(separator: ", "))
-        ) ON COMMIT DROP
-        """
-}
-
-/// Ids that the database chooses.
-extension RecordingStatements {
-    /// The largest client id past which the sequence is advanced: 2^52.
-    private static let followedIDLimit: Int64 = 1 << 52
-
-    /// The sequence of the identity column.
-    static let sequence = "'usage_record_message_id_seq'"
-
-    /// The next $1 ids.
-    static let chooseIDs = "SELECT nextval(\(sequence)) FROM generate_series(1, $1::bigint)"
-
-    /// Advances the sequence past the ids that clients have chosen, and at least by $1.
-    ///
-    /// The sequence ends before 2^53, above which JavaScript rounds integers. Client ids above 2^52
-    /// do not advance it: one id close to the end would leave none to assign.
-    static let advance = """
-        SELECT setval(\(sequence), greatest(newest, last + $1::bigint, 1))
-        FROM (SELECT pg_advisory_xact_lock(7110416212)) AS one_at_a_time,
-            (SELECT max(message_id) AS newest FROM usage_record
-             WHERE message_id <= \(followedIDLimit)) AS recorded,
-            (SELECT coalesce(pg_sequence_last_value(\(sequence)::regclass), 0) AS last) AS sequence
-        """
-
-    /// Advances the sequence past the ids of the staged messages.
-    ///
-    /// A sequence must never go back, which `setval` could cause. So short distances use `nextval`;
-    /// over a long one, other transactions cannot overtake in the meantime.
-    var advanceIdentity: String {
-        """
-        SELECT CASE WHEN newest - last > 1000000 THEN setval(sequence, newest)
-                    ELSE (
-                        SELECT max(step)
-                        FROM (SELECT nextval(sequence) AS step
-                              FROM generate_series(1, newest - last)) AS steps
-                    ) END
-        FROM (
-            SELECT max(message_id) AS newest FROM \(priced)
-            WHERE \(isAcceptable) AND message_id BETWEEN 1 AND \(Self.followedIDLimit)
-        ) AS staged, (
-            SELECT sequence, coalesce(pg_sequence_last_value(sequence), 0) AS last
-            FROM (SELECT pg_get_serial_sequence('usage_record', 'message_id')::regclass AS sequence)
-                AS named
-        ) AS identity
-        WHERE newest > last
-        """
+extension RowReader {
+    /// The members in which `message` differs from the record that it is compared with.
+    func names(
+        _ comparison: RecordingStatements.Comparison, of message: UsageRecord
+    ) -> [String] {
+        let names = self[comparison.differing].split(separator: ",").map(String.init)
+        guard names.contains(UsageRecord.Column.attributionID.name) else { return names }
+        let recorded = self[comparison.attribution]
+        let others = UsageRecord.Column.ofAttributions.filter { column in
+            // Bytes, because Swift takes texts for equal that only look the same.
+            recorded.value(in: column).map { Array($0.utf8) }
+                != message.value(in: column).map { Array($0.utf8) }
+        }.map(\.name)
+        return names.flatMap { $0 == UsageRecord.Column.attributionID.name ? others : [$0] }
     }
 }

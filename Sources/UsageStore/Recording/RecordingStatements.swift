@@ -10,75 +10,141 @@ struct RecordingStatements {
         /// Parameters: arrays, one for each column.
         case many
         /// The table of staged messages, which has all columns. With `keepsCredits`, the credits of
-        /// a message are recorded even if the price list disagrees.
-        case staged(keepsCredits: Bool)
+        /// a message are recorded even if the price list disagrees. If they are `unordered`, the
+        /// messages have external ids under several message ids.
+        case staged(keepsCredits: Bool, unordered: Bool)
     }
 
-    private let source: Source
+    let source: Source
+
+    /// Whether all messages have the columns of `plainMessages` only: a shorter statement.
+    let isPlain: Bool
+
     private let waitsForLocks: Bool
 
     /// Records new messages; among equal ids, the first in the source counts.
     ///
-    /// Inserts in order of ids, so that two batches with the same ids lock them in the same order.
+    /// Inserts in an order by ids, so that two batches with the same ids lock them in the same order.
     /// Messages without a price or with a date out of range are skipped.
     private(set) var insert = ""
 
     /// Makes the statements; unless `waitsForLocks`, they wait at most 250 ms for another transaction.
-    private init(_ source: Source, waitsForLocks: Bool = true) {
+    private init(_ source: Source, isPlain: Bool, waitsForLocks: Bool = true) {
         self.source = source
+        self.isPlain = isPlain
         self.waitsForLocks = waitsForLocks
         insert = insertion
     }
 
-    /// A single message, with or without an id; twice as fast as `many`.
-    static let one = RecordingStatements(.one)
+    /// Something for messages that are all plain, and the same for others.
+    struct Choice<Value: Sendable>: Sendable {
+        private let plain: Value
+        private let full: Value
 
-    /// Many messages, each with an id of its own.
-    static let many = RecordingStatements(.many)
+        init(_ make: (Bool) -> Value) { (plain, full) = (make(true), make(false)) }
+
+        subscript(isPlain isPlain: Bool) -> Value { isPlain ? plain : full }
+    }
+
+    /// A single message, with or without an id; twice as fast as `many`.
+    static let one = Choice { RecordingStatements(.one, isPlain: $0) }
+
+    /// Many messages, each with an id of its own, in the order in which they are inserted.
+    static let many = Choice { RecordingStatements(.many, isPlain: $0) }
 
     /// A single message of a batch of different clients, which must not delay the others for long.
-    static let oneTogether = RecordingStatements(.one, waitsForLocks: false)
+    static let oneTogether = Choice {
+        RecordingStatements(.one, isPlain: $0, waitsForLocks: false)
+    }
 
     /// Many messages of different clients.
-    static let manyTogether = RecordingStatements(.many, waitsForLocks: false)
+    static let manyTogether = Choice {
+        RecordingStatements(.many, isPlain: $0, waitsForLocks: false)
+    }
 
     /// The staged messages of an import.
-    static func staged(keepsCredits: Bool) -> RecordingStatements {
-        RecordingStatements(.staged(keepsCredits: keepsCredits))
+    static func staged(keepsCredits: Bool, unordered: Bool = false) -> RecordingStatements {
+        RecordingStatements(
+            .staged(keepsCredits: keepsCredits, unordered: unordered), isPlain: false)
     }
 
-    private static let stored = UsageRecord.Column.columns(of: .file).filter(\.isStored)
-
-    /// The stored columns of messages, in the order of the parameters: all but credits and rate.
-    static let messages = stored.filter { $0 != .creditsUsed && $0 != .rate }
-
-    /// The columns in which a message and the record under its id must agree; an absent value agrees
-    /// with anything, unless the column is optional.
-    var compared: [UsageRecord.Column] {
-        UsageRecord.Column.all.filter { $0.forms.contains(.request) && $0 != .messageID }
-            + (isStaged ? [.creditsUsed] : [])
+    /// The columns of the table that are set.
+    private var stored: [UsageRecord.Column] {
+        let calculated: [UsageRecord.Column] = [.characterCount, .creditsUsed, .rate]
+        if isPlain { return Self.plainMessages + calculated }
+        return Self.messages.filter { $0 != .model } + calculated + [.textDigest]
     }
 
-    private var isStaged: Bool { source != .one && source != .many }
+    /// The columns of messages, in the order of the parameters.
+    ///
+    /// The model is there for the price; it is that of the attribution.
+    static let messages: [UsageRecord.Column] = [
+        .messageID, .externalID, .timestamp, .reportName, .attributionID, .model, .inputTokens,
+        .outputTokens, .cacheReadInputTokens, .cacheCreationInputTokens, .text, .tokenCount,
+        .tokenizer,
+    ]
+
+    /// The columns of messages with nothing but a text.
+    static let plainMessages: [UsageRecord.Column] = [
+        .messageID, .timestamp, .reportName, .text, .tokenCount, .tokenizer,
+    ]
+
+    /// The columns of the parameters.
+    static func columns(isPlain: Bool) -> [UsageRecord.Column] {
+        isPlain ? plainMessages : messages
+    }
+
+    var isStaged: Bool { source != .one && source != .many }
+
+    private var isUnordered: Bool {
+        if case .staged(_, true) = source { true } else { false }
+    }
 }
 
 extension RecordingStatements {
-    /// The messages as rows, joined with the rates in force.
+    /// The messages as rows with all columns, joined with the rates in force.
+    ///
+    /// Messages whose attribution does not exist any more are left out.
     var rows: String {
-        let names = Self.messages.map(\.sql)
-        let types = Self.messages.map(\.kind.sqlType)
-        switch source {
-        case .one:
+        if isStaged { return "(\(Self.stagedRows)) AS item" }
+        let columns = Self.columns(isPlain: isPlain)
+        let others = Self.messages.filter { !columns.contains($0) }
+            .map { "NULL::\($0.kind.sqlType) AS \($0.sql)" }
+        let list =
+            ["item.*", "char_length(item.message_text) AS character_count"]
+            + ["NULL::text AS text_digest"] + others
+        return """
+            (SELECT \(list.joined(separator: ", "))
+             FROM \(parameters(columns)) \(isPlain ? "" : Self.isAttributed(columns.count))) AS item
+            """
+    }
+
+    /// The parameters as rows.
+    private func parameters(_ columns: [UsageRecord.Column]) -> String {
+        let names = columns.map(\.sql)
+        let types = columns.map(\.kind.sqlType)
+        if source == .one {
             let values = zip(names, types).enumerated().map { "$\($0 + 1)::\($1.1) AS \($1.0)" }
             return "(SELECT 1 AS item_number, \(values.joined(separator: ", "))) AS item"
-        case .many:
-            let arrays = types.enumerated().map { "$\($0 + 1)::\($1)[]" }
-            return """
-                unnest(\(arrays.joined(separator: ", "))) WITH ORDINALITY
-                    AS item(\(names.joined(separator: ", ")), item_number)
-                """
-        case .staged: return "staged_message AS item"
         }
+        let arrays = types.enumerated().map { "$\($0 + 1)::\($1)[]" }
+        return """
+            unnest(\(arrays.joined(separator: ", "))) WITH ORDINALITY
+                AS item(\(names.joined(separator: ", ")), item_number)
+            """
+    }
+
+    /// Whether the attribution of a message, if any, still has the digest that the two parameters
+    /// after `count` others list.
+    private static func isAttributed(_ count: Int) -> String {
+        """
+        WHERE item.attribution_id IS NULL OR item.attribution_id <> ALL (ARRAY(
+            SELECT known.id
+            FROM unnest($\(count + 1)::bigint[], $\(count + 2)::text[]) AS known(id, digest)
+            WHERE NOT EXISTS (
+                SELECT FROM usage_attribution AS stored WHERE stored.attribution_id = known.id
+                    AND stored.digest = decode(known.digest, 'hex'))))
+        """
     }
 
     /// The rates in force at the messages' times.
@@ -94,10 +160,17 @@ extension RecordingStatements {
                 """
         }
         return """
-            LEFT JOIN credit_rate_periods(\(Pricing.models(of: source))) AS rate
+            LEFT JOIN credit_rate_periods(\(models)) AS rate
                 ON coalesce(\(Pricing.model), '') = rate.used_model
                 AND \(Pricing.time) >= rate.effective_from AND \(Pricing.time) < rate.until
             """
+    }
+
+    /// The models of many messages, as an array.
+    private var models: String {
+        if isStaged { return "ARRAY(SELECT DISTINCT model FROM staged_message)" }
+        guard !isPlain, let place = Self.messages.firstIndex(of: .model) else { return "ARRAY['']" }
+        return "$\(place + 1)::text[]"
     }
 
     /// The credits by the price list; in an export, a flag marks estimates.
@@ -112,7 +185,9 @@ extension RecordingStatements {
         isStaged
             ? """
             coalesce(\(Pricing.refusal),
-                CASE WHEN item.credit_rate_id <> rate.credit_rate_id THEN 'rate' END)
+                CASE WHEN item.credit_rate_id <> rate.credit_rate_id THEN 'rate'
+                    WHEN item.attribution_key IS NOT NULL AND item.attribution_id IS NULL
+                    THEN 'too_many' END)
             """ : Pricing.refusal
     }
 
@@ -142,7 +217,8 @@ extension RecordingStatements {
 
     /// Which of the priced messages may be recorded.
     var isAcceptable: String {
-        let mustAgree = source == .staged(keepsCredits: false)
+        var mustAgree = false
+        if case .staged(keepsCredits: false, _) = source { mustAgree = true }
         return "refusal IS NULL AND \(credits) \(mustAgree ? "= price" : "IS NOT NULL")"
     }
 
@@ -157,18 +233,20 @@ extension RecordingStatements {
         case .rate where isStaged:
             "CASE WHEN \(credits) = price AND has_own_credits IS NULL THEN rate_id END"
         case .rate: "rate_id"
+        case .textDigest: "decode(text_digest, 'hex')"
         default: column.sql
         }
     }
 
     private var insertion: String {
-        """
-        INSERT INTO usage_record (\(Self.stored.map(\.sql).joined(separator: ", ")))
-        SELECT \(isStaged ? "DISTINCT ON (message_id)" : "")
-            \(Self.stored.map(value).joined(separator: ", "))
-        FROM \(priced) WHERE \(isAcceptable)
-        ORDER BY message_id, item_number
-        ON CONFLICT (message_id) DO NOTHING \(isStaged ? "" : "RETURNING \(Self.created.list.sql)")
-        """
+        let isDistinct = isStaged && !isUnordered
+        return """
+            INSERT INTO usage_record (\(stored.map(\.sql).joined(separator: ", ")))
+            SELECT \(isDistinct ? "DISTINCT ON (message_id)" : "")
+                \(stored.map(value).joined(separator: ", "))
+            FROM \(priced) WHERE \(isAcceptable)
+            ORDER BY \(isDistinct ? "message_id, " : "")item_number
+            ON CONFLICT DO NOTHING \(isStaged ? "" : "RETURNING \(Self.created.list.sql)")
+            """
     }
 }

@@ -7,8 +7,8 @@ public enum RecordingOutcome: Equatable, Sendable {
     case created(UsageRecord)
     /// It was already recorded, as this record.
     case duplicate(UsageRecord)
-    /// Another message is recorded under its id.
-    case conflict
+    /// Another message is recorded under one of its ids; the members that differ.
+    case conflict([String])
     /// It is invalid.
     case refused(MessageRefusal)
 }
@@ -52,6 +52,8 @@ extension UsageStore {
                 let counter = try shared.counter(connection, isOutdated: false)
                 var batch = RecordingBatch(messages)
                 try batch.count(counter)
+                // What has to be created may wait, and must not delay the others.
+                try batch.attribute(shared.attributions, connection, .none)
                 try batch.attemptTogether(connection)
                 return batch.outcomes
             } catch let error as PostgresError
@@ -77,6 +79,7 @@ extension UsageStore {
                     // A rate that was added in the meantime may price the remaining messages.
                     let counter = try shared.counter(connection, isOutdated: attempt > 1)
                     try batch.count(counter)
+                    try batch.attribute(shared.attributions, connection, .short)
                     try batch.attempt(connection)
                 } catch let error as PostgresError where error.isRetriable {}
                 let outcomes = batch.outcomes.compactMap(\.self)
@@ -107,9 +110,9 @@ extension UsageStore {
     private func estimates(
         _ connection: Connection, _ messages: [UsageRecord]
     ) throws -> [Estimate] {
-        let statement = RecordingStatements.estimate
+        let statement = RecordingStatements.estimate[isPlain: messages.isPlain]
         let reader = try QueryReader(
-            connection, "estimate", statement.text, messages.parameters, isStreamed: false)
+            connection, "estimate", statement.text, messages.estimateParameters, isStreamed: false)
         var estimates: [Estimate] = []
         while try reader.next() {
             let refusal = reader[statement.refusal].flatMap(MessageRefusal.init(rawValue:))

@@ -103,7 +103,10 @@ struct CSVSource: MessageSource {
 
     private func content(_ row: CSVReader<Input>.Row) -> SourceItem.Content {
         if let fault = fault(row) { return .message(MessageItem(fault)) }
-        let members = zip(columns, row.fields).map { ($0, Self.value($1, of: $0)) }
+        let hasNoText = hasNoText(row)
+        let members = zip(columns, row.fields).map { name, cell in
+            (name, hasNoText && name == Self.text ? .null : Self.value(cell, of: name))
+        }
         let item = JSONItem.object(JSONMembers(members))
         switch kind {
         case .messages: return .message(MessageItem(item, .file))
@@ -120,16 +123,35 @@ struct CSVSource: MessageSource {
             "", .malformed, "The row must have the \(columns.count) fields of the header.")
     }
 
-    /// A cell as JSON; an empty cell is absent, except for a required text.
+    private static let text = UsageRecord.Column.text.name
+
+    /// Whether an empty cell of `message_text` means that there is no text: another cell has what
+    /// the price is calculated from.
+    ///
+    /// Otherwise, the text is empty.
+    private func hasNoText(_ row: CSVReader<Input>.Row) -> Bool {
+        zip(columns, row.fields).contains { name, cell in
+            switch name {
+            case "character_count": !cell.isEmpty && cell != "0"
+            case "input_tokens", "output_tokens", "text_digest": !cell.isEmpty
+            default: false
+            }
+        } && zip(columns, row.fields).contains { $0 == Self.text && $1.isEmpty }
+    }
+
+    /// A cell as JSON; an empty cell is absent, except for a text.
     private static func value(_ cell: String, of name: String) -> JSONValue {
         let column = MessageForm.file.columns.first { $0.name == name }
         switch column?.kind {
-        case .text where cell.isEmpty && !(column?.isOptional ?? true): return .string("")
+        case .text where cell.isEmpty && name == text: return .string("")
         case _ where cell.isEmpty: return .null
         case .integer where column == .messageID && cell.lowercased().contains("e"):
             // Spreadsheets round long numbers and write them with an exponent.
             return .string(cell)
         case .integer, .credits: return JSONNumber(cell).map { .number($0) } ?? .string(cell)
+        case .tags:
+            if case .object(let pairs) = JSONItem(Array(cell.utf8)) { return .object(pairs) }
+            return .string(cell)
         case .flag:
             // Spreadsheets write booleans in capitals.
             return Bool(cell.lowercased()).map { .bool($0) } ?? .string(cell)

@@ -10,10 +10,10 @@ struct Import: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Records the messages of a file; importing again records nothing twice.",
         discussion: """
-            Each message must have message_id, timestamp (RFC 3339 with offset) and message_text. \
-            report_name and credits_used are optional; credits_used must agree with the price list, \
-            unless --keep-credits is given. The import is one transaction: if it fails or is \
-            stopped, nothing is recorded.
+            Each message must have message_id, timestamp (RFC 3339 with offset), and message_text, \
+            input_tokens or output_tokens. The other members of POST /usage are optional. So is \
+            credits_used, which must agree with the price list, unless --keep-credits is given. The \
+            import is one transaction: if it fails or is stopped, nothing is recorded.
 
             An export has its rates before the messages (for CSV, in NAME.rates.csv beside it). If \
             the database has no records, these rates replace its price list, and the copy equals \
@@ -21,7 +21,8 @@ struct Import: ParsableCommand {
             those that begin after every record; they are added.
 
             The file is UTF-8, or UTF-16 with a byte order mark, and may be compressed with gzip. A \
-            CSV file has a header; its fields are separated by commas, semicolons or tabs.
+            CSV file has a header; its fields are separated by commas, semicolons or tabs; tags are \
+            a JSON object.
 
             Messages that cannot be recorded are written to a file (--rejects) with their line and \
             the reason, and the exit status is 1; the others are recorded. If that file exists, it \
@@ -54,7 +55,8 @@ struct Import: ParsableCommand {
             let messages = try refusing {
                 try MessageImport(
                     databaseURL: settings.databaseURL, keepsCredits: keepCredits,
-                    tokenizers: Tokenizers(of: settings), rates: items.rates)
+                    tokenizers: Tokenizers(of: settings),
+                    attributionLimit: settings.attributionLimit, rates: items.rates)
             }
             let rejections = Rejections(path: rejects ?? defaultRejectsPath)
             let progress = Progress(unit: "messages", totalBytes: input.size)

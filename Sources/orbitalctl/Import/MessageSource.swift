@@ -43,7 +43,7 @@ extension SourceItem {
     }
 
     static let tooLong = MessageFault(
-        "", .outOfRange, "The message is longer than 64 MiB.")
+        "", .tooLong, "The message is longer than 64 MiB.")
 }
 
 /// One JSON object a line; blank lines are skipped.

@@ -28,9 +28,7 @@ final class Rejections {
         switch rejection {
         case .refused(let refusal): reason = refusal.reason
         case .otherRate: reason = "rate is not the one in force at timestamp"
-        case .conflict:
-            reason =
-                "message_id \(message.value(in: .messageID) ?? "") is already recorded with different content"
+        case .conflict(let names): reason = conflict(message, names)
         case .otherCredits(let price):
             reason =
                 "credits_used is \(message.value(in: .creditsUsed) ?? ""), "
@@ -40,6 +38,15 @@ final class Rejections {
             $0.name("message")
             $0.object { $0.members(of: message) }
         }
+    }
+
+    private func conflict(_ message: UsageRecord, _ names: [String]) -> String {
+        let isUnderOther = names.first == UsageRecord.Column.messageID.name
+        let column = isUnderOther ? UsageRecord.Column.externalID : .messageID
+        let id = "\(column.name) \(message.value(in: column) ?? "")"
+        return isUnderOther
+            ? "\(id) is already recorded with another message_id"
+            : "\(id) is already recorded with a different \(names.joined(separator: ", "))"
     }
 
     /// Completes the file; without rejections, removes the file of an earlier import, unless it is a

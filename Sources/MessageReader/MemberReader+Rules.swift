@@ -1,0 +1,98 @@
+import Encoding
+import Usage
+
+/// Rules for tags, and rules for several members together.
+extension MemberReader {
+    /// The maximum number of tags.
+    private static let tagLimit = 8
+
+    /// The tags of an object of texts as canonical JSON; nil if there are none.
+    mutating func tags(_ name: String, _ value: JSONValue) -> String? {
+        guard case .object(let members) = value else {
+            fault(name, .wrongType, "\(name) must be an object of strings, or be omitted.")
+            return nil
+        }
+        guard members.count <= Self.tagLimit, !members.isCut else {
+            fault(name, .tooMany, "\(name) must have at most \(Self.tagLimit) pairs.")
+            return nil
+        }
+        var pairs: [(key: String, value: String)] = []
+        for member in members.all {
+            guard isTagKey(member.name) else {
+                fault(
+                    name, .malformed,
+                    "A key of \(name) must have 1 to 64 of the characters A-Z a-z 0-9 _ . -")
+                continue
+            }
+            if pairs.contains(where: { $0.key == member.name }) {
+                fault(
+                    name, .duplicateMember, "\(name) has the key \(member.name) more than once.")
+            }
+            if let text = tagValue(name, member) { pairs.append((member.name, text)) }
+        }
+        guard !pairs.isEmpty else { return nil }
+        // Keys are ASCII: their order is that of code points.
+        pairs.sort { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }
+        var json = JSONWriter()
+        json.object { json in
+            for pair in pairs { json.member(pair.key, pair.value) }
+        }
+        return String(decoding: json.bytes, as: UTF8.self)
+    }
+
+    private mutating func tagValue(_ name: String, _ member: JSONMembers.Member) -> String? {
+        let place = "\(name).\(member.name)"
+        switch member.value {
+        case .string(let text):
+            faults += UsageRecord.TextLimit.identifier(200).faults(text, place).map {
+                MessageFault(name, $0.code, $0.message)
+            }
+            return text
+        case .brokenString:
+            fault(
+                name, .malformed,
+                "\(place) has an unpaired surrogate, such as \\ud83d; send both halves of the pair."
+            )
+        default: fault(name, .wrongType, "\(place) must be a string.")
+        }
+        return nil
+    }
+
+    private func isTagKey(_ key: String) -> Bool {
+        (1...64).contains(key.utf8.count)
+            && key.utf8.allSatisfy { byte in
+                switch byte {
+                case 0x30...0x39, 0x41...0x5a, 0x61...0x7a, 0x2d, 0x2e, 0x5f: true
+                default: false
+                }
+            }
+    }
+
+    /// Reports members that contradict each other.
+    mutating func compare(_ record: UsageRecord) {
+        let cached = (record.reported.cacheRead ?? 0) + (record.reported.cacheCreation ?? 0)
+        if cached > record.reported.input ?? 0 {
+            fault(
+                "input_tokens", .outOfRange,
+                "input_tokens includes both kinds of cached tokens: it must be at least \(cached).")
+        }
+        if (record.tokenCount == nil) != (record.tokenizer == nil) {
+            fault("token_count", .malformed, "token_count and tokenizer must be given together.")
+        }
+        if record.characterCount != nil || record.textDigest != nil { compareText(record) }
+    }
+
+    private mutating func compareText(_ record: UsageRecord) {
+        if let count = record.text?.unicodeScalars.count {
+            if let given = record.characterCount, given != count {
+                fault("character_count", .malformed, "character_count must be \(count).")
+            }
+            if record.textDigest != nil {
+                fault(
+                    "text_digest", .malformed, "text_digest must replace message_text.")
+            }
+        } else if record.characterCount == nil {
+            fault("character_count", .missing, "text_digest needs character_count.")
+        }
+    }
+}

@@ -1,0 +1,165 @@
+import Postgres
+import Threads
+import Usage
+
+/// An attribution in the database.
+///
+/// An erasure changes its digest, so both together identify it.
+struct StoredAttribution {
+    /// Its number.
+    let id: Int64
+    /// Its digest in hexadecimal.
+    let digest: String
+}
+
+/// The numbers of attributions that were looked up last.
+final class Attributions: Sendable {
+    /// The largest number that a new attribution may have; 0: any.
+    private let limit: Int
+
+    private typealias Entry = (attribution: UsageRecord.Attribution, stored: StoredAttribution)
+
+    private let cache = Lock<[UsageRecord.Attribution: Entry]>([:])
+
+    /// The maximum number of cached entries; a full cache is cleared.
+    private static let countLimit = 10_000
+
+    /// The maximum number of attributions that one transaction creates.
+    ///
+    /// Few, because a number that a failed transaction has taken is lost.
+    private static let chunk = 100
+
+    /// Makes an empty cache; beyond `limit`, no attribution is created.
+    init(limit: Int) { self.limit = limit }
+
+    /// How long a lookup may wait for another transaction that has created the same attribution.
+    enum Patience {
+        /// 250 ms; the others that wait for the same attribution must not wait for long.
+        case short
+        /// A minute for each attribution, which is created alone.
+        case long
+        /// Nothing is created.
+        case none
+    }
+
+    /// The entries for `wanted`, in order; nil where there is none and none may be created.
+    ///
+    /// Creates what is missing, in transactions of its own, in order of the digest, so that two
+    /// writers do not wait for each other. Unless `isOutdated`, cached entries are used. Throws
+    /// `PostgresError` with `lockNotAvailable` if patience ends.
+    func stored(
+        _ wanted: [UsageRecord.Attribution], _ connection: Connection, _ patience: Patience,
+        isOutdated: Bool = false
+    ) throws -> [StoredAttribution?] {
+        var found = isOutdated ? wanted.map { _ in nil } : cached(wanted)
+        let missing = wanted.indices.filter { found[$0] == nil }
+        let size = patience == .long ? 1 : Self.chunk
+        for start in stride(from: 0, to: missing.count, by: size) {
+            let rest = missing[start..<min(start + size, missing.count)]
+            try lookUp(rest.map { wanted[$0] }, connection, patience) { offset, attribution in
+                found[rest[rest.startIndex + offset]] = attribution
+            }
+        }
+        remember(missing.compactMap { index in found[index].map { (wanted[index], $0) } })
+        return found
+    }
+
+    private func cached(_ wanted: [UsageRecord.Attribution]) -> [StoredAttribution?] {
+        cache.withLock { cache in
+            wanted.map { attribution in
+                cache[attribution].flatMap { entry in
+                    entry.attribution.isIdentical(to: attribution) ? entry.stored : nil
+                }
+            }
+        }
+    }
+
+    private func remember(_ entries: [Entry]) {
+        guard !entries.isEmpty else { return }
+        cache.withLock { cache in
+            if cache.count + entries.count > Self.countLimit { cache.removeAll() }
+            for entry in entries.prefix(Self.countLimit) { cache[entry.attribution] = entry }
+        }
+    }
+
+    private func lookUp(
+        _ wanted: [UsageRecord.Attribution], _ connection: Connection, _ patience: Patience,
+        _ take: (Int, StoredAttribution) -> Void
+    ) throws {
+        let most = patience == .none ? -1 : limit
+        let reader = try QueryReader(
+            connection, "attributions", Self.lookup,
+            [
+                .array(wanted.map(\.userID)), .array(wanted.map(\.teamID)),
+                .array(wanted.map(\.model)), .array(wanted.map(\.tags)), .text(String(most)),
+                .text(patience == .long ? "60s" : "250ms"),
+            ], isStreamed: false)
+        let fields = Self.fields
+        while try reader.next() {
+            guard let id = reader[fields.id] else { continue }
+            take(
+                Int(reader[fields.number]) - 1,
+                StoredAttribution(id: id, digest: reader[fields.digest]))
+        }
+    }
+
+    private static let fields = {
+        var list = SelectList()
+        let number = list.add("item_number", as: Int64.self)
+        let digest = list.add("encode(digest, 'hex')", as: String.self)
+        let id = list.add(
+            """
+            CASE WHEN attribution_id IS NOT NULL THEN attribution_id
+                WHEN $5::bigint = 0 OR newest + new_number <= $5::bigint
+                THEN usage_attribution(user_id, team_id, model, tags::jsonb) END
+            """, as: Int64?.self)
+        return (list: list, number: number, digest: digest, id: id)
+    }()
+
+    /// Looks attributions up, and creates those that are new, up to number $5.
+    ///
+    /// What it creates need not reach the disk: the records that refer to it do so later, and
+    /// with them all that was committed before.
+    private static let lookup = """
+        SELECT \(fields.list.sql)
+        FROM (
+            SELECT item.*, stored.attribution_id,
+                (SELECT coalesce(max(attribution_id), 0) FROM usage_attribution) AS newest,
+                count(*) FILTER (WHERE stored.attribution_id IS NULL)
+                    OVER (ORDER BY item.digest) AS new_number
+            FROM (SELECT set_config('lock_timeout', $6, true),
+                         set_config('synchronous_commit', 'off', true) OFFSET 0) AS settings,
+                (SELECT *, usage_attribution_digest(user_id, team_id, model, tags::jsonb) AS digest
+                 FROM unnest($1::text[], $2::text[], $3::text[], $4::text[]) WITH ORDINALITY
+                    AS item(user_id, team_id, model, tags, item_number)) AS item
+            LEFT JOIN usage_attribution AS stored ON stored.digest = item.digest
+            ORDER BY item.digest
+            OFFSET 0 -- calls the function in this order
+        ) AS item
+        """
+}
+
+/// The attributions as records have them, to be joined: NULL for "without".
+let attributionRows = """
+    (SELECT attribution_id, nullif(user_id, '') AS user_id, nullif(team_id, '') AS team_id,
+        nullif(model, '') AS model, nullif(usage_tags_text(tags), '{}') AS tags
+     FROM usage_attribution)
+    """
+
+extension UsageRecord.Column {
+    /// The columns of attributions.
+    static let ofAttributions = columns(of: .file).filter { $0.table == .attribution }
+}
+
+extension UsageRecord.Attribution {
+    /// Whether both have the same bytes: Swift takes texts for equal that only look the same, such
+    /// as é in one code point and in two.
+    func isIdentical(to other: UsageRecord.Attribution) -> Bool {
+        self == other && isSame(userID, other.userID) && isSame(teamID, other.teamID)
+            && isSame(model, other.model) && isSame(tags, other.tags)
+    }
+}
+
+private func isSame(_ left: String?, _ right: String?) -> Bool {
+    (left ?? "").utf8.elementsEqual((right ?? "").utf8)
+}

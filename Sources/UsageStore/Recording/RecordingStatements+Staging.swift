@@ -1,0 +1,103 @@
+import Usage
+
+/// The tables of staged messages and their attributions.
+extension RecordingStatements {
+    /// The columns of messages in it.
+    ///
+    /// The model is there for the price; users, teams and tags are in the importing program.
+    static let stagedColumns = UsageRecord.Column.columns(of: .file)
+        .filter { $0 != .recordedAt && ($0.table == .record || $0 == .model) }
+
+    /// Creates them; a flag is 1 or NULL.
+    static let createStaging = """
+        CREATE TEMPORARY TABLE staged_message (
+            item_number bigint, has_own_credits bigint, attribution_key bigint,
+            \(stagedColumns.map { "\($0.sql) \($0.kind.sqlType)" }.joined(separator: ", "))
+        ) ON COMMIT DROP;
+        CREATE TEMPORARY TABLE staged_attribution (
+            attribution_key bigint PRIMARY KEY, attribution_id bigint, digest text
+        ) ON COMMIT DROP
+        """
+
+    static let stagedRows = """
+        SELECT staged.*, attribution.attribution_id
+        FROM staged_message AS staged LEFT JOIN staged_attribution AS attribution
+            USING (attribution_key)
+        """
+
+    /// Sets the numbers of attributions: arrays of keys, numbers and digests.
+    static let setAttributions = """
+        INSERT INTO staged_attribution (attribution_key, attribution_id, digest)
+        SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::text[]) AS item(key, id, digest)
+        ON CONFLICT (attribution_key)
+            DO UPDATE SET attribution_id = excluded.attribution_id, digest = excluded.digest
+        """
+
+    /// Prevents changes of the staged attributions until the end of the transaction; returns the keys
+    /// of those that have changed.
+    static let lockAttributions = """
+        WITH locked AS MATERIALIZED (
+            SELECT staged.attribution_key
+            FROM staged_attribution AS staged JOIN usage_attribution AS stored
+                ON stored.attribution_id = staged.attribution_id
+                AND stored.digest = decode(staged.digest, 'hex')
+            FOR KEY SHARE OF stored)
+        SELECT attribution_key FROM staged_attribution
+        WHERE attribution_id IS NOT NULL
+            AND attribution_key NOT IN (SELECT attribution_key FROM locked)
+        """
+
+    /// A row if an external id is staged under several message ids.
+    static let findUnordered = """
+        SELECT FROM staged_message WHERE external_id IS NOT NULL
+        GROUP BY external_id HAVING min(message_id) < max(message_id) LIMIT 1
+        """
+}
+
+/// Ids that the database chooses.
+extension RecordingStatements {
+    /// The largest client id past which the sequence is advanced: 2^52.
+    private static let followedIDLimit: Int64 = 1 << 52
+
+    /// The sequence of the identity column.
+    static let sequence = "'usage_record_message_id_seq'"
+
+    /// The next $1 ids.
+    static let chooseIDs = "SELECT nextval(\(sequence)) FROM generate_series(1, $1::bigint)"
+
+    /// Advances the sequence past the ids that clients have chosen, and at least by $1.
+    ///
+    /// The sequence ends before 2^53, above which JavaScript rounds integers. Client ids above 2^52
+    /// do not advance it: one id close to the end would leave none to assign.
+    static let advance = """
+        SELECT setval(\(sequence), greatest(newest, last + $1::bigint, 1))
+        FROM (SELECT pg_advisory_xact_lock(7110416212)) AS one_at_a_time,
+            (SELECT max(message_id) AS newest FROM usage_record
+             WHERE message_id <= \(followedIDLimit)) AS recorded,
+            (SELECT coalesce(pg_sequence_last_value(\(sequence)::regclass), 0) AS last) AS sequence
+        """
+
+    /// Advances the sequence past the ids of the staged messages.
+    ///
+    /// A sequence must never go back, which `setval` could cause. So short distances use `nextval`;
+    /// over a long one, other transactions cannot overtake in the meantime.
+    var advanceIdentity: String {
+        """
+        SELECT CASE WHEN newest - last > 1000000 THEN setval(sequence, newest)
+                    ELSE (
+                        SELECT max(step)
+                        FROM (SELECT nextval(sequence) AS step
+                              FROM generate_series(1, newest - last)) AS steps
+                    ) END
+        FROM (
+            SELECT max(message_id) AS newest FROM \(priced)
+            WHERE \(isAcceptable) AND message_id BETWEEN 1 AND \(Self.followedIDLimit)
+        ) AS staged, (
+            SELECT sequence, coalesce(pg_sequence_last_value(sequence), 0) AS last
+            FROM (SELECT pg_get_serial_sequence('usage_record', 'message_id')::regclass AS sequence)
+                AS named
+        ) AS identity
+        WHERE newest > last
+        """
+    }
+}
