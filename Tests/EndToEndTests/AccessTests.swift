@@ -30,7 +30,7 @@ import Testing
         defer { site.stop() }
         let reader = try site.database.key(["usage:read"])
         let writer = try site.database.key(["usage:write"])
-        for path in ["/usage", "/usage/summary", "/usage/1"] {
+        for path in ["/usage", "/usage/summary", "/usage/attributions?of=model", "/usage/1"] {
             #expect(try status(site, path, []) == 401)
             #expect(try status(site, path, bearer(writer)) == 403)
             #expect([200, 404].contains(try status(site, path, bearer(reader))))

@@ -32,6 +32,7 @@ import Testing
             let key = ["-H", "Authorization: Bearer \(try site.database.key())"]
             for path in [
                 "/usage", "/usage?limit=1", "/usage?format=csv", "/usage/summary", "/usage/1",
+                "/usage?fields=all", "/usage/attributions?of=model",
             ] {
                 let found = try vary(site, path, key)
                 #expect(found == found.map { _ in expected }, "\(access) \(path)")
@@ -72,7 +73,7 @@ import Testing
         let site = try Site()
         defer { site.stop() }
         try site.database.addContractRecords()
-        for path in ["/usage", "/usage/summary", "/usage/1"] {
+        for path in ["/usage", "/usage/summary", "/usage/attributions?of=model", "/usage/1"] {
             let tag = try #require(try site.curl(path).fields["etag"])
             let inner = tag.replacing("\"", with: "")
             #expect(tag == "\"\(inner)\"")

@@ -44,6 +44,8 @@ import Testing
             "/health", "/usage",
             "/usage?sort=credits_used:desc&limit=1&tz=Europe/London&from=2024-01-01",
             "/usage/summary?tz=Asia/Tokyo",
+            "/usage?fields=all&user_id=u&limit=1&sort=timestamp:desc",
+            "/usage/attributions?of=tag:env",
         ] {
             #expect(try curl(["http://localhost\(path)"]) == "200 ")
         }
