@@ -122,7 +122,7 @@ import Usage
                     fields: UsageRows.standardFields))
             let statement = pages.merge("{1,2,3,4,5,6,7,8,9,10}", count: 10)
             let plan = try plan(statement.text, statement.bindings.values)
-            let scan = "using usage_record_attribution_idx"
+            let scan = "(using|on) usage_record_attribution_idx"
             #expect(plan.matches(of: try Regex(scan)).count == 2, "\(plan)")
             #expect(!plan.contains("Seq Scan"), "\(plan)")
             let rows = plan.matches(of: /rows=([0-9]+) loops/).compactMap { Int($0.1) }
