@@ -52,3 +52,6 @@ extension CopyWriter {
         }
     }
 }
+
+/// The text is not in the file, so its tokens cannot be counted.
+struct TextMissing: Error {}

@@ -151,9 +151,6 @@ public final class MessageImport {
         }
     }
 
-    /// The text is not in the file, so its tokens cannot be counted.
-    private struct TextMissing: Error {}
-
     /// Whether the message comes from an export in which no rate priced it, and keeps its credits.
     private func hasOwnCredits(_ message: UsageRecord) -> Bool {
         keepsCredits && isRated && message.rate == nil && message.creditsUsed != nil

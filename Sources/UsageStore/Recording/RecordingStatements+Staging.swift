@@ -54,6 +54,16 @@ extension RecordingStatements {
         """
 }
 
+/// The models of many messages.
+extension RecordingStatements {
+    /// An array of them, for the rates.
+    var models: String {
+        if isStaged { return "ARRAY(SELECT DISTINCT model FROM staged_message)" }
+        guard !isPlain, let place = Self.messages.firstIndex(of: .model) else { return "ARRAY['']" }
+        return "$\(place + 1)::text[]"
+    }
+}
+
 /// Ids that the database chooses.
 extension RecordingStatements {
     /// The largest client id past which the sequence is advanced: 2^52.

@@ -166,13 +166,6 @@ extension RecordingStatements {
             """
     }
 
-    /// The models of many messages, as an array.
-    private var models: String {
-        if isStaged { return "ARRAY(SELECT DISTINCT model FROM staged_message)" }
-        guard !isPlain, let place = Self.messages.firstIndex(of: .model) else { return "ARRAY['']" }
-        return "$\(place + 1)::text[]"
-    }
-
     /// The credits by the price list; in an export, a flag marks estimates.
     var price: String {
         isStaged
