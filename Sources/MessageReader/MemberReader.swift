@@ -38,8 +38,10 @@ struct MemberReader {
         faults = []
         defer { faults += others }
         for name in repeated { fault(name, .duplicateMember, "\(name) appears more than once.") }
-        for name in unknown.sorted().prefix(Self.unknownLimit) {
-            fault(name, .unknownMember, "Unknown field \"\(name)\"; allowed: \(list).")
+        // The list only once: there may be ten unknown members in each of ten thousand items.
+        for (index, name) in unknown.sorted().prefix(Self.unknownLimit).enumerated() {
+            let allowed = index == 0 ? "; allowed: \(list)" : ""
+            fault(name, .unknownMember, "Unknown field \"\(name)\"\(allowed).")
         }
     }
 

@@ -40,6 +40,13 @@ public enum Parameter: Sendable {
         }
     }
 
+    /// A `bytea[]`; nil stands for NULL.
+    public static func array(bytes values: [[UInt8]?]) -> Parameter {
+        array(values, elementType: 17, byteCount: { $0.count }) { value, bytes in
+            bytes.copyBytes(from: value)
+        }
+    }
+
     /// The binary form of an array with one dimension (`array_recv` in PostgreSQL's arrayfuncs.c).
     private static func array<Value>(
         _ values: [Value?], elementType: Int32, byteCount: (Value) -> Int,

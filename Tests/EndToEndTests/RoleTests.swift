@@ -39,7 +39,8 @@ import Testing
                 ] + options
             ).output
         }
-        let body = #"[{"message_text":"a"},{"message_id":7,"message_text":"b"}]"#
+        let body =
+            #"[{"message_text":"a","user_id":"u","external_id":"x"},{"message_id":7,"message_text":"b"}]"#
         for path in [
             "/health", "/usage",
             "/usage?sort=credits_used:desc&limit=1&tz=Europe/London&from=2024-01-01",
@@ -55,7 +56,9 @@ import Testing
                 body, "http://localhost/usage",
             ]) == "200 ")
         #expect(try curl(["http://localhost/usage/7"]) == "200 ")
-        #expect(try database.value("SELECT count(*) FROM usage_record") == "2")
+        #expect(
+            try database.value("SELECT count(*) || ' ' || count(attribution_id) FROM usage_record")
+                == "2 1")
         let connection = try Connection(url: url("responder"), applicationName: "t", waitSeconds: 5)
         for forbidden in [
             "UPDATE usage_record SET credit_hundredths = 0", "DELETE FROM usage_record",
@@ -63,6 +66,8 @@ import Testing
             "\(insertRates("('2999-01-01', 'characters', 1, 1)"))",
             "UPDATE usage_revision SET changes = 0", "UPDATE api_key SET revoked_at = NULL",
             "UPDATE api_key_revision SET changes = 0",
+            "INSERT INTO usage_attribution (digest, user_id, team_id, model, tags) VALUES (sha256(''), '', '', '', '{}')",
+            "UPDATE usage_attribution SET user_id = ''",
             "DROP TABLE usage_record",
             "ALTER TABLE usage_record DISABLE TRIGGER ALL", "CREATE TABLE usage_record2 ()",
         ] {
@@ -79,8 +84,9 @@ import Testing
         let revision = try database.value("SELECT usage_revision()")
         try connection.run(
             """
-            INSERT INTO usage_record ("timestamp", report_name, message_text)
-            VALUES ('2024-01-01Z', 'r', 'What is the rent?') RETURNING message_id
+            INSERT INTO usage_record ("timestamp", external_id, report_name, message_text, attribution_id)
+            VALUES ('2024-01-01Z', 'x', 'r', 'What is the rent?', usage_attribution('u', NULL, NULL, NULL))
+            ON CONFLICT DO NOTHING RETURNING message_id
             """)
         #expect(
             try database.value(
@@ -91,6 +97,7 @@ import Testing
             "SELECT message_text FROM usage_record", "UPDATE usage_record SET message_text = ''",
             "DELETE FROM usage_record",
             "SELECT * FROM api_key", "SELECT * FROM credit_rate", "TRUNCATE usage_record",
+            "SELECT * FROM usage_attribution", "UPDATE usage_attribution SET user_id = ''",
         ] {
             let error = #expect(throws: PostgresError.self, "\(forbidden)") {
                 try connection.run(forbidden)

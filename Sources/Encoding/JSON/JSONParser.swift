@@ -113,9 +113,11 @@ struct JSONParser {
         nested: UnsafePointer<json_member>?
     ) -> JSONMembers {
         let limit = Int(JSON_MEMBER_LIMIT)
-        var read = JSONMembers(isCut: isCut || range.upperBound > limit)
+        let known = range.clamped(to: 0..<limit)
+        var read = JSONMembers(
+            isCut: isCut || range.upperBound > limit, capacity: known.count)
         guard let members else { return read }
-        for index in range.clamped(to: 0..<limit) {
+        for index in known {
             let member = members[index]
             read.append(name(member.name, member.name_length), value(member, nested: nested))
         }

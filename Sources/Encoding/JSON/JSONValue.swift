@@ -38,7 +38,10 @@ public struct JSONMembers: Equatable, Sendable {
         all = members.map { Member(name: $0.name, value: $0.value) }
     }
 
-    init(isCut: Bool) { self.isCut = isCut }
+    init(isCut: Bool, capacity: Int) {
+        self.isCut = isCut
+        all.reserveCapacity(capacity)
+    }
 
     mutating func append(_ name: String, _ value: JSONValue) {
         all.append(Member(name: name, value: value))

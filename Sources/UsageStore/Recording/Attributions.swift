@@ -8,8 +8,8 @@ import Usage
 struct StoredAttribution {
     /// Its number.
     let id: Int64
-    /// Its digest in hexadecimal.
-    let digest: String
+    /// Its digest.
+    let digest: [UInt8]
 }
 
 /// The numbers of attributions that were looked up last.
@@ -26,8 +26,8 @@ final class Attributions: Sendable {
 
     /// The maximum number of attributions that one transaction creates.
     ///
-    /// Few, because a number that a failed transaction has taken is lost.
-    private static let chunk = 100
+    /// Few, because others may wait for them, and numbers that a failed transaction took are lost.
+    private static let chunk = 20
 
     /// Makes an empty cache; beyond `limit`, no attribution is created.
     init(limit: Int) { self.limit = limit }
@@ -53,11 +53,21 @@ final class Attributions: Sendable {
     ) throws -> [StoredAttribution?] {
         var found = isOutdated ? wanted.map { _ in nil } : cached(wanted)
         let missing = wanted.indices.filter { found[$0] == nil }
+        /// Returns those that were not found, in order of the digest.
+        func lookUp(_ rest: [Int], _ patience: Patience) throws -> [Int] {
+            var others: [Int] = []
+            try self.lookUp(rest.map { wanted[$0] }, connection, patience) { offset, attribution in
+                found[rest[offset]] = attribution
+                if attribution == nil { others.append(rest[offset]) }
+            }
+            return others
+        }
         let size = patience == .long ? 1 : Self.chunk
-        for start in stride(from: 0, to: missing.count, by: size) {
-            let rest = missing[start..<min(start + size, missing.count)]
-            try lookUp(rest.map { wanted[$0] }, connection, patience) { offset, attribution in
-                found[rest[rest.startIndex + offset]] = attribution
+        var new = missing
+        if missing.count > size || patience == .none { new = try lookUp(missing, .none) }
+        if patience != .none {
+            for start in stride(from: 0, to: new.count, by: size) {
+                _ = try lookUp(Array(new[start..<min(start + size, new.count)]), patience)
             }
         }
         remember(missing.compactMap { index in found[index].map { (wanted[index], $0) } })
@@ -84,8 +94,9 @@ final class Attributions: Sendable {
 
     private func lookUp(
         _ wanted: [UsageRecord.Attribution], _ connection: Connection, _ patience: Patience,
-        _ take: (Int, StoredAttribution) -> Void
+        _ take: (Int, StoredAttribution?) -> Void
     ) throws {
+        if wanted.isEmpty { return }
         let most = patience == .none ? -1 : limit
         let reader = try QueryReader(
             connection, "attributions", Self.lookup,
@@ -96,17 +107,17 @@ final class Attributions: Sendable {
             ], isStreamed: false)
         let fields = Self.fields
         while try reader.next() {
-            guard let id = reader[fields.id] else { continue }
-            take(
-                Int(reader[fields.number]) - 1,
-                StoredAttribution(id: id, digest: reader[fields.digest]))
+            let stored = reader[fields.id].map {
+                StoredAttribution(id: $0, digest: reader.bytes(fields.digest))
+            }
+            take(Int(reader[fields.number]) - 1, stored)
         }
     }
 
     private static let fields = {
         var list = SelectList()
         let number = list.add("item_number", as: Int64.self)
-        let digest = list.add("encode(digest, 'hex')", as: String.self)
+        let digest = list.addBytes("digest")
         let id = list.add(
             """
             CASE WHEN attribution_id IS NOT NULL THEN attribution_id
@@ -115,6 +126,13 @@ final class Attributions: Sendable {
             """, as: Int64?.self)
         return (list: list, number: number, digest: digest, id: id)
     }()
+
+    /// What `usage_attribution_digest` returns, but for tags that are canonical text already, which
+    /// takes a fourteenth of the time.
+    private static let digest = """
+        sha256(convert_to(jsonb_build_array(coalesce(user_id, ''), coalesce(team_id, ''),
+            coalesce(model, ''), coalesce(tags, '{}'))::text, 'UTF8'))
+        """
 
     /// Looks attributions up, and creates those that are new, up to number $5.
     ///
@@ -129,10 +147,13 @@ final class Attributions: Sendable {
                     OVER (ORDER BY item.digest) AS new_number
             FROM (SELECT set_config('lock_timeout', $6, true),
                          set_config('synchronous_commit', 'off', true) OFFSET 0) AS settings,
-                (SELECT *, usage_attribution_digest(user_id, team_id, model, tags::jsonb) AS digest
+                (SELECT *, \(digest) AS digest
                  FROM unnest($1::text[], $2::text[], $3::text[], $4::text[]) WITH ORDINALITY
                     AS item(user_id, team_id, model, tags, item_number)) AS item
-            LEFT JOIN usage_attribution AS stored ON stored.digest = item.digest
+            -- The limit makes it use the index, however small the table was when it was planned.
+            LEFT JOIN LATERAL (
+                SELECT attribution_id FROM usage_attribution WHERE digest = item.digest LIMIT 1
+            ) AS stored ON true
             ORDER BY item.digest
             OFFSET 0 -- calls the function in this order
         ) AS item
@@ -155,7 +176,7 @@ extension UsageRecord.Attribution {
     /// Whether both have the same bytes: Swift takes texts for equal that only look the same, such
     /// as é in one code point and in two.
     func isIdentical(to other: UsageRecord.Attribution) -> Bool {
-        self == other && isSame(userID, other.userID) && isSame(teamID, other.teamID)
+        isSame(userID, other.userID) && isSame(teamID, other.teamID)
             && isSame(model, other.model) && isSame(tags, other.tags)
     }
 }

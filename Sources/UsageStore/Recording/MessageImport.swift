@@ -211,7 +211,7 @@ public final class MessageImport {
                 connection, "set_attributions", RecordingStatements.setAttributions,
                 [
                     .array(keys), .array(stored.map { $0?.id }),
-                    .array(stored.map { $0?.digest }),
+                    .array(bytes: stored.map { $0?.digest }),
                 ], isStreamed: false)
             let reader = try QueryReader(
                 connection, "lock_attributions", RecordingStatements.lockAttributions, [String](),

@@ -139,7 +139,7 @@ struct RecordingBatch {
 
     /// The parameters that list the attributions of messages that are not plain.
     private func knownParameters(_ isPlain: Bool) -> [Parameter] {
-        isPlain ? [] : [.array(known.map(\.id)), .array(known.map(\.digest))]
+        isPlain ? [] : [.array(known.map(\.id)), .array(bytes: known.map(\.digest))]
     }
 
     /// The messages of `rest` to insert, in an order by ids that all batches have.

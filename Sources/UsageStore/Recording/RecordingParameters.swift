@@ -42,7 +42,7 @@ extension [UsageRecord] {
     /// The parameters of the statement for estimates, without attributions.
     var estimateParameters: [Parameter] {
         let isPlain = isPlain
-        let known: [Parameter] = isPlain ? [] : [.array([Int64?]()), .array([String?]())]
+        let known: [Parameter] = isPlain ? [] : [.array([Int64?]()), .array(bytes: [])]
         return parameters(isPlain: isPlain) + known
     }
 }

@@ -15,7 +15,7 @@ extension RecordingStatements {
             \(stagedColumns.map { "\($0.sql) \($0.kind.sqlType)" }.joined(separator: ", "))
         ) ON COMMIT DROP;
         CREATE TEMPORARY TABLE staged_attribution (
-            attribution_key bigint PRIMARY KEY, attribution_id bigint, digest text
+            attribution_key bigint PRIMARY KEY, attribution_id bigint, digest bytea
         ) ON COMMIT DROP
         """
 
@@ -28,7 +28,7 @@ extension RecordingStatements {
     /// Sets the numbers of attributions: arrays of keys, numbers and digests.
     static let setAttributions = """
         INSERT INTO staged_attribution (attribution_key, attribution_id, digest)
-        SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::text[]) AS item(key, id, digest)
+        SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bytea[]) AS item(key, id, digest)
         ON CONFLICT (attribution_key)
             DO UPDATE SET attribution_id = excluded.attribution_id, digest = excluded.digest
         """
@@ -40,7 +40,7 @@ extension RecordingStatements {
             SELECT staged.attribution_key
             FROM staged_attribution AS staged JOIN usage_attribution AS stored
                 ON stored.attribution_id = staged.attribution_id
-                AND stored.digest = decode(staged.digest, 'hex')
+                AND stored.digest = staged.digest
             FOR KEY SHARE OF stored)
         SELECT attribution_key FROM staged_attribution
         WHERE attribution_id IS NOT NULL

@@ -140,10 +140,9 @@ extension RecordingStatements {
         """
         WHERE item.attribution_id IS NULL OR item.attribution_id <> ALL (ARRAY(
             SELECT known.id
-            FROM unnest($\(count + 1)::bigint[], $\(count + 2)::text[]) AS known(id, digest)
-            WHERE NOT EXISTS (
-                SELECT FROM usage_attribution AS stored WHERE stored.attribution_id = known.id
-                    AND stored.digest = decode(known.digest, 'hex'))))
+            FROM unnest($\(count + 1)::bigint[], $\(count + 2)::bytea[]) AS known(id, digest)
+            WHERE known.digest IS DISTINCT FROM (
+                SELECT digest FROM usage_attribution WHERE attribution_id = known.id)))
         """
     }
 
