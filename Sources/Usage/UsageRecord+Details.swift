@@ -1,5 +1,5 @@
 /// The members that many messages lack. They are apart, because records are copied often, and each member makes
-/// a copy dearer.
+/// a copy more expensive.
 extension UsageRecord {
     struct Members: Hashable {
         var externalID: String?

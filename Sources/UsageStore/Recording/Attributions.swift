@@ -32,8 +32,9 @@ final class Attributions: Sendable {
     /// Makes an empty cache; beyond `limit`, no attribution is created.
     init(limit: Int) { self.limit = limit }
 
-    /// How long a lookup may wait for another transaction that has created the same attribution.
-    enum Patience {
+    /// Whether a lookup creates attributions, and how long it waits for another transaction that has
+    /// created the same one.
+    enum Creation {
         /// 250 ms; the others that wait for the same attribution must not wait for long.
         case short
         /// A minute for each attribution, which is created alone.
@@ -46,28 +47,28 @@ final class Attributions: Sendable {
     ///
     /// Creates what is missing, in transactions of its own, in order of the digest, so that two
     /// writers do not wait for each other. Unless `isOutdated`, cached entries are used. Throws
-    /// `PostgresError` with `lockNotAvailable` if patience ends.
+    /// `PostgresError` with `lockNotAvailable` at the timeout.
     func stored(
-        _ wanted: [UsageRecord.Attribution], _ connection: Connection, _ patience: Patience,
+        _ wanted: [UsageRecord.Attribution], _ connection: Connection, _ creation: Creation,
         isOutdated: Bool = false
     ) throws -> [StoredAttribution?] {
         var found = isOutdated ? wanted.map { _ in nil } : cached(wanted)
         let missing = wanted.indices.filter { found[$0] == nil }
         /// Returns those that were not found, in order of the digest.
-        func lookUp(_ rest: [Int], _ patience: Patience) throws -> [Int] {
+        func lookUp(_ rest: [Int], _ creation: Creation) throws -> [Int] {
             var others: [Int] = []
-            try self.lookUp(rest.map { wanted[$0] }, connection, patience) { offset, attribution in
+            try self.lookUp(rest.map { wanted[$0] }, connection, creation) { offset, attribution in
                 found[rest[offset]] = attribution
                 if attribution == nil { others.append(rest[offset]) }
             }
             return others
         }
-        let size = patience == .long ? 1 : Self.chunk
+        let size = creation == .long ? 1 : Self.chunk
         var new = missing
-        if missing.count > size || patience == .none { new = try lookUp(missing, .none) }
-        if patience != .none {
+        if missing.count > size || creation == .none { new = try lookUp(missing, .none) }
+        if creation != .none {
             for start in stride(from: 0, to: new.count, by: size) {
-                _ = try lookUp(Array(new[start..<min(start + size, new.count)]), patience)
+                _ = try lookUp(Array(new[start..<min(start + size, new.count)]), creation)
             }
         }
         remember(missing.compactMap { index in found[index].map { (wanted[index], $0) } })
@@ -93,17 +94,17 @@ final class Attributions: Sendable {
     }
 
     private func lookUp(
-        _ wanted: [UsageRecord.Attribution], _ connection: Connection, _ patience: Patience,
+        _ wanted: [UsageRecord.Attribution], _ connection: Connection, _ creation: Creation,
         _ take: (Int, StoredAttribution?) -> Void
     ) throws {
         if wanted.isEmpty { return }
-        let most = patience == .none ? -1 : limit
+        let most = creation == .none ? -1 : limit
         let reader = try QueryReader(
             connection, "attributions", Self.lookup,
             [
                 .array(wanted.map(\.userID)), .array(wanted.map(\.teamID)),
                 .array(wanted.map(\.model)), .array(wanted.map(\.tags)), .text(String(most)),
-                .text(patience == .long ? "60s" : "250ms"),
+                .text(creation == .long ? "60s" : "250ms"),
             ], isStreamed: false)
         let fields = Self.fields
         while try reader.next() {

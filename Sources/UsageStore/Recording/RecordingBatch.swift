@@ -35,10 +35,10 @@ struct RecordingBatch {
 
     /// Finds the numbers of the attributions of open messages.
     ///
-    /// Unless `patience` is `none`, creates what is missing, and refuses the messages whose attribution
+    /// Unless `creation` is `none`, creates what is missing, and refuses the messages whose attribution
     /// may not be created. Cached numbers are for the first attempt only.
     mutating func attribute(
-        _ attributions: Attributions, _ connection: Connection, _ patience: Attributions.Patience
+        _ attributions: Attributions, _ connection: Connection, _ creation: Attributions.Creation
     ) throws {
         let rest = open.filter { messages[$0].hasAttribution }
         guard !rest.isEmpty else { return }
@@ -54,11 +54,11 @@ struct RecordingBatch {
             return wanted.count - 1
         }
         let stored = try attributions.stored(
-            wanted, connection, patience, isOutdated: attempts > 0)
+            wanted, connection, creation, isOutdated: attempts > 0)
         known = stored.compactMap(\.self)
         for (index, place) in zip(rest, chosen) {
             messages[index].attributionID = stored[place]?.id
-            if stored[place] == nil, patience != .none {
+            if stored[place] == nil, creation != .none {
                 outcomes[index] = .refused(.tooManyAttributions)
             }
         }
