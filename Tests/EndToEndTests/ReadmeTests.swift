@@ -12,7 +12,7 @@ import Testing
         defer { nginx.stop() }
         let examples = try ReadmeExample.all().filter { $0.command.hasPrefix("curl ") }
         let key = try site.database.key()
-        #expect(examples.count >= 12)
+        #expect(examples.count >= 9)
         for example in examples {
             let address = url.dropFirst("http://".count)
             let outcome = try Program.run(

@@ -33,7 +33,11 @@ import Testing
         for name in [FileAttributeKey.posixPermissions, .ownerAccountID, .groupOwnerAccountID] {
             #expect(after[name] as? Int == before[name] as? Int, "\(name)")
         }
-        #expect(responder.program.output.contains("removed or replaced; created it again"))
+        // Another thread writes the log.
+        #expect(
+            eventually(seconds: 1) {
+                responder.program.output.contains("removed or replaced; created it again")
+            })
         // A client that had connected before the file was removed is served, too.
         connected.get("/health/live")
         #expect(connected.answer()?.hasPrefix("Status: 200") == true)

@@ -272,3 +272,47 @@ def test_receipts_itemise_what_plain_sql_recorded_and_their_lines_add_up(start_s
     environment = {"DATABASE_URL": site.url, "CONFIG_ENV": "test", "PATH": "/usr/bin:/bin"}
     done = subprocess.run([BUILT / "orbitalctl", "verify"], env=environment, capture_output=True, text=True)
     assert ": 0 differences" in done.stdout, done.stdout + done.stderr
+
+
+def test_post_estimate_and_import_price_as_plain_sql_does(start_site, tmp_path):
+    random.seed(19)
+    site = start_site()
+    rates = price_list(huge=False)
+    for rate in rates:
+        # POST would need the vocabularies.
+        rate.tokenizer = "characters"
+    psql(site.url, f"BEGIN; {replace_rates(rates)} COMMIT;")
+    messages = [Message(rates, largest=3000) for _ in range(300)]
+    items = []
+    for number, message in enumerate(messages, 1):
+        message.counted = None
+        item = {"message_id": number, "timestamp": at(message.hours), "model": message.model or None,
+                "message_text": None if message.characters is None else "x" * message.characters,
+                "input_tokens": message.input, "output_tokens": message.output,
+                "cache_read_input_tokens": message.read, "cache_creation_input_tokens": message.creation}
+        items.append({name: value for name, value in item.items() if value is not None})
+    key, client = site.key(), Client(site.site)
+
+    def post(path, body):
+        client.request("POST", path, json.dumps(body).encode(),
+                       {"Content-Type": "application/json", "Authorization": f"Bearer {key}"})
+        response = client.getresponse()
+        return response.status, response.read().decode()
+
+    for item, message in zip(items[:100], messages):
+        status, body = post("/usage/estimate", item)
+        assert status == 200 and body[body.index('"receipt":') + 10:-1] == expected_receipt(message), (item, body)
+    half = len(items) // 2
+    status, body = post("/usage", items[:half])
+    assert status == 200 and json.loads(body)["created"] == half, body[:500]
+    assert post("/usage", items[half])[0] == 201
+    file = tmp_path / "messages.ndjson"
+    file.write_text("".join(json.dumps(item) + "\n" for item in items[half + 1:]))
+    environment = {"DATABASE_URL": site.url, "CONFIG_ENV": "test", "PATH": "/usr/bin:/bin"}
+    done = subprocess.run([BUILT / "orbitalctl", "import", file], env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    for number, message in enumerate(messages, 1):
+        body = client.get(f"/usage/{number}").body
+        assert body[body.index('"receipt":') + 10:-1] == expected_receipt(message), (items[number - 1], body)
+    done = subprocess.run([BUILT / "orbitalctl", "verify"], env=environment, capture_output=True, text=True)
+    assert ": 0 differences" in done.stdout, done.stdout + done.stderr
