@@ -146,10 +146,12 @@ extension Exposition {
                 "Next expiry of a valid API key, in Unix seconds; absent if none expires.",
                 expiry)
         }
-        metric(
-            "orbital_newest_records_without_model_rate", .gauge,
-            "Of the newest 1,000 records, those with a model that a rate without one has priced.",
-            operations.newestWithoutModelRate)
+        if let count = operations.newestWithoutModelRate {
+            metric(
+                "orbital_newest_records_without_model_rate", .gauge,
+                "Of the newest 1,000 records, those with a model that a rate without one has priced.",
+                count)
+        }
         if let isFailing = operations.isArchiveFailing {
             metric(
                 "orbital_archive_failing", .gauge,

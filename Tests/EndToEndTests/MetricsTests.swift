@@ -1,4 +1,5 @@
 import Foundation
+import Postgres
 import TestSupport
 import Testing
 
@@ -43,6 +44,18 @@ import Testing
         let requests = #"orbital_requests_total{route="/usage/estimate",method="POST","#
         #expect(samples[requests + #"code="411"}"#] == 1)
         #expect(samples[requests + #"code="none"}"#] == nil)
+    }
+
+    @Test func `are sent at once while the table of records is locked`() throws {
+        let site = try Site()
+        defer { site.stop() }
+        let lock = try site.database.lockRecords()
+        let begin = ContinuousClock.now
+        let samples = samples(try scrape(site.responder))
+        #expect(ContinuousClock.now - begin < .seconds(1))
+        #expect(samples[#"orbital_refusals_total{reason="bulk"}"#] == 0)
+        #expect(samples["orbital_archive_failing"] == nil)
+        try lock.run("COMMIT")
     }
 
     @Test func `count what the service has done`() throws {

@@ -146,8 +146,9 @@ public struct Operations: Sendable {
     /// Whether the last attempt to archive the write-ahead log failed; nil without archiving.
     public let isArchiveFailing: Bool?
 
-    /// How many of the newest 1,000 records have a model and were priced by a rate without one.
-    public let newestWithoutModelRate: Int
+    /// How many of the newest 1,000 records have a model and were priced by a rate without one; nil
+    /// while the table is locked.
+    public let newestWithoutModelRate: Int?
 }
 
 extension UsageStore {
@@ -162,15 +163,26 @@ extension UsageStore {
                                 AND expires_at < 'infinity'),
                            CASE WHEN current_setting('archive_mode') <> 'off'
                            THEN last_failed_time > coalesce(last_archived_time, '-infinity') IS TRUE
-                           END,
-                           (\(Self.modelRecordsWithoutModelRate(of: Self.newest)))
+                           END
                     FROM pg_stat_archiver
                     """)
             }
             return Operations(
                 nextKeyExpirySeconds: row[0, 0].flatMap { Int($0) },
                 isArchiveFailing: row[0, 1].map { $0 == "t" },
-                newestWithoutModelRate: row[0, 2].flatMap(Int.init) ?? 0)
+                newestWithoutModelRate: try? newestWithoutModelRate())
+        }
+    }
+
+    /// Does not wait for a lock: the other metrics are needed most while the table is locked.
+    private func newestWithoutModelRate() throws -> Int? {
+        let connection = try connected()
+        return try meter.within(Self.healthTimeout) {
+            try connection.transaction {
+                try connection.run("SET LOCAL lock_timeout = '10ms'")
+                let count = try connection.query(Self.modelRecordsWithoutModelRate(of: Self.newest))
+                return count[0, 0].flatMap(Int.init)
+            }
         }
     }
 
