@@ -203,14 +203,13 @@ public final class MessageImport {
         let creating = try Connection(
             url: databaseURL, applicationName: "orbitalctl import", waitSeconds: 3600)
         var changed = stagedAttributions.all.indices.map { $0 }
-        while !changed.isEmpty {
+        for _ in 1...RecordingBatch.attemptLimit {
             let wanted = changed.map { stagedAttributions.all[$0] }
             let stored = try create(wanted, creating)
-            let keys = changed.map { Int64($0) }
             _ = try QueryReader(
                 connection, "set_attributions", RecordingStatements.setAttributions,
                 [
-                    .array(keys), .array(stored.map { $0?.id }),
+                    .array(changed.map { Int64($0) }), .array(stored.map { $0?.id }),
                     .array(bytes: stored.map { $0?.digest }),
                 ], isStreamed: false)
             let reader = try QueryReader(
@@ -218,11 +217,12 @@ public final class MessageImport {
                 isStreamed: false)
             changed = []
             while try reader.next() { changed.append(Int(reader.integer(0))) }
+            if changed.isEmpty { return }
         }
+        throw DatabaseUnavailable(description: "attributions changed on every attempt")
     }
 
-    /// Creates attributions; one by one after a deadlock, or if another transaction has just created
-    /// some of them.
+    /// Creates attributions; one by one if another transaction has just created some of them.
     private func create(
         _ wanted: [UsageRecord.Attribution], _ connection: Connection
     ) throws -> [StoredAttribution?] {
