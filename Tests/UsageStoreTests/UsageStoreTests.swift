@@ -59,13 +59,19 @@ extension UsageStore {
         let url = try Database().url
         let shared = SharedState(admission: Admission(workers: 4, reserved: 2))
         let faults = Mutex<[String]>([])
-        DispatchQueue.concurrentPerform(iterations: 16) { _ in
-            let store = UsageStore(
-                databaseURL: url, applicationName: "test", waitSeconds: 30, shared: shared)
-            defer { store.release() }
-            let found = store.healthChecks().compactMap(\.cause)
-            faults.withLock { $0 += found }
+        // Threads of their own: concurrentPerform has as many as there are processors.
+        let finished = DispatchSemaphore(value: 0)
+        for _ in 1...16 {
+            Thread.detachNewThread {
+                defer { finished.signal() }
+                let store = UsageStore(
+                    databaseURL: url, applicationName: "test", waitSeconds: 30, shared: shared)
+                defer { store.release() }
+                let found = store.healthChecks().compactMap(\.cause)
+                faults.withLock { $0 += found }
+            }
         }
+        for _ in 1...16 { finished.wait() }
         #expect(faults.withLock { $0 } == [])
     }
 
