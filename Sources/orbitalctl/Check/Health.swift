@@ -19,41 +19,31 @@ struct Health: ParsableCommand {
     @Option(help: "The responder's socket. (default: SOCKET_PATH)") var socket: String?
 
     func run() throws {
-        let response = try ResponderResponse(
+        let response = try response(
             ready ? "/health/ready" : "/health/live",
             at: socket ?? Settings.administrators().socketPath)
         print(response.body)
         if !response.isOK { throw ExitCode.failure }
     }
-}
-
-/// The responder's response to a GET on its socket, without a web server.
-struct ResponderResponse {
-    /// The status with its reason, such as `200 OK`.
-    let status: Substring
-
-    /// The body.
-    let body: Substring
-
-    var isOK: Bool { status.hasPrefix("200 ") }
 
     /// Requests `path` from the responder at `socket`; throws a `Failure` if it does not respond.
-    init(_ path: String, at socket: String, _ parameters: [(String, String)] = []) throws {
-        let request = [("REQUEST_METHOD", "GET"), ("SCRIPT_NAME", path)] + parameters
+    private func response(
+        _ path: String, at socket: String
+    ) throws -> (isOK: Bool, body: Substring) {
+        let request = [("REQUEST_METHOD", "GET"), ("SCRIPT_NAME", path)]
         let text: String
         do throws(FastCGIError) {
             text = String(decoding: try Client.answer(socket, request, seconds: 10), as: UTF8.self)
         } catch {
-            throw Self.unavailable("\(socket) is unreachable: \(error)")
+            throw unavailable("\(socket) is unreachable: \(error)")
         }
         guard let end = text.range(of: "\r\n\r\n"), text.hasPrefix("Status: ") else {
-            throw Self.unavailable("\(socket) sent an error: \(text.prefix { $0 != "\r\n" })")
+            throw unavailable("\(socket) sent an error: \(text.prefix { $0 != "\r\n" })")
         }
-        status = text.dropFirst("Status: ".count).prefix { $0 != "\r\n" }
-        body = text[end.upperBound...]
+        return (text.hasPrefix("Status: 200 "), text[end.upperBound...])
     }
 
-    private static func unavailable(_ words: String) -> Failure {
+    private func unavailable(_ words: String) -> Failure {
         Failure(message: "the responder at \(words)", status: EX_UNAVAILABLE)
     }
 }
