@@ -57,76 +57,33 @@ import Testing
         }
     }
 
-    @Test func `Apache with mod_proxy_fcgi holds the contract`() throws {
+    @Test func `nginx with fcgiwrap holds the contract`() throws {
         let front = try FrontEnd()
-        defer { front.stop() }
-        try front.startResponder()
-        try front.startApache(
-            modules: ["mpm_event", "proxy", "proxy_fcgi"],
-            front.recipe("apache-proxy-fcgi.conf", ["*:80": "127.0.0.1:\(front.port)"]))
-        try front.holdContract(breaks: "visibly", ["--chunked", "either"])
-    }
-
-    @Test func `Apache with mod_fcgid holds the contract, with one worker a process`() throws {
-        let front = try FrontEnd()
-        defer { front.stop() }
-        try front.startApache(
-            modules: ["mpm_event", "fcgid"],
-            """
-            FcgidIPCDir "\(front.folder.path)"
-            FcgidProcessTableFile "\(front.path("table"))"
-
-            """
-                + front.recipe(
-                    "apache-fcgid.conf",
-                    [
-                        "*:80": "127.0.0.1:\(front.port)",
-                        "FcgidInitialEnv WORKERS 1":
-                            "FcgidInitialEnv WORKERS 1\nFcgidInitialEnv DATABASE_URL \"\(front.database.url)\"",
-                    ]))
-        try front.holdContract(breaks: "unseen")
-        let log = try String(contentsOfFile: front.path("error.log"), encoding: .utf8)
-        #expect(log.contains("mode=inherited(descriptor: 0) workers=1 "))
-    }
-
-    /// Debian's own lighttpd.conf, with the recipe where its conf-enabled is.
-    private func startLighttpd(_ front: FrontEnd, _ recipe: String) throws {
-        let include = #"include "/etc/lighttpd/conf-enabled/*.conf""#
-        var main = try String(contentsOfFile: "/etc/lighttpd/lighttpd.conf", encoding: .utf8)
-        precondition(main.contains(include))
-        main = main.replacing(
-            include, with: "include \"\(try front.write(recipe, to: "recipe.conf"))\""
-        )
-        .replacing("/var/cache/lighttpd/uploads", with: front.folder.path)
-        .replacing("/var/log/lighttpd", with: front.folder.path)
-        .replacing("/run/lighttpd.pid", with: front.path("pid"))
-        .split(separator: "\n")
-        .filter {
-            $0.firstMatch(of: /^server\.(username|groupname|port)|use-ipv6/) == nil
-        }
-        .joined(separator: "\n")
-        let listen = "\nserver.port = \(front.port)\nserver.bind = \"127.0.0.1\"\n"
+        defer { front.stop(with: SIGKILL) }
         try front.start(
-            "/usr/sbin/lighttpd", ["-D", "-f", front.write(main + listen, to: "lighttpd.conf")])
-    }
-
-    @Test func `lighttpd with FastCGI holds the contract`() throws {
-        let front = try FrontEnd()
-        defer { front.stop() }
-        try front.startResponder()
-        try startLighttpd(front, front.recipe("lighttpd-fastcgi.conf"))
-        try front.holdContract(breaks: "visibly")
-    }
-
-    @Test func `lighttpd with CGI holds the contract`() throws {
-        let front = try FrontEnd()
-        defer { front.stop() }
-        let production = #""CONFIG_ENV" => "production""#
-        try startLighttpd(
-            front,
-            front.recipe(
-                "lighttpd-cgi.conf",
-                [production: "\(production), \"DATABASE_URL\" => \"\(front.database.url)\""]))
-        try front.holdContract(breaks: "unseen")
+            "/usr/sbin/fcgiwrap", ["-s", "unix:\(front.path("wrap"))"], waits: false)
+        let production = "fastcgi_param CONFIG_ENV      production;"
+        let recipe = try front.recipe(
+            "nginx-fcgiwrap.conf",
+            [
+                "listen 80;": "listen 127.0.0.1:\(front.port);",
+                "/run/fcgiwrap.socket": front.path("wrap"),
+                production: "\(production)\nfastcgi_param DATABASE_URL \"\(front.database.url)\";",
+            ])
+        let temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
+            .map { "\($0)_temp_path \(front.path("temp/\($0)"));" }
+        let main = """
+            \(geteuid() == 0 ? "user root;" : "")
+            daemon off; master_process off; pid \(front.path("pid")); error_log stderr;
+            events {}
+            http {
+                include /etc/nginx/mime.types; access_log off;
+                \(temporary.joined(separator: " "))
+                \(recipe)
+            }
+            """
+        try front.start(
+            "/usr/sbin/nginx", ["-e", "stderr", "-c", front.write(main, to: "nginx.conf")])
+        try front.holdContract(breaks: "unseen", ["--too-large", "any"])
     }
 }

@@ -98,11 +98,15 @@ import Testing
         let front = try FrontEnd()
         defer { front.stop() }
         try front.startResponder()
-        let recipe = try front.recipe(
-            "apache-proxy-fcgi.conf", ["*:80": "127.0.0.1:\(front.port)"])
         try front.startApache(
             modules: ["mpm_event", "proxy", "proxy_fcgi", "filter", "deflate"],
-            "AddOutputFilterByType DEFLATE application/json\n" + recipe)
+            """
+            AddOutputFilterByType DEFLATE application/json
+            ProxyPass /usage unix:\(front.path("socket"))|fcgi://localhost/usage enablereuse=on
+            <Location "/usage">
+                CGIPassAuth On
+            </Location>
+            """)
         try front.database.addContractRecords()
         let key = "Authorization: Bearer \(try front.database.key())"
         func curl(_ options: [String]) throws -> Site.Answer {

@@ -51,8 +51,6 @@ public final class FrontEnd {
         let places = [
             ("/usr/share/orbital-usage/html", path("html")),
             ("/usr/bin/orbital-fcgi", path("bin/orbital-fcgi")),
-            ("<Directory /usr/bin>", "<Directory \(path("bin"))>"),
-            ("/run/orbital-usage/orbital.sock", path("socket")),
         ]
         for (installed, here) in places + changes.map({ ($0.key, $0.value) }) {
             if !text.contains(installed), changes.contains(where: { $0.key == installed }) {
