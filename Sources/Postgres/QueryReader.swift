@@ -18,7 +18,7 @@ public final class QueryReader: RowReader {
     /// Runs `statement` with parameters in text form, preparing it the first time.
     public convenience init(
         _ connection: Connection, _ name: StaticString, _ statement: String,
-        _ parameters: [String], isStreamed: Bool
+        _ parameters: [String], isStreamed: Bool = false
     ) throws {
         try self.init(
             connection, name, statement, parameters.map { Parameter.text($0) },
@@ -31,7 +31,7 @@ public final class QueryReader: RowReader {
     /// otherwise, the result is complete when this returns.
     public init(
         _ connection: Connection, _ name: StaticString, _ statement: String,
-        _ parameters: [Parameter], isStreamed: Bool
+        _ parameters: [Parameter] = [], isStreamed: Bool = false
     ) throws {
         self.connection = connection
         self.statement = statement

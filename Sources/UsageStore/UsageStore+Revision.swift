@@ -32,7 +32,7 @@ extension UsageStore {
             """
             SELECT sum(changes)::bigint, (SELECT changes FROM api_key_revision)
             FROM usage_revision
-            """, [String](), isStreamed: false)
+            """)
         guard try reader.next(), !reader.isNull(0), !reader.isNull(1) else {
             throw DatabaseUnavailable(
                 description: "usage_revision or api_key_revision has lost its rows")

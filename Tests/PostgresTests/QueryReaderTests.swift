@@ -36,8 +36,7 @@ import Testing
         #expect(error?.state == "22012")
         // The connection serves the next query.
         #expect(connection.isIdle)
-        let next = try QueryReader(
-            connection, "test", "SELECT 1::bigint", [String](), isStreamed: isStreamed)
+        let next = try QueryReader(connection, "test", "SELECT 1::bigint", isStreamed: isStreamed)
         #expect(try next.next())
         #expect(next.integer(0) == 1)
     }
@@ -46,8 +45,7 @@ import Testing
         let connection = try connection()
         for number in 1...200 {
             for _ in 1...2 {
-                let reader = try QueryReader(
-                    connection, "test", "SELECT \(number)::bigint", [String](), isStreamed: false)
+                let reader = try QueryReader(connection, "test", "SELECT \(number)::bigint")
                 #expect(try reader.next())
                 #expect(reader.integer(0) == Int64(number))
             }
@@ -61,8 +59,7 @@ import Testing
         let connection = try Connection(url: database.url, applicationName: "t", waitSeconds: 5)
         try database.run("CREATE TABLE changing (value text); INSERT INTO changing VALUES ('7')")
         let read = {
-            try QueryReader(
-                connection, "test", "SELECT value FROM changing", [String](), isStreamed: false)
+            try QueryReader(connection, "test", "SELECT value FROM changing")
         }
         #expect(try read().count == 1)
         try database.run("ALTER TABLE changing ALTER COLUMN value TYPE bigint USING value::bigint")

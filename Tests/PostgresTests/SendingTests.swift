@@ -55,8 +55,7 @@ import Testing
             for sent in [[], bytes] {
                 if !sent.isEmpty { freeze() }
                 _ = try QueryReader(
-                    connection, "test", "SELECT length($1::bytea)::bigint", [.binary(sent)],
-                    isStreamed: false)
+                    connection, "test", "SELECT length($1::bytea)::bigint", [.binary(sent)])
             }
         }
         #expect((error as? PostgresError)?.message == "no response within 1 s")

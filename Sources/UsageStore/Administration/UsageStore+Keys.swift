@@ -54,7 +54,7 @@ extension UsageStore {
                     .text(keyID), .text(name), .binary(digest),
                     .array(scopes.map { Optional($0) }),
                     .array(timestamps: [expiresAt?.postgresMicroseconds]),
-                ], isStreamed: false)
+                ])
         }
     }
 
@@ -66,15 +66,14 @@ extension UsageStore {
                 """
                 UPDATE api_key SET revoked_at = coalesce(revoked_at, now())
                 WHERE key_id = $1::text RETURNING 1
-                """, [keyID], isStreamed: false)
+                """, [keyID])
             return reader.count > 0
         }
     }
 
     private func keys(_ statement: String, _ values: [String]) throws -> [StoredKey] {
         try reportingUnavailability {
-            let reader = try QueryReader(
-                try connected(), "key", statement, values, isStreamed: false)
+            let reader = try QueryReader(try connected(), "key", statement, values)
             var keys: [StoredKey] = []
             while try reader.next() {
                 keys.append(

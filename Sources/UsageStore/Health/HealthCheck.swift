@@ -70,7 +70,7 @@ extension UsageStore {
         let connection = try connected()
         let reader = try QueryReader(
             connection, "health", "SELECT count(*) FROM schema_migrations WHERE version = $1::text",
-            [Schema.version], isStreamed: false)
+            [Schema.version])
         let hasVersion = try reader.next() && reader.integer(0) > 0
         return [
             HealthCheck(name: "database"),

@@ -20,8 +20,7 @@ struct PriceList {
         let id = list.add("credit_rate_id", as: Int64.self)
         let reader = try QueryReader(
             connection, "rates",
-            "SELECT \(list.sql) FROM credit_rate ORDER BY effective_from, model NULLS FIRST",
-            [String](), isStreamed: false)
+            "SELECT \(list.sql) FROM credit_rate ORDER BY effective_from, model NULLS FIRST")
         var rates: [CreditRate] = []
         var ids: [Int64] = []
         while try reader.next() {
@@ -133,7 +132,7 @@ extension Connection {
             """
             INSERT INTO credit_rate (\(columns.joined(separator: ", ")))
             SELECT \(values.joined(separator: ", "))
-            """, bindings.values, isStreamed: false)
+            """, bindings.values)
     }
 
     /// Replaces the rate for the same models with the same beginning as `rate`.
@@ -146,7 +145,7 @@ extension Connection {
             """
             UPDATE credit_rate SET \(terms.joined(separator: ", "))
             WHERE effective_from = \(from) AND model IS NOT DISTINCT FROM \(model)
-            """, bindings.values, isStreamed: false)
+            """, bindings.values)
     }
 }
 

@@ -106,7 +106,7 @@ extension Snapshot {
                 FROM \(columns.source("usage_record AS record", name: "record"))
                     LEFT JOIN credit_rate AS rate USING (credit_rate_id)
                 \(whereClause(conditions))
-                """, bindings.values, isStreamed: false)
+                """, bindings.values)
             return try reader.next() ? (reader[record], receipt.receipt(reader)) : nil
         }
     }

@@ -40,8 +40,7 @@ extension Snapshot {
         try reportingUnavailability {
             let row = try QueryReader(
                 connection, "verify",
-                "SELECT \(list.sql) FROM \(Self.pricedAgain) ORDER BY message_id",
-                [String](), isStreamed: true)
+                "SELECT \(list.sql) FROM \(Self.pricedAgain) ORDER BY message_id", isStreamed: true)
             while try row.next() {
                 let record = row[fields]
                 var tokens = record.tokenCount

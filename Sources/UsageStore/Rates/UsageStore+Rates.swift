@@ -23,7 +23,7 @@ extension UsageStore {
                     FROM usage_record GROUP BY credit_rate_id
                 ) AS counts USING (credit_rate_id)
                 ORDER BY effective_from, model NULLS FIRST
-                """, [String](), isStreamed: false)
+                """)
             var rates: [CreditRate] = []
             while try reader.next() { rates.append(fields.rate(reader)) }
             return rates
@@ -73,7 +73,7 @@ extension UsageStore {
                     AND credit_rate_matches(
                         \(rate.model.map { bindings.bind($0, as: "text") } ?? "NULL"), model)
                 ORDER BY "timestamp", message_id LIMIT 5
-                """, bindings.values, isStreamed: false)
+                """, bindings.values)
             var ahead: (count: Int64, ids: [Int64]) = (0, [])
             while try reader.next() {
                 ahead.count = reader[count]

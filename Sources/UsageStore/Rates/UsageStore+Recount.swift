@@ -78,7 +78,7 @@ extension UsageStore {
             [
                 .text(String(range.newest)),
                 range.after.map { .text(String($0)) } ?? .null,
-            ], isStreamed: false)
+            ])
         var ids: [Int64?] = []
         var tokens: [Int64?] = []
         var encodings: [String?] = []
@@ -94,7 +94,7 @@ extension UsageStore {
         guard let last = ids.last ?? nil else { return nil }
         let counted = try QueryReader(
             connection, "recount", isDryRun ? Self.priceCounted : Self.storeCounted,
-            [.array(ids), .array(tokens), .array(encodings)], isStreamed: false)
+            [.array(ids), .array(tokens), .array(encodings)])
         total.before = Credits(hundredths: total.before.hundredths + before)
         while try counted.next() {
             total.count += 1

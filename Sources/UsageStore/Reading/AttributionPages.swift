@@ -139,7 +139,7 @@ extension Snapshot {
         func run(_ statement: RecordsStatement) throws -> (rows: QueryReader, record: RecordFields)
         {
             let rows = try QueryReader(
-                connection, "page", statement.text, statement.bindings.values, isStreamed: false)
+                connection, "page", statement.text, statement.bindings.values)
             return (rows, statement.record)
         }
         let pages = AttributionPages(
@@ -165,7 +165,7 @@ extension Snapshot {
             """
             SELECT attribution_id::bigint FROM (\(selectAttributions(conditions))) AS matched
             LIMIT \(AttributionPages.rangeLimit + 1)
-            """, bindings.values, isStreamed: false)
+            """, bindings.values)
         guard rows.count <= AttributionPages.rangeLimit else { return nil }
         var numbers: [Int64] = []
         while try rows.next() { numbers.append(rows.integer(0)) }

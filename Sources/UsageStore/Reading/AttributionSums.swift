@@ -23,8 +23,7 @@ extension Snapshot {
             let statement = AttributionSumsStatement(
                 of: part, prefix: prefix, filter.and(bounds), limit: limit)
             let row = try QueryReader(
-                connection, "attribution_sums", statement.text, statement.bindings.values,
-                isStreamed: false)
+                connection, "attribution_sums", statement.text, statement.bindings.values)
             var sums: [AttributionSum] = []
             while try row.next() {
                 sums.append(

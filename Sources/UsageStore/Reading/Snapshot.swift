@@ -80,7 +80,7 @@ public final class Snapshot {
             let reader = try QueryReader(
                 connection, "totals",
                 "SELECT \(list.sql) FROM usage_record \(whereClause(conditions))",
-                bindings.values, isStreamed: false)
+                bindings.values)
             guard try reader.next() else { return (0, "0.00") }
             return (reader[messages], reader[creditsUsed])
         }

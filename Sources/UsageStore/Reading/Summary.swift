@@ -79,7 +79,7 @@ extension Snapshot {
             let reader = try QueryReader(
                 connection, "extent",
                 "SELECT \(list.sql) FROM usage_record \(whereClause(conditions))",
-                bindings.values, isStreamed: false)
+                bindings.values)
             guard try reader.next(), let first = reader[first], let last = reader[last] else {
                 return nil
             }

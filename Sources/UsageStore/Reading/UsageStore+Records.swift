@@ -51,8 +51,7 @@ extension Snapshot {
         let fields = list.add([.attributionID] + UsageRecord.Column.ofAttributions)
         let rows = try QueryReader(
             connection, "all_attributions",
-            "SELECT \(list.sql) FROM \(attributionRows) AS attribution", [String](),
-            isStreamed: true)
+            "SELECT \(list.sql) FROM \(attributionRows) AS attribution", isStreamed: true)
         var attributions: [Int64: UsageRecord.Attribution] = [:]
         while try rows.next() {
             let record = rows[fields]

@@ -41,7 +41,7 @@ extension UsageStore {
                 """
                 SELECT name FROM pg_timezone_names
                 WHERE name !~ '^(posix|right)/' AND name NOT IN ('Factory', 'localtime', 'posixrules')
-                """, [String](), isStreamed: false)
+                """)
             var names: Set<String> = []
             while try reader.next() { names.insert(reader.string(0) ?? "") }
             return names
@@ -72,7 +72,7 @@ private func zoneOffsets(
         """
         SELECT since, offset_seconds FROM zone_offsets(\(bindings.bind(zone, as: "text")),
             \(bindings.bind(first.days(-2))), \(bindings.bind(last.days(2))))
-        """, bindings.values, isStreamed: false)
+        """, bindings.values)
     var segments: [ZoneOffsets.Segment] = []
     while try reader.next() {
         segments.append(

@@ -105,7 +105,7 @@ final class Attributions: Sendable {
                 .array(wanted.map(\.userID)), .array(wanted.map(\.teamID)),
                 .array(wanted.map(\.model)), .array(wanted.map(\.tags)), .text(String(most)),
                 .text(creation == .long ? "60s" : "250ms"),
-            ], isStreamed: false)
+            ])
         let fields = Self.fields
         while try reader.next() {
             let stored = reader[fields.id].map {

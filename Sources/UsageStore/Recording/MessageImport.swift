@@ -211,10 +211,9 @@ public final class MessageImport {
                 [
                     .array(changed.map { Int64($0) }), .array(stored.map { $0?.id }),
                     .array(bytes: stored.map { $0?.digest }),
-                ], isStreamed: false)
+                ])
             let reader = try QueryReader(
-                connection, "lock_attributions", RecordingStatements.lockAttributions, [String](),
-                isStreamed: false)
+                connection, "lock_attributions", RecordingStatements.lockAttributions)
             changed = []
             while try reader.next() { changed.append(Int(reader.integer(0))) }
             if changed.isEmpty { return }

@@ -74,8 +74,7 @@ struct RecordingBatch {
         if let jump, rest.contains(where: { messages[$0].messageID == nil }) {
             try reportingExhaustion {
                 _ = try QueryReader(
-                    connection, "advance_ids", RecordingStatements.advance, [String(jump)],
-                    isStreamed: false)
+                    connection, "advance_ids", RecordingStatements.advance, [String(jump)])
             }
         }
         try insert(rest, connection, RecordingStatements.one, RecordingStatements.many)
@@ -108,8 +107,7 @@ struct RecordingBatch {
         if rest.count == 1 {
             let reader = try QueryReader(
                 connection, "insert", one[isPlain: isPlain].insert,
-                messages[index].parameters(isPlain: isPlain) + knownParameters(isPlain),
-                isStreamed: false)
+                messages[index].parameters(isPlain: isPlain) + knownParameters(isPlain))
             guard try reader.next() else { return }
             reader.read(created, into: &messages[index])
             outcomes[index] = .created(messages[index])
@@ -123,7 +121,7 @@ struct RecordingBatch {
         }
         let reader = try QueryReader(
             connection, "insert", many[isPlain: isPlain].insert,
-            items.parameters(isPlain: isPlain) + knownParameters(isPlain), isStreamed: false)
+            items.parameters(isPlain: isPlain) + knownParameters(isPlain))
         var place = 0
         while try reader.next() {
             let id = reader[created].messageID
@@ -164,8 +162,7 @@ struct RecordingBatch {
             unnamed.sort { (messages[$0].externalID ?? "") < (messages[$1].externalID ?? "") }
         }
         let reader = try QueryReader(
-            connection, "choose_ids", RecordingStatements.chooseIDs, [String(unnamed.count)],
-            isStreamed: false)
+            connection, "choose_ids", RecordingStatements.chooseIDs, [String(unnamed.count)])
         var chosen: [Row] = []
         for index in unnamed where try reader.next() {
             let id = reader.integer(0)
@@ -196,8 +193,7 @@ struct RecordingBatch {
         let statement = RecordingStatements.compare[isPlain: isPlain]
         let reader = try QueryReader(
             connection, "compare", statement.text,
-            indices.map { messages[$0] }.parameters(isPlain: isPlain) + knownParameters(isPlain),
-            isStreamed: false)
+            indices.map { messages[$0] }.parameters(isPlain: isPlain) + knownParameters(isPlain))
         while try reader.next() {
             let index = indices[Int(reader[statement.number]) - 1]
             let names = reader.names(statement.comparison, of: messages[index])
@@ -217,8 +213,7 @@ struct RecordingBatch {
         let statement = RecordingStatements.refused[isPlain: isPlain]
         let reader = try QueryReader(
             connection, "refuse", statement.text,
-            indices.map { messages[$0] }.parameters(isPlain: isPlain) + knownParameters(isPlain),
-            isStreamed: false)
+            indices.map { messages[$0] }.parameters(isPlain: isPlain) + knownParameters(isPlain))
         while try reader.next() {
             outcomes[indices[Int(reader[statement.number]) - 1]] = .refused(
                 MessageRefusal(rawValue: reader[statement.refusal]) ?? .unpriced)

@@ -112,7 +112,7 @@ extension UsageStore {
     ) throws -> [Estimate] {
         let statement = RecordingStatements.estimate[isPlain: messages.isPlain]
         let reader = try QueryReader(
-            connection, "estimate", statement.text, messages.estimateParameters, isStreamed: false)
+            connection, "estimate", statement.text, messages.estimateParameters)
         var estimates: [Estimate] = []
         while try reader.next() {
             let refusal = reader[statement.refusal].flatMap(MessageRefusal.init(rawValue:))
