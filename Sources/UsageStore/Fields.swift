@@ -24,12 +24,6 @@ struct SelectList {
         return RecordFields(first: self.columns.count - columns.count, columns: columns)
     }
 
-    /// Adds a `bytea`.
-    mutating func addBytes(_ expression: String) -> BytesField {
-        columns.append(expression)
-        return BytesField(index: columns.count - 1)
-    }
-
     /// Adds columns of usage records, with `table` as a prefix in joins.
     mutating func add(_ columns: [UsageRecord.Column], of table: String? = nil) -> RecordFields {
         let prefix = table.map { $0 + "." } ?? ""
@@ -40,11 +34,6 @@ struct SelectList {
 
 /// A column of a statement with values of one type.
 struct Field<Value: FieldValue> {
-    fileprivate let index: Int
-}
-
-/// A column of a statement with bytes.
-struct BytesField {
     fileprivate let index: Int
 }
 
@@ -92,6 +81,17 @@ extension String: FieldValue {
     static func read(_ row: some RowReader, _ column: Int) -> String { row.string(column) ?? "" }
 }
 
+/// A `bytea`; empty for NULL.
+extension [UInt8]: FieldValue {
+    static func sql(_ expression: String) -> String { expression }
+    static func read(_ row: some RowReader, _ column: Int) -> [UInt8] {
+        row.withText(column) { bytes in
+            guard let bytes else { return [] }
+            return bytes.indices.map { bytes[$0] }
+        }
+    }
+}
+
 extension Optional: FieldValue where Wrapped: FieldValue {
     static func sql(_ expression: String) -> String { Wrapped.sql(expression) }
     static func read(_ row: some RowReader, _ column: Int) -> Wrapped? {
@@ -102,14 +102,6 @@ extension Optional: FieldValue where Wrapped: FieldValue {
 extension RowReader {
     /// The value of `field` in the last row read.
     subscript<Value>(_ field: Field<Value>) -> Value { Value.read(self, field.index) }
-
-    /// The bytes of `field` in the last row read; none for NULL.
-    func bytes(_ field: BytesField) -> [UInt8] {
-        withText(field.index) { bytes in
-            guard let bytes else { return [] }
-            return bytes.indices.map { bytes[$0] }
-        }
-    }
 
     /// The record in the last row read, with the values of its columns.
     subscript(_ fields: RecordFields) -> UsageRecord {

@@ -79,7 +79,7 @@ extension UsageStore {
                 keys.append(
                     StoredKey(
                         keyID: reader.string(0) ?? "", name: reader.string(1) ?? "",
-                        digest: reader.bytes(2),
+                        digest: .read(reader, 2),
                         scopes: (reader.string(3) ?? "").split(separator: " ").map(String.init),
                         createdAt: reader.timestamp(4) ?? .now, expiresAt: reader.timestamp(5),
                         revokedAt: reader.timestamp(6)))
@@ -97,12 +97,5 @@ extension QueryReader {
         let value = max(integer(column), years.lowerBound.postgresMicroseconds)
         return Timestamp(
             postgresMicroseconds: min(value, years.upperBound.postgresMicroseconds - 1))
-    }
-
-    fileprivate func bytes(_ column: Int) -> [UInt8] {
-        withText(column) { bytes in
-            guard let bytes else { return [] }
-            return bytes.indices.map { bytes[$0] }
-        }
     }
 }

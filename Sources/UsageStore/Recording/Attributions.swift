@@ -109,7 +109,7 @@ final class Attributions: Sendable {
         let fields = Self.fields
         while try reader.next() {
             let stored = reader[fields.id].map {
-                StoredAttribution(id: $0, digest: reader.bytes(fields.digest))
+                StoredAttribution(id: $0, digest: reader[fields.digest])
             }
             take(Int(reader[fields.number]) - 1, stored)
         }
@@ -118,7 +118,7 @@ final class Attributions: Sendable {
     private static let fields = {
         var list = SelectList()
         let number = list.add("item_number", as: Int64.self)
-        let digest = list.addBytes("digest")
+        let digest = list.add("digest", as: [UInt8].self)
         let id = list.add(
             """
             CASE WHEN attribution_id IS NOT NULL THEN attribution_id
