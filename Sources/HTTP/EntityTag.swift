@@ -36,7 +36,7 @@ public struct EntityTagCondition: Sendable {
 
 extension StringProtocol {
     /// The text without blanks and tabs at its ends.
-    var trimmingBlanks: String {
+    public var trimmingBlanks: String {
         let isBlank = { (byte: UInt8) in byte == 0x20 || byte == 0x09 }
         let bytes = Array(utf8)
         guard let first = bytes.firstIndex(where: { !isBlank($0) }),

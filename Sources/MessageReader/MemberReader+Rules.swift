@@ -18,7 +18,7 @@ extension MemberReader {
         }
         var pairs: [(key: String, value: String)] = []
         for member in members.all {
-            guard isTagKey(member.name) else {
+            guard AttributionPart.isTagKey(member.name) else {
                 fault(
                     name, .malformed,
                     "A key of \(name) must have 1 to 64 of the characters A-Z a-z 0-9 _ . -")
@@ -42,30 +42,11 @@ extension MemberReader {
 
     private mutating func tagValue(_ name: String, _ member: JSONMembers.Member) -> String? {
         let place = "\(name).\(member.name)"
-        switch member.value {
-        case .string(let text):
-            faults += UsageRecord.TextLimit.identifier(200).faults(text, place).map {
-                MessageFault(name, $0.code, $0.message)
-            }
-            return text
-        case .brokenString:
-            fault(
-                name, .malformed,
-                "\(place) has an unpaired surrogate, such as \\ud83d; send both halves of the pair."
-            )
-        default: fault(name, .wrongType, "\(place) must be a string.")
+        guard let text = string(name, member.value, "a string", at: place) else { return nil }
+        faults += UsageRecord.TextLimit.identifier(200).faults(text, place).map {
+            MessageFault(name, $0.code, $0.message)
         }
-        return nil
-    }
-
-    private func isTagKey(_ key: String) -> Bool {
-        (1...64).contains(key.utf8.count)
-            && key.utf8.allSatisfy { byte in
-                switch byte {
-                case 0x30...0x39, 0x41...0x5a, 0x61...0x7a, 0x2d, 0x2e, 0x5f: true
-                default: false
-                }
-            }
+        return text
     }
 
     /// Reports members that contradict each other.

@@ -89,19 +89,24 @@ struct MemberReader {
         return nil
     }
 
-    /// The string of that name, if present; `expected` is for the fault.
-    mutating func string(_ name: String, _ expected: String = "a string") -> String? {
-        value(name).flatMap { string(name, $0, expected) }
+    /// The string of that name, if present.
+    mutating func string(_ name: String) -> String? {
+        value(name).flatMap { string(name, $0, "a string") }
     }
 
-    mutating func string(_ name: String, _ value: JSONValue, _ expected: String) -> String? {
+    /// The string `value`; the fault says what is `expected`, and names `place` if it is in a member.
+    mutating func string(
+        _ name: String, _ value: JSONValue, _ expected: String, at place: String? = nil
+    ) -> String? {
+        let place = place ?? name
         switch value {
         case .string(let text): return text
         case .brokenString:
             fault(
                 name, .malformed,
-                "\(name) has an unpaired surrogate, such as \\ud83d; send both halves of the pair.")
-        default: fault(name, .wrongType, "\(name) must be \(expected).")
+                "\(place) has an unpaired surrogate, such as \\ud83d; send both halves of the pair."
+            )
+        default: fault(name, .wrongType, "\(place) must be \(expected).")
         }
         return nil
     }

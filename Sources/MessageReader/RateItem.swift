@@ -68,10 +68,7 @@ public struct RateItem {
         let minimum = reader.credits("minimum")
         reader.refuseNames(allowed: Self.allowed, Self.list)
         reader.require(Self.required)
-        if let model, !CreditRate.isValid(model: model) {
-            reader.fault(
-                "model", .malformed, "model must have 1 to 200 characters, no control characters.")
-        }
+        if let model { reader.faults += UsageRecord.Column.model.faults(model) }
         if let minimum, !CreditRate.minimumRange.contains(minimum) {
             reader.fault("minimum", .outOfRange, "minimum must be from 0 to 10000000.")
         }

@@ -29,13 +29,6 @@ public struct CreditRate: Sendable, CustomStringConvertible {
         self.recordCount = recordCount
     }
 
-    /// Whether `model` is a valid pattern; the table `credit_rate` has the same constraint.
-    public static func isValid(model: String) -> Bool {
-        let scalars = model.unicodeScalars
-        return (1...200).contains(scalars.count)
-            && !scalars.contains { $0.value < 0x20 || (0x7f...0x9f).contains($0.value) }
-    }
-
     /// Whether both have the same terms, ignoring `recordCount`.
     public func hasTerms(of other: CreditRate) -> Bool {
         hasKey(of: other) && tokenizer == other.tokenizer && prices == other.prices

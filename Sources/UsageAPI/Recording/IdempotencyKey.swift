@@ -23,9 +23,7 @@ extension MessageBody {
 
     /// The value of the field without blanks around it and the quotes of a quoted string.
     private static func value(of field: String) throws(Problem) -> String {
-        let isBlank = { (character: Character) in character == " " || character == "\t" }
-        var value = field.drop(while: isBlank)
-        while let last = value.last, isBlank(last) { value.removeLast() }
+        var value = field.trimmingBlanks[...]
         if value.utf8.count >= 2, value.first == "\"", value.last == "\"" {
             value = value.dropFirst().dropLast()
         }

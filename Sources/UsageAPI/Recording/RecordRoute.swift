@@ -24,13 +24,13 @@ private func single(
     switch outcome {
     case .created(let record):
         var json = JSONWriter()
-        json.object { $0.members(ofMessage: record) }
+        json.object { $0.members(of: record) }
         let location = "\(request.pathPrefix)/usage/\(record.value(in: .messageID) ?? "")"
         return .json(json, .created, [("Location", location)])
     case .duplicate(let record):
         var json = JSONWriter()
         json.object { json in
-            json.members(ofMessage: record)
+            json.members(of: record)
             json.member("status", "duplicate")
         }
         return .json(json)
@@ -136,11 +136,6 @@ private let shownColumns = UsageRecord.Column.columns(of: .fields).filter { $0 !
 extension JSONWriter {
     /// Writes the members of a record, in the order of the contract.
     mutating func members(of record: UsageRecord) {
-        for column in RecordFormat.columns { member(column, of: record) }
-    }
-
-    /// Writes the members of a message that was sent, in the order of the contract.
-    fileprivate mutating func members(ofMessage record: UsageRecord) {
         for column in shownColumns { member(column, of: record) }
     }
 

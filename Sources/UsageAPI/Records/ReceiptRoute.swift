@@ -18,10 +18,7 @@ func receipt(_ request: Request, _ principal: Principal, _ service: Service) thr
         }
         var json = JSONWriter()
         json.object { json in
-            for column in UsageRecord.Column.columns(of: .fields) {
-                json.member(
-                    column.name, found.record.value(in: column), isQuoted: column.kind.isQuoted)
-            }
+            json.members(of: found.record)
             json.member(found.receipt)
         }
         return Representation(contentType: "application/json", body: .bytes(json.bytes))

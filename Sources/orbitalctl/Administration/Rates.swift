@@ -93,9 +93,8 @@ struct Rates: ParsableCommand {
                 throw ValidationError(
                     "--effective-from must be a date, or an RFC 3339 time with an offset.")
             }
-            guard model.map(CreditRate.isValid) ?? true else {
-                throw ValidationError(
-                    "--model must have 1 to 200 characters, no control characters.")
+            if let fault = model.flatMap({ UsageRecord.Column.model.faults($0).first }) {
+                throw ValidationError("--\(fault.message)")
             }
         }
 
