@@ -54,7 +54,7 @@ import UsageStore
         #expect(add("gpt*", "'2024-06-01T00:00:00.000001Z'") == nil)
         #expect(add("o3", "'2001-01-01Z'") == nil)
         #expect(add("*", "'2025-06-01T00:00:00.000001Z'") == nil)
-        #expect(try database.store().recordCount() == 2)
+        #expect(try database.value("SELECT count(*) FROM usage_record") == "2")
     }
 
     @Test func `keeps the order of time for the same models only`() {

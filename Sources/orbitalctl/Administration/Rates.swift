@@ -22,13 +22,11 @@ struct Rates: ParsableCommand {
         @Flag(help: "Also list the rates that a later one has replaced.") var all = false
 
         func run() throws {
-            try reporting {
-                let rates = try administratorsStore().creditRates()
-                let now = Timestamp.now
-                for rate in rates
-                where all || !rates.contains(where: { $0.replaces(rate, at: now) }) {
-                    print("\(rate); \(counted(Int(rate.recordCount), "record"))")
-                }
+            let rates = try administratorsStore().creditRates()
+            let now = Timestamp.now
+            for rate in rates
+            where all || !rates.contains(where: { $0.replaces(rate, at: now) }) {
+                print("\(rate); \(counted(Int(rate.recordCount), "record"))")
             }
         }
     }
@@ -47,17 +45,15 @@ struct Rates: ParsableCommand {
         }
 
         func run() throws {
-            try reporting {
-                let time = at.flatMap(instant) ?? .now
-                let rates = try administratorsStore().creditRates()
-                let candidates = rates.candidates(at: time, model: model ?? "")
-                guard let applied = candidates.first else {
-                    throw Failure(message: "no rate is in force at \(time)", status: EX_DATAERR)
-                }
-                print("applies: \(applied)")
-                for other in candidates.dropFirst() {
-                    print("  not \(other): \(applied.reasonToPrecede(other))")
-                }
+            let time = at.flatMap(instant) ?? .now
+            let rates = try administratorsStore().creditRates()
+            let candidates = rates.candidates(at: time, model: model ?? "")
+            guard let applied = candidates.first else {
+                throw Failure(message: "no rate is in force at \(time)", status: EX_DATAERR)
+            }
+            print("applies: \(applied)")
+            for other in candidates.dropFirst() {
+                print("  not \(other): \(applied.reasonToPrecede(other))")
             }
         }
     }
@@ -69,11 +65,9 @@ struct Rates: ParsableCommand {
         @OptionGroup var terms: RateTerms
 
         func run() throws {
-            try reporting {
-                let rate = try terms.rate(from: nil, model: nil)
-                try refusing { try administratorsStore().replaceFirstRate(rate) }
-                terms.warn(rate)
-            }
+            let rate = try terms.rate(from: nil, model: nil)
+            try refusing { try administratorsStore().replaceFirstRate(rate) }
+            terms.warn(rate)
         }
     }
 
@@ -99,19 +93,17 @@ struct Rates: ParsableCommand {
         }
 
         func run() throws {
-            try reporting {
-                let rate = try terms.rate(from: instant(effectiveFrom), model: model)
-                let store = try administratorsStore()
-                try refusing { try store.add(rate) }
-                terms.warn(rate)
-                let ahead = try store.recordsAhead(of: rate)
-                guard ahead.count > 0 else { return }
-                let ids = ahead.ids.map(String.init).joined(separator: ", ")
-                let verb = ahead.count == 1 ? "keeps its" : "keep their"
-                print(
-                    "\(counted(Int(ahead.count), "record")) dated more than five minutes ahead "
-                        + "\(verb) credits: message_id \(ids)\(ahead.count > 5 ? ", …" : "")")
-            }
+            let rate = try terms.rate(from: instant(effectiveFrom), model: model)
+            let store = try administratorsStore()
+            try refusing { try store.add(rate) }
+            terms.warn(rate)
+            let ahead = try store.recordsAhead(of: rate)
+            guard ahead.count > 0 else { return }
+            let ids = ahead.ids.map(String.init).joined(separator: ", ")
+            let verb = ahead.count == 1 ? "keeps its" : "keep their"
+            print(
+                "\(counted(Int(ahead.count), "record")) dated more than five minutes ahead "
+                    + "\(verb) credits: message_id \(ids)\(ahead.count > 5 ? ", …" : "")")
         }
     }
 }

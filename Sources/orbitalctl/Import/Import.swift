@@ -48,45 +48,43 @@ struct Import: ParsableCommand {
     }
 
     func run() throws {
-        try reporting {
-            let settings = try Settings.administrators()
-            let input = try Input(path: file)
-            var items = try RatedSource(try source(of: input), path: file, delimiter: delimiter)
-            let messages = try refusing {
-                try MessageImport(
-                    databaseURL: settings.databaseURL, keepsCredits: keepCredits,
-                    tokenizers: Tokenizers(of: settings),
-                    attributionLimit: settings.attributionLimit, rates: items.rates)
-            }
-            let rejections = Rejections(path: rejects ?? defaultRejectsPath)
-            let progress = Progress(unit: "messages", totalBytes: input.size)
-            defer { progress.end() }
-            var count = 0
-            while let item = try items.next() {
-                if let faults = try stage(item, messages) { try rejections.add(item, faults) }
-                count += 1
-                progress.show(count, bytes: input.position)
-            }
-            let invalid = rejections.count
-            progress.show("recording …")
-            let outcome = try messages.record { line, message, rejection in
-                try rejections.add(line: line, message, rejection)
-            }
-            // Commit only after all rejections are written.
-            try rejections.close()
-            try messages.commit()
-            if outcome.created >= 10_000 { tidy(messages) }
-            progress.end()
-            for rate in messages.newRates { note("new rate: \(rate)") }
-            print(
-                "created \(outcome.created), duplicates \(outcome.duplicates), "
-                    + "conflicts \(outcome.conflicts), invalid \(invalid + outcome.invalid)")
-            guard rejections.count == 0 else {
-                note(
-                    "orbitalctl: rejected \(counted(rejections.count, "message")), "
-                        + "see \(rejections.path)")
-                throw ExitCode.failure
-            }
+        let settings = try Settings.administrators()
+        let input = try Input(path: file)
+        var items = try RatedSource(try source(of: input), path: file, delimiter: delimiter)
+        let messages = try refusing {
+            try MessageImport(
+                databaseURL: settings.databaseURL, keepsCredits: keepCredits,
+                tokenizers: Tokenizers(of: settings),
+                attributionLimit: settings.attributionLimit, rates: items.rates)
+        }
+        let rejections = Rejections(path: rejects ?? defaultRejectsPath)
+        let progress = Progress(unit: "messages", totalBytes: input.size)
+        defer { progress.end() }
+        var count = 0
+        while let item = try items.next() {
+            if let faults = try stage(item, messages) { try rejections.add(item, faults) }
+            count += 1
+            progress.show(count, bytes: input.position)
+        }
+        let invalid = rejections.count
+        progress.show("recording …")
+        let outcome = try messages.record { line, message, rejection in
+            try rejections.add(line: line, message, rejection)
+        }
+        // Commit only after all rejections are written.
+        try rejections.close()
+        try messages.commit()
+        if outcome.created >= 10_000 { tidy(messages) }
+        progress.end()
+        for rate in messages.newRates { note("new rate: \(rate)") }
+        print(
+            "created \(outcome.created), duplicates \(outcome.duplicates), "
+                + "conflicts \(outcome.conflicts), invalid \(invalid + outcome.invalid)")
+        guard rejections.count == 0 else {
+            note(
+                "orbitalctl: rejected \(counted(rejections.count, "message")), "
+                    + "see \(rejections.path)")
+            throw ExitCode.failure
         }
     }
 

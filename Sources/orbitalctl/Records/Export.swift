@@ -27,40 +27,34 @@ struct Export: ParsableCommand {
     }
 
     func run() throws {
-        try reporting {
-            let settings = try Settings.administrators()
-            let store = UsageStore(
-                databaseURL: settings.databaseURL, applicationName: "orbitalctl export",
-                waitSeconds: settings.databaseWaitSeconds)
-            let progress = Progress(
-                unit: "messages", totalBytes: try store.recordCount(),
-                isShown: isatty(STDERR_FILENO) == 1 && (output != nil || isatty(STDOUT_FILENO) == 0)
-            )
-            let snapshot = try store.snapshot()
-            try snapshot.waitForLocks()
-            let file = try OutputFile(path: output)
-            let rates = try ratesFile()
-            var items = ItemWriter(format: format, bom: bom)
-            for (index, rate) in try snapshot.creditRates().enumerated() {
-                let bytes = items.encoded(rate, number: index + 1)
-                try (format == .csv ? rates : file)?.write(bytes)
-            }
-            if format == .csv { try file.write(items.csvHeader(MessageForm.file.allowed)) }
-            var count = 0
-            try snapshot.forEachMessage { message in
-                try file.write(items.encoded(message))
-                count += 1
-                progress.show(count)
-            }
-            try file.write(items.closing)
-            // The rates first: without them, an import is not an exact copy.
-            try rates?.close()
-            try file.close()
-            progress.end()
-            note("exported \(counted(count, "message"))")
-            guard format == .csv, output == nil else { return }
-            note("orbitalctl: the rates are omitted; --output writes them to a second file")
+        let store = try administratorsStore()
+        let snapshot = try store.snapshot()
+        try snapshot.waitForLocks()
+        let progress = Progress(
+            unit: "messages", totalBytes: Int(try snapshot.totals(UsageFilter()).messages),
+            isShown: isatty(STDERR_FILENO) == 1 && (output != nil || isatty(STDOUT_FILENO) == 0))
+        let file = try OutputFile(path: output)
+        let rates = try ratesFile()
+        var items = ItemWriter(format: format, bom: bom)
+        for (index, rate) in try snapshot.creditRates().enumerated() {
+            let bytes = items.encoded(rate, number: index + 1)
+            try (format == .csv ? rates : file)?.write(bytes)
         }
+        if format == .csv { try file.write(items.csvHeader(MessageForm.file.allowed)) }
+        var count = 0
+        try snapshot.forEachMessage { message in
+            try file.write(items.encoded(message))
+            count += 1
+            progress.show(count)
+        }
+        try file.write(items.closing)
+        // The rates first: without them, an import is not an exact copy.
+        try rates?.close()
+        try file.close()
+        progress.end()
+        note("exported \(counted(count, "message"))")
+        guard format == .csv, output == nil else { return }
+        note("orbitalctl: the rates are omitted; --output writes them to a second file")
     }
 
     /// The file for the rates, for a format that cannot include them.

@@ -35,8 +35,6 @@ extension Verify {
     static func hundredths(_ credits: String) -> Int128 {
         Int128(credits.filter { $0 != "." }) ?? -1
     }
-
-    func hundredths(_ credits: String) -> Int128 { Self.hundredths(credits) }
 }
 
 /// Differences: all are counted, the first ones are printed.

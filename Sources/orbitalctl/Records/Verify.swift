@@ -21,37 +21,32 @@ struct Verify: ParsableCommand {
     ]
 
     func run() throws {
-        try reporting {
-            let store = try administratorsStore()
-            let snapshot = try store.snapshot()
-            try snapshot.waitForLocks()
-            let count = Int(try snapshot.totals(UsageFilter()).messages)
-            let progress = Progress(unit: "records", totalBytes: 3 * count)
-            var findings = Findings(limit: limit)
-            let rows = try priceAnew(snapshot, progress, &findings)
-            try compareRows(snapshot, rows, progress, count, &findings)
-            try compareExport(snapshot, rows, progress, count, &findings)
-            try compareTotals(snapshot, rows, &findings)
-            for zone in Self.zones {
-                try compareSummary(snapshot, zone, rows, &findings)
-            }
-            progress.end()
-            store.release()
-            var line = "verified \(counted(rows.messages, "record")), \(rows.credits) credits: "
-            line += counted(findings.count, "difference")
-            switch rows.unpriced {
-            case 0: break
-            case 1: line += "; 1 record not priced by a rate"
-            case let count: line += "; \(count) records not priced by a rate"
-            }
-            switch rows.estimates {
-            case 0: break
-            case 1: line += "; 1 record is an estimate"
-            case let count: line += "; \(count) records are estimates"
-            }
-            print(line)
-            if findings.count > 0 { throw ExitCode.failure }
+        let store = try administratorsStore()
+        let snapshot = try store.snapshot()
+        try snapshot.waitForLocks()
+        let count = Int(try snapshot.totals(UsageFilter()).messages)
+        let progress = Progress(unit: "records", totalBytes: 3 * count)
+        var findings = Findings(limit: limit)
+        let rows = try priceAnew(snapshot, progress, &findings)
+        try compareRows(snapshot, rows, progress, count, &findings)
+        try compareExport(snapshot, rows, progress, count, &findings)
+        try compareTotals(snapshot, rows, &findings)
+        for zone in Self.zones {
+            try compareSummary(snapshot, zone, rows, &findings)
         }
+        progress.end()
+        store.release()
+        var line = "verified \(counted(rows.messages, "record")), \(rows.credits) credits: "
+        line += counted(findings.count, "difference")
+        if rows.unpriced > 0 {
+            line += "; \(counted(rows.unpriced, "record")) not priced by a rate"
+        }
+        if rows.estimates > 0 {
+            let words = rows.estimates == 1 ? "is an estimate" : "are estimates"
+            line += "; \(counted(rows.estimates, "record")) \(words)"
+        }
+        print(line)
+        if findings.count > 0 { throw ExitCode.failure }
     }
 
     private func priceAnew(
@@ -101,7 +96,7 @@ struct Verify: ParsableCommand {
         let totals = try snapshot.totals(UsageFilter())
         let sum = Sum(
             messages: Int(totals.messages), reports: rows.reports,
-            hundredths: hundredths(totals.creditsUsed))
+            hundredths: Self.hundredths(totals.creditsUsed))
         findings.compare("the totals", sum, with: rows)
     }
 

@@ -1,15 +1,6 @@
 import Postgres
 public import Usage
 
-extension UsageStore {
-    /// The number of usage records.
-    public func recordCount() throws -> Int {
-        try reportingUnavailability {
-            Int(try connected().query("SELECT count(*) FROM usage_record")[0, 0] ?? "") ?? 0
-        }
-    }
-}
-
 extension Snapshot {
     /// The rates, by beginning, then by model; `forEachMessage` numbers them from 1.
     public func creditRates() throws -> [CreditRate] {
