@@ -42,7 +42,7 @@ extension MemberReader {
 
     private mutating func tagValue(_ name: String, _ member: JSONMembers.Member) -> String? {
         let place = "\(name).\(member.name)"
-        guard let text = string(name, member.value, "a string", at: place) else { return nil }
+        guard let text = string(name, member.value, at: place) else { return nil }
         faults += UsageRecord.TextLimit.identifier(200).faults(text, place).map {
             MessageFault(name, $0.code, $0.message)
         }

@@ -10,9 +10,6 @@ struct MemberReader {
     /// The faults so far.
     var faults: [MessageFault] = []
 
-    /// How many members were read.
-    private var readCount = 0
-
     /// Maximum number of unknown members that are reported.
     private static let unknownLimit = 10
 
@@ -20,16 +17,6 @@ struct MemberReader {
 
     mutating func fault(_ name: String, _ code: MessageFault.Code, _ message: String) {
         faults.append(MessageFault(name, code, message))
-    }
-
-    /// Reports members that are duplicated or not allowed, before the faults so far; the members of
-    /// all allowed names were read once, and `list` is these names as text.
-    mutating func refuseNames(allowed: [String], _ list: String) {
-        guard members.count != readCount else { return }
-        let names = members.names
-        refuse(
-            repeated: allowed.filter { name in names.count(where: { $0 == name }) > 1 },
-            unknown: Set(names).subtracting(allowed), list)
     }
 
     /// Reports members that are duplicated or not allowed, before the faults so far.
@@ -62,19 +49,7 @@ struct MemberReader {
         return true
     }
 
-    /// The value of the member of that name; nil for `null` and for an absent member.
-    private mutating func value(_ name: String) -> JSONValue? {
-        guard let value = members[name] else { return nil }
-        readCount += 1
-        if case .null = value { return nil }
-        return value
-    }
-
-    /// The integer of that name, if present.
-    mutating func integer(_ name: String) -> Int64? {
-        value(name).flatMap { integer(name, $0) }
-    }
-
+    /// The integer `value`; nil, with a fault, if it is another value.
     mutating func integer(_ name: String, _ value: JSONValue) -> Int64? {
         if case .number(let number) = value {
             switch number.integer() {
@@ -89,14 +64,10 @@ struct MemberReader {
         return nil
     }
 
-    /// The string of that name, if present.
-    mutating func string(_ name: String) -> String? {
-        value(name).flatMap { string(name, $0, "a string") }
-    }
-
-    /// The string `value`; the fault says what is `expected`, and names `place` if it is in a member.
+    /// The string `value`; nil, with a fault that names `place` and what is `expected`, otherwise.
     mutating func string(
-        _ name: String, _ value: JSONValue, _ expected: String, at place: String? = nil
+        _ name: String, _ value: JSONValue, _ expected: String = "a string",
+        at place: String? = nil
     ) -> String? {
         let place = place ?? name
         switch value {
@@ -111,11 +82,7 @@ struct MemberReader {
         return nil
     }
 
-    /// The time of that name, if present.
-    mutating func timestamp(_ name: String) -> Timestamp? {
-        value(name).flatMap { timestamp(name, $0) }
-    }
-
+    /// The time `value`; nil, with a fault, if it is another value.
     mutating func timestamp(_ name: String, _ value: JSONValue) -> Timestamp? {
         guard let text = string(name, value, "a string in RFC 3339 format") else { return nil }
         if let timestamp = Timestamp(text) { return timestamp }
@@ -125,11 +92,7 @@ struct MemberReader {
         return nil
     }
 
-    /// The credits of that name, if present.
-    mutating func credits(_ name: String) -> Credits? {
-        value(name).flatMap { credits(name, $0) }
-    }
-
+    /// The credits `value`; nil, with a fault, if it is another value.
     mutating func credits(_ name: String, _ value: JSONValue) -> Credits? {
         if case .number(let number) = value,
             case .exact(let hundredths) = number.integer(decimals: 2), hundredths >= 0

@@ -60,13 +60,16 @@ public struct RateItem {
             return
         }
         var reader = MemberReader(members)
-        number = reader.integer("rate")
-        let from = reader.timestamp("effective_from")
-        let model = reader.string("model")
-        let tokenizer = reader.string("tokenizer")
+        number = reader.read("rate") { $0.integer("rate", $1) }
+        let from = reader.read("effective_from") { $0.timestamp("effective_from", $1) }
+        let model = reader.read("model") { $0.string("model", $1) }
+        let tokenizer = reader.read("tokenizer") { $0.string("tokenizer", $1) }
         let prices = reader.prices(Self.prices, single: Self.singlePrice)
-        let minimum = reader.credits("minimum")
-        reader.refuseNames(allowed: Self.allowed, Self.list)
+        let minimum = reader.read("minimum") { $0.credits("minimum", $1) }
+        let names = members.names
+        reader.refuse(
+            repeated: Self.allowed.filter { name in names.count { $0 == name } > 1 },
+            unknown: Set(names).subtracting(Self.allowed), Self.list)
         reader.require(Self.required)
         if let model { reader.faults += UsageRecord.Column.model.faults(model) }
         if let minimum, !CreditRate.minimumRange.contains(minimum) {
@@ -81,6 +84,14 @@ public struct RateItem {
 }
 
 extension MemberReader {
+    /// The value of a member; nil for `null` and for an absent member.
+    fileprivate mutating func read<Value>(
+        _ name: String, _ body: (inout MemberReader, JSONValue) -> Value?
+    ) -> Value? {
+        guard let value = members[name], value != .null else { return nil }
+        return body(&self, value)
+    }
+
     /// The prices of the kinds of tokens; an older export has one price of 100 tokens.
     fileprivate mutating func prices(_ names: [String], single: String) -> TokenPrices? {
         let prices = names.map { price($0, perMillion: 1) }
@@ -99,7 +110,7 @@ extension MemberReader {
 
     /// The price of that name, in credits for a number of tokens of which a million has `perMillion`.
     private mutating func price(_ name: String, perMillion: Int64) -> TokenPrice? {
-        guard let credits = credits(name) else { return nil }
+        guard let credits = read(name, { $0.credits(name, $1) }) else { return nil }
         let most = TokenPrice.range.upperBound.hundredthsPerMillion / perMillion
         guard credits.hundredths <= most else {
             fault(name, .outOfRange, "\(name) must be from 0 to \(most / 100).")
