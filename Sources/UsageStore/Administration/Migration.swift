@@ -57,7 +57,7 @@ public struct Migration: Sendable {
     }
 }
 
-/// Why an administrator's command is refused, such as a migration that cannot be read or run.
+/// Why an administrator's command is refused, such as a migration that cannot be run, or a rate.
 public struct AdministrationFault: Error, CustomStringConvertible {
     /// A sentence without a full stop.
     public let description: String

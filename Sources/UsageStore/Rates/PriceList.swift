@@ -43,7 +43,7 @@ struct PriceList {
 
 extension PriceList {
     /// Adds the rates of an export to the price list, in the transaction of `connection`, and
-    /// replaces rates while there are no records; throws `CreditRateRefused` if the lists conflict.
+    /// replaces rates while there are no records; throws `AdministrationFault` if the lists conflict.
     ///
     /// The transaction must hold a lock on `usage_record` that prevents others from adding rates.
     init(_ connection: Connection, takingOver rates: [CreditRate]) throws {
@@ -61,16 +61,16 @@ extension PriceList {
             let number = 1 + (rates.firstIndex { $0.hasKey(of: rate) } ?? 0)
             let old = list.rates.first { $0.hasKey(of: rate) }
             if let conflict = old == nil ? other : isEmpty ? nil : old {
-                throw CreditRateRefused(
-                    reason: "rate \(number) of the file is \(rate); in the database it is "
+                throw AdministrationFault(
+                    "rate \(number) of the file is \(rate); in the database it is "
                         + "\(conflict). An export can be imported only into a database without "
                         + "records, or with the same rates")
             }
             do {
                 try old == nil ? connection.insert(rate) : connection.replace(rate)
             } catch let error as PostgresError where error.state.hasPrefix("23") {
-                throw CreditRateRefused(
-                    reason: "rate \(number) of the file, \(rate), is refused: \(error.message)")
+                throw AdministrationFault(
+                    "rate \(number) of the file, \(rate), is refused: \(error.message)")
             }
         }
         try self.init(connection)

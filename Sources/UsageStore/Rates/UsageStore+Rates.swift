@@ -1,12 +1,6 @@
 import Postgres
 public import Usage
 
-/// Why a rate cannot be added; for administrators.
-public struct CreditRateRefused: Error {
-    /// A sentence without a full stop.
-    public let reason: String
-}
-
 extension UsageStore {
     /// The rates, by beginning, then by model.
     public func creditRates() throws -> [CreditRate] {
@@ -30,26 +24,26 @@ extension UsageStore {
         }
     }
 
-    /// Adds a rate; throws `CreditRateRefused` unless it begins after every rate for the same models and
-    /// after every record that it matches.
+    /// Adds a rate; throws `AdministrationFault` unless it begins after every rate for the same models
+    /// and after every record that it matches.
     public func add(_ rate: CreditRate) throws {
         try reportingUnavailability {
             do {
                 try connected().insert(rate)
             } catch let error as PostgresError where error.state.hasPrefix("23") {
-                throw CreditRateRefused(reason: error.message)
+                throw AdministrationFault(error.message)
             }
         }
     }
 
-    /// Replaces the first rate; throws `CreditRateRefused` if there are records.
+    /// Replaces the first rate; throws `AdministrationFault` if there are records.
     public func replaceFirstRate(_ rate: CreditRate) throws {
         try reportingUnavailability {
             do {
                 try connected().replace(rate)
             } catch let error as PostgresError where error.state.hasPrefix("23") {
-                throw CreditRateRefused(
-                    reason: "messages are already recorded, so the first rate cannot be replaced; "
+                throw AdministrationFault(
+                    "messages are already recorded, so the first rate cannot be replaced; "
                         + "add a later one with: orbitalctl rates add")
             }
         }

@@ -44,7 +44,7 @@ public final class MessageImport {
     ///
     /// With `keepsCredits`, the credits in a message are recorded even if the price list yields
     /// others. `rates` of an export replace the price list if there are no records; throws
-    /// `CreditRateRefused` if they conflict with it. All methods throw `DatabaseUnavailable` or
+    /// `AdministrationFault` if they conflict with it. All methods throw `DatabaseUnavailable` or
     /// `PostgresError`.
     public init(
         databaseURL: String, keepsCredits: Bool, tokenizers: Tokenizers,

@@ -66,7 +66,7 @@ struct Rates: ParsableCommand {
 
         func run() throws {
             let rate = try terms.rate(from: nil, model: nil)
-            try refusing { try administratorsStore().replaceFirstRate(rate) }
+            try administratorsStore().replaceFirstRate(rate)
             terms.warn(rate)
         }
     }
@@ -95,7 +95,7 @@ struct Rates: ParsableCommand {
         func run() throws {
             let rate = try terms.rate(from: instant(effectiveFrom), model: model)
             let store = try administratorsStore()
-            try refusing { try store.add(rate) }
+            try store.add(rate)
             terms.warn(rate)
             let ahead = try store.recordsAhead(of: rate)
             guard ahead.count > 0 else { return }
@@ -119,14 +119,5 @@ extension CreditRate {
         if hasModel(of: other) { return "a later rate comes first" }
         if other.model == nil { return "a rate with a model comes first" }
         return isPrefix ? "a longer prefix comes first" : "the exact model comes first"
-    }
-}
-
-/// Runs `body`; turns `CreditRateRefused` into a failure of the command.
-func refusing<Result>(_ body: () throws -> Result) throws -> Result {
-    do {
-        return try body()
-    } catch let refusal as CreditRateRefused {
-        throw Failure(message: refusal.reason, status: EX_DATAERR)
     }
 }

@@ -19,9 +19,6 @@ enum CSVDelimiter: String, CaseIterable, ExpressibleByArgument {
         case .tab: UInt8(ascii: "\t")
         }
     }
-
-    /// Its name in messages.
-    var words: String { "a \(self)" }
 }
 
 /// The rows of a CSV file (RFC 4180) whose header names the columns, in any order.
@@ -63,7 +60,7 @@ struct CSVSource: MessageSource {
         guard unknown.isEmpty, missing.isEmpty else {
             throw refusal(
                 "has the columns \(columns.map { "\"\($0)\"" }.joined(separator: ", ")), "
-                    + "separated by \(found.words)"
+                    + "separated by a \(found)"
                     + (missing.isEmpty ? "" : "; missing: \(missing.joined(separator: ", "))")
                     + (unknown.isEmpty ? "" : "; unknown: \(unknown.joined(separator: ", "))"))
         }

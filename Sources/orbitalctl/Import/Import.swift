@@ -51,12 +51,10 @@ struct Import: ParsableCommand {
         let settings = try Settings.administrators()
         let input = try Input(path: file)
         var items = try RatedSource(try source(of: input), path: file, delimiter: delimiter)
-        let messages = try refusing {
-            try MessageImport(
-                databaseURL: settings.databaseURL, keepsCredits: keepCredits,
-                tokenizers: Tokenizers(of: settings),
-                attributionLimit: settings.attributionLimit, rates: items.rates)
-        }
+        let messages = try MessageImport(
+            databaseURL: settings.databaseURL, keepsCredits: keepCredits,
+            tokenizers: Tokenizers(of: settings), attributionLimit: settings.attributionLimit,
+            rates: items.rates)
         let rejections = Rejections(path: rejects ?? defaultRejectsPath)
         let progress = Progress(unit: "messages", totalBytes: input.size)
         defer { progress.end() }
