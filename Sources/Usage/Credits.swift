@@ -12,14 +12,9 @@ public struct Credits: Hashable, Comparable, Sendable, CustomStringConvertible {
     /// hundredths exceed 64 bits.
     public init?(_ text: String) {
         let isNegative = text.hasPrefix("-")
-        let parts = text.dropFirst(isNegative ? 1 : 0)
-            .split(separator: ".", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
-        let decimals = parts.count == 2 ? parts[1] : "0"
-        let digits = parts[0] + decimals
-        guard (1...20).contains(parts[0].utf8.count), (1...2).contains(decimals.utf8.count),
-            digits.utf8.allSatisfy(isDigit),
-            let value = Int64(decimals.utf8.count == 2 ? digits : digits + "0")
-        else { return nil }
+        guard let value = scaled(text.dropFirst(isNegative ? 1 : 0), decimals: 2) else {
+            return nil
+        }
         hundredths = isNegative ? -value : value
     }
 
@@ -33,6 +28,19 @@ public struct Credits: Hashable, Comparable, Sendable, CustomStringConvertible {
         let (whole, rest) = hundredths.magnitude.quotientAndRemainder(dividingBy: 100)
         return "\(hundredths < 0 ? "-" : "")\(whole).\(rest < 10 ? "0" : "")\(rest)"
     }
+}
+
+/// The decimal number `text` without its point and with `decimals` decimals: 1560 for `15.6` and 2.
+///
+/// Nil if it has a sign or more decimals, is not a number, or exceeds 64 bits.
+func scaled(_ text: Substring, decimals: Int) -> Int64? {
+    let parts = text.split(separator: ".", maxSplits: 1, omittingEmptySubsequences: false)
+    let fraction = parts.count == 2 ? parts[1] : "0"
+    guard (1...20).contains(parts[0].utf8.count), (1...decimals).contains(fraction.utf8.count),
+        (parts[0] + fraction).utf8.allSatisfy(isDigit)
+    else { return nil }
+    return Int64(
+        parts[0] + fraction + String(repeating: "0", count: decimals - fraction.utf8.count))
 }
 
 func isDigit(_ byte: UInt8) -> Bool { (0x30...0x39).contains(byte) }

@@ -13,14 +13,7 @@ public struct TokenPrice: Hashable, Comparable, Sendable, CustomStringConvertibl
     /// Parses the credits for 100 or a million tokens, such as `38.50`; nil if they are negative, not a
     /// number, or not a whole number of hundredths per million.
     public init?(_ text: String, per tokens: Int) {
-        let parts = text.split(separator: ".", maxSplits: 1, omittingEmptySubsequences: false)
-        let decimals = tokens == 100 ? 6 : 2
-        let fraction = parts.count == 2 ? parts[1] : "0"
-        guard !parts[0].isEmpty, (1...decimals).contains(fraction.utf8.count),
-            (parts[0] + fraction).utf8.allSatisfy(isDigit),
-            let price = Int64(
-                parts[0] + fraction + String(repeating: "0", count: decimals - fraction.utf8.count))
-        else { return nil }
+        guard let price = scaled(text[...], decimals: tokens == 100 ? 6 : 2) else { return nil }
         self.init(hundredthsPerMillion: price)
     }
 

@@ -22,7 +22,10 @@ public final class Snapshot {
             SET LOCAL plan_cache_mode = force_custom_plan;
             SELECT sum(changes)::bigint FROM usage_revision
             """, as: "snapshot")
-        revision = try Self.revision(result[0, 0])
+        guard let revision = result[0, 0].flatMap(Int64.init) else {
+            throw DatabaseUnavailable(description: "usage_revision has lost its rows")
+        }
+        self.revision = revision
     }
 
     /// Waits for locks without a timeout from now on; for long responses.
@@ -30,13 +33,6 @@ public final class Snapshot {
         try reportingUnavailability {
             _ = try connection.run("SET LOCAL lock_timeout = 0", as: "lock_timeout")
         }
-    }
-
-    fileprivate static func revision(_ text: String?) throws -> Int64 {
-        guard let text, let revision = Int64(text) else {
-            throw DatabaseUnavailable(description: "usage_revision has lost its rows")
-        }
-        return revision
     }
 
     /// The usage records that match `filter`, in order, after `cursor`.

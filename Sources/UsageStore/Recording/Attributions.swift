@@ -173,6 +173,23 @@ extension UsageRecord.Column {
     static let ofAttributions = columns(of: .file).filter { $0.table == .attribution }
 }
 
+/// The different attributions of some messages; each has its index as a key.
+struct DistinctAttributions {
+    /// All of them.
+    private(set) var all: [UsageRecord.Attribution] = []
+
+    private var keys: [UsageRecord.Attribution: Int] = [:]
+
+    /// The key of an attribution, which is added; nil for one without values.
+    mutating func key(of attribution: UsageRecord.Attribution) -> Int64? {
+        guard attribution != UsageRecord.Attribution() else { return nil }
+        if let key = keys[attribution], all[key].isIdentical(to: attribution) { return Int64(key) }
+        keys[attribution] = all.count
+        all.append(attribution)
+        return Int64(all.count - 1)
+    }
+}
+
 extension UsageRecord.Attribution {
     /// Whether both have the same bytes: Swift takes texts for equal that only look the same, such
     /// as é in one code point and in two.

@@ -1,28 +1,6 @@
 import Postgres
 import Usage
 
-/// The attributions of staged messages; each has its index as a key.
-struct StagedAttributions {
-    /// All of them.
-    private(set) var all: [UsageRecord.Attribution] = []
-
-    private var keys: [UsageRecord.Attribution: Int] = [:]
-
-    /// The key of an attribution, which is added; nil for one without values.
-    mutating func key(of attribution: UsageRecord.Attribution) -> Int64? {
-        guard attribution != UsageRecord.Attribution() else { return nil }
-        if let key = keys[attribution], all[key].isIdentical(to: attribution) { return Int64(key) }
-        keys[attribution] = all.count
-        all.append(attribution)
-        return Int64(all.count - 1)
-    }
-
-    /// The attribution with that key.
-    subscript(_ key: Int64?) -> UsageRecord.Attribution {
-        key.map { all[Int($0)] } ?? UsageRecord.Attribution()
-    }
-}
-
 extension MessageImport.Rejection {
     /// Reads a reason of `RecordingStatements.rejected`.
     init(_ reason: String, price: Credits?, differing: [String]) {

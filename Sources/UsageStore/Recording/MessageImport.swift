@@ -13,7 +13,7 @@ public final class MessageImport {
     private var stagedCount = 0
     private let databaseURL: String
     private let attributions: Attributions
-    private var stagedAttributions = StagedAttributions()
+    private var stagedAttributions = DistinctAttributions()
     private var hasExternalIDs = false
 
     /// The results of the staged messages.
@@ -178,7 +178,8 @@ public final class MessageImport {
                 connection, "rejected", rejected.text, columns: rejected.columnCount)
             while try rows.next() {
                 var message = rows[rejected.message]
-                message.attribution = stagedAttributions[rows[rejected.attributionKey]]
+                let key = rows[rejected.attributionKey]
+                message.attribution = key.map { stagedAttributions.all[Int($0)] } ?? .init()
                 if message.text != nil { message.characterCount = nil }
                 let rejection = Rejection(
                     rows[rejected.reason], price: rows[rejected.price],

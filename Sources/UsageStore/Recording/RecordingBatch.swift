@@ -40,25 +40,17 @@ struct RecordingBatch {
     mutating func attribute(
         _ attributions: Attributions, _ connection: Connection, _ creation: Attributions.Creation
     ) throws {
-        let rest = open.filter { messages[$0].hasAttribution }
-        guard !rest.isEmpty else { return }
-        var places: [UsageRecord.Attribution: Int] = [:]
-        var wanted: [UsageRecord.Attribution] = []
-        let chosen = rest.map { index in
-            let attribution = messages[index].attribution
-            if let place = places[attribution], attribution.isIdentical(to: wanted[place]) {
-                return place
-            }
-            places[attribution] = wanted.count
-            wanted.append(attribution)
-            return wanted.count - 1
+        var wanted = DistinctAttributions()
+        let keys = open.filter { !messages[$0].isPlain }.compactMap { index in
+            wanted.key(of: messages[index].attribution).map { (index, Int($0)) }
         }
+        guard !keys.isEmpty else { return }
         let stored = try attributions.stored(
-            wanted, connection, creation, isOutdated: attempts > 0)
+            wanted.all, connection, creation, isOutdated: attempts > 0)
         known = stored.compactMap(\.self)
-        for (index, place) in zip(rest, chosen) {
-            messages[index].attributionID = stored[place]?.id
-            if stored[place] == nil, creation != .none {
+        for (index, key) in keys {
+            messages[index].attributionID = stored[key]?.id
+            if stored[key] == nil, creation != .none {
                 outcomes[index] = .refused(.tooManyAttributions)
             }
         }

@@ -4,10 +4,7 @@ import Usage
 extension UsageRecord {
     /// Whether it belongs to anybody or anything.
     var hasAttribution: Bool {
-        if isPlain { return false }
-        let attribution = attribution
-        return attribution.userID != nil || attribution.teamID != nil || attribution.model != nil
-            || attribution.tags != nil
+        !isPlain && attribution != UsageRecord.Attribution()
     }
 
     /// The parameters of the statement for one message.
