@@ -57,6 +57,7 @@ import UsageAPI
     @Test func `has every code that a fault can have, and no other`() throws {
         let described = try description().components.schemas.Code.enum
         #expect(described.sorted() == Problem.Code.allCases.map(\.rawValue).sorted())
+        #expect(Set(described).isSuperset(of: MessageFault.Code.allCases.map(\.rawValue)))
     }
 }
 
