@@ -1,5 +1,7 @@
 import ArgumentParser
 import Configuration
+import FastCGI
+import Foundation
 import UsageStore
 
 /// Checks everything that the service needs, and reports how to fix each fault.
@@ -45,5 +47,92 @@ struct Report {
     mutating func fault(_ what: String, _ text: String, remedy: String) {
         print("FAULT  \(what): \(text)\n       remedy: \(remedy)")
         hasFaults = true
+    }
+}
+
+extension Check {
+    /// Checks that the responder accepts connections on its socket.
+    func checkSocket(_ settings: Settings, _ report: inout Report) {
+        do throws(FastCGIError) {
+            try Listener.probe(settings.socketPath)
+            report.well("socket", "\(settings.socketPath) accepts connections")
+        } catch {
+            report.fault(
+                "socket", error.description,
+                remedy: error.code == EACCES
+                    ? "run this as root or as a member of the socket's group"
+                    : "start the responder: orbital-fcgi --socket \(settings.socketPath)")
+        }
+    }
+
+    /// Requests `/health/live` from the website.
+    func checkSite(_ settings: Settings, _ report: inout Report, tls: String) {
+        let programs = ["/usr/sbin/nginx", "/usr/local/sbin/nginx", "/usr/local/nginx/sbin/nginx"]
+        guard programs.contains(where: FileManager.default.isExecutableFile) else {
+            return report.fault(
+                "nginx", "not installed", remedy: "apt-get install nginx, or serve as CGI")
+        }
+        // A site with TLS redirects to it, or has no other port.
+        let places = ["http://127.0.0.1:\(settings.port)", tls]
+        let responses = places.map { place in
+            (url: "\(place)/health/live", code: status(of: "\(place)/health/live"))
+        }
+        let (url, code) = responses.first { $0.code == "200" } ?? responses[0]
+        switch code {
+        case nil:
+            report.fault(
+                "nginx", "curl is not installed to check \(url)", remedy: "apt-get install curl")
+        case "200": report.well("nginx", "\(url) is healthy")
+        case "404":
+            report.fault(
+                "nginx", "\(url) returns status 404: another site has this port",
+                remedy: "remove nginx's default site, or set PORT to the port in orbital.conf")
+        case "000":
+            report.fault(
+                "nginx", "no response from \(url)",
+                remedy: "start nginx with nginx/orbital.conf, or set PORT to its port")
+        case let code?:
+            report.fault(
+                "nginx", "\(url) returns status \(code)",
+                remedy: "compare the path in snippets/orbital-upstream.conf with SOCKET_PATH")
+        }
+    }
+
+    /// Reports when nginx's certificate expires; nothing without a certificate.
+    func checkCertificate(_ url: String, _ report: inout Report, at now: Date = Date()) {
+        guard let text = curl(["-sk", "-m", "5", "-o", "/dev/null", "-w", "%{certs}", url]),
+            let line = text.split(separator: "\n").first(where: { $0.hasPrefix("Expire date:") })
+        else { return }
+        let format = DateFormatter()
+        format.locale = Locale(identifier: "en_US_POSIX")
+        format.timeZone = .gmt
+        format.dateFormat = "MMM d HH:mm:ss yyyy zzz"
+        let words = line.dropFirst("Expire date:".count).split(separator: " ")
+        guard let end = format.date(from: words.joined(separator: " ")) else { return }
+        let day = end.formatted(.iso8601.year().month().day())
+        if end > now + 14 * 86_400 { return report.well("certificate", "valid until \(day)") }
+        report.fault(
+            "certificate", "\(end > now ? "expires" : "expired") on \(day)",
+            remedy: "renew it, then: sudo systemctl reload nginx.service")
+    }
+
+    /// The status of a GET by curl, `000` without a response; nil without curl.
+    ///
+    /// Does not verify the certificate, which has the site's name and not this address.
+    private func status(of url: String) -> String? {
+        curl(["-skL", "-m", "5", "-o", "/dev/null", "-w", "%{http_code}", url])
+    }
+
+    /// The output of curl; nil without curl.
+    private func curl(_ arguments: [String]) -> String? {
+        let curl = Process()
+        curl.executableURL = URL(fileURLWithPath: "/usr/bin/curl")
+        curl.arguments = arguments
+        let output = Pipe()
+        curl.standardOutput = output
+        guard (try? curl.run()) != nil else { return nil }
+        let text = output.fileHandleForReading.readDataToEndOfFile()
+        curl.waitUntilExit()
+        return String(decoding: text, as: UTF8.self)
     }
 }
