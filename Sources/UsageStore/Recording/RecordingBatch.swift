@@ -155,10 +155,11 @@ struct RecordingBatch {
         }
         let reader = try QueryReader(
             connection, "choose_ids", RecordingStatements.chooseIDs, [String(unnamed.count)])
+        let named = Set(rows.map(\.id))
         var chosen: [Row] = []
         for index in unnamed where try reader.next() {
             let id = reader.integer(0)
-            if rows.position(of: id) == nil { chosen.append((id, index)) }
+            if !named.contains(id) { chosen.append((id, index)) }
         }
         return rows + chosen
     }
@@ -215,16 +216,3 @@ struct RecordingBatch {
 
 /// A message with the id that it will have.
 private typealias Row = (id: Int64, index: Int)
-
-extension [Row] {
-    /// The index of the first row with `id`; the rows must be ordered by id.
-    fileprivate func position(of id: Int64) -> Int? {
-        var range = startIndex..<endIndex
-        while !range.isEmpty {
-            let middle = range.lowerBound + range.count / 2
-            range = self[middle].id < id ? middle + 1..<range.upperBound : range.lowerBound..<middle
-        }
-        return range.lowerBound < endIndex && self[range.lowerBound].id == id
-            ? range.lowerBound : nil
-    }
-}
