@@ -27,10 +27,7 @@ extension UsageStore {
     public func offsets(
         of zone: String, from first: Timestamp, to last: Timestamp
     ) throws -> ZoneOffsets {
-        if zone == "UTC" { return .utc }
-        return try reportingUnavailability {
-            try zoneOffsets(try connected(), of: zone, from: first, to: last)
-        }
+        try zoneOffsets(of: zone, from: first, to: last) { try connected() }
     }
 
     private func names() throws -> Set<String> {
@@ -56,31 +53,31 @@ extension Snapshot {
     public func offsets(
         of zone: String, from first: Timestamp, to last: Timestamp
     ) throws -> ZoneOffsets {
-        if zone == "UTC" { return .utc }
-        return try reportingUnavailability {
-            try zoneOffsets(connection, of: zone, from: first, to: last)
-        }
+        try zoneOffsets(of: zone, from: first, to: last) { connection }
     }
 }
 
 private func zoneOffsets(
-    _ connection: Connection, of zone: String, from first: Timestamp, to last: Timestamp
+    of zone: String, from first: Timestamp, to last: Timestamp, _ connect: () throws -> Connection
 ) throws -> ZoneOffsets {
-    var bindings = Bindings()
-    let reader = try QueryReader(
-        connection, "offsets",
-        """
-        SELECT since, offset_seconds FROM zone_offsets(\(bindings.bind(zone, as: "text")),
-            \(bindings.bind(first.days(-2))), \(bindings.bind(last.days(2))))
-        """, bindings.values)
-    var segments: [ZoneOffsets.Segment] = []
-    while try reader.next() {
-        segments.append(
-            ZoneOffsets.Segment(
-                start: Timestamp(postgresMicroseconds: reader.integer(0)),
-                offsetSeconds: Int(reader.integer(1))))
+    if zone == "UTC" { return .utc }
+    return try reportingUnavailability {
+        var bindings = Bindings()
+        let reader = try QueryReader(
+            try connect(), "offsets",
+            """
+            SELECT since, offset_seconds FROM zone_offsets(\(bindings.bind(zone, as: "text")),
+                \(bindings.bind(first.days(-2))), \(bindings.bind(last.days(2))))
+            """, bindings.values)
+        var segments: [ZoneOffsets.Segment] = []
+        while try reader.next() {
+            segments.append(
+                ZoneOffsets.Segment(
+                    start: Timestamp(postgresMicroseconds: reader.integer(0)),
+                    offsetSeconds: Int(reader.integer(1))))
+        }
+        return ZoneOffsets(segments)
     }
-    return ZoneOffsets(segments)
 }
 
 extension Timestamp {

@@ -28,9 +28,7 @@ struct Verify: ParsableCommand {
         let progress = Progress(unit: "records", totalBytes: 3 * count)
         var findings = Findings(limit: limit)
         let rows = try priceAnew(snapshot, progress, &findings)
-        try compareRows(snapshot, rows, progress, count, &findings)
-        try compareExport(snapshot, rows, progress, count, &findings)
-        try compareTotals(snapshot, rows, &findings)
+        try compareRecords(snapshot, rows, progress, count, &findings)
         for zone in Self.zones {
             try compareSummary(snapshot, zone, rows, &findings)
         }
@@ -63,36 +61,25 @@ struct Verify: ParsableCommand {
         return sum
     }
 
-    /// Compares the records of `GET /usage`, read through another index in another order.
-    private func compareRows(
+    /// Compares the records of `GET /usage`, read through another index in another order, those of
+    /// `orbitalctl export`, and the totals.
+    private func compareRecords(
         _ snapshot: Snapshot, _ rows: Sum, _ progress: Progress, _ count: Int,
         _ findings: inout Findings
     ) throws {
-        var sum = Sum()
+        var listed = Sum()
         let records = try snapshot.records(UsageFilter(), sort: .standard)
         while try records.next() {
-            sum.add(records.record)
-            progress.show(count + sum.messages)
+            listed.add(records.record)
+            progress.show(count + listed.messages)
         }
-        findings.compare("the records of GET /usage", sum, with: rows)
-    }
-
-    /// Compares the records of `orbitalctl export`.
-    private func compareExport(
-        _ snapshot: Snapshot, _ rows: Sum, _ progress: Progress, _ count: Int,
-        _ findings: inout Findings
-    ) throws {
-        var sum = Sum()
+        findings.compare("the records of GET /usage", listed, with: rows)
+        var exported = Sum()
         try snapshot.forEachMessage { record in
-            sum.add(record)
-            progress.show(2 * count + sum.messages)
+            exported.add(record)
+            progress.show(2 * count + exported.messages)
         }
-        findings.compare("the export", sum, with: rows)
-    }
-
-    private func compareTotals(
-        _ snapshot: Snapshot, _ rows: Sum, _ findings: inout Findings
-    ) throws {
+        findings.compare("the export", exported, with: rows)
         let totals = try snapshot.totals(UsageFilter())
         let sum = Sum(
             messages: Int(totals.messages), reports: rows.reports,
