@@ -1,6 +1,5 @@
 import HTTP
 import Usage
-import UsageStore
 
 /// A format of usage records.
 package enum RecordFormat: String, CaseIterable {
@@ -10,9 +9,6 @@ package enum RecordFormat: String, CaseIterable {
     case csv
     /// One JSON object per line.
     case ndjson
-
-    /// The columns of a response that does not name its fields.
-    static let columns = UsageRows.standardFields
 
     /// The media type without parameters.
     var mediaType: String {

@@ -53,7 +53,7 @@ struct RecordsQuery {
         hasTotals = parameters.flag("totals") ?? false
         query.add("totals", hasTotals)
         let fields = Self.fields(&parameters)
-        if fields != RecordFormat.columns { query.add("fields", Self.list(fields)) }
+        if fields != UsageRows.standardFields { query.add("fields", Self.list(fields)) }
         let cursorText = parameters.value("cursor")
         query.add("cursor", cursorText)
         cursor = Self.cursor(cursorText, &parameters, fingerprint, sort)
@@ -63,13 +63,13 @@ struct RecordsQuery {
             throw Problem.notAcceptable(RecordFormat.allCases.map(\.mediaType))
         }
         plan =
-            fields == RecordFormat.columns
+            fields == UsageRows.standardFields
             ? RecordPlan.standard(format) : RecordPlan(format, fields)
     }
 
     /// The fields that `fields` names, in the order of the table.
     private static func fields(_ parameters: inout Parameters) -> [UsageRecord.Column] {
-        guard let text = parameters.value("fields") else { return RecordFormat.columns }
+        guard let text = parameters.value("fields") else { return UsageRows.standardFields }
         let all = UsageRecord.Column.columns(of: .fields)
         if text == "all" { return all }
         let names = Set(text.split(separator: ",", omittingEmptySubsequences: false))
@@ -77,7 +77,7 @@ struct RecordsQuery {
         if fields.count == names.count { return fields }
         parameters.fault(
             "fields", .unknown, "fields must be all, or a comma list of \(list(all)).")
-        return RecordFormat.columns
+        return UsageRows.standardFields
     }
 
     private static func list(_ columns: [UsageRecord.Column]) -> String {
