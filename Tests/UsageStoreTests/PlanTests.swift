@@ -130,16 +130,35 @@ import Usage
         }
     }
 
-    @Test func `of a summary is a range of the index for each bucket`() throws {
+    private func summaryPlan(_ filter: UsageFilter) throws -> String {
         let first = try #require(Timestamp("2024-01-01T00:00:00Z"))
         let buckets = (Int64(0)..<36).map { day in
             let start = Timestamp(microseconds: first.microseconds + day * 86_400_000_000)
             return start..<Timestamp(microseconds: start.microseconds + 86_400_000_000)
         }
-        let statement = SummaryStatement(UsageFilter(), buckets: buckets)
-        let plan = try plan(statement.text, statement.bindings.values)
+        let statement = SummaryStatement(filter, buckets: buckets)
+        return try plan(statement.text, statement.bindings.values)
+    }
+
+    @Test func `of a summary is a range of the index for each bucket`() throws {
+        let plan = try summaryPlan(UsageFilter())
         #expect(plan.contains("Index Only Scan using usage_record_timestamp_idx"))
         #expect(plan.contains(#"("timestamp" >= period.bucket_start)"#))
         #expect(plan.contains("loops=36"))
+    }
+
+    @Test func `of a summary of some attributions does not look for them again for each bucket`()
+        throws
+    {
+        var filter = UsageFilter()
+        filter.tags = [("env", "prod")]
+        let ofTag = try summaryPlan(filter)
+        #expect(ofTag.contains("on usage_attribution"), "\(ofTag)")
+        #expect(!ofTag.contains("loops=36"), "\(ofTag)")
+        filter.tags = []
+        filter.texts = [(.userID, ["u-2"])]
+        let ofUser = try summaryPlan(filter)
+        #expect(ofUser.contains("on usage_attribution"), "\(ofUser)")
+        #expect(!ofUser.contains("loops=36"), "\(ofUser)")
     }
 }

@@ -91,7 +91,8 @@ extension Snapshot {
 /// The statement that sums usage records by bucket and by report name.
 ///
 /// Each bucket is a range of the time index, summed by report name; all other sums are sums of these,
-/// so they always agree.
+/// so they always agree. A filter of attributions would be evaluated again for each bucket, so
+/// their records are read once, and each is assigned to its bucket.
 struct SummaryStatement {
     /// The statement.
     let text: String
@@ -102,33 +103,61 @@ struct SummaryStatement {
     /// Its values.
     let bindings: Bindings
 
-    /// Makes the statement for `buckets`, which must be contiguous.
+    /// Makes the statement for `buckets`, which must be contiguous, and at least one.
     init(_ filter: UsageFilter, buckets: [Range<Timestamp>]) {
         var bindings = Bindings()
         var list = SelectList()
         fields = SummaryFields(&list)
-        let starts = bindings.bind(buckets.map(\.lowerBound))
-        let ends = bindings.bind(buckets.map(\.upperBound))
-        let inBucket = [#""timestamp" >= bucket_start"#, #""timestamp" < bucket_end"#]
-        let conditions = inBucket + filter.conditions(&bindings)
+        var unused = Bindings()
+        let isOfSome = !filter.attributionConditions(&unused).isEmpty
+        let part = (isOfSome ? Self.once : Self.byBucket)(filter, buckets, &bindings)
         text = """
-            WITH part AS MATERIALIZED (
-                SELECT bucket, report_name, messages, reports, hundredths
-                FROM unnest(\(starts), \(ends)) WITH ORDINALITY
-                        AS period(bucket_start, bucket_end, bucket),
-                    LATERAL (
-                        SELECT report_name, count(*) AS messages,
-                            count(report_name) AS reports, sum(credit_hundredths) AS hundredths
-                        FROM usage_record \(whereClause(conditions))
-                        GROUP BY report_name
-                    ) AS sums
-            )
+            WITH part AS MATERIALIZED (\(part))
             SELECT \(list.sql)
             FROM part
             GROUP BY GROUPING SETS ((), (bucket), (report_name))
             ORDER BY \(SummaryFields.kind), bucket, report_name IS NULL, sum(hundredths) DESC, report_name
             """
         self.bindings = bindings
+    }
+
+    private static let sums = """
+        report_name, count(*) AS messages, count(report_name) AS reports,
+            sum(credit_hundredths) AS hundredths
+        """
+
+    /// The sums by bucket and report name: a query of the records for each bucket.
+    private static func byBucket(
+        _ filter: UsageFilter, _ buckets: [Range<Timestamp>], _ bindings: inout Bindings
+    ) -> String {
+        let starts = bindings.bind(buckets.map(\.lowerBound))
+        let ends = bindings.bind(buckets.map(\.upperBound))
+        let inBucket = [#""timestamp" >= bucket_start"#, #""timestamp" < bucket_end"#]
+        return """
+            SELECT bucket, report_name, messages, reports, hundredths
+            FROM unnest(\(starts), \(ends)) WITH ORDINALITY
+                    AS period(bucket_start, bucket_end, bucket),
+                LATERAL (
+                    SELECT \(sums) FROM usage_record
+                    \(whereClause(inBucket + filter.conditions(&bindings)))
+                    GROUP BY report_name
+                ) AS sums
+            """
+    }
+
+    /// The same by one query of the records.
+    private static func once(
+        _ filter: UsageFilter, _ buckets: [Range<Timestamp>], _ bindings: inout Bindings
+    ) -> String {
+        let starts = bindings.bind(buckets.map(\.lowerBound))
+        var period = UsageFilter()
+        period.from = buckets.first?.lowerBound
+        period.to = buckets.last?.upperBound
+        return """
+            SELECT width_bucket("timestamp", \(starts)) AS bucket, \(sums)
+            FROM usage_record \(whereClause(filter.and(period).conditions(&bindings)))
+            GROUP BY 1, report_name
+            """
     }
 }
 
