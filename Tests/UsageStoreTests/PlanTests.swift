@@ -16,15 +16,17 @@ import Usage
             WHERE message_id % 2 = 0
             """)
         try database.run("VACUUM FULL usage_record")
-        try database.run("VACUUM (ANALYZE) usage_record, usage_attribution")
+        try database.run("VACUUM (ANALYZE) usage_record, usage_attribution, credit_rate")
         return database.url
     }
 
     /// The plan as text, for the values that are bound.
-    private func plan(_ text: String, _ values: [String]) throws -> String {
+    private func plan(
+        _ text: String, _ values: [String], mode: String = "force_custom_plan"
+    ) throws -> String {
         let connection = try Connection(
             url: Self.database.get(), applicationName: "tests", waitSeconds: 20)
-        try connection.run("SET plan_cache_mode = force_custom_plan")
+        try connection.run("SET plan_cache_mode = \(mode)")
         try connection.run("PREPARE statement AS \(text)")
         let list = values.map { "'\($0)'" }.joined(separator: ", ")
         let result = try connection.query(
@@ -160,5 +162,18 @@ import Usage
         let ofUser = try summaryPlan(filter)
         #expect(ofUser.contains("on usage_attribution"), "\(ofUser)")
         #expect(!ofUser.contains("loops=36"), "\(ofUser)")
+    }
+
+    @Test func `of messages of many models does not compare each message with each period`() throws
+    {
+        for text in [
+            RecordingStatements.many[isPlain: false].insert,
+            RecordingStatements.estimate[isPlain: false].text,
+        ] {
+            let parameters = Array(
+                repeating: "{}", count: RecordingStatements.columns(isPlain: false).count + 2)
+            let plan = try plan(text, parameters, mode: "force_generic_plan")
+            #expect(plan.contains(/Hash Cond: .*used_model/), "\(plan)")
+        }
     }
 }

@@ -57,10 +57,22 @@ extension RecordingStatements {
 /// The models of many messages.
 extension RecordingStatements {
     /// An array of them, for the rates.
-    var models: String {
+    private var models: String {
         if isStaged { return "ARRAY(SELECT DISTINCT model FROM staged_message)" }
         guard !isPlain, let place = Self.messages.firstIndex(of: .model) else { return "ARRAY['']" }
         return "$\(place + 1)::text[]"
+    }
+
+    /// The periods of the rates for these models.
+    ///
+    /// PostgreSQL expects ten elements of an array, and would compare each of ten thousand messages
+    /// with each of ten thousand periods. It expects a thousand rows of a series of a length that it
+    /// does not know, here 1, and so builds a hash table.
+    var periods: String {
+        let periods = "credit_rate_periods(\(models))"
+        if isStaged || isPlain { return periods }
+        let series = "generate_series(1, least(1, cardinality(\(models))))"
+        return "(SELECT period.* FROM \(periods) AS period, \(series))"
     }
 }
 

@@ -159,7 +159,7 @@ extension RecordingStatements {
                 """
         }
         return """
-            LEFT JOIN credit_rate_periods(\(models)) AS rate
+            LEFT JOIN \(periods) AS rate
                 ON coalesce(\(Pricing.model), '') = rate.used_model
                 AND \(Pricing.time) >= rate.effective_from AND \(Pricing.time) < rate.until
             """
