@@ -108,6 +108,16 @@ def test_within_a_request_the_first_item_counts_by_either_id(post, site):
     assert post.result(text | {"external_id": "a"}, text | {"external_id": "d"}) == [("duplicate",), ("duplicate",)]
 
 
+def test_the_first_item_with_an_id_counts_after_one_with_its_other_id_that_is_not_recorded(post):
+    assert post({"message_id": 1, "message_text": "x"})[0] == 201
+    late = {"message_id": 2, "message_text": "x", "timestamp": "9999-01-01T00:00:00Z"}
+    for number, (first, status) in enumerate([(late, "invalid"), (FULL, "conflict")], 3):
+        results = post.result(
+            first | {"external_id": f"e-{number}"}, {"message_id": number, "external_id": f"e-{number}", "message_text": "y"},
+            {"message_id": number, "message_text": "z"}, {"external_id": f"e-{number}", "message_text": "y"})
+        assert [result[0] for result in results] == [status, "created", "conflict", "duplicate"], results
+
+
 def test_a_text_that_is_not_stored_is_compared_by_its_digest(post, site):
     for number, text in enumerate(["abc", "é", "gone", "x"]):
         assert post({"message_id": number, "message_text": text})[0] == 201

@@ -165,6 +165,9 @@ struct RecordingBatch {
     }
 
     /// The messages of `rest` without those that have an id of an earlier one.
+    ///
+    /// The earlier one may be left out itself, and counts if the one before it is not recorded. After
+    /// three attempts it does not count any more, because a chain of ids could take as many attempts.
     private func firstOfEach(_ rest: [Int]) -> [Int] {
         var ids: Set<Int64> = []
         // Bytes, because Swift takes texts for equal that only look the same.
@@ -172,10 +175,13 @@ struct RecordingBatch {
         return rest.filter { index in
             let id = messages[index].messageID
             let externalID = messages[index].externalID.map { Array($0.utf8) }
-            if let id, ids.contains(id) { return false }
-            if let externalID, !externalIDs.insert(externalID).inserted { return false }
-            if let id { ids.insert(id) }
-            return true
+            let isFirst =
+                !(id.map(ids.contains) ?? false) && !(externalID.map(externalIDs.contains) ?? false)
+            if isFirst || attempts <= 3 {
+                if let id { ids.insert(id) }
+                if let externalID { externalIDs.insert(externalID) }
+            }
+            return isFirst
         }
     }
 
