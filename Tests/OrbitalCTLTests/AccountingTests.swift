@@ -69,7 +69,7 @@ import Testing
         let overlapping = try add(date(inDays: 4))
         #expect(overlapping.status == 65)
         #expect(
-            overlapping.errors.contains("append-only: add an entry with a later effective_from"))
+            overlapping.errors.contains("must begin after the last one for the same models: from "))
         #expect(try add(date(inDays: 30), "--minimum", "2.50").status == 0)
         let list = try run(database, "rates", "list").output.split(separator: "\n")
         #expect(list.count == 3)

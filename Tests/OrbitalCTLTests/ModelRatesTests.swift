@@ -22,16 +22,14 @@ import Testing
         throws
     {
         let database = try Database()
-        for words in [
+        let added = try [
             "--model gpt-5* --input 1500.00 --output 6000.00 --cache-read 150.00 --cache-creation 1875.00 --per 1000000 --effective-from 2026-01-01",
             "--model gpt-5-mini --input 0.05 --output 0.2 --per 100 --minimum 0.01 --effective-from 2026-01-01",
             "--model gpt* --credits-per-100-tokens 50 --effective-from 2025-01-01",
             "--model gpt* --credits-per-100-tokens 0.0015 --effective-from 2026-02-01",
             "--credits-per-100-tokens 41 --effective-from 2999-01-01",
-        ] {
-            let added = try add(database, words)
-            #expect(added.status == 0 && added.output + added.errors == "", "\(added.errors)")
-        }
+        ].map { try add(database, $0) }
+        #expect(added.map(\.errors) == Array(repeating: "", count: 5))
         let first =
             "from the beginning: 40.00 credits per 100 tokens, minimum 1.00, tokenizer characters"
         let old =
@@ -44,6 +42,7 @@ import Testing
             "gpt* from 2026-02-01T00:00:00Z: 0.0015 credits per 100 tokens, minimum 1.00, tokenizer characters"
         let later =
             "from 2999-01-01T00:00:00Z: 41.00 credits per 100 tokens, minimum 1.00, tokenizer characters"
+        #expect(added.map(\.output) == [large, mini, old, new, later].map { "new rate: \($0)\n" })
         func lines(_ rates: [String]) -> String { rates.map { $0 + "; 0 records\n" }.joined() }
         #expect(
             try run(database, "rates", "list").output == lines([first, large, mini, new, later]))
@@ -54,25 +53,25 @@ import Testing
             try run(database, "rates", "show", "--model", "gpt-5-mini", "--at", "2026-03-01").output
                 == """
                 applies: \(mini)
-                  not \(large): the exact model comes first
-                  not \(new): the exact model comes first
-                  not \(old): the exact model comes first
-                  not \(first): a rate with a model comes first
+                does not apply (the exact model comes first): \(large)
+                does not apply (the exact model comes first): \(new)
+                does not apply (the exact model comes first): \(old)
+                does not apply (a rate with a model comes first): \(first)
 
                 """)
         #expect(
             try run(database, "rates", "show", "--model", "gpt-5-nano", "--at", "2026-01-01").output
                 == """
                 applies: \(large)
-                  not \(old): a longer prefix comes first
-                  not \(first): a rate with a model comes first
+                does not apply (a longer prefix comes first): \(old)
+                does not apply (a rate with a model comes first): \(first)
 
                 """)
         #expect(
             try run(database, "rates", "show", "--model", "gpt-4").output == """
                 applies: \(new)
-                  not \(old): a later rate comes first
-                  not \(first): a rate with a model comes first
+                does not apply (a later rate comes first): \(old)
+                does not apply (a rate with a model comes first): \(first)
 
                 """)
         #expect(try run(database, "rates", "show").output == "applies: \(first)\n")
@@ -123,6 +122,45 @@ import Testing
         }
     }
 
+    @Test func `warns if a star that is not at the end of a model looks like a prefix`() throws {
+        let database = try Database()
+        func errors(_ model: String) throws -> String {
+            try add(
+                database, "--model \(model) --input 500 --output 500 --effective-from 2999-01-01"
+            ).errors
+        }
+        for model in ["gpt*mini", "*mini", "gpt**"] {
+            #expect(
+                try errors(model) == """
+                    orbitalctl: --model \(model): only a * at the end stands for other characters
+
+                    """)
+        }
+        for model in ["gpt*", "*", "gpt"] { #expect(try errors(model) == "") }
+    }
+
+    @Test func `names the rate that a new one must begin after`() throws {
+        let database = try Database()
+        let words = "--model gpt* --input 500 --output 900 --effective-from"
+        #expect(try add(database, "\(words) 2999-01-02").status == 0)
+        for day in ["2999-01-01", "2999-01-02"] {
+            let refused = try add(database, "\(words) \(day)")
+            #expect(refused.status == 65)
+            #expect(
+                refused.errors == """
+                    orbitalctl: the rate must begin after the last one for the same models: gpt* from 2999-01-02T00:00:00Z: input 500.00, output 900.00, cache read 500.00, cache creation 500.00 credits per million tokens, minimum 1.00, tokenizer characters
+
+                    """)
+        }
+        try database.run("INSERT INTO usage_record VALUES (1, '2024-01-02Z', NULL, 'x')")
+        #expect(
+            try add(database, "--credits-per-100-tokens 1 --effective-from 2024-01-02").errors
+                == """
+                orbitalctl: records are already priced at that time: the newest is of 2024-01-02T00:00:00.000000Z; the rate must begin after it
+
+                """)
+    }
+
     @Test func `reports records with a model that a rate without one has priced`() throws {
         let database = try Database()
         #expect(try !run(database, "check").output.contains("with a model"))
@@ -171,7 +209,8 @@ import Testing
         try database.replicate("(9, '9998-01-01Z', 'x', 100, 1)")
         let added = try add(
             database, "--model gpt* --input 50 --output 50 --effective-from 2999-01-01")
-        #expect(added.status == 0 && added.output == "", "\(added.output)")
+        #expect(added.output.hasPrefix("new rate: gpt* from "), "\(added.errors)")
+        #expect(!added.output.contains("dated"), "\(added.output)")
         #expect(try database.value("SELECT count(*) FROM record_dated_ahead") == "0")
     }
 }

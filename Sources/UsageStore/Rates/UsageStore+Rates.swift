@@ -31,7 +31,12 @@ extension UsageStore {
             do {
                 try connected().insert(rate)
             } catch let error as PostgresError where error.state.hasPrefix("23") {
-                throw AdministrationFault(error.message)
+                let last = try PriceList(connected()).rates.last { $0.hasModel(of: rate) }
+                guard let last, !rate.begins(after: last) else {
+                    throw AdministrationFault("\(error.message); the rate must begin after it")
+                }
+                throw AdministrationFault(
+                    "the rate must begin after the last one for the same models: \(last)")
             }
         }
     }

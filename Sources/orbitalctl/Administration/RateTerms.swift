@@ -17,7 +17,7 @@ struct RateTerms: ParsableArguments {
         name: .customLong("credits-per-100-tokens"),
         help: "The price of tokens of every kind, such as 40 or 38.50.")
     var creditsPer100Tokens: String?
-    @Option(help: "The minimum for a message.") var minimum = "1.00"
+    @Option(help: "The minimum credits of a message; 0 for none.") var minimum = "1.00"
     @Option(
         help: "How tokens of texts are counted: characters (4 per token), cl100k_base, o200k_base.")
     var tokenizer = "characters"
@@ -49,6 +49,10 @@ struct RateTerms: ParsableArguments {
             note(
                 "orbitalctl: 1,000 input tokens cost \(rate.prices.input.credits(ofTokens: 1000)) "
                     + "credits, which is rounded to 0.00; are the prices for --per \(per) tokens?")
+        }
+        if let model = rate.model, model.dropLast().contains("*") {
+            note(
+                "orbitalctl: --model \(model): only a * at the end stands for other characters")
         }
         guard tokenizer != "characters" else { return }
         note(

@@ -10,8 +10,8 @@ struct Rates: ParsableCommand {
         abstract: "Lists, explains and adds rates.",
         discussion: """
             Records keep their credits: after the first record, no rate can be changed. Of the rates \
-            that have begun and match a message's model, that of the exact model applies, else that \
-            of the longest prefix, else one without a model; among equals the latest.
+            that have begun and match a message's model, the rate for the exact model applies, else \
+            the rate for the longest prefix, else a rate without a model; among equals, the latest.
             """,
         subcommands: [List.self, Show.self, Add.self, First.self])
 
@@ -40,7 +40,9 @@ struct Rates: ParsableCommand {
 
         func validate() throws {
             guard at.map({ instant($0) != nil }) ?? true else {
-                throw ValidationError("--at must be a date or RFC 3339 with an offset.")
+                throw ValidationError(
+                    "--at must be a date, or an RFC 3339 time with an offset, such as "
+                        + "2024-01-31T09:00:00Z.")
             }
         }
 
@@ -53,14 +55,15 @@ struct Rates: ParsableCommand {
             }
             print("applies: \(applied)")
             for other in candidates.dropFirst() {
-                print("  not \(other): \(applied.reasonToPrecede(other))")
+                print("does not apply (\(applied.reasonToPrecede(other))): \(other)")
             }
         }
     }
 
     struct First: ParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Replaces the first rate; possible only before the first record.")
+            abstract: "Replaces the first rate; possible only before the first record.",
+            discussion: "Needs --input and --output, or --credits-per-100-tokens.")
 
         @OptionGroup var terms: RateTerms
 
@@ -74,9 +77,20 @@ struct Rates: ParsableCommand {
     struct Add: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Adds a rate, for every message or for some models.",
-            discussion: "Lists the records dated after its beginning, which keep their credits.")
+            discussion: """
+                Needs --input and --output, or --credits-per-100-tokens. Prints the new rate. Records \
+                dated more than five minutes ahead may be dated after its beginning; they keep their \
+                credits, and are listed.
 
-        @Option(help: "A date (midnight UTC) or RFC 3339 time; after every record that it matches.")
+                Example: orbitalctl rates add --effective-from 2027-01-01 --model 'gpt-5*' --input 1500 \
+                --output 6000 --cache-read 150
+                """)
+
+        @Option(
+            help: """
+                A date (midnight UTC) or RFC 3339 time; after every record that the rate matches, and \
+                after every rate for the same models.
+                """)
         var effectiveFrom: String
         @Option(help: "A model, or a prefix that ends in *. (default: every message)")
         var model: String?
@@ -85,7 +99,8 @@ struct Rates: ParsableCommand {
         func validate() throws {
             guard instant(effectiveFrom) != nil else {
                 throw ValidationError(
-                    "--effective-from must be a date, or an RFC 3339 time with an offset.")
+                    "--effective-from must be a date, or an RFC 3339 time with an offset, such as "
+                        + "2024-01-31T09:00:00Z.")
             }
             if let fault = model.flatMap({ UsageRecord.Column.model.faults($0).first }) {
                 throw ValidationError("--\(fault.message)")
@@ -96,6 +111,7 @@ struct Rates: ParsableCommand {
             let rate = try terms.rate(from: instant(effectiveFrom), model: model)
             let store = try administratorsStore()
             try store.add(rate)
+            print("new rate: \(rate)")
             terms.warn(rate)
             let ahead = try store.recordsAhead(of: rate)
             guard ahead.count > 0 else { return }
