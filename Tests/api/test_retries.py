@@ -76,6 +76,13 @@ def test_a_conflict_names_the_members_that_differ(post):
     assert post.result({"message_id": 2, "message_text": "x", "user_id": "u", "output_tokens": 0}) == [
         ("conflict", "user_id", "output_tokens")]
     assert post.result({"message_id": 2, "output_tokens": 0}) == [("conflict", "output_tokens", "message_text")]
+    assert [f["message"] for f in post({"message_id": 2, "output_tokens": 0})[1]["errors"]] == [
+        "output_tokens differs from that of the recorded message.",
+        "message_text is absent, but the recorded message has it."]
+    assert [f["message"] for f in post([{"external_id": "chatcmpl-1", "message_text": "Hi", "tags": {}} | {
+        name: FULL[name] for name in FULL if name.endswith("tokens") or name == "report_name"}])[1]["results"][0]["errors"]] == [
+        f"{name} is absent, but the recorded message has it." for name in ("user_id", "team_id", "model", "tags")] + [
+        "message_text differs from that of the recorded message."]
     # Texts that only look the same differ.
     assert post({"message_id": 3, "user_id": "\u00e9", "message_text": "x"})[0] == 201
     assert post.result({"message_id": 3, "user_id": "e\u0301", "message_text": "x"}) == [("conflict", "user_id")]

@@ -40,27 +40,13 @@ private func single(
         throw Problem(
             .conflict,
             "This \(isNamed ? "message_id" : "external_id") already belongs to another message.",
-            faults: conflictFaults(names))
+            faults: item.conflictFaults(names))
     case .refused(let refusal):
         throw Problem(
             .unprocessableContent, "The message cannot be recorded.", faults: [refusal.fault])
     case nil:
         throw Problem(
             .unprocessableContent, "The message cannot be recorded.", faults: item.problemFaults)
-    }
-}
-
-/// A fault for each member that differs from the recorded message.
-private func conflictFaults(_ names: [String]) -> [Problem.Fault] {
-    names.map { name in
-        let message =
-            switch name {
-            case "message_id": "The external_id is recorded with another message_id."
-            case "external_id":
-                "The message_id is recorded with another external_id, or without one."
-            default: "\(name) differs from that of the recorded message."
-            }
-        return Problem.Fault(in: "body", name: name, code: .conflict, message: message)
     }
 }
 
@@ -82,6 +68,26 @@ extension MessageRefusal {
 }
 
 extension MessageItem {
+    /// A fault for each member that differs from the recorded message.
+    fileprivate func conflictFaults(_ names: [String]) -> [Problem.Fault] {
+        return names.map { name in
+            let message =
+                switch name {
+                case "message_id": "The external_id is recorded with another message_id."
+                case "external_id":
+                    "The message_id is recorded with another external_id, or without one."
+                case _ where isAbsent(name):
+                    "\(name) is absent, but the recorded message has it."
+                default: "\(name) differs from that of the recorded message."
+                }
+            return Problem.Fault(in: "body", name: name, code: .conflict, message: message)
+        }
+    }
+
+    private func isAbsent(_ name: String) -> Bool {
+        UsageRecord.Column.all.contains { $0.name == name && record.value(in: $0) == nil }
+    }
+
     /// The faults as the API reports them.
     var problemFaults: [Problem.Fault] {
         faults.map { fault in
@@ -135,7 +141,7 @@ extension JSONWriter {
         switch outcome {
         case .created(let record): members("created", record)
         case .duplicate(let record): members("duplicate", record)
-        case .conflict(let names): members("conflict", item, conflictFaults(names))
+        case .conflict(let names): members("conflict", item, item.conflictFaults(names))
         case .refused(let refusal): members("invalid", item, [refusal.fault])
         case nil: members("invalid", item, item.problemFaults)
         }
