@@ -57,6 +57,26 @@ import Testing
             try copy.value("SELECT count(*) FROM usage_attribution")
                 == original.value("SELECT count(*) FROM usage_attribution"))
     }
+
+    @Test func `warns if the file with the rates of a CSV export is missing`() throws {
+        let original = try Database()
+        try original.addContractRecords()
+        let name = TemporaryFolder.shared.file("alone").path
+        let (file, rates) = ("\(name).csv", "\(name).rates.csv")
+        #expect(try run(original, ["export", "--format", "csv", "-o", file]).status == 0)
+        #expect(try run(Database(), ["import", file]).errors == "")
+        try FileManager.default.removeItem(atPath: rates)
+        let imported = try run(Database(), ["import", file])
+        #expect(imported.status == 0)
+        #expect(
+            imported.errors == """
+                orbitalctl: \(rates), the rates of this export, is missing: the price list of the database applies
+
+                """)
+        try "message_id,timestamp,message_text\n1,2024-01-01T00:00:00Z,x\n".write(
+            toFile: file, atomically: true, encoding: .utf8)
+        #expect(try run(Database(), ["import", file]).errors == "")
+    }
 }
 
 /// An export without the times of recording, which an import sets anew.

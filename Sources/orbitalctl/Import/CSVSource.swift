@@ -46,6 +46,9 @@ struct CSVSource: MessageSource {
         }
     }
 
+    /// Whether its rows refer to rates, as those of an export do.
+    var namesRates: Bool { columns.contains(UsageRecord.Column.rate.name) }
+
     /// Without `delimiter`, detects it from a first line such as `sep=;`, otherwise from the header.
     init(_ input: Input, delimiter: CSVDelimiter?, _ kind: Kind = .messages) throws {
         self.kind = kind

@@ -17,7 +17,7 @@ struct Import: ParsableCommand {
 
             An export has its rates before the messages (for CSV, in NAME.rates.csv beside it). If \
             the database has no records, these rates replace its price list, and the copy equals \
-            the original. If it has records, its price list must already have these rates, except \
+            the original except for recorded_at. If it has records, its price list must already have these rates, except \
             those that begin after every record; they are added.
 
             The file is UTF-8, or UTF-16 with a byte order mark, and may be compressed with gzip. A \

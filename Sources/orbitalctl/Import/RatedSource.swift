@@ -15,14 +15,21 @@ struct RatedSource: MessageSource {
     init(_ source: any MessageSource, path: String, delimiter: CSVDelimiter?) throws {
         var rated = source
         var item: SourceItem?
-        if !(source is CSVSource) {
+        if let csv = source as? CSVSource {
+            let ratesPath = ratesPath(beside: path)
+            if path != "-", FileManager.default.fileExists(atPath: ratesPath) {
+                var rows: any MessageSource = try CSVSource(
+                    Input(path: ratesPath), delimiter: delimiter, .rates)
+                let (rates, rest) = try Self.takeRates(&rows)
+                if let rest { throw Self.failure(rest, "The row is invalid.") }
+                self.rates = rates
+            } else if path != "-", csv.namesRates {
+                note(
+                    "orbitalctl: \(ratesPath), the rates of this export, is missing: the price list "
+                        + "of the database applies")
+            }
+        } else {
             (rates, item) = try Self.takeRates(&rated)
-        } else if path != "-", FileManager.default.fileExists(atPath: ratesPath(beside: path)) {
-            var rows: any MessageSource = try CSVSource(
-                Input(path: ratesPath(beside: path)), delimiter: delimiter, .rates)
-            let (rates, rest) = try Self.takeRates(&rows)
-            if let rest { throw Self.failure(rest, "The row is invalid.") }
-            self.rates = rates
         }
         self.source = rated
         first = item
