@@ -9,7 +9,9 @@ extension MemberReader {
     /// The tags of an object of texts as canonical JSON; nil if there are none.
     mutating func tags(_ name: String, _ value: JSONValue) -> String? {
         guard case .object(let members) = value else {
-            fault(name, .wrongType, "\(name) must be an object of strings, or be omitted.")
+            fault(
+                name, .wrongType,
+                #"\#(name) must be an object of strings, such as {"env":"prod"}, or be omitted."#)
             return nil
         }
         guard members.count <= Self.tagLimit, !members.isCut else {
@@ -70,7 +72,8 @@ extension MemberReader {
             }
             if record.textDigest != nil {
                 fault(
-                    "text_digest", .malformed, "text_digest must replace message_text.")
+                    "text_digest", .malformed,
+                    "text_digest is only for messages without message_text.")
             }
         } else if record.characterCount == nil {
             fault("character_count", .missing, "text_digest needs character_count.")

@@ -152,7 +152,11 @@ import Usage
         #expect(read.record.creditsUsed?.hundredths == hundredths, "\(credits)")
     }
 
-    @Test func `has tags in canonical form, sorted by code point`() {
+    @Test func `has tags as an object, in canonical form, sorted by code point`() {
+        #expect(
+            faults(#"{"message_text":"a","tags":"env:prod"}"#, .request) == [
+                #"tags must be an object of strings, such as {"env":"prod"}, or be omitted."#
+            ])
         func tags(_ json: String) -> String? {
             item(#"{"message_text":"a","tags":\#(json)}"#, .request).record.attribution.tags
         }
@@ -235,7 +239,7 @@ import Usage
         #expect(faults("{\(Self.good),\"character_count\":3}") == ["character_count must be 2."])
         #expect(
             faults("{\(Self.good),\"text_digest\":\"\(digest)\"}") == [
-                "text_digest must replace message_text."
+                "text_digest is only for messages without message_text."
             ])
         #expect(
             faults("{\(start),\"character_count\":5,\"text_digest\":\"\(digest)0\"}") == [
