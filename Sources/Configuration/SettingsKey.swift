@@ -77,8 +77,8 @@ public struct SettingsKey: Sendable {
         ) { $0.isEmpty ? nil : $0 },
         .number(
             "ATTRIBUTION_LIMIT",
-            "combinations of user, team, model and tags; messages with further ones are invalid; "
-                + "0: no limit",
+            "maximum combinations of user, team, model and tags; beyond it, messages with new ones "
+                + "are invalid; 0: no limit",
             0...Int(Int32.max), \.attributionLimit),
         .choice(
             "LOG_LEVEL", "minimum level of log lines: debug, info, warning, error",
