@@ -17,7 +17,7 @@ import Testing
 
     @Test(arguments: [
         ["check", "rules", "orbital-alerts.yml"], ["check", "config", "prometheus.yml"],
-        ["test", "rules", "orbital-alerts-test.yml", "orbital-alerts-week-test.yml"],
+        ["test", "rules"] + ["alerts", "alerts-week"].map { "../../Tests/monitoring/\($0).yml" },
     ])
     func `are what Prometheus reads, and the alerts come when they should`(
         arguments: [String]
