@@ -24,7 +24,10 @@ public struct Credits: Hashable, Comparable, Sendable, CustomStringConvertible {
     }
 
     /// The amount with exactly two decimals: `15.60`.
-    public var description: String {
+    public var description: String { Self.text(hundredths: hundredths) }
+
+    /// An amount, which may be a sum beyond 64 bits, with exactly two decimals.
+    public static func text(hundredths: some FixedWidthInteger) -> String {
         let (whole, rest) = hundredths.magnitude.quotientAndRemainder(dividingBy: 100)
         return "\(hundredths < 0 ? "-" : "")\(whole).\(rest < 10 ? "0" : "")\(rest)"
     }

@@ -4,6 +4,7 @@ import Postgres
 import TestSupport
 import Testing
 @testable import UsageAPI
+import Usage
 import UsageStore
 
 /// Records that are hard to write, compared with PostgreSQL's and Foundation's idea of them.
@@ -47,6 +48,22 @@ import UsageStore
             try json(database) == #"""
                 {"usage":[{"message_id":-9223372036854775808,"timestamp":"0001-01-01T00:00:00Z","credits_used":92233720368547758.07},{"message_id":-10,"timestamp":"1969-12-31T23:59:59.000001Z","credits_used":0.05},{"message_id":0,"timestamp":"1970-01-01T00:00:00Z","credits_used":0.10},{"message_id":9,"timestamp":"1999-12-31T23:59:59Z","credits_used":0.99},{"message_id":10,"timestamp":"2000-02-29T00:00:00.100000Z","credits_used":1.00},{"message_id":1000000000000000000,"timestamp":"2000-03-01T00:00:00Z","credits_used":1.01},{"message_id":999999999999999999,"timestamp":"2000-03-02T00:00:00Z","credits_used":0.01},{"message_id":9223372036854775807,"timestamp":"9999-12-31T23:59:59.999999Z","credits_used":0.00}]}
                 """#)
+    }
+
+    @Test(arguments: [
+        (Int64.min, "-92233720368547758.08"), (-120, "-1.20"), (-100, "-1.00"), (-50, "-0.50"),
+        (-1, "-0.01"), (0, "0.00"),
+    ])
+    func `has the sign of negative credits once, before the number`(
+        hundredths: Int64, text: String
+    ) {
+        let bytes = [UInt8](unsafeUninitializedCapacity: 64) { buffer, count in
+            guard let base = buffer.baseAddress else { return }
+            var output = OutputCursor(base)
+            output.put(Credits(hundredths: hundredths))
+            count = output.position - base
+        }
+        #expect(String(decoding: bytes, as: UTF8.self) == text)
     }
 
     @Test func `escapes report names as JSON requires, and keeps all other characters`() throws {

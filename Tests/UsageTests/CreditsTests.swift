@@ -12,7 +12,16 @@ import Usage
     }
 
     @Test(arguments: [
-        ("0", 0), ("15.6", 1560), ("15.60", 1560), ("1.7", 170), ("-2.50", -250),
+        (Int128(Int64.max) * 100, "9223372036854775807.00"),
+        (Int128(Int64.min) * 100 - 5, "-9223372036854775808.05"), (-5, "-0.05"),
+    ])
+    func `is written so as a sum beyond 64 bits, too`(hundredths: Int128, text: String) {
+        #expect(Credits.text(hundredths: hundredths) == text)
+    }
+
+    @Test(arguments: [
+        ("0", 0), ("15.6", 1560), ("15.60", 1560), ("1.7", 170), ("-2.50", -250), ("-0.5", -50),
+        ("-0.05", -5),
         ("999999999999999.99", 99_999_999_999_999_999),
     ])
     func `is read from a decimal number`(text: String, hundredths: Int64) {

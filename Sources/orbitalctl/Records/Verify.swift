@@ -170,10 +170,7 @@ struct Sum: Equatable {
     }
 
     /// The credits with two decimals.
-    var credits: String {
-        let (whole, rest) = hundredths.quotientAndRemainder(dividingBy: 100)
-        return "\(whole).\(rest < 10 ? "0" : "")\(rest)"
-    }
+    var credits: String { Credits.text(hundredths: hundredths) }
 }
 
 extension Verify {

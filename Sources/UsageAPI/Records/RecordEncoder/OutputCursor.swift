@@ -64,8 +64,9 @@ struct OutputCursor {
     }
 
     mutating func put(_ credits: Credits) {
-        let (whole, rest) = credits.hundredths.quotientAndRemainder(dividingBy: 100)
-        put(integer: whole)
+        if credits.hundredths < 0 { put("-") }
+        let (whole, rest) = credits.hundredths.magnitude.quotientAndRemainder(dividingBy: 100)
+        put(integer: Int64(whole))
         put(".")
         put(twoDigits: Int(rest))
     }
