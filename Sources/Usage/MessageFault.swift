@@ -2,6 +2,8 @@
 public struct MessageFault: Error, Equatable, Sendable {
     /// A machine-readable code; the HTTP API has the same ones.
     public enum Code: String, CaseIterable, Sendable {
+        /// Other than in the record with the message's id.
+        case conflict
         /// The message has a member twice.
         case duplicateMember = "duplicate_member"
         /// Not in the expected format.
@@ -36,6 +38,35 @@ public struct MessageFault: Error, Equatable, Sendable {
         self.name = name
         self.code = code
         self.message = message
+    }
+}
+
+extension UsageRecord {
+    /// Why this message conflicts with the record under one of its ids, which differs in the members
+    /// `names`: the id and a sentence about it, and a fault for each member.
+    public func conflict(
+        _ names: [String]
+    ) -> (id: Column, reason: String, faults: [MessageFault]) {
+        let isNamed = messageID != nil && !names.contains(Column.messageID.name)
+        let id = isNamed ? Column.messageID : .externalID
+        let faults = names.map { name in
+            let message =
+                switch name {
+                case Column.messageID.name:
+                    "The external_id is recorded with another message_id."
+                case Column.externalID.name:
+                    "The message_id is recorded with another external_id, or without one."
+                case _ where isAbsent(name):
+                    "\(name) is absent, but the recorded message has it."
+                default: "\(name) differs from that of the recorded message."
+                }
+            return MessageFault(name, .conflict, message)
+        }
+        return (id, "already belongs to another message.", faults)
+    }
+
+    private func isAbsent(_ name: String) -> Bool {
+        Column.all.contains { $0.name == name && value(in: $0) == nil }
     }
 }
 

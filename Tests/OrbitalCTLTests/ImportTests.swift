@@ -41,7 +41,7 @@ import Testing
         #expect(first.status == 1)
         #expect(
             rejected == #"""
-                {"line":4,"reason":"message_id 2 is already recorded with a different message_text","message":{"message_id":2,"timestamp":"2024-01-01T00:00:00Z","message_text":"other"}}
+                {"line":4,"reason":"message_id 2 already belongs to another message. message_text differs from that of the recorded message.","message":{"message_id":2,"timestamp":"2024-01-01T00:00:00Z","message_text":"other"}}
 
                 """#)
         let second = try run(database, line(1) + line(2))

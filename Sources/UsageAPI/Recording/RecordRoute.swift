@@ -35,12 +35,10 @@ private func single(
         }
         return .json(json)
     case .conflict(let names):
-        let isNamed =
-            item.record.messageID != nil && !names.contains(UsageRecord.Column.messageID.name)
+        let conflict = item.record.conflict(names)
         throw Problem(
-            .conflict,
-            "This \(isNamed ? "message_id" : "external_id") already belongs to another message.",
-            faults: item.conflictFaults(names))
+            .conflict, "This \(conflict.id.name) \(conflict.reason)",
+            faults: conflict.faults.map(Problem.Fault.init))
     case .refused(let refusal):
         throw Problem(
             .unprocessableContent, "The message cannot be recorded.", faults: [refusal.fault])
@@ -68,34 +66,16 @@ extension MessageRefusal {
 }
 
 extension MessageItem {
-    /// A fault for each member that differs from the recorded message.
-    fileprivate func conflictFaults(_ names: [String]) -> [Problem.Fault] {
-        return names.map { name in
-            let message =
-                switch name {
-                case "message_id": "The external_id is recorded with another message_id."
-                case "external_id":
-                    "The message_id is recorded with another external_id, or without one."
-                case _ where isAbsent(name):
-                    "\(name) is absent, but the recorded message has it."
-                default: "\(name) differs from that of the recorded message."
-                }
-            return Problem.Fault(in: "body", name: name, code: .conflict, message: message)
-        }
-    }
-
-    private func isAbsent(_ name: String) -> Bool {
-        UsageRecord.Column.all.contains { $0.name == name && record.value(in: $0) == nil }
-    }
-
     /// The faults as the API reports them.
-    var problemFaults: [Problem.Fault] {
-        faults.map { fault in
-            // The codes are the same; a test compares them.
-            Problem.Fault(
-                in: "body", name: fault.name,
-                code: .init(rawValue: fault.code.rawValue) ?? .malformed, message: fault.message)
-        }
+    var problemFaults: [Problem.Fault] { faults.map(Problem.Fault.init) }
+}
+
+extension Problem.Fault {
+    fileprivate init(_ fault: MessageFault) {
+        // The codes are the same; a test compares them.
+        self.init(
+            in: "body", name: fault.name,
+            code: .init(rawValue: fault.code.rawValue) ?? .malformed, message: fault.message)
     }
 }
 
@@ -141,7 +121,9 @@ extension JSONWriter {
         switch outcome {
         case .created(let record): members("created", record)
         case .duplicate(let record): members("duplicate", record)
-        case .conflict(let names): members("conflict", item, item.conflictFaults(names))
+        case .conflict(let names):
+            let faults = item.record.conflict(names).faults
+            members("conflict", item, faults.map(Problem.Fault.init))
         case .refused(let refusal): members("invalid", item, [refusal.fault])
         case nil: members("invalid", item, item.problemFaults)
         }

@@ -41,12 +41,10 @@ final class Rejections {
     }
 
     private func conflict(_ message: UsageRecord, _ names: [String]) -> String {
-        let isUnderOther = names.first == UsageRecord.Column.messageID.name
-        let column = isUnderOther ? UsageRecord.Column.externalID : .messageID
-        let id = "\(column.name) \(message.value(in: column) ?? "")"
-        return isUnderOther
-            ? "\(id) is already recorded with another message_id"
-            : "\(id) is already recorded with a different \(names.joined(separator: ", "))"
+        let conflict = message.conflict(names)
+        let id = "\(conflict.id.name) \(message.value(in: conflict.id) ?? "")"
+        return ([id + " " + conflict.reason] + conflict.faults.map(\.message))
+            .joined(separator: " ")
     }
 
     /// Completes the file; without rejections, removes the file of an earlier import, unless it is a
