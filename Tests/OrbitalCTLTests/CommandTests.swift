@@ -139,6 +139,32 @@ import UsageStore
         )
     }
 
+    @Test func `names the tag that grows when ATTRIBUTION_LIMIT is near`() throws {
+        let database = try Database()
+        func check(_ limit: String) throws -> String {
+            try run(["check"], ["DATABASE_URL": database.url, "ATTRIBUTION_LIMIT": limit]).output
+        }
+        #expect(try !check("1").contains("ATTRIBUTION_LIMIT"))
+        try database.run(
+            """
+            SELECT usage_attribution('u-' || n % 30, 't', 'm', jsonb_build_object(
+                'env', 'prod', 'request', n::text)) FROM generate_series(1, 80) AS n
+            """)
+        for limit in ["101", "0"] { #expect(try !check(limit).contains("ATTRIBUTION_LIMIT")) }
+        for limit in ["100", "50"] {
+            #expect(
+                try check(limit).contains(
+                    """
+                    FAULT  attributions: 80 of \(limit) combinations of user, team, model and tags exist; \
+                    beyond ATTRIBUTION_LIMIT, messages are invalid; among the newest 80, tag:request has \
+                    the most values: 80
+                           remedy: if tag:request has a value for each message, omit it, and send the \
+                    value as external_id; otherwise raise ATTRIBUTION_LIMIT
+
+                    """))
+        }
+    }
+
     @Test func `reports faults that no trigger can prevent, and low connection limits`() throws {
         let database = try Database()
         let origin = try Database()

@@ -138,6 +138,35 @@ extension UsageStore {
     }
 }
 
+extension UsageStore {
+    /// The highest number of an attribution, which `ATTRIBUTION_LIMIT` limits; 0 without any.
+    public func newestAttribution() throws -> Int {
+        let result = try connected().query("SELECT max(attribution_id) FROM usage_attribution")
+        return result[0, 0].flatMap(Int.init) ?? 0
+    }
+
+    /// Of the newest attributions, at most 100,000: their number, and the part with the most values,
+    /// such as `tag:request`; nil without any.
+    public func attributionGrowth() throws -> (count: Int, part: String, values: Int)? {
+        let result = try connected().query(
+            """
+            WITH newest AS MATERIALIZED (
+                SELECT * FROM usage_attribution ORDER BY attribution_id DESC LIMIT 100000
+            )
+            SELECT (SELECT count(*) FROM newest), name, count(DISTINCT value)
+            FROM newest, LATERAL (
+                VALUES ('user_id', user_id), ('team_id', team_id), ('model', model)
+                UNION ALL SELECT 'tag:' || key, value FROM jsonb_each_text(tags)
+            ) AS part(name, value)
+            WHERE value <> '' GROUP BY name ORDER BY count(DISTINCT value) DESC, name LIMIT 1
+            """)
+        guard result.count > 0, let count = result[0, 0].flatMap(Int.init),
+            let part = result[0, 1], let values = result[0, 2].flatMap(Int.init)
+        else { return nil }
+        return (count, part, values)
+    }
+}
+
 /// Facts that operators must act on within days, and that no request detects.
 public struct Operations: Sendable {
     /// When the next valid key expires, in Unix time; nil if none does.

@@ -97,6 +97,7 @@ extension Check {
         }
         report.well("rates", rate.terms)
         try checkModels(store, rates, &report)
+        try checkAttributions(store, settings, &report)
         checkTokenizers(rates, settings, &report)
         try checkTimestamps(store, &report)
     }
@@ -111,6 +112,23 @@ extension Check {
             "rates",
             "\(counted(count, "record")) with a model, priced by a rate without one"
                 + (count == 0 ? "" : "; see: orbitalctl rates show --model MODEL"))
+    }
+
+    /// Reports, from four fifths of ATTRIBUTION_LIMIT on, what its combinations differ in.
+    private func checkAttributions(
+        _ store: UsageStore, _ settings: Settings, _ report: inout Report
+    ) throws {
+        let limit = settings.attributionLimit
+        let newest = try store.newestAttribution()
+        guard limit > 0, newest * 5 >= limit * 4, let growth = try store.attributionGrowth()
+        else { return }
+        report.fault(
+            "attributions",
+            "\(newest) of \(limit) combinations of user, team, model and tags exist; beyond "
+                + "ATTRIBUTION_LIMIT, messages are invalid; among the newest \(growth.count), "
+                + "\(growth.part) has the most values: \(growth.values)",
+            remedy: "if \(growth.part) has a value for each message, omit it, and send the value "
+                + "as external_id; otherwise raise ATTRIBUTION_LIMIT")
     }
 
     private func checkTimestamps(_ store: UsageStore, _ report: inout Report) throws {
