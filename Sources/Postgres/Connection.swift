@@ -24,7 +24,7 @@ public final class Connection {
 
     /// Connects to `url`, a libpq connection string or URI.
     ///
-    /// The timeout is three seconds for each host, unless the string sets another, and
+    /// The timeout is three seconds for each address, unless the string sets another, and
     /// `waitSeconds` for each later wait; all waits respect the limit of `meter`, which measures
     /// waits and commands. `session` is a setup script, which runs first. Throws `PostgresError`:
     /// class 08 if the server is unreachable, the server's own state if it refuses.

@@ -19,7 +19,8 @@ public struct DatabaseURL: Sendable {
         if let uri, Self.isAmbiguous(uri) { throw .encoding }
         if uri == nil, text.contains("://"), !text.contains("=") { throw .kind }
         self.text = uri.map { "postgresql://\($0)" } ?? text
-        guard let parameters = Self.parameters(of: self.text) else {
+        // Without libpq's own message, which would repeat parts of the text.
+        guard let parameters = Self.parameters(PQconninfoParse(self.text, nil)) else {
             throw uri == nil ? .kind : .encoding
         }
         self.parameters = parameters
@@ -72,13 +73,13 @@ public struct DatabaseURL: Sendable {
         item.isEmpty || UInt16(item).map { $0 > 0 } ?? false
     }
 
-    /// The parameters that libpq parses from `text`; nil if it is invalid.
-    ///
-    /// libpq's own message is not used, because it would repeat parts of the text.
-    private static func parameters(of text: String) -> [(String, String)]? {
-        guard let options = PQconninfoParse(text, nil) else { return nil }
+    /// The parameters that libpq returns, which are freed; nil for none.
+    static func parameters(
+        _ options: UnsafeMutablePointer<PQconninfoOption>?
+    ) -> [(keyword: String, value: String)]? {
+        guard let options else { return nil }
         defer { PQconninfoFree(options) }
-        var parameters: [(String, String)] = []
+        var parameters: [(keyword: String, value: String)] = []
         var option = options
         while let keyword = option.pointee.keyword {
             if let value = option.pointee.val {
