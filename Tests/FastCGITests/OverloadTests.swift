@@ -31,6 +31,29 @@ import Testing
             #expect(Set(answers) == ["Status: 200\r\n\r\n", Self.refusal])
         }
     }
+
+    @Test func `are no reason to refuse a request while the queue has room`() throws {
+        var limits = ServerLimits()
+        limits.connections = 5
+        let path = TemporaryFolder.shared.file("room").path
+        let server = try Server(
+            listener: try Listener(path: path), limits: limits, refusal: Array(Self.refusal.utf8),
+            urgentPath: "/live")
+        // Before the server accepts: as many idle connections as it may have, then requests.
+        let idle = (1...5).map { _ in FastCGIClient(path) }
+        let clients = (1...20).map { _ in FastCGIClient(path) }
+        for client in clients { client.get("/live") }
+        try server.start {
+            { exchange in try? exchange.write(Array("Status: 200\r\n\r\n".utf8).span) }
+        }
+        defer { _ = server.drain(seconds: 10) }
+        // Each connection is used again, so that it is watched afterwards.
+        for _ in 1...2 {
+            #expect(clients.map { $0.answer() } == clients.map { _ in "Status: 200\r\n\r\n" })
+            for client in clients { client.get("/") }
+        }
+        #expect(idle.count == 5)
+    }
 }
 
 @Suite(.timeLimit(.minutes(2))) struct `An urgent request` {

@@ -190,7 +190,10 @@ final class Acceptor: Sendable {
                 return false
             }
             limits.apply(to: connection)
-            if connections.count >= limits.connections && !closeOldestKept() {
+            if Connections.hasUnreadBytes(connection) {
+                // Under load, requests arrive before their connections are accepted.
+                enqueue(ReadyConnection(descriptor: connection, since: .now))
+            } else if connections.count >= limits.connections && !closeOldestKept() {
                 connectionRefusals.add(1, ordering: .relaxed)
                 refuse(connection)
             } else {
@@ -218,17 +221,19 @@ final class Acceptor: Sendable {
         guard connections.claim(connection) else { return }
         if events & EPOLLRDHUP.rawValue != 0 && Connections.isAtEnd(connection) {
             close(connection)
-        } else if !offer(ReadyConnection(descriptor: connection, since: now)) {
-            queueRefusals.add(1, ordering: .relaxed)
-            refuse(connection)
+        } else {
+            enqueue(ReadyConnection(descriptor: connection, since: now))
         }
     }
 
-    /// Queues a request, an urgent one before all others; false if the queue is full.
-    private func offer(_ ready: ReadyConnection) -> Bool {
+    /// Queues a request, an urgent one before all others; refuses it if the queue is full.
+    private func enqueue(_ ready: ReadyConnection) {
         let isUrgent =
             queue.occupancy.queued > 0 && Connections.holds(ready.descriptor, urgentMark)
-        return queue.offer(ready, isUrgent: isUrgent)
+        if !queue.offer(ready, isUrgent: isUrgent) {
+            queueRefusals.add(1, ordering: .relaxed)
+            refuse(ready.descriptor)
+        }
     }
 
     /// Leaves the request to the thread that responds to refused requests; a full backlog would make

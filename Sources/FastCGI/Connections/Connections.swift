@@ -23,12 +23,12 @@ final class Connections: Sendable {
     init(epoll: Int32) { self.epoll = epoll }
 
     /// Waits for the first request on a connection just accepted.
-    func add(_ connection: Int32) { register(connection, EPOLL_CTL_ADD, isKept: false) }
+    func add(_ connection: Int32) { register(connection, isKept: false) }
 
     /// Waits for the next request on a connection, or closes it when a drain has begun.
-    func park(_ connection: Int32) { register(connection, EPOLL_CTL_MOD, isKept: true) }
+    func park(_ connection: Int32) { register(connection, isKept: true) }
 
-    private func register(_ connection: Int32, _ operation: Int32, isKept: Bool) {
+    private func register(_ connection: Int32, isKept: Bool) {
         // One critical section: the event may be taken before epoll_ctl returns.
         state.withLock { state in
             let isClosed = isKept && state.closesKept && !Self.hasUnreadBytes(connection)
@@ -40,7 +40,10 @@ final class Connections: Sendable {
             var event = epoll_event()
             event.events = EPOLLIN.rawValue | EPOLLRDHUP.rawValue | EPOLLONESHOT.rawValue
             event.data.fd = connection
-            if epoll_ctl(epoll, operation, connection, &event) != 0 {
+            // One that had a request when it was accepted is not in epoll yet.
+            if epoll_ctl(epoll, EPOLL_CTL_MOD, connection, &event) != 0
+                && epoll_ctl(epoll, EPOLL_CTL_ADD, connection, &event) != 0
+            {
                 _ = state.parked.remove(connection)
                 close(connection)
             }
@@ -127,7 +130,8 @@ final class Connections: Sendable {
         }
     }
 
-    private static func hasUnreadBytes(_ connection: Int32) -> Bool { peek(connection) > 0 }
+    /// Whether the peer has sent something.
+    static func hasUnreadBytes(_ connection: Int32) -> Bool { peek(connection) > 0 }
 
     /// Whether the peer has closed the connection and everything was read.
     static func isAtEnd(_ connection: Int32) -> Bool {
