@@ -11,6 +11,9 @@ public struct APIKey: Sendable, CustomStringConvertible {
 
     private static let secretLength = 43
 
+    /// The beginning of every key.
+    public static let prefix = "orb_"
+
     /// Generates a random key.
     public init() {
         keyID = randomBytes(6).map { byte in
@@ -30,7 +33,7 @@ public struct APIKey: Sendable, CustomStringConvertible {
     }
 
     /// The key as it is sent; secret.
-    public var description: String { "orb_\(keyID)_\(secret)" }
+    public var description: String { "\(Self.prefix)\(keyID)_\(secret)" }
 
     /// The stored form of the secret: its SHA-256, 32 bytes.
     public var digest: [UInt8] { sha256(Array(secret.utf8)) }

@@ -101,6 +101,8 @@ extension Problem {
         case notAcceptable = "not_acceptable"
         /// A JSON value other than an object.
         case notAnObject = "not_an_object"
+        /// Another value than the one to which the key is bound.
+        case outOfBounds = "out_of_bounds"
         /// A number that is too small or too large.
         case outOfRange = "out_of_range"
         /// A parameter that must not be repeated.

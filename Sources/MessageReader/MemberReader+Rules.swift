@@ -3,9 +3,6 @@ import Usage
 
 /// Rules for tags, and rules for several members together.
 extension MemberReader {
-    /// The maximum number of tags.
-    private static let tagLimit = 8
-
     /// The tags of an object of texts as canonical JSON; nil if there are none.
     mutating func tags(_ name: String, _ value: JSONValue) -> String? {
         guard case .object(let members) = value else {
@@ -14,8 +11,9 @@ extension MemberReader {
                 #"\#(name) must be an object of strings, such as {"env":"prod"}, or be omitted."#)
             return nil
         }
-        guard members.count <= Self.tagLimit, !members.isCut else {
-            fault(name, .tooMany, "\(name) must have at most \(Self.tagLimit) pairs.")
+        let limit = UsageRecord.Attribution.tagLimit
+        guard members.count <= limit, !members.isCut else {
+            fault(name, .tooMany, "\(name) must have at most \(limit) pairs.")
             return nil
         }
         var pairs: [(key: String, value: String)] = []
@@ -32,14 +30,7 @@ extension MemberReader {
             }
             if let text = tagValue(name, member) { pairs.append((member.name, text)) }
         }
-        guard !pairs.isEmpty else { return nil }
-        // Keys are ASCII: their order is that of code points.
-        pairs.sort { $0.key.utf8.lexicographicallyPrecedes($1.key.utf8) }
-        var json = JSONWriter()
-        json.object { json in
-            for pair in pairs { json.member(pair.key, pair.value) }
-        }
-        return String(decoding: json.bytes, as: UTF8.self)
+        return UsageRecord.Attribution.text(of: pairs)
     }
 
     private mutating func tagValue(_ name: String, _ member: JSONMembers.Member) -> String? {

@@ -15,6 +15,9 @@ public struct MessageItem {
     /// Makes an item that cannot be parsed.
     public init(_ fault: MessageFault) { faults = [fault] }
 
+    /// Fills in what the message lacks of `bounds`; what differs is a fault.
+    public mutating func stamp(_ bounds: Bounds) { faults += bounds.stamp(&record) }
+
     /// Reads `item`; the database decides whether its timestamp is in range.
     public init(_ item: JSONItem, _ form: MessageForm) {
         switch item {

@@ -12,6 +12,8 @@ public struct MessageFault: Error, Equatable, Sendable {
         case missing
         /// A JSON value that is not an object.
         case notAnObject = "not_an_object"
+        /// Another value than the one to which the key is bound.
+        case outOfBounds = "out_of_bounds"
         /// Too small or too large.
         case outOfRange = "out_of_range"
         /// A text that is too long.

@@ -71,6 +71,15 @@ public enum AttributionPart: Hashable, Sendable, CustomStringConvertible {
         }
     }
 
+    /// Splits `KEY:VALUE` at the first colon; nil if the key does not have the form of one.
+    public static func tag(_ text: String) -> (key: String, value: String)? {
+        // By bytes: a combining mark after the colon must not hide the colon.
+        let parts = text.utf8.split(
+            separator: UInt8(ascii: ":"), maxSplits: 1, omittingEmptySubsequences: false
+        ).compactMap { String($0) }
+        return parts.count == 2 && isTagKey(parts[0]) ? (parts[0], parts[1]) : nil
+    }
+
     /// Whether `text` has the form of a tag's key.
     public static func isTagKey(_ text: String) -> Bool {
         (1...64).contains(text.utf8.count)

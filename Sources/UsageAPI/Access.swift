@@ -21,16 +21,19 @@ public struct Principal: Sendable {
     /// The scopes: `usage:read`, `usage:write`.
     public let scopes: [String]
 
-    /// The filter that all visible records pass.
-    public let bounds: UsageFilter
+    /// The bounds of the records that it may see and record.
+    public let bounds: Bounds
 
     /// Makes a principal; without `bounds` it sees all records.
-    public init(_ identity: Identity, scopes: [String], bounds: UsageFilter = UsageFilter()) {
+    public init(_ identity: Identity, scopes: [String], bounds: Bounds = Bounds()) {
         self.identity = identity
         self.scopes = scopes
         self.bounds = bounds
     }
 }
+
+/// The scope that every key and every user has whom the web server has authenticated.
+let anyScope = ""
 
 extension Service {
     private static let readScope = "usage:read"
@@ -38,13 +41,29 @@ extension Service {
     /// The principal of the request; throws a 401 or a 403 unless it has `scope`.
     ///
     /// A nil scope needs no key. Whether reading needs one is a setting; writing always does. A key
-    /// that was revoked before the request arrived is rejected.
+    /// that is sent counts also where none is needed: otherwise, whoever has a bound key would see
+    /// all records as soon as it ends. One that was revoked before the request arrived is rejected.
     public func authorise(_ request: Request, _ scope: String?) throws -> Principal {
         guard let scope else { return Principal(.anybody, scopes: []) }
-        if scope == Self.readScope {
-            if !isKeyed { return Principal(.anybody, scopes: [scope]) }
-            if let user = request.remoteUser { return Principal(.user(user), scopes: [scope]) }
+        let isOpen = scope == Self.readScope && !isKeyed
+        let isForAll = isOpen || scope == anyScope
+        if !request.sendsKey {
+            if isOpen { return Principal(.anybody, scopes: [scope]) }
+            if scope == Self.readScope || isForAll, let user = request.remoteUser {
+                return Principal(.user(user), scopes: [Self.readScope])
+            }
         }
+        let principal = try keyHolder(request)
+        guard isForAll || principal.scopes.contains(scope) else {
+            throw refusal(
+                .forbidden, "The API key does not have the scope \(scope).",
+                #", error="insufficient_scope", scope="\#(scope)""#)
+        }
+        return principal
+    }
+
+    /// The holder of the key of the request; throws a 401.
+    private func keyHolder(_ request: Request) throws -> Principal {
         guard let authorization = request.authorization else {
             throw refusal(.unauthorized, "An API key is required.")
         }
@@ -52,12 +71,8 @@ extension Service {
             throw refusal(
                 .unauthorized, "The API key is not valid.", #", error="invalid_token""#)
         }
-        guard key.scopes.contains(scope) else {
-            throw refusal(
-                .forbidden, "The API key does not have the scope \(scope).",
-                #", error="insufficient_scope", scope="\#(scope)""#)
-        }
-        return Principal(.key(id: key.keyID, name: key.name), scopes: key.scopes)
+        return Principal(
+            .key(id: key.keyID, name: key.name), scopes: key.scopes, bounds: key.bounds)
     }
 
     /// The key in the field `Authorization`; nil if it is unknown, expired or revoked.
@@ -77,6 +92,15 @@ extension Service {
     private func refusal(_ status: Status, _ detail: String, _ error: String = "") -> Problem {
         let challenge = #"Bearer realm="orbital-usage""# + error
         return Problem(status, detail, fields: [("WWW-Authenticate", challenge)])
+    }
+}
+
+extension Request {
+    /// Whether a word of `Authorization` begins as our keys do; other credentials are for others.
+    fileprivate var sendsKey: Bool {
+        (authorization ?? "").split { $0 == " " || $0 == "\t" }.contains {
+            $0.hasPrefix(APIKey.prefix)
+        }
     }
 }
 

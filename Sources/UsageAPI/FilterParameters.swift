@@ -54,12 +54,8 @@ struct FilterParameters {
         _ parameters: inout Parameters, _ query: inout NormalisedQuery
     ) {
         for text in Self.distinct("tag", &parameters) {
-            // By bytes: a combining mark after the colon must not hide the colon.
-            let parts = text.utf8.split(
-                separator: UInt8(ascii: ":"), maxSplits: 1, omittingEmptySubsequences: false
-            ).compactMap { String($0) }
-            guard parts.count == 2, AttributionPart.isTagKey(parts[0]),
-                parts[1].unicodeScalars.count <= Self.tagValueLimit
+            guard let tag = AttributionPart.tag(text),
+                tag.value.unicodeScalars.count <= Self.tagValueLimit
             else {
                 parameters.fault(
                     "tag", .malformed,
@@ -69,7 +65,7 @@ struct FilterParameters {
                     """)
                 return
             }
-            filter.tags.append((parts[0], parts[1]))
+            filter.tags.append(tag)
             query.add("tag", text)
         }
     }

@@ -11,6 +11,7 @@ public let routes: [Route<Principal, Service>] = [
     Route("/usage/attributions", get: Action(read, attributions)),
     Route("/usage/estimate", post: Action(read, estimate)),
     Route("/usage/{message_id}", get: Action(read, receipt)),
+    Route("/me", get: Action(anyScope, me)),
     Route("/health", get: Action(nil, health)),
     Route("/health/live", get: Action(nil, live)),
     Route("/health/ready", get: Action(nil, ready)),

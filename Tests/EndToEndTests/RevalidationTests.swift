@@ -22,10 +22,8 @@ import Testing
     @Test func `says the same in Vary for GET, HEAD and 304, compressed or not, long or short`()
         throws
     {
-        for (access, expected) in [
-            ("open", "Accept, Accept-Encoding"),
-            ("keyed", "Accept, Accept-Encoding, Authorization"),
-        ] {
+        let expected = "Accept, Accept-Encoding, Authorization"
+        for access in ["open", "keyed"] {
             let site = try Site(["ACCESS": access])
             defer { site.stop() }
             try site.database.addRecords(5000)

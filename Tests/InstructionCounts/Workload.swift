@@ -77,7 +77,7 @@ struct Workload {
         request.contentType = contentType
         request.body = { body }
         return Workload(messageCount) {
-            let messages = try MessageBody(request).items.compactMap(\.message)
+            let messages = try MessageBody(request, within: Bounds()).items.compactMap(\.message)
             precondition(messages.count == messageCount, "messages are invalid")
             return messages.parameters.reduce(0) { sum, parameter in
                 guard case .binary(let bytes) = parameter else { return sum }

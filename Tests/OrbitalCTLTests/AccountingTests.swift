@@ -2,6 +2,7 @@ import Foundation
 import Postgres
 import TestSupport
 import Testing
+import UsageStore
 
 /// Keys, rates, and verification.
 @Suite(.timeLimit(.minutes(3))) struct `orbitalctl for accountants` {
@@ -37,10 +38,66 @@ import Testing
         #expect(try Set((1...20).map { _ in try database.key() }).count == 20)
     }
 
+    @Test func `binds keys to a user, a team and tags, and warns where nobody needs a key`() throws
+    {
+        let database = try Database()
+        for (access, isOpen) in [("open", true), ("keyed", false)] {
+            func run(_ arguments: String...) throws -> Program.Outcome {
+                try Program.run(
+                    Repository.program("orbitalctl"), arguments,
+                    environment: ["DATABASE_URL": database.url, "ACCESS": access])
+            }
+            let warning =
+                "orbitalctl: bounds hold wherever the key is sent; with ACCESS=open, an anonymous "
+                + "reader still sees everything\n"
+            try database.run("DELETE FROM api_key")
+            let scope = ["--scope", "usage:read"]
+            #expect(try run("keys", "create", "all", scope[0], scope[1]).errors == "")
+            #expect(try run("keys", "list").errors == "")
+            let bound = try run(
+                "keys", "create", "bound", scope[0], scope[1], "--user", "Zoë Ω", "--team",
+                "le:gal",
+                "--tag", "env:prod", "--tag", "a.b:c:d, \"e\"")
+            #expect(bound.status == 0 && bound.output.hasPrefix("orb_"))
+            #expect(bound.errors == (isOpen ? warning : ""))
+            let list = try run("keys", "list")
+            #expect(list.errors == (isOpen ? warning : ""))
+            let json =
+                #"{"user_id":"Zoë Ω","team_id":"le:gal","tags":{"a.b":"c:d, \"e\"","env":"prod"}}"#
+            #expect(list.output.hasSuffix("  usage:read  valid  \(json)  bound\n"))
+            #expect(list.output.contains("  usage:read  valid  all\n"))
+        }
+    }
+
+    @Test func `ends bound keys when their migration is reverted`() throws {
+        let database = try Database()
+        _ = try database.key()
+        #expect(
+            try run(database, "keys", "create", "b", "--scope", "usage:read", "--team", "t").status
+                == 0)
+        let migrations = try Migrations.all()
+        let runner = try MigrationRunner(databaseURL: database.url)
+        for migration in migrations.reversed() where migration.version >= "0025" {
+            #expect(try runner.down(migrations)?.version == migration.version)
+        }
+        #expect(
+            try database.value(
+                "SELECT string_agg(name, ',') FROM api_key WHERE revoked_at > '2000-01-01'")
+                == "b")
+    }
+
     @Test(arguments: [
         ["x"], ["x", "--scope", "usage:admin"], ["", "--scope", "usage:read"],
         ["x", "--scope", "usage:read", "--expires", "2020-01-01"],
         ["x", "--scope", "usage:read", "--expires", "tomorrow"],
+        ["x", "--scope", "usage:read", "--user", ""],
+        ["x", "--scope", "usage:read", "--team", "a\tb"],
+        ["x", "--scope", "usage:read", "--user", String(repeating: "u", count: 201)],
+        ["x", "--scope", "usage:read", "--tag", "env"],
+        ["x", "--scope", "usage:read", "--tag", "env:"],
+        ["x", "--scope", "usage:read", "--tag", "e v:prod"],
+        ["x", "--scope", "usage:read", "--tag", "env:prod", "--tag", "env:test"],
+        ["x", "--scope", "usage:read"] + (1...9).flatMap { ["--tag", "k\($0):v"] },
     ])
     func `refuses invalid arguments of a key`(words: [String]) throws {
         let database = try Database()

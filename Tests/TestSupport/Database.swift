@@ -39,11 +39,13 @@ public final class Database {
         UsageStore(databaseURL: url, applicationName: "tests", waitSeconds: waitSeconds)
     }
 
-    /// Makes an API key.
-    public func key(_ scopes: [String] = ["usage:read", "usage:write"]) throws -> String {
+    /// Makes an API key; `bounds` are options.
+    public func key(
+        _ scopes: [String] = ["usage:read", "usage:write"], bounds: [String] = []
+    ) throws -> String {
         let made = try Program.run(
             Repository.program("orbitalctl"),
-            ["keys", "create", "test"] + scopes.flatMap { ["--scope", $0] },
+            ["keys", "create", "test"] + scopes.flatMap { ["--scope", $0] } + bounds,
             environment: ["DATABASE_URL": url])
         precondition(made.status == 0, made.errors)
         return made.output.trimmingCharacters(in: .newlines)

@@ -7,7 +7,7 @@ import Usage
 import UsageStore
 
 /// A bound principal on every route that reads records.
-@Suite(.timeLimit(.minutes(2))) struct `A principal that may see one report` {
+@Suite(.timeLimit(.minutes(2))) struct `A principal that may see one team` {
     private let database: Database
     private let service: Service
     private let everybody = Principal(.anybody, scopes: ["usage:read"])
@@ -28,8 +28,8 @@ import UsageStore
         service = Service(
             store: database.store(), cache: ResponseCache(byteLimit: 1 << 20), cacheSeconds: 0,
             isKeyed: true)
-        var bounds = UsageFilter()
-        bounds.texts = [(.reportName, ["mine"])]
+        var bounds = Bounds()
+        bounds.teamID = "t-0"
         bound = Principal(.key(id: "1", name: "one"), scopes: ["usage:read"], bounds: bounds)
     }
 
@@ -144,15 +144,16 @@ import UsageStore
 
     @Test(arguments: ["", "sort=timestamp:desc&limit=12", "limit=12", "fields=all"])
     func `bound to a user, a team or a tag finds only their records`(query: String) throws {
-        for (texts, tags, expected) in [
-            ([(.userID, ["u-1"])], [], [1, 3, 5, 7, 9, 11]),
-            ([(.teamID, ["t-2"])], [], [2, 5, 8, 11]),
-            ([(.userID, ["u-1"]), (.teamID, ["t-2"])], [], [5, 11]),
-            ([], [("half", "1")], [1, 3, 5, 7, 9, 11]),
-        ] as [([(UsageRecord.Column, [String])], [(String, String)], [Int])] {
-            var bounds = UsageFilter()
-            bounds.texts = texts
-            bounds.tags = tags
+        for (user, team, tags, expected) in [
+            ("u-1", nil, [], [1, 3, 5, 7, 9, 11]),
+            (nil, "t-2", [], [2, 5, 8, 11]),
+            ("u-1", "t-2", [], [5, 11]),
+            (nil, nil, [("half", "1")], [1, 3, 5, 7, 9, 11]),
+        ] as [(String?, String?, [(String, String)], [Int])] {
+            var bounds = Bounds()
+            bounds.userID = user
+            bounds.teamID = team
+            bounds.tags = tags.map { (key: $0.0, value: $0.1) }
             let principal = Principal(.anybody, scopes: ["usage:read"], bounds: bounds)
             let ids = try get("/usage", query, as: principal).ids
             #expect(ids.sorted() == expected, "\(bounds)")

@@ -97,6 +97,12 @@ def access(site):
                    {"Remote_User": "ann"}):
         answer, _ = problem(site.ask("/usage", key=False, **fields), 401)
         assert answer.headers["WWW-Authenticate"].startswith("Bearer"), dict(answer.headers)
+        answer, _ = problem(site.ask("/me", key=False, **fields), 401)
+        assert answer.headers["WWW-Authenticate"].startswith("Bearer"), dict(answer.headers)
+    me = expect(site.ask("/me"), 200)
+    assert re.fullmatch(rb'\{"key_id":"%s","name":".+","scopes":\["usage:read","usage:write"\]\}'
+                        % site.key.split("_")[1].encode(), me.body), me.body
+    assert me.headers["Cache-Control"] == "no-store", dict(me.headers)
     message = {"message_id": 1, "message_text": "x"}
     problem(site.ask("/usage", "POST", json.dumps(message), key=False,
                      Content_Type="application/json"), 401)
@@ -163,7 +169,7 @@ def refusals(site):
     problem(site.ask("/usage?limit=0&tz=Mars/Base&colour=red"), 400, "limit", "tz", "colour")
     _, content = problem(site.ask("/usage/nothing"), 404)
     assert content["instance"] == "/usage/nothing", content
-    for path in ("/usage", "/health"):
+    for path in ("/usage", "/health", "/me"):
         _, content = problem(site.ask(f"{path}/"), 404)
         assert content["detail"] == f"Path {path}/ not found. Did you mean {path}?", content
     answer, _ = problem(site.ask("/usage", "DELETE"), 405)

@@ -43,12 +43,12 @@ BEFORE = {
 
 def masked(text):
     """An answer without what differs from one to the next."""
-    text = re.sub(r'"request_id":"[^"]*"', '"request_id":""', text)
+    text = re.sub(r'"(request|key)_id":"[^"]*"', r'"\1_id":""', text)
     text = re.sub(r'"revision":[0-9]+', '"revision":0', text)
     return re.sub(r'("status":"(?:un)?healthy","timestamp":)"[^"]*"', r'\1""', text)
 
 
-def request_of(summary, operation, reading_key):
+def request_of(summary, operation, keys):
     """The request that a summary names: (method, target, body, header fields)."""
     special = {
         "POST /usage with a body of one brace": ("POST", "/usage", "{", {}),
@@ -68,7 +68,7 @@ def request_of(summary, operation, reading_key):
                 body = example if isinstance(example, str) else json.dumps(example)
                 fields["Content-Type"] = media_type
     if name:
-        fields[name] = value.replace("orb_<a key for reading>", reading_key)
+        fields[name] = re.sub("orb_<(.+)>", lambda words: keys[words[1]], value)
     return method, target, body, fields
 
 
@@ -91,8 +91,8 @@ def check_fields(answer, response, what):
             check(header["schema"], int(received[name]) if is_number else received[name], (what, name))
 
 
-def asked(url, key, reading_key, example, media_type, status, response, operation):
-    method, target, body, fields = request_of(example["summary"], operation, reading_key)
+def asked(url, key, keys, example, media_type, status, response, operation):
+    method, target, body, fields = request_of(example["summary"], operation, keys)
     headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json", "Accept": "*/*"} | fields
     answer = requests.request(method, url + target, data=body, headers=headers, timeout=60)
     what = (example["summary"], answer.text[:500])
@@ -109,7 +109,7 @@ def asked(url, key, reading_key, example, media_type, status, response, operatio
     check_fields(answer, response, what[0])
 
 
-def check_answers(url, key, reading_key, database):
+def check_answers(url, key, keys, database):
     """Every example of a response is what the service answers to the request in its summary."""
     examples, unasked = {}, set()
     for path, operation, status, response in responses():
@@ -132,7 +132,7 @@ def check_answers(url, key, reading_key, database):
             deadline = time.monotonic() + 1
             while requests.get(f"{url}/health", timeout=60).ok and time.monotonic() < deadline:
                 pass
-        asked(url, key, reading_key, *one)
+        asked(url, key, keys, *one)
     return len(examples)
 
 
@@ -254,5 +254,7 @@ def test_the_service_does_what_the_description_says(start_site, access):
     check_parameters(url, key)
     check_names(url, key)
     check_revalidation(url, key)
-    check_answers(url, key, site.key("usage:read"), site.url)
+    keys = {"a key for reading": site.key("usage:read"),
+            "a bound key": site.key("usage:read", bounds=("--user", "u-17", "--tag", "env:prod"))}
+    check_answers(url, key, keys, site.url)
     check_seen()

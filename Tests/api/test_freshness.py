@@ -44,7 +44,7 @@ def read_all(client, tags):
         if tags.get(path) == whole.getheader("ETag"):
             assert again.status == 304 and again.body == ""
             assert again.getheader("ETag") == whole.getheader("ETag")
-            assert again.getheader("Vary") == "Accept, Accept-Encoding" and again.getheader("Cache-Control") == "no-cache"
+            assert again.getheader("Vary") == "Accept, Accept-Encoding, Authorization" and again.getheader("Cache-Control") == "no-cache"
         else:
             assert again.status == 200 and again.body == whole.body
         assert whole.getheader("X-Usage-Revision") == again.getheader("X-Usage-Revision")

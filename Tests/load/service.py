@@ -108,10 +108,10 @@ class Service:
             return subprocess.Popen(
                 command, env=self.environment, cwd=REPOSITORY, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
 
-    def key(self, *scopes):
-        """A new API key; by default it may read and write."""
+    def key(self, *scopes, bounds=()):
+        """A new API key; by default it may read and write. `bounds` are options."""
         words = [word for scope in scopes or ("usage:read", "usage:write") for word in ("--scope", scope)]
-        return subprocess.run([BUILT / "orbitalctl", "keys", "create", "test", *words], env=self.environment,
+        return subprocess.run([BUILT / "orbitalctl", "keys", "create", "test", *words, *bounds], env=self.environment,
                               check=True, capture_output=True, text=True).stdout.strip()
 
     def log(self):

@@ -1,4 +1,5 @@
 import HTTP
+import Usage
 import UsageStore
 
 /// A query in a normal form that all its spellings share: the key of its cached response and ETag.
@@ -9,7 +10,7 @@ struct NormalisedQuery {
     /// Starts with the path and the bounds of `principal`, if it has any.
     init(_ path: String, _ principal: Principal) {
         text = path + "\0"
-        let bounds = principal.bounds.fingerprint
+        let bounds = principal.bounds.filter.fingerprint
         if !bounds.isEmpty { add("bounds", bounds) }
     }
 
@@ -47,7 +48,7 @@ final class QueryMemo<Query> {
         of request: Request, _ principal: Principal, _ parse: () throws -> Query
     ) rethrows -> Query {
         var text = Array(request.query.utf8) + [0] + Array((request.accept ?? "").utf8)
-        text += [0] + Array(principal.bounds.fingerprint.utf8)
+        text += [0] + Array(principal.bounds.filter.fingerprint.utf8)
         if let query = queries[text] { return query }
         let query = try parse()
         guard text.count <= Self.lengthLimit else { return query }

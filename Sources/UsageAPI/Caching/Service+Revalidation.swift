@@ -22,22 +22,22 @@ extension Service {
         let cached = cache.response(for: query.key, at: revision)
         if condition.contains(tag(query, revision)) || condition.isAny && cached != nil {
             metrics.responsesOfClients.add()
-            return named(Response(.notModified), query, revision, .client)
+            return named(Response(.notModified), query, revision, .client, principal)
         }
         if let cached {
             metrics.responsesFromMemory.add()
             let response = response(cached.with(body: .bytes(cached.body)), request)
-            return named(response, query, revision, .memory)
+            return named(response, query, revision, .memory, principal)
         }
         metrics.responsesFromDatabase.add()
-        let snapshot = try store.snapshot(within: principal.bounds)
+        let snapshot = try store.snapshot(within: principal.bounds.filter)
         let isBodySent = request.method != Method.head.rawValue && !condition.isAny
         var rendered = try render(snapshot, isBodySent)
         if condition.isAny {
-            return named(Response(.notModified), query, snapshot.revision, .database)
+            return named(Response(.notModified), query, snapshot.revision, .database, principal)
         }
         if isBodySent { cacheWhenSent(&rendered, query.key, snapshot.revision) }
-        return named(response(rendered, request), query, snapshot.revision, .database)
+        return named(response(rendered, request), query, snapshot.revision, .database, principal)
     }
 
     /// Caches a streamed response after it has been sent, unless it is too long.
@@ -80,17 +80,20 @@ extension Service {
 
     private func named(
         _ response: Response, _ query: NormalisedQuery, _ revision: Int64,
-        _ origin: Response.Origin
+        _ origin: Response.Origin, _ principal: Principal
     ) -> Response {
         var response = response
         response.origin = origin
+        var isPrivate = isKeyed
+        if case .key = principal.identity { isPrivate = true }
         let freshness = cacheSeconds == 0 ? "no-cache" : "max-age=\(cacheSeconds)"
         response.fields += [
             ("ETag", "\"\(tag(query, revision))\""),
             // With keys, shared caches must not store responses.
-            ("Cache-Control", isKeyed ? "private, \(freshness)" : freshness),
-            // Proxies compress responses, and not all of them add Vary to each one.
-            ("Vary", "Accept, Accept-Encoding" + (isKeyed ? ", Authorization" : "")),
+            ("Cache-Control", isPrivate ? "private, \(freshness)" : freshness),
+            // Proxies compress responses, and not all of them add Vary to each one. A bound key
+            // counts wherever it is sent.
+            ("Vary", "Accept, Accept-Encoding, Authorization"),
             ("X-Usage-Revision", String(revision)),
         ]
         return response

@@ -7,7 +7,7 @@ import UsageStore
 /// `POST /usage/estimate`: the credits and receipts of messages, without recording them.
 func estimate(_ request: Request, _ principal: Principal, _ service: Service) throws -> Response {
     try request.refuseParameters()
-    let body = try MessageBody(request)
+    let body = try MessageBody(request, within: principal.bounds)
     let estimates = try service.store.estimates(body.items.compactMap(\.message))
     var json = JSONWriter()
     if body.isSingle, let item = body.items.first {

@@ -1,7 +1,7 @@
 import Encoding
 package import HTTP
 package import MessageReader
-import Usage
+package import Usage
 
 /// The messages of a request body, a JSON value or NDJSON.
 package struct MessageBody {
@@ -13,11 +13,13 @@ package struct MessageBody {
 
     private static let itemLimit = 10_000
 
-    /// Reads and parses the body; throws a 400, 413 or 415.
-    package init(_ request: Request) throws {
+    /// Reads and parses the body, and stamps the messages with `bounds`; throws a 400, 413 or 415.
+    package init(_ request: Request, within bounds: Bounds) throws {
         let isLines = try Self.isLines(request)
         let content = try Self.items(try request.body(), isLines: isLines) { item in
-            MessageItem(item, .request)
+            var item = MessageItem(item, .request)
+            if !bounds.isEmpty { item.stamp(bounds) }
+            return item
         }
         switch content {
         case .single(let item):

@@ -7,9 +7,10 @@ import UsageStore
 /// `POST /usage`: records one or many messages; acknowledged messages are durable.
 func record(_ request: Request, _ principal: Principal, _ service: Service) throws -> Response {
     try request.refuseParameters()
-    var body = try MessageBody(request)
+    var body = try MessageBody(request, within: principal.bounds)
     try body.name(request.idempotencyKey, of: principal)
-    let outcomes = try service.store.record(body.items.compactMap(\.message))
+    let outcomes = try service.store.record(
+        body.items.compactMap(\.message), within: principal.bounds)
     let counts = BatchCounts(body.items, outcomes)
     service.metrics.add(counts)
     if body.isSingle, let item = body.items.first {
@@ -39,12 +40,25 @@ private func single(
         throw Problem(
             .conflict, "This \(conflict.id.name) \(conflict.reason)",
             faults: conflict.faults.map(Problem.Fault.init))
+    case .taken(let id):
+        throw Problem(
+            .conflict, "This \(id.name) already belongs to another message.",
+            faults: [id.faultOfTaken])
     case .refused(let refusal):
         throw Problem(
             .unprocessableContent, "The message cannot be recorded.", faults: [refusal.fault])
     case nil:
         throw Problem(
             .unprocessableContent, "The message cannot be recorded.", faults: item.problemFaults)
+    }
+}
+
+extension UsageRecord.Column {
+    /// The fault of an id under which a record outside of the key's bounds is recorded.
+    fileprivate var faultOfTaken: Problem.Fault {
+        Problem.Fault(
+            in: "body", name: name, code: .conflict,
+            message: "The \(name) already belongs to another message.")
     }
 }
 
@@ -124,6 +138,7 @@ extension JSONWriter {
         case .conflict(let names):
             let faults = item.record.conflict(names).faults
             members("conflict", item, faults.map(Problem.Fault.init))
+        case .taken(let id): members("conflict", item, [id.faultOfTaken])
         case .refused(let refusal): members("invalid", item, [refusal.fault])
         case nil: members("invalid", item, item.problemFaults)
         }
@@ -163,7 +178,7 @@ struct BatchCounts {
                 created += 1
                 createdHundredths += Int(record.creditsUsed?.hundredths ?? 0)
             case .duplicate: duplicates += 1
-            case .conflict: conflicts += 1
+            case .conflict, .taken: conflicts += 1
             case .refused: invalid += 1
             }
         }

@@ -11,6 +11,8 @@ public struct StoredKey: Sendable {
     public let digest: [UInt8]
     /// Its scopes: `usage:read`, `usage:write`.
     public let scopes: [String]
+    /// The bounds of the records that it may see and record.
+    public let bounds: Bounds
     /// When it was created.
     public let createdAt: Timestamp
     /// When it expires; nil if never.
@@ -26,7 +28,8 @@ public struct StoredKey: Sendable {
 
 extension UsageStore {
     private static let keyColumns = """
-        key_id, name, secret_sha256, array_to_string(scopes, ' '), created_at, expires_at, revoked_at
+        key_id, name, secret_sha256, array_to_string(scopes, ' '), created_at, expires_at, revoked_at,
+        bound_user_id, bound_team_id, usage_tags_text(bound_tags)
         """
 
     /// The key with this public part; nil if there is none.
@@ -41,19 +44,25 @@ extension UsageStore {
 
     /// Stores a new key.
     public func addKey(
-        _ keyID: String, name: String, digest: [UInt8], scopes: [String], expiresAt: Timestamp?
+        _ keyID: String, name: String, digest: [UInt8], scopes: [String], bounds: Bounds,
+        expiresAt: Timestamp?
     ) throws {
         try reportingUnavailability {
             _ = try QueryReader(
                 try connected(), "add_key",
                 """
-                INSERT INTO api_key (key_id, name, secret_sha256, scopes, expires_at)
-                SELECT $1::text, $2::text, $3::bytea, $4::text[], ($5::timestamptz[])[1]
+                INSERT INTO api_key (key_id, name, secret_sha256, scopes, expires_at, bound_user_id,
+                    bound_team_id, bound_tags)
+                SELECT $1::text, $2::text, $3::bytea, $4::text[], ($5::timestamptz[])[1],
+                    ($6::text[])[1], ($6::text[])[2], ($6::text[])[3]::jsonb
                 """,
                 [
                     .text(keyID), .text(name), .binary(digest),
                     .array(scopes.map { Optional($0) }),
                     .array(timestamps: [expiresAt?.postgresMicroseconds]),
+                    .array([
+                        bounds.userID, bounds.teamID, UsageRecord.Attribution.text(of: bounds.tags),
+                    ]),
                 ])
         }
     }
@@ -81,8 +90,8 @@ extension UsageStore {
                         keyID: reader.string(0) ?? "", name: reader.string(1) ?? "",
                         digest: .read(reader, 2),
                         scopes: (reader.string(3) ?? "").split(separator: " ").map(String.init),
-                        createdAt: reader.timestamp(4) ?? .now, expiresAt: reader.timestamp(5),
-                        revokedAt: reader.timestamp(6)))
+                        bounds: reader.bounds(7), createdAt: reader.timestamp(4) ?? .now,
+                        expiresAt: reader.timestamp(5), revokedAt: reader.timestamp(6)))
             }
             return keys
         }
@@ -97,5 +106,16 @@ extension QueryReader {
         let value = max(integer(column), years.lowerBound.postgresMicroseconds)
         return Timestamp(
             postgresMicroseconds: min(value, years.upperBound.postgresMicroseconds - 1))
+    }
+
+    /// The bounds in three columns from `column`.
+    fileprivate func bounds(_ column: Int) -> Bounds {
+        var bounds = Bounds()
+        bounds.userID = string(column)
+        bounds.teamID = string(column + 1)
+        var attribution = UsageRecord.Attribution()
+        attribution.tags = string(column + 2)
+        bounds.tags = attribution.tagPairs
+        return bounds
     }
 }

@@ -17,8 +17,11 @@ struct RecordingBatch {
     /// The messages that another attempt must record.
     var open: [Int] { messages.indices.filter { outcomes[$0] == nil } }
 
-    init(_ messages: [UsageRecord]) {
+    private let bounds: Bounds
+
+    init(_ messages: [UsageRecord], within bounds: Bounds = Bounds()) {
         self.messages = messages
+        self.bounds = bounds
         outcomes = Array(repeating: nil, count: messages.count)
     }
 
@@ -196,12 +199,16 @@ struct RecordingBatch {
         while try reader.next() {
             let index = indices[Int(reader[statement.number]) - 1]
             let names = reader.names(statement.comparison, of: messages[index])
-            guard names.isEmpty else {
+            let attributed = reader[statement.comparison.attribution]
+            if reader[statement.isOther], !bounds.contain(attributed) {
+                let isNamed = reader[statement.recorded].messageID == messages[index].messageID
+                outcomes[index] = .taken(isNamed ? .messageID : .externalID)
+            } else if !names.isEmpty {
                 outcomes[index] = .conflict(names)
-                continue
+            } else {
+                reader.read(statement.recorded, into: &messages[index])
+                outcomes[index] = .duplicate(messages[index])
             }
-            reader.read(statement.recorded, into: &messages[index])
-            outcomes[index] = .duplicate(messages[index])
         }
     }
 

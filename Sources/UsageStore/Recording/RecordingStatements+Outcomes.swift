@@ -59,10 +59,13 @@ extension RecordingStatements {
         /// The other attribution.
         let attribution: RecordFields
 
+        /// Whether the attribution differs.
+        fileprivate static let isOther =
+            "recorded.attribution_id IS DISTINCT FROM item.attribution_id"
+
         fileprivate static let join = """
             LEFT JOIN \(attributionRows) AS attribution
-                ON attribution.attribution_id = recorded.attribution_id
-                AND recorded.attribution_id IS DISTINCT FROM item.attribution_id
+                ON attribution.attribution_id = recorded.attribution_id AND \(isOther)
             """
 
         fileprivate init(_ list: inout SelectList, _ differing: String) {
@@ -77,6 +80,7 @@ extension RecordingStatements {
         var list = SelectList()
         let number = list.add("item_number", as: Int64.self)
         let comparison = Comparison(&list, messages.differing)
+        let isOther = list.add(Comparison.isOther, as: Bool.self)
         let recorded = list.add(
             [.messageID, .externalID, .timestamp, .creditsUsed], of: "recorded")
         let named =
@@ -91,7 +95,9 @@ extension RecordingStatements {
             SELECT \(list.sql)
             FROM \(messages.rows) JOIN LATERAL (\(named)) AS recorded ON true \(Comparison.join)
             """
-        return (text: text, number: number, comparison: comparison, recorded: recorded)
+        return (
+            text: text, number: number, comparison: comparison, isOther: isOther, recorded: recorded
+        )
     }
 
     /// The refused ones of many messages, with their reasons.

@@ -9,17 +9,22 @@ public enum RecordingOutcome: Equatable, Sendable {
     case duplicate(UsageRecord)
     /// Another message is recorded under one of its ids; the members that differ.
     case conflict([String])
+    /// The same, but the record is outside of the sender's bounds; the id.
+    case taken(UsageRecord.Column)
     /// It is invalid.
     case refused(MessageRefusal)
 }
 
 extension UsageStore {
-    /// Records messages in one transaction; returns their results, in order.
+    /// Records messages, which are within `bounds`, in one transaction; returns their results, in
+    /// order.
     ///
     /// When this returns, created records are committed and durable. If it throws, some or all
     /// messages may have been recorded: retry the same call to find out. Throws
     /// `TokenizerUnavailable` if the tokens of a message cannot be counted.
-    public func record(_ messages: [UsageRecord]) throws -> [RecordingOutcome] {
+    public func record(
+        _ messages: [UsageRecord], within bounds: Bounds = Bounds()
+    ) throws -> [RecordingOutcome] {
         if messages.count == 1, let message = messages.first,
             (message.text?.utf8.count ?? 0) <= Self.groupedTextLimit
         {
@@ -35,7 +40,7 @@ extension UsageStore {
             }
             if let outcome { return [outcome] }
         }
-        return try recordAlone(messages)
+        return try recordAlone(messages, bounds)
     }
 
     /// Longer texts are not batched, because they would delay the others.
@@ -70,10 +75,12 @@ extension UsageStore {
     /// statement may have been executed, and a batch belongs to several clients.
     private func writing() throws -> Connection { try connected(isWatching: false) }
 
-    private func recordAlone(_ messages: [UsageRecord]) throws -> [RecordingOutcome] {
+    private func recordAlone(
+        _ messages: [UsageRecord], _ bounds: Bounds
+    ) throws -> [RecordingOutcome] {
         try reportingUnavailability {
             let connection = try writing()
-            var batch = RecordingBatch(messages)
+            var batch = RecordingBatch(messages, within: bounds)
             for attempt in 1...RecordingBatch.attemptLimit {
                 do {
                     // A rate that was added in the meantime may price the remaining messages.

@@ -14,12 +14,21 @@ struct Keys: ParsableCommand {
     struct Create: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Creates a key and prints it; it cannot be printed again.",
-            discussion: "Only a digest is stored: if a key is lost, revoke it and create another.")
+            discussion: """
+                Only a digest is stored: if a key is lost, revoke it and create another.
+
+                A key with --user, --team or --tag is bound: it sees only records that match all of \
+                them, and what it records is stamped with them.
+                """)
 
         @Argument(help: "The purpose of the key.") var name: String
         @Option(help: "usage:read or usage:write; repeat for both.") var scope: [String]
         @Option(help: "A date (midnight UTC) or RFC 3339 time. (default: never)")
         var expires: String?
+        @Option(help: "Bind it to this user.") var user: String?
+        @Option(help: "Bind it to this team.") var team: String?
+        @Option(help: ArgumentHelp("Bind it to this tag; repeatable.", valueName: "key:value"))
+        var tag: [String] = []
 
         func validate() throws {
             guard (1...200).contains(name.unicodeScalars.count) else {
@@ -34,14 +43,22 @@ struct Keys: ParsableCommand {
                         "--expires must be a date or an RFC 3339 time, in the future.")
                 }
             }
+            do throws(MessageFault) {
+                _ = try Bounds(user: user, team: team, tags: tag)
+            } catch {
+                throw ValidationError(error.message)
+            }
         }
 
         func run() throws {
             let key = APIKey()
-            try administratorsStore().addKey(
+            let bounds = try Bounds(user: user, team: team, tags: tag)
+            let settings = try Settings.administrators()
+            try administratorsStore(settings).addKey(
                 key.keyID, name: name, digest: key.digest, scopes: Array(Set(scope)).sorted(),
-                expiresAt: expires.flatMap(instant))
+                bounds: bounds, expiresAt: expires.flatMap(instant))
             print(key)
+            if !bounds.isEmpty { settings.warnOfBounds() }
         }
     }
 
@@ -50,7 +67,9 @@ struct Keys: ParsableCommand {
             abstract: "Lists the keys, without their secrets.")
 
         func run() throws {
-            for key in try administratorsStore().keys() {
+            let settings = try Settings.administrators()
+            let keys = try administratorsStore(settings).keys()
+            for key in keys {
                 let state: String
                 if let revokedAt = key.revokedAt {
                     state = "revoked \(revokedAt.wholeSeconds)"
@@ -60,9 +79,12 @@ struct Keys: ParsableCommand {
                     state = "valid"
                 }
                 let scopes = key.scopes.joined(separator: ",")
-                print(
-                    "\(key.keyID)  \(key.createdAt.wholeSeconds)  \(scopes)  \(state)  \(key.name)"
-                )
+                let bounds = key.bounds.isEmpty ? [] : [key.bounds.json]
+                let columns = [key.keyID, "\(key.createdAt.wholeSeconds)", scopes, state] + bounds
+                print((columns + [key.name]).joined(separator: "  "))
+            }
+            if keys.contains(where: { !$0.bounds.isEmpty && $0.isValid(at: .now) }) {
+                settings.warnOfBounds()
             }
         }
     }
@@ -108,8 +130,12 @@ extension Settings {
 
 /// The store of the configured database.
 func administratorsStore() throws -> UsageStore {
-    let settings = try Settings.administrators()
-    return UsageStore(
+    administratorsStore(try Settings.administrators())
+}
+
+/// The store of the database of `settings`.
+func administratorsStore(_ settings: Settings) -> UsageStore {
+    UsageStore(
         databaseURL: settings.databaseURL, applicationName: "orbitalctl",
         waitSeconds: settings.databaseWaitSeconds)
 }
