@@ -104,3 +104,20 @@ def test_a_download_carries_the_key(site, key):
         page.unroute("**/usage?*")
         page.get_by_role("button", name="Show all reports").click()
         expect(state).to_have_text("")
+
+
+def test_a_bound_key_shows_its_records_and_whose_they_are(site, key):
+    bound = site.service.key("usage:read", bounds=("--user", "u-17", "--tag", "env:prod"))
+    site.sql("""INSERT INTO usage_record ("timestamp", report_name, message_text, attribution_id)
+        SELECT '2024-01-01Z', 'Bound', 'x', usage_attribution('u-17', NULL, NULL, jsonb_build_object('env', env))
+        FROM unnest(ARRAY['prod', 'prod', 'test']) AS env""")
+    with site.open(may_fail=True, is_live=False) as page:
+        for chosen, bounds, count in [(bound, "Only user u-17, env: prod", "2"), (key, "", "3,003")]:
+            page.get_by_label("API key").fill(chosen)
+            page.keyboard.press("Enter")
+            wait_until_live(page)
+            expect(page.locator("#messages")).to_have_text(count)
+            expect(page.locator("#bounds")).to_have_text(bounds)
+            page.get_by_role("button", name="Sign out").click()
+            expect(page.get_by_label("API key")).to_be_visible()
+    site.sql("DELETE FROM usage_record WHERE report_name = 'Bound'")

@@ -1,7 +1,10 @@
 // The sign-in form, which asks for an API key where the service requires one.
 
-import { storedKey, storeKey } from "../shared/api.js";
+import { ask, contentOf, storedKey, storeKey } from "../shared/api.js";
 import { element, show } from "../shared/dom.js";
+
+/** The key whose bounds are shown or are being read. */
+let described = null;
 
 /** Calls `onKey` after the user has entered a key. */
 export function startSignIn(onKey) {
@@ -38,4 +41,22 @@ export function askForKey(reason) {
 export function showSignedIn() {
   show(element("sign-in"), false);
   element("sign-out").hidden = storedKey() === null;
+  if (storedKey() !== described) describe(storedKey());
+}
+
+/** Shows the bounds of a key: whose records it shows. */
+async function describe(key) {
+  described = key;
+  element("bounds").textContent = "";
+  if (key === null) return;
+  const me = await ask("/me").then(contentOf).catch(() => null);
+  if (described !== key) return;
+  // The next load tries again.
+  if (me === null) described = null;
+  const { user_id: user, team_id: team, tags = {} } = me?.bounds ?? {};
+  const parts = [
+    user && `user ${user}`, team && `team ${team}`,
+    ...Object.entries(tags).map(([name, value]) => `${name}: ${value}`),
+  ].filter(Boolean);
+  if (parts.length > 0) element("bounds").textContent = `Only ${parts.join(", ")}`;
 }
