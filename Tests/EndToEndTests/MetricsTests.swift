@@ -132,19 +132,30 @@ import Testing
                 FROM generate_series(1, \(count))
                 """)
         }
+        func summarised() throws -> String? {
+            try site.curl("/usage/summary").body
+                .firstMatch(of: /"newest_records_without_model_rate":(\d+),/).map { String($0.1) }
+        }
         #expect(samples(try scrape(site.responder))[name] == 0)
         try insert("gpt-5", 3)
         try insert("", 5)
         #expect(samples(try scrape(site.responder))[name] == 3)
+        // Without a rate for a model, nobody expects one.
+        #expect(try summarised() == nil)
         try site.database.run(
             """
             INSERT INTO credit_rate (model, effective_from, tokenizer, input_price, output_price,
                 cache_read_price, cache_creation_price, minimum_hundredths)
             VALUES ('o*', '2024-01-01Z', 'characters', 1, 1, 1, 1, 1)
             """)
+        #expect(try summarised() == "3")
         try insert("o3", 998)
         try insert("gpt-5", 1)
         #expect(samples(try scrape(site.responder))[name] == 1)
+        #expect(try summarised() == "1")
+        try insert("o3", 1000)
+        #expect(samples(try scrape(site.responder))[name] == 0)
+        #expect(try summarised() == nil)
     }
 
     @Test func `are valid for Prometheus`() throws {

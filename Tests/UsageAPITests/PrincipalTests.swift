@@ -134,6 +134,20 @@ import UsageStore
                 #"{"from":"2024-01-04T00:00:00+00:00","to":"2024-01-14T00:00:00+00:00","#))
     }
 
+    @Test func `learns nothing about the prices of other records`() throws {
+        try database.run(
+            """
+            INSERT INTO credit_rate (model, effective_from, tokenizer, input_price, output_price,
+                cache_read_price, cache_creation_price, minimum_hundredths)
+            VALUES ('o*', '2024-01-01Z', 'characters', 1, 1, 1, 1, 1);
+            INSERT INTO usage_record (message_id, "timestamp", message_text, attribution_id)
+            VALUES (13, '2024-01-02Z', 'x', usage_attribution(NULL, NULL, 'gpt-5', NULL));
+            """)
+        let name = #""newest_records_without_model_rate":1,"#
+        #expect(try get("/usage/summary", as: everybody).body.contains(name))
+        #expect(try !get("/usage/summary", as: bound).body.contains(name))
+    }
+
     @Test func `finds only users of its records`() throws {
         let query = "of=user_id&format=csv"
         let list = { try get("/usage/attributions", query, as: $0).body }

@@ -146,7 +146,7 @@ def test_a_receipt_of_reported_tokens_itemises_their_kinds(site):
                 "Input tokens\n1,201 × 1,500.00 ÷ 1 million = 1.8015",
                 "Cached input tokens\n800 × 150.00 ÷ 1 million = 0.12",
                 "Output tokens\n305 × 6,000.00 ÷ 1 million = 1.83",
-                "Rate for\ngpt-5*", "Rate since\n1 Jul 2024, 00:00:00 UTC+00:00", "Calculated\n3.75",
+                "Model\ngpt-5-mini", "Rate for\ngpt-5*", "Rate since\n1 Jul 2024, 00:00:00 UTC+00:00", "Calculated\n3.75",
                 "Minimum\n1.00", "Credits\n3.75"]
     finally:
         site.sql("""
@@ -154,6 +154,39 @@ def test_a_receipt_of_reported_tokens_itemises_their_kinds(site):
             ALTER TABLE credit_rate DISABLE TRIGGER credit_rate_append_only;
             DELETE FROM credit_rate WHERE effective_from = '2024-07-01Z';
             ALTER TABLE credit_rate ENABLE TRIGGER credit_rate_append_only;""")
+
+
+def test_records_whose_model_has_no_rate_are_counted_in_a_dialog(site):
+    with site.open() as page:
+        note = page.get_by_role("button", name="Rates to check")
+        expect(note).to_be_hidden()
+        site.sql("""
+            INSERT INTO credit_rate (effective_from, model, tokenizer, input_price, output_price,
+                cache_read_price, cache_creation_price, minimum_hundredths)
+            VALUES ('2024-07-01Z', 'gpt-5*', 'characters', 150000, 600000, 15000, 187500, 100);
+            INSERT INTO usage_record (message_id, "timestamp", attribution_id, input_tokens)
+            VALUES (0, '2024-07-02Z', usage_attribution(NULL, NULL, 'claude-9', NULL), 2001),
+                (-1, '2024-07-02Z', usage_attribution(NULL, NULL, 'gpt-5-mini', NULL), 2001)""")
+        try:
+            note.click()
+            dialog = page.get_by_role("dialog", name="Rates to check")
+            expect(dialog).to_contain_text(
+                "Of the newest 1,000 records, 1 has a model that was priced by a rate without a model.")
+            page.keyboard.press("Enter")
+            expect(dialog).to_be_hidden()
+            expect(note).to_be_focused()
+            # The receipt shows which records these are.
+            page.goto(site.url + "/?from=2024-07-01")
+            page.get_by_role("button", name="Message 0, receipt").click()
+            expect(page.get_by_role("dialog")).to_contain_text("Modelclaude-9Rate forall models")
+            page.keyboard.press("Escape")
+        finally:
+            site.sql("""
+                DELETE FROM usage_record WHERE message_id <= 0;
+                ALTER TABLE credit_rate DISABLE TRIGGER credit_rate_append_only;
+                DELETE FROM credit_rate WHERE effective_from = '2024-07-01Z';
+                ALTER TABLE credit_rate ENABLE TRIGGER credit_rate_append_only;""")
+        expect(note).to_be_hidden()
 
 
 def test_the_keyboard_walks_through_the_rows(site):

@@ -17,8 +17,10 @@ func summary(_ request: Request, _ principal: Principal, _ service: Service) thr
             return Representation(contentType: "application/json", body: .stream { _ in })
         }
         let buckets = period?.buckets ?? []
+        // The sums are streamed, so this comes first.
+        let unrated = try snapshot.newestWithoutModelRate()
         let sums = buckets.isEmpty ? nil : try snapshot.summary(query.filter, buckets: buckets)
-        let head = head(query, period, snapshot.revision, sums)
+        let head = head(query, period, snapshot.revision, unrated, sums)
         return Representation(
             contentType: "application/json",
             body: .stream { writer in
@@ -38,7 +40,8 @@ func summary(_ request: Request, _ principal: Principal, _ service: Service) thr
 
 /// The response without `by_report`, as a complete object.
 private func head(
-    _ query: SummaryQuery, _ period: SummaryPeriod?, _ revision: Int64, _ sums: Summary?
+    _ query: SummaryQuery, _ period: SummaryPeriod?, _ revision: Int64, _ unrated: Int64,
+    _ sums: Summary?
 ) -> [UInt8] {
     var json = JSONWriter()
     json.object { json in
@@ -49,6 +52,9 @@ private func head(
         json.member("tz", query.zone)
         json.member("granularity", (period?.granularity ?? query.granularity ?? .day).rawValue)
         json.member("revision", literal: String(revision))
+        if unrated > 0 {
+            json.member("newest_records_without_model_rate", literal: String(unrated))
+        }
         json.name("totals")
         json.object { $0.members(of: sums?.totals ?? .zero) }
         json.name("buckets")

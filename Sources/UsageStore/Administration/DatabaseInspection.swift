@@ -117,25 +117,6 @@ extension UsageStore {
         let ids = (0..<result.count).compactMap { result[$0, 0] }
         return (result.count == 0 ? 0 : result[0, 1].flatMap(Int.init) ?? 0, ids)
     }
-
-    /// How many records with a model were priced by a rate without one.
-    ///
-    /// Reads every record that has a model.
-    public func modelRecordsWithoutModelRate() throws -> Int {
-        let result = try connected().query(Self.modelRecordsWithoutModelRate(of: "usage_record"))
-        return result[0, 0].flatMap(Int.init) ?? 0
-    }
-
-    /// The number of the records of `source` with a model that were priced by a rate without one.
-    fileprivate static func modelRecordsWithoutModelRate(of source: String) -> String {
-        """
-        SELECT count(*)
-        FROM \(source) AS record
-        JOIN usage_attribution AS attribution USING (attribution_id)
-        JOIN credit_rate AS rate USING (credit_rate_id)
-        WHERE attribution.model <> '' AND rate.model IS NULL
-        """
-    }
 }
 
 extension UsageStore {
@@ -202,22 +183,4 @@ extension UsageStore {
                 newestWithoutModelRate: try? newestWithoutModelRate())
         }
     }
-
-    /// Does not wait for a lock: the other metrics are needed most while the table is locked.
-    private func newestWithoutModelRate() throws -> Int? {
-        let connection = try connected()
-        return try meter.within(Self.healthTimeout) {
-            try connection.transaction {
-                try connection.run("SET LOCAL lock_timeout = '10ms'")
-                let count = try connection.query(Self.modelRecordsWithoutModelRate(of: Self.newest))
-                return count[0, 0].flatMap(Int.init)
-            }
-        }
-    }
-
-    /// Their number is fixed, so that each scrape costs the same, however many records there are.
-    private static let newest = """
-        (SELECT attribution_id, credit_rate_id FROM usage_record WHERE recorded_at IS NOT NULL
-         ORDER BY recorded_at DESC LIMIT 1000)
-        """
 }

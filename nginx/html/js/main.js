@@ -10,7 +10,7 @@ import { element } from "./shared/dom.js";
 import { Live } from "./status/live.js";
 import { askForKey, showSignedIn, startSignIn } from "./status/sign-in.js";
 import { showNotices } from "./status/status.js";
-import { showCards, showEmpty } from "./summary/cards.js";
+import { showCards, showEmpty, showRatesToCheck } from "./summary/cards.js";
 import { ReportList } from "./summary/reports.js";
 import { forgetResponses, summariesOf } from "./summary/summaries.js";
 import { showControls, showPreset, showReports, startControls } from "./view/controls.js";
@@ -72,6 +72,7 @@ function showSums({ summary, reports: all }) {
   shown.summary = summary;
   shown.reports = all;
   showCards(summary, view);
+  showRatesToCheck(summary);
   showGranularity(summary.granularity);
   chart.show(summary);
   showTable(summary);

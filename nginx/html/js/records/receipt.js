@@ -47,7 +47,9 @@ function linesOf(record, zone) {
   lines.unshift(
     ["Time", preciseTime(record.timestamp, zone)], ["Report", record.report_name ?? "None"]);
   if (receipt.priced_by === "writer") return [...lines, ["Price", "Set by the sender"]];
-  if (receipt.model) lines.push(["Rate for", receipt.model]);
+  if (record.model) {
+    lines.push(["Model", record.model], ["Rate for", receipt.model ?? "all models"]);
+  }
   lines.push(
     ["Rate since", receipt.rate_effective_from
       ? preciseTime(receipt.rate_effective_from, zone) : "initial rate"],

@@ -1,6 +1,6 @@
 // The four numbers of a summary, its period, and what is shown if it has no messages.
 
-import { element } from "../shared/dom.js";
+import { element, show } from "../shared/dom.js";
 import { average, count, counted, credits, periodText } from "../shared/format.js";
 import { isEverything } from "../view/view.js";
 
@@ -14,6 +14,17 @@ export function showCards(summary, view) {
   element("average").textContent = average(totals);
   element("period").textContent = summary.from ? periodText(summary)
     : isEverything(view) ? "No records yet" : "No records";
+}
+
+const rates = element("rates");
+rates.addEventListener("click", () => element("rates-note").showModal());
+
+/** Offers a note if records with a model were priced by a rate without one. */
+export function showRatesToCheck({ newest_records_without_model_rate: number = 0 }) {
+  show(rates, number > 0);
+  const were = number === 1 ? "has a model that was" : "have a model and were";
+  element("rates-count").textContent =
+    `Of the newest 1,000 records, ${count(number)} ${were} priced by a rate without a model.`;
 }
 
 /** Replaces the bars and the rows by a sentence if there are no messages. */
