@@ -171,7 +171,7 @@ def test_records_whose_model_has_no_rate_are_counted_in_a_dialog(site):
             note.click()
             dialog = page.get_by_role("dialog", name="Rates to check")
             expect(dialog).to_contain_text(
-                "Of the newest 1,000 records, 1 has a model that was priced by a rate without a model.")
+                "Of the newest 1,000 records, 1 with a model was priced by a rate without one.")
             page.keyboard.press("Enter")
             expect(dialog).to_be_hidden()
             expect(note).to_be_focused()

@@ -22,9 +22,9 @@ rates.addEventListener("click", () => element("rates-note").showModal());
 /** Offers a note if records with a model were priced by a rate without one. */
 export function showRatesToCheck({ newest_records_without_model_rate: number = 0 }) {
   show(rates, number > 0);
-  const were = number === 1 ? "has a model that was" : "have a model and were";
+  const those = `${count(number)} with a model ${number === 1 ? "was" : "were"}`;
   element("rates-count").textContent =
-    `Of the newest 1,000 records, ${count(number)} ${were} priced by a rate without a model.`;
+    `Of the newest 1,000 records, ${those} priced by a rate without one.`;
 }
 
 /** Replaces the bars and the rows by a sentence if there are no messages. */
