@@ -53,6 +53,13 @@ struct ByteText {
     func equals(_ range: Range<Int>, _ other: UnsafeRawPointer) -> Bool {
         memcmp(base + range.lowerBound, other, range.count) == 0
     }
+
+    /// Whether the bytes of `range` equal those that start at the position `other`.
+    @inline(__always)
+    func equals(_ range: Range<Int>, _ other: Int) -> Bool {
+        assert(other >= 0 && other + range.count <= count)
+        return equals(range, base + other)
+    }
 }
 
 /// Lends the bytes of `text`.

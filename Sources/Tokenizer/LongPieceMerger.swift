@@ -28,20 +28,34 @@ struct LongPieceMerger {
     /// until a merge crosses the border of two parts, they merge independently, and whether one
     /// crosses it depends only on these two. So if two overlapping windows agree on a part, the parts
     /// before it in the first window and from it on in the second are the encoding of both. Windows
-    /// that do not agree are enlarged.
+    /// that do not agree are enlarged. A window with the bytes of the one before has its parts, so a
+    /// repetition is not merged again.
     mutating func forEachPart(of piece: Range<Int>, _ body: (Range<Int>) -> Void) {
         var start = piece.lowerBound
         var window = self.window
         var parts = parts(start..<min(start + window, piece.upperBound))
+        func advance(by count: Int) {
+            for part in parts[..<count] { body(start + part.lowerBound..<start + part.upperBound) }
+            start += parts[count - 1].upperBound
+        }
+        func repeats(from cut: Int) -> Bool {
+            let from = start + parts[cut].lowerBound
+            return parts[cut].count == parts[0].count && from + window <= piece.upperBound
+                && text.equals(start..<start + window, from)
+        }
         while start + window < piece.upperBound {
             // The last eighth of a window may depend on what follows.
-            let cut = parts.firstIndex { $0.lowerBound >= start + window / 8 * 7 }
-            if let cut {
-                let from = parts[cut].lowerBound
+            let last =
+                (parts.firstIndex { $0.lowerBound >= window / 8 * 7 } ?? parts.count)..<parts.count
+            if let cut = last.first(where: repeats) {
+                repeat { advance(by: cut) } while repeats(from: cut)
+                continue
+            }
+            if let cut = last.first {
+                let from = start + parts[cut].lowerBound
                 let following = self.parts(from..<min(from + self.window, piece.upperBound))
-                if following[0] == parts[cut] {
-                    for part in parts[..<cut] { body(part) }
-                    start = from
+                if following[0].count == parts[cut].count {
+                    advance(by: cut)
                     window = self.window
                     parts = following
                     continue
@@ -50,17 +64,17 @@ struct LongPieceMerger {
             window *= 2
             parts = self.parts(start..<min(start + window, piece.upperBound))
         }
-        for part in parts { body(part) }
+        advance(by: parts.count)
     }
 
-    /// The parts of a piece that is merged as a whole.
+    /// The parts of a piece that is merged as a whole, from its beginning.
     private mutating func parts(_ piece: Range<Int>) -> [Range<Int>] {
         merge(piece)
         var parts: [Range<Int>] = []
         var start = 0
         while start < piece.count {
             let end = Int(next[start])
-            parts.append(piece.lowerBound + start..<piece.lowerBound + end)
+            parts.append(start..<end)
             start = end
         }
         return parts

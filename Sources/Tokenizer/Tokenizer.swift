@@ -84,12 +84,17 @@ public final class Tokenizer: Sendable {
         withBytes(of: text) { bytes in
             var scanner = PieceScanner(bytes, encoding)
             var merger = ShortPieceMerger()
+            var merged = 0..<0
             while let piece = scanner.next() {
                 let token = vocabulary.token(bytes, piece)
                 if token != Vocabulary.none {
                     body { token }
                 } else if piece.count <= ShortPieceMerger.limit {
-                    merger.merge(bytes, piece, vocabulary)
+                    // Numbers of some scripts are repeated pieces.
+                    if piece.count != merged.count || !bytes.equals(piece, merged.lowerBound) {
+                        merger.merge(bytes, piece, vocabulary)
+                        merged = piece
+                    }
                     merger.forEachPart(of: piece) { part in
                         body { vocabulary.token(bytes, part) }
                     }

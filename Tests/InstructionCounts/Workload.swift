@@ -8,7 +8,7 @@ import UsageStore
 
 /// Work on prepared input that can be repeated; neither a database nor a network takes part.
 struct Workload {
-    /// How many rows, messages, timestamps or tokens one run takes.
+    /// How many rows, messages, timestamps, tokens or bytes one run takes.
     let itemCount: Int
 
     /// Does the work once; a size of what came out, so that none of it can be left out.
@@ -35,9 +35,10 @@ struct Workload {
         case "ndjson-parser":
             self = Self.parser("application/x-ndjson", SampleMessages.lines(Self.messageCount))
         case "timestamp-parser": self = Self.timestampParser()
-        case "tokenizer":
+        case "tokenizer", "tokenizer-runs":
             guard let tokenizerDirectory else { return nil }
-            self = try Self.tokenizer(tokenizerDirectory)
+            let isRuns = name == "tokenizer-runs"
+            self = try isRuns ? Self.runs(tokenizerDirectory) : Self.tokenizer(tokenizerDirectory)
         default: return nil
         }
     }
@@ -100,5 +101,16 @@ struct Workload {
         let texts = (0..<messageCount).map(SampleMessages.text)
         let run = { texts.reduce(0) { $0 + tokenizer.count($1) } }
         return Workload(run(), run: run)
+    }
+
+    /// Runs of one character to their number of tokens; the items are bytes.
+    private static func runs(_ directory: String) throws -> Workload {
+        let tokenizer = try Tokenizer(.o200kBase, directory: directory)
+        let texts = ["a", "я", "中", "१", "-", " ", "\n", "😀"].map {
+            String(repeating: $0, count: 65536 / $0.utf8.count)
+        }
+        return Workload(texts.reduce(0) { $0 + $1.utf8.count }) {
+            texts.reduce(0) { $0 + tokenizer.count($1) }
+        }
     }
 }

@@ -26,7 +26,7 @@ import Testing
         #expect(try made == String(contentsOfFile: file, encoding: .utf8))
     }
 
-    @Test(arguments: ["scalars", "corpus", "mixtures", "long pieces"])
+    @Test(arguments: ["scalars", "corpus", "mixtures", "long pieces", "runs"])
     func `the tokens are the same`(kind: String) throws {
         var answers = try Answers(Self.answers.get().appendingPathComponent(kind))
         let tokenizers = try TokenEncoding.allCases.map(Vocabularies.tokenizer)

@@ -81,6 +81,43 @@ def long_pieces(source):
         yield word * 600
 
 
+def repeated_characters():
+    """One to three of each general category and UTF-8 length, all of ASCII, all white space."""
+    groups = {}
+    for scalar in SCALARS:
+        group = scalar if scalar.isascii() or scalar.isspace() else (unicodedata.category(scalar), len(scalar.encode()))
+        groups.setdefault(group, []).append(scalar)
+    for group in groups.values():
+        yield from sorted({group[0], group[len(group) // 2], group[-1]})
+
+
+def runs(source):
+    """Repetitions that end around windows and powers of two; some begin or end with, or contain, something else."""
+    sizes = [size + more for size in (256, 1792, 2048, 3840, 4096, 8192) for more in (-1, 0, 1, 5)]
+    for number, character in enumerate(repeated_characters()):
+        length = len(character.encode())
+        # Other sizes for the next character; some are many windows.
+        for size in sizes[number % 8::8] + [16_384 + number] * (number % 8 == 0):
+            yield character * (size // length)
+        yield f"{character * (3840 // length)}."
+        if number % 2:
+            yield f"A{character * (5000 // length)}.{character * (3000 // length)}"
+    units = [
+        "ab", "aab", "abcd", "abcde", "-=", "\r\n", " \t", "\u4e2d\u6587", "\u0440\u0430", "\U0001f44d\U0001f3fd",
+        "\U0001f1e9\U0001f1ea", "e\u0301", "\u0e01\u0e33", "internationalization",
+    ]
+    # Periods around the part of a window that is searched for a repetition, and around windows.
+    for period in (17, 100, 255, 256, 257, 300, 1791, 1792, 1793, 2047, 2048, 2049):
+        for alphabet in ("ab", "etaoin", "abcdefghijklmnopqrstuvwxyz"):
+            units.append("".join(source.choices(alphabet, k=period)))
+    for unit in units:
+        text = unit * (12_000 // len(unit))
+        yield text
+        for _ in range(3):
+            place = source.randrange(len(text))
+            yield text[:place] + source.choice(("a", "", text[place] * 2)) + text[place + 1:]
+
+
 def write(name, texts):
     with open(out / name, "wb") as file:
         for text in texts:
@@ -95,3 +132,4 @@ write("scalars", scalars())
 write("corpus", corpus())
 write("mixtures", mixtures(random.Random(1)))
 write("long pieces", long_pieces(random.Random(2)))
+write("runs", runs(random.Random(3)))
