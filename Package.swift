@@ -104,7 +104,9 @@ let package = Package(
             "UsageAPITests",
             ["UsageAPI", "HTTP", "Usage", "UsageStore", "Postgres", "TestSupport"]),
         tests("OrbitalCTLTests", ["Postgres", "TestSupport"]),
-        tests("EndToEndTests", ["FastCGI", "Postgres", "TestSupport", "Usage", "UsageStore"]),
+        tests(
+            "EndToEndTests",
+            ["FastCGI", "Postgres", "TestSupport", "Tokenizer", "Usage", "UsageStore"]),
         // These measure, so they run alone on the machine.
         tests("SpeedTests", ["FastCGI", "Postgres", "TestSupport", "Usage", "UsageStore"]),
         // `make test` skips these; `make test-full` runs them.

@@ -4,12 +4,17 @@ public enum TokenEncoding: String, CaseIterable, Sendable {
     case cl100kBase = "cl100k_base"
     /// The encoding of GPT-4o and its successors; 199,998 tokens.
     case o200kBase = "o200k_base"
+    /// The encoding of gpt-oss: as o200k_base, with more special tokens, which ordinary text never has.
+    case o200kHarmony = "o200k_harmony"
+
+    /// The encoding whose vocabulary and rules it has.
+    public var base: TokenEncoding { self == .o200kHarmony ? .o200kBase : self }
 
     /// The published file: its bytes, its tokens, and FNV-1a of it in 64 bits.
     var file: (size: Int, tokens: Int, checksum: UInt64) {
         switch self {
         case .cl100kBase: (1_681_126, 100_256, 0x3565_51a9_06b1_fdee)
-        case .o200kBase: (3_613_922, 199_998, 0xe9b0_d703_0f3d_eddc)
+        case .o200kBase, .o200kHarmony: (3_613_922, 199_998, 0xe9b0_d703_0f3d_eddc)
         }
     }
 
@@ -19,7 +24,7 @@ public enum TokenEncoding: String, CaseIterable, Sendable {
     var tables: (size: Int, checksum: UInt64) {
         switch self {
         case .cl100kBase: (3_967_616, 0xdac9_41de_3f50_beb7)
-        case .o200kBase: (7_530_880, 0x5f30_2379_6a3e_5d5c)
+        case .o200kBase, .o200kHarmony: (7_530_880, 0x5f30_2379_6a3e_5d5c)
         }
     }
 }
@@ -29,7 +34,7 @@ public enum TokenEncoding: String, CaseIterable, Sendable {
 /// The text of a special token, such as `<|endoftext|>`, is text like any other. A tokenizer never
 /// changes, so threads may share one; it takes up to 8 MB.
 public final class Tokenizer: Sendable {
-    /// The encoding.
+    /// The encoding's `base`.
     public let encoding: TokenEncoding
 
     let vocabulary: Vocabulary
@@ -39,12 +44,12 @@ public final class Tokenizer: Sendable {
     public let isPrepared: Bool
 
     /// Maps `directory`/NAME.prepared or, if that is missing or of another version, reads
-    /// NAME.tiktoken, the published file of the encoding.
+    /// NAME.tiktoken, the published file of the encoding's `base`.
     ///
     /// Throws if neither file is readable and intact.
     public init(_ encoding: TokenEncoding, directory: String) throws(TokenizerError) {
-        self.encoding = encoding
-        let path = "\(directory)/\(encoding.rawValue)"
+        self.encoding = encoding.base
+        let path = "\(directory)/\(encoding.base.rawValue)"
         if let tables = try? VocabularyTables(mapping: "\(path).prepared", for: encoding) {
             vocabulary = Vocabulary(tables)
             isPrepared = true

@@ -1,6 +1,8 @@
 import Foundation
 import TestSupport
 import Testing
+import Tokenizer
+import UsageStore
 
 /// Prices that count tokens exactly: the texts below are 2, 5 and 2 tokens by o200k_base.
 @Suite(.timeLimit(.minutes(2))) struct `A price by exact tokens` {
@@ -88,6 +90,63 @@ import Testing
         #expect(
             (found.output + found.errors).contains(
                 "message 2: 3 tokens recorded, its text has 2"))
+    }
+
+    @Test func `by o200k_harmony is that by o200k_base, in every entry point`() throws {
+        defer { site.stop() }
+        let added = try orbitalctl(
+            "rates", "add", "--tokenizer", "o200k_harmony", "--credits-per-100-tokens", "10",
+            "--minimum", "0.01", "--effective-from", "2022-01-01")
+        #expect(added.status == 0, "\(added.errors)")
+        // The text of a special token is text.
+        let message =
+            #"{"message_id":5,"timestamp":"2022-06-01T00:00:00Z","message_text":"<|channel|>hi"}"#
+        let estimate = try post(message, "/usage/estimate").body
+        #expect(estimate.contains(#""tokens":6.00,"tokenizer":"o200k_harmony""#), "\(estimate)")
+        #expect(try post(message).body.contains(#""credits_used":0.60"#))
+        #expect(try site.curl("/usage/5").body.contains(#""tokenizer":"o200k_harmony""#))
+        #expect(try orbitalctl("import", "-", input: Self.messages[2]).status == 0)
+        try site.database.run(
+            """
+            INSERT INTO usage_record (message_id, "timestamp", message_text)
+            VALUES (6, '2022-06-01Z', 'hello world')
+            """)
+        #expect(try orbitalctl("recount").output.hasPrefix("recounted 1 record, 0.28 credits"))
+        #expect(
+            try site.database.psql(
+                """
+                SELECT message_id, token_count, token_encoding FROM usage_record ORDER BY 1
+                """) == "3|2|o200k_harmony\n5|6|o200k_harmony\n6|2|o200k_harmony")
+        let copy = try Database()
+        let file = TemporaryFolder.shared.file("harmony.ndjson").path
+        #expect(try orbitalctl("export", "-o", file).status == 0)
+        let imported = try Program.run(
+            Repository.program("orbitalctl"), ["import", file],
+            environment: ["DATABASE_URL": copy.url, "CONFIG_ENV": "test"])
+        #expect(imported.output.hasPrefix("created 3,"), "\(imported.errors)")
+        #expect(try copy.psql("SELECT sum(token_count) FROM usage_record") == "10")
+        #expect(
+            try orbitalctl("verify").output == "verified 3 records, 1.00 credits: 0 differences\n")
+    }
+
+    @Test func `by o200k_harmony needs no second vocabulary`() throws {
+        defer { site.stop() }
+        let folder = TemporaryFolder.shared.file("vocabularies")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        for name in ["cl100k_base.tiktoken", "o200k_base.tiktoken"] {
+            try FileManager.default.createSymbolicLink(
+                atPath: folder.appendingPathComponent(name).path,
+                withDestinationPath: Repository.path(".run/tokenizers/\(name)"))
+        }
+        #expect(try orbitalctl("tokenizers", "prepare", folder.path).status == 0)
+        #expect(
+            try FileManager.default.contentsOfDirectory(atPath: folder.path).sorted() == [
+                "cl100k_base.prepared", "cl100k_base.tiktoken", "o200k_base.prepared",
+                "o200k_base.tiktoken",
+            ])
+        let tokenizers = Tokenizers(directory: folder.path)
+        #expect(
+            try tokenizers.tokenizer(.o200kHarmony) === tokenizers.tokenizer(.o200kBase))
     }
 
     @Test func `prices what is imported`() throws {

@@ -6,9 +6,14 @@ import Tokenizer
 enum Vocabularies {
     private static let cl100k = Result { try Tokenizer(.cl100kBase, directory: folder.get()) }
     private static let o200k = Result { try Tokenizer(.o200kBase, directory: folder.get()) }
+    private static let harmony = Result { try Tokenizer(.o200kHarmony, directory: folder.get()) }
 
     static func tokenizer(_ encoding: TokenEncoding) throws -> Tokenizer {
-        try (encoding == .cl100kBase ? cl100k : o200k).get()
+        switch encoding {
+        case .cl100kBase: try cl100k.get()
+        case .o200kBase: try o200k.get()
+        case .o200kHarmony: try harmony.get()
+        }
     }
 
     static func file(_ encoding: TokenEncoding) throws -> URL {

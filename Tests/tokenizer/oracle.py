@@ -1,8 +1,8 @@
 """oracle.py VOCABULARIES OUT: writes texts, and what tiktoken makes of them, for TokenizerTests.
 
 Each file of OUT is one kind of texts. A record is the length of a text in bytes, its UTF-8, and for
-cl100k_base and o200k_base the number of tokens and the tokens; all numbers are 32 bits, little end
-first. The same texts in every run.
+cl100k_base and o200k_base the number of tokens and the tokens, in "mixtures" also for o200k_harmony; all
+numbers are 32 bits, little end first. The same texts in every run.
 """
 import array
 import os
@@ -26,7 +26,7 @@ os.environ["TIKTOKEN_CACHE_DIR"] = str(cache)
 import chatterbot_corpus  # noqa: E402
 import tiktoken  # noqa: E402
 
-ENCODINGS = [tiktoken.get_encoding(name) for name in ("cl100k_base", "o200k_base")]
+ENCODINGS = [tiktoken.get_encoding(name) for name in ("cl100k_base", "o200k_base", "o200k_harmony")]
 SCALARS = [chr(value) for value in range(0x110000) if not 0xD800 <= value < 0xE000]
 PIECES = [
     " ", "  ", "   ", "\n", "\r\n", "\r", "\n\n", "\t", " \n", "\n ", "\u00a0", "\u0085", "\u2028", "\u3000",
@@ -37,7 +37,7 @@ PIECES = [
     "\u0301", "e\u0301", "\u20dd", "\ufe0f", "\U000e0100", "0", "7", "12", "123", "1234", "\u0663", "\u0967",
     "\u00bd", "\u2167", "\u2460", "\uff11", "\U0001d7d8", ".", "!", "?!", "...", "/", "//", "\n/", "/\r", "-",
     "_", "(", "\u3002", "\u20ac", "+", "\U0001f600", "\U0001f468\u200d\U0001f469\u200d\U0001f467",
-    "\U0001f44d\U0001f3fd", "\U0001f1e9\U0001f1ea", "<|endoftext|>", "\U0010ffff", "\ue000", "\u0378",
+    "\U0001f44d\U0001f3fd", "\U0001f1e9\U0001f1ea", "<|endoftext|>", "<|channel|>", "\U0010ffff", "\ue000", "\u0378",
 ]
 
 
@@ -118,18 +118,18 @@ def runs(source):
             yield text[:place] + source.choice(("a", "", text[place] * 2)) + text[place + 1:]
 
 
-def write(name, texts):
+def write(name, texts, encodings=ENCODINGS[:2]):
     with open(out / name, "wb") as file:
         for text in texts:
             encoded = text.encode()
             file.write(len(encoded).to_bytes(4, "little") + encoded)
-            for encoding in ENCODINGS:
+            for encoding in encodings:
                 tokens = encoding.encode_ordinary(text)
                 file.write(len(tokens).to_bytes(4, "little") + array.array("I", tokens).tobytes())
 
 
 write("scalars", scalars())
 write("corpus", corpus())
-write("mixtures", mixtures(random.Random(1)))
+write("mixtures", mixtures(random.Random(1)), ENCODINGS)
 write("long pieces", long_pieces(random.Random(2)))
 write("runs", runs(random.Random(3)))

@@ -20,10 +20,10 @@ public final class Tokenizers: Sendable {
     @discardableResult
     public func tokenizer(_ encoding: TokenEncoding) throws -> Tokenizer {
         try loaded.withLock { loaded in
-            if let tokenizer = loaded[encoding] { return tokenizer }
+            if let tokenizer = loaded[encoding.base] { return tokenizer }
             do {
                 let tokenizer = try Tokenizer(encoding, directory: directory)
-                loaded[encoding] = tokenizer
+                loaded[encoding.base] = tokenizer
                 return tokenizer
             } catch {
                 throw TokenizerUnavailable(

@@ -19,7 +19,10 @@ struct RateTerms: ParsableArguments {
     var creditsPer100Tokens: String?
     @Option(help: "The minimum credits of a message; 0 for none.") var minimum = "1.00"
     @Option(
-        help: "How tokens of texts are counted: characters (4 per token), cl100k_base, o200k_base.")
+        help: """
+            How tokens of texts are counted: characters (4 per token), cl100k_base, o200k_base, \
+            o200k_harmony.
+            """)
     var tokenizer = "characters"
 
     func validate() throws {
@@ -29,7 +32,8 @@ struct RateTerms: ParsableArguments {
                 "--minimum must be from 0 to 10000000 with at most two decimals.")
         }
         guard tokenizer == "characters" || TokenEncoding(rawValue: tokenizer) != nil else {
-            throw ValidationError("--tokenizer must be characters, cl100k_base or o200k_base.")
+            throw ValidationError(
+                "--tokenizer must be characters, cl100k_base, o200k_base or o200k_harmony.")
         }
     }
 

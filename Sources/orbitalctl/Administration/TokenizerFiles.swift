@@ -24,7 +24,7 @@ struct TokenizerFiles: ParsableCommand {
         func run() throws {
             let directory = try self.directory ?? Settings.administrators().tokenizerDirectory
             let tokenizers = Tokenizers(directory: directory)
-            for encoding in TokenEncoding.allCases {
+            for encoding in TokenEncoding.allCases where encoding == encoding.base {
                 if try tokenizers.tokenizer(encoding).isPrepared { continue }
                 let path = "\(directory)/\(encoding.rawValue).prepared"
                 // Written beside the old one, then renamed: a responder may have mapped it.
