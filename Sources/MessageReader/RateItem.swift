@@ -45,8 +45,8 @@ public struct RateItem {
     }
 
     /// The values of `members` for a rate, as text.
-    public static func values(of rate: CreditRate, number: Int) -> [String?] {
-        [String(number), rate.effectiveFrom?.description, rate.model, rate.tokenizer]
+    public static func values(of rate: CreditRate, number: Int?) -> [String?] {
+        [number.map(String.init), rate.effectiveFrom?.description, rate.model, rate.tokenizer]
             + [
                 rate.prices.input, rate.prices.output, rate.prices.cacheRead,
                 rate.prices.cacheCreation,

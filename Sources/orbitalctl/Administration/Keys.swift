@@ -1,6 +1,7 @@
 import APIKeys
 import ArgumentParser
 import Configuration
+import Encoding
 import Foundation
 import Usage
 import UsageStore
@@ -22,7 +23,10 @@ struct Keys: ParsableCommand {
                 """)
 
         @Argument(help: "The purpose of the key.") var name: String
-        @Option(help: "usage:read or usage:write; repeat for both.") var scope: [String]
+        @Option(
+            help: "usage:read or usage:write; repeat for both.",
+            completion: .list(["usage:read", "usage:write"]))
+        var scope: [String]
         @Option(help: "A date (midnight UTC) or RFC 3339 time. (default: never)")
         var expires: String?
         @Option(help: "Bind it to this user.") var user: String?
@@ -66,22 +70,21 @@ struct Keys: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Lists the keys, without their secrets.")
 
+        @OptionGroup var format: ListFormat
+
         func run() throws {
             let settings = try Settings.administrators()
             let keys = try administratorsStore(settings).keys()
-            for key in keys {
-                let state: String
-                if let revokedAt = key.revokedAt {
-                    state = "revoked \(revokedAt.wholeSeconds)"
-                } else if let expiresAt = key.expiresAt {
-                    state = "\(expiresAt > .now ? "expires" : "expired") \(expiresAt)"
-                } else {
-                    state = "valid"
-                }
-                let scopes = key.scopes.joined(separator: ",")
-                let bounds = key.bounds.isEmpty ? [] : [key.bounds.json]
-                let columns = [key.keyID, "\(key.createdAt.wholeSeconds)", scopes, state] + bounds
-                print((columns + [key.name]).joined(separator: "  "))
+            format.show(keys, line: \.line) { key, json in
+                json.member("key_id", key.keyID)
+                json.member("name", key.name)
+                json.name("scopes")
+                json.array { json in key.scopes.forEach { json.string($0) } }
+                if !key.bounds.isEmpty { json.member("bounds", literal: key.bounds.json) }
+                json.member("created_at", key.createdAt.description)
+                json.member("expires_at", key.expiresAt?.description, isQuoted: true)
+                json.member("revoked_at", key.revokedAt?.description, isQuoted: true)
+                json.member("valid", literal: "\(key.isValid(at: .now))")
             }
             if keys.contains(where: { !$0.bounds.isEmpty && $0.isValid(at: .now) }) {
                 settings.warnOfBounds()
@@ -104,6 +107,23 @@ struct Keys: ParsableCommand {
                     status: EX_DATAERR)
             }
         }
+    }
+}
+
+extension StoredKey {
+    /// The key in a list for people.
+    fileprivate var line: String {
+        let state: String
+        if let revokedAt {
+            state = "revoked \(revokedAt.wholeSeconds)"
+        } else if let expiresAt {
+            state = "\(expiresAt > .now ? "expires" : "expired") \(expiresAt)"
+        } else {
+            state = "valid"
+        }
+        let bounds = bounds.isEmpty ? [] : [bounds.json]
+        let columns = [keyID, "\(createdAt.wholeSeconds)", scopes.joined(separator: ","), state]
+        return (columns + bounds + [name]).joined(separator: "  ")
     }
 }
 

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Configuration
+import Encoding
 import Foundation
 import UsageStore
 
@@ -78,17 +79,25 @@ extension Migrate {
         static let configuration = CommandConfiguration(
             abstract: "Shows which migrations are applied; fails if one is pending or has changed.")
         @OptionGroup var files: MigrationFiles
+        @OptionGroup var format: ListFormat
 
         func run() throws {
             let migrations = try files.migrations()
             let runner = try files.runner()
             let states = try runner.states(of: migrations)
-            for state in states {
-                let word = state.isChanged ? "CHANGED" : state.isApplied ? "applied" : "pending"
-                print("\(word)  \(state.migration.fileName)")
-            }
             let unknown = try runner.unknownVersions(migrations)
-            for version in unknown { print("NO FILE  \(version)") }
+            let rows: [(state: String, version: String, file: String?)] =
+                states.map {
+                    let state = $0.isChanged ? "CHANGED" : $0.isApplied ? "applied" : "pending"
+                    return (state, $0.migration.version, $0.migration.fileName)
+                } + unknown.map { ("NO FILE", $0, nil) }
+            format.show(rows) {
+                "\($0.state)  \($0.file ?? $0.version)"
+            } members: { row, json in
+                json.member("state", row.state.lowercased())
+                json.member("version", row.version)
+                json.member("file", row.file, isQuoted: true)
+            }
             if !unknown.isEmpty || states.contains(where: { !$0.isApplied || $0.isChanged }) {
                 throw ExitCode.failure
             }

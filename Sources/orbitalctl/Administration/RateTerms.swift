@@ -22,7 +22,8 @@ struct RateTerms: ParsableArguments {
         help: """
             How tokens of texts are counted: characters (4 per token), cl100k_base, o200k_base, \
             o200k_harmony.
-            """)
+            """,
+        completion: .list(["characters"] + TokenEncoding.allCases.map(\.rawValue)))
     var tokenizer = "characters"
 
     func validate() throws {

@@ -1,6 +1,8 @@
 import ArgumentParser
 import Configuration
+import Encoding
 import Foundation
+import MessageReader
 import Usage
 import UsageStore
 
@@ -20,13 +22,19 @@ struct Rates: ParsableCommand {
             abstract: "Lists the rates in force now and later, oldest first.")
 
         @Flag(help: "Also list the rates that a later one has replaced.") var all = false
+        @OptionGroup var format: ListFormat
 
         func run() throws {
             let rates = try administratorsStore().creditRates()
             let now = Timestamp.now
-            for rate in rates
-            where all || !rates.contains(where: { $0.replaces(rate, at: now) }) {
-                print("\(rate); \(counted(Int(rate.recordCount), "record"))")
+            let listed = rates.filter { rate in
+                all || !rates.contains { $0.replaces(rate, at: now) }
+            }
+            format.show(listed) {
+                "\($0); \(counted(Int($0.recordCount), "record"))"
+            } members: {
+                $1.members(of: $0)
+                $1.member("records", literal: String($0.recordCount))
             }
         }
     }
@@ -37,6 +45,7 @@ struct Rates: ParsableCommand {
 
         @Option(help: "The model of the message. (default: none)") var model: String?
         @Option(help: "A date (midnight UTC) or RFC 3339 time. (default: now)") var at: String?
+        @OptionGroup var format: ListFormat
 
         func validate() throws {
             guard at.map({ instant($0) != nil }) ?? true else {
@@ -53,9 +62,13 @@ struct Rates: ParsableCommand {
             guard let applied = candidates.first else {
                 throw Failure(message: "no rate is in force at \(time)", status: EX_DATAERR)
             }
-            print("applies: \(applied)")
-            for other in candidates.dropFirst() {
-                print("does not apply (\(applied.reasonToPrecede(other))): \(other)")
+            let others = candidates.dropFirst().map { ($0, applied.reasonToPrecede($0)) }
+            format.show([(applied, nil)] + others) { rate, reason in
+                reason.map { "does not apply (\($0)): \(rate)" } ?? "applies: \(rate)"
+            } members: { item, json in
+                json.member("applies", literal: item.1 == nil ? "true" : "false")
+                json.member("reason", item.1, isQuoted: true)
+                json.members(of: item.0)
             }
         }
     }
@@ -135,5 +148,15 @@ extension CreditRate {
         if hasModel(of: other) { return "a later rate comes first" }
         if other.model == nil { return "a rate with a model comes first" }
         return isPrefix ? "a longer prefix comes first" : "the exact model comes first"
+    }
+}
+
+extension JSONWriter {
+    /// Writes the members of a rate, with the rate's number in an export.
+    mutating func members(of rate: CreditRate, number: Int? = nil) {
+        let values = RateItem.values(of: rate, number: number)
+        for (name, value) in zip(RateItem.members, values) {
+            member(name, value, isQuoted: RateItem.texts.contains(name))
+        }
     }
 }

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Configuration
+import Encoding
 import FastCGI
 import Foundation
 import UsageStore
@@ -13,9 +14,10 @@ struct Check: ParsableCommand {
 
     @Option(help: "The site whose certificate is checked.")
     var tls = "https://127.0.0.1"
+    @OptionGroup var format: ListFormat
 
     func run() throws {
-        var report = Report()
+        var report = Report(format: format)
         do throws(SettingsError) {
             let settings = try Settings.administrators()
             report.well(
@@ -32,21 +34,54 @@ struct Check: ParsableCommand {
                     remedy: "correct it in the configuration file or the environment")
             }
         }
+        report.end()
         if report.hasFaults { throw ExitCode.failure }
     }
 }
 
-/// Prints one line for each check; a fault has a second line with the remedy.
+/// The result of each check, with a remedy for a fault.
 struct Report {
+    let format: ListFormat
     private(set) var hasFaults = false
 
-    func well(_ what: String, _ result: String) { print("ok     \(what): \(result)") }
+    /// The results that have not been printed.
+    private var results: [(status: String, check: String, text: String, remedy: String?)] = []
 
-    func notice(_ what: String, _ text: String) { print("NOTICE \(what): \(text)") }
+    init(format: ListFormat) { self.format = format }
+
+    mutating func well(_ what: String, _ result: String) { add("ok", what, result) }
+
+    mutating func notice(_ what: String, _ text: String) { add("NOTICE", what, text) }
 
     mutating func fault(_ what: String, _ text: String, remedy: String) {
-        print("FAULT  \(what): \(text)\n       remedy: \(remedy)")
+        add("FAULT", what, text, remedy)
         hasFaults = true
+    }
+
+    /// Prints the array; lines are printed as soon as they are known.
+    mutating func end() {
+        if format.json { flush() }
+    }
+
+    private mutating func add(
+        _ status: String, _ check: String, _ text: String, _ remedy: String? = nil
+    ) {
+        results.append((status, check, text, remedy))
+        if !format.json { flush() }
+    }
+
+    private mutating func flush() {
+        format.show(results) { result in
+            let status = result.status.padding(toLength: 6, withPad: " ", startingAt: 0)
+            let remedy = result.remedy.map { "\n       remedy: \($0)" } ?? ""
+            return "\(status) \(result.check): \(result.text)\(remedy)"
+        } members: { result, json in
+            json.member("status", result.status.lowercased())
+            json.member("check", result.check)
+            json.member("text", result.text)
+            json.member("remedy", result.remedy, isQuoted: true)
+        }
+        results = []
     }
 }
 

@@ -29,7 +29,7 @@ struct Import: ParsableCommand {
             is replaced, or removed if no message is rejected.
             """)
 
-    @Argument(help: "The file, or - for standard input.") var file: String
+    @Argument(help: "The file, or - for standard input.", completion: .file()) var file: String
     @Option(help: "ndjson, json (an array) or csv; by default detected from the content.")
     var format: Format?
     @Option(help: "The delimiter of CSV fields; by default detected from the header.")

@@ -17,7 +17,9 @@ struct Export: ParsableCommand {
             """)
 
     @Option(help: "ndjson, json (an array) or csv.") var format: Format = .ndjson
-    @Option(name: .shortAndLong, help: "The output file. (default: standard output)")
+    @Option(
+        name: .shortAndLong, help: "The output file. (default: standard output)",
+        completion: .file())
     var output: String?
     @Flag(help: "Start CSV with a byte order mark, so that Excel recognises UTF-8.")
     var bom = false
@@ -85,16 +87,7 @@ private struct ItemWriter {
             csv.row(values)
             return csv.bytes
         }
-        return element { json in
-            for (name, value) in zip(RateItem.members, values) {
-                guard let value else { continue }
-                if RateItem.texts.contains(name) {
-                    json.member(name, value)
-                } else {
-                    json.member(name, literal: value)
-                }
-            }
-        }
+        return element { $0.members(of: rate, number: number) }
     }
 
     mutating func encoded(_ message: UsageRecord) -> [UInt8] {
