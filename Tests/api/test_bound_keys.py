@@ -194,8 +194,8 @@ def same_absence(answer):
     """A 404 without what differs from one to the next."""
     problem = json.loads(answer.body)
     problem["request_id"] = problem["instance"] = ""
-    fields = {name: value for name, value in answer.getheaders() if name not in ("Date", "X-Request-Id", "Content-Length")}
-    return answer.status, problem, fields
+    other = ("Date", "Connection", "Content-Length", "X-Request-Id")
+    return answer.status, problem, {name: value for name, value in answer.getheaders() if name not in other}
 
 
 def check_receipt(world, holder):
