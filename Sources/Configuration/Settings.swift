@@ -12,6 +12,16 @@ public struct Settings: Equatable, Sendable {
     /// The format of log lines: for people or for programs.
     public enum LogFormat: String, CaseIterable, Sendable { case text, json }
 
+    /// Whether texts of messages are stored.
+    public enum StoreText: Equatable, Sendable {
+        /// Permanently.
+        case on
+        /// Not at all: their digests are.
+        case off
+        /// Until `orbitalctl erase text` runs this number of days after the message.
+        case days(Int)
+    }
+
     /// The purpose of this installation.
     public var environment = Environment.development
 
@@ -57,6 +67,9 @@ public struct Settings: Equatable, Sendable {
     /// Maximum number of attributions; 0: any.
     public var attributionLimit = 1_000_000
 
+    /// Whether texts of messages are stored.
+    public var storeText = StoreText.on
+
     /// The minimum level.
     public var logLevel = LogLevel.info
 
@@ -74,4 +87,29 @@ public struct Settings: Equatable, Sendable {
 
     /// Makes the defaults.
     public init() {}
+}
+
+extension Settings.StoreText: CustomStringConvertible {
+    /// The most days.
+    static let dayLimit = 36_500
+
+    /// Reads `on`, `off` or a number of days; nil if `text` is neither.
+    init?(_ text: String) {
+        switch text {
+        case "on": self = .on
+        case "off": self = .off
+        default:
+            guard let days = Int(text), (1...Self.dayLimit).contains(days) else { return nil }
+            self = .days(days)
+        }
+    }
+
+    /// The value in the configuration.
+    public var description: String {
+        switch self {
+        case .on: "on"
+        case .off: "off"
+        case .days(let days): "\(days)"
+        }
+    }
 }

@@ -80,6 +80,14 @@ public struct SettingsKey: Sendable {
             "maximum combinations of user, team, model and tags; beyond it, messages with new ones "
                 + "are invalid; 0: no limit",
             0...Int(Int32.max), \.attributionLimit),
+        .key(
+            "STORE_TEXT",
+            "texts of messages over HTTP and by import: stored (on), only their digests (off), or "
+                + "stored until `orbitalctl erase text` runs this number of days after the message "
+                + "(1 to \(Settings.StoreText.dayLimit))",
+            \.storeText,
+            expected: "on, off or a number of days from 1 to \(Settings.StoreText.dayLimit)"
+        ) { Settings.StoreText($0) },
         .choice(
             "LOG_LEVEL", "minimum level of log lines: debug, info, warning, error",
             \.logLevel),

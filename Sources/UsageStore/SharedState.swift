@@ -22,6 +22,9 @@ public final class SharedState: Sendable {
     /// The cached numbers of attributions.
     let attributions: Attributions
 
+    /// Whether texts of messages are stored; otherwise their digests are.
+    let storesTexts: Bool
+
     let connections = ConnectionPool()
 
     private let zones = Lock<Set<String>?>(nil)
@@ -49,11 +52,13 @@ public final class SharedState: Sendable {
 
     /// Makes the state; without `admission`, every request is admitted.
     ///
-    /// Beyond number `attributionLimit`, no new attributions are created; 0: no limit.
+    /// Beyond number `attributionLimit`, no new attributions are created; 0: no limit. Unless it
+    /// `storesTexts`, the digests of texts are stored in their place.
     public init(
         admission: Admission = Admission(), tokenizers: Tokenizers = Tokenizers(directory: ""),
-        attributionLimit: Int = 0
+        attributionLimit: Int = 0, storesTexts: Bool = true
     ) {
+        self.storesTexts = storesTexts
         self.admission = admission
         attributions = Attributions(limit: attributionLimit)
         self.tokenizers = tokenizers

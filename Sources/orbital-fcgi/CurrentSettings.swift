@@ -16,7 +16,8 @@ final class Generation: Sendable {
         shared = SharedState(
             admission: admission,
             tokenizers: Tokenizers(directory: settings.tokenizerDirectory),
-            attributionLimit: settings.attributionLimit)
+            attributionLimit: settings.attributionLimit,
+            storesTexts: settings.storeText != .off)
         cache = ResponseCache(byteLimit: settings.cacheMegabytes << 20)
     }
 }

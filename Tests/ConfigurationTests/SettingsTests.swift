@@ -40,6 +40,21 @@ import Testing
         #expect(settings.databaseURL == "host=/tmp dbname=orbital")
     }
 
+    @Test func `have texts stored, or not, or for some days`() throws {
+        #expect(try load([:]).storeText == .on)
+        for (value, expected) in [
+            ("on", Settings.StoreText.on), ("off", .off), ("1", .days(1)), ("36500", .days(36_500)),
+        ] {
+            #expect(try load(["STORE_TEXT": value]).storeText == expected)
+        }
+        for value in ["0", "36501", "ON", "30d", "1.5", "-1"] {
+            #expect(
+                faults(["STORE_TEXT": value]) == [
+                    "STORE_TEXT must be on, off or a number of days from 1 to 36500"
+                ])
+        }
+    }
+
     @Test func `name every fault at once`() {
         let file = "WORKERS 16\nWROKERS=3\n"
         let found = faults(

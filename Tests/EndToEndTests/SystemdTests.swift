@@ -4,17 +4,21 @@ import Testing
 
 /// The files of `deploy/systemd`, as systemd's own tools see them.
 @Suite(.timeLimit(.minutes(6))) struct `The systemd units` {
+    private static let units = [
+        "orbital-usage.socket", "orbital-usage.service", "orbital-usage-erase.timer",
+        "orbital-usage-erase.service",
+    ]
+
     private let folder = TemporaryFolder.shared.file("units").path
 
     /// Copies of the units, with the release build in the place of the installed responder.
     init() throws {
         try FileManager.default.createDirectory(
             atPath: folder, withIntermediateDirectories: true)
-        for name in ["orbital-usage.socket", "orbital-usage.service"] {
+        for name in Self.units {
             try String(contentsOfFile: Repository.path("deploy/systemd/\(name)"), encoding: .utf8)
                 .replacing(
-                    "ExecStart=/usr/bin/orbital-fcgi",
-                    with: "ExecStart=\(Repository.program("orbital-fcgi"))"
+                    "ExecStart=/usr/bin/", with: "ExecStart=\(Repository.program(""))"
                 )
                 .write(toFile: "\(folder)/\(name)", atomically: true, encoding: .utf8)
         }
@@ -25,10 +29,10 @@ import Testing
     }
 
     @Test func `are understood to the last line`() throws {
-        let outcome = try analyze([
-            "verify", "--man=no", "\(folder)/orbital-usage.service",
-            "\(folder)/orbital-usage.socket",
-        ])
+        let outcome = try analyze(
+            [
+                "verify", "--man=no",
+            ] + Self.units.map { "\(folder)/\($0)" })
         #expect(outcome.status == 0)
         #expect(outcome.output + outcome.errors == "")
     }

@@ -187,7 +187,7 @@ import Usage
     @Test func `of messages of many models does not compare each message with each period`() throws
     {
         for text in [
-            RecordingStatements.many[isPlain: false].insert,
+            RecordingStatements.many[isPlain: false].insert(storesTexts: true),
             RecordingStatements.estimate[isPlain: false].text,
         ] {
             let parameters = Array(

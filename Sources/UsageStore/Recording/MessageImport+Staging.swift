@@ -1,5 +1,31 @@
 import Postgres
-import Usage
+public import Usage
+
+extension MessageImport {
+    /// The results of the staged messages.
+    public struct Outcome: Equatable, Sendable {
+        /// Messages that were recorded.
+        public var created = 0
+        /// Messages that had already been recorded, with the same content.
+        public var duplicates = 0
+        /// Messages whose id is recorded with different content, or whose credits or rate differ.
+        public var conflicts = 0
+        /// Invalid messages.
+        public var invalid = 0
+    }
+
+    /// Why a staged message was refused.
+    public enum Rejection: Sendable {
+        /// One of its ids is recorded with different content: the members that differ.
+        case conflict([String])
+        /// Its credits differ from those by the price list, which are these.
+        case otherCredits(Credits)
+        /// Its rate in the file is not the one in force at its time.
+        case otherRate
+        /// It is invalid.
+        case refused(MessageRefusal)
+    }
+}
 
 extension MessageImport.Rejection {
     /// Reads a reason of `RecordingStatements.rejected`.

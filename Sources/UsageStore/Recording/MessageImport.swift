@@ -10,49 +10,28 @@ public final class MessageImport {
     private let prices: PriceList
     private let rateIDs: [Int64?]
     private let keepsCredits: Bool
+    private let storesTexts: Bool
     private var stagedCount = 0
     private let databaseURL: String
     private let attributions: Attributions
     private var stagedAttributions = DistinctAttributions()
     private var hasExternalIDs = false
 
-    /// The results of the staged messages.
-    public struct Outcome: Equatable, Sendable {
-        /// Messages that were recorded.
-        public var created = 0
-        /// Messages that had already been recorded, with the same content.
-        public var duplicates = 0
-        /// Messages whose id is recorded with different content, or whose credits or rate differ.
-        public var conflicts = 0
-        /// Invalid messages.
-        public var invalid = 0
-    }
-
-    /// Why a staged message was refused.
-    public enum Rejection: Sendable {
-        /// One of its ids is recorded with different content: the members that differ.
-        case conflict([String])
-        /// Its credits differ from those by the price list, which are these.
-        case otherCredits(Credits)
-        /// Its rate in the file is not the one in force at its time.
-        case otherRate
-        /// It is invalid.
-        case refused(MessageRefusal)
-    }
-
     /// Begins an import; nothing is recorded before `commit` returns.
     ///
     /// With `keepsCredits`, the credits in a message are recorded even if the price list yields
-    /// others. `rates` of an export replace the price list if there are no records; throws
+    /// others. Unless it `storesTexts`, their digests are recorded.
+    /// `rates` of an export replace the price list if there are no records; throws
     /// `AdministrationFault` if they conflict with it. All methods throw `DatabaseUnavailable` or
     /// `PostgresError`.
     public init(
         databaseURL: String, keepsCredits: Bool, tokenizers: Tokenizers,
-        attributionLimit: Int = 0, rates: [CreditRate] = []
+        attributionLimit: Int = 0, storesTexts: Bool = true, rates: [CreditRate] = []
     ) throws {
         self.databaseURL = databaseURL
         attributions = Attributions(limit: attributionLimit)
         self.keepsCredits = keepsCredits
+        self.storesTexts = storesTexts
         connection = try reportingUnavailability {
             try Connection(
                 url: databaseURL, applicationName: "orbitalctl import", waitSeconds: 3600)
@@ -172,7 +151,8 @@ public final class MessageImport {
             // First, so that no other writer gets an id that this import is about to record.
             try connection.query(statements.advanceIdentity)
             var outcome = Outcome()
-            outcome.created = try connection.query(statements.insert).changedCount
+            outcome.created = try connection.query(statements.insert(storesTexts: storesTexts))
+                .changedCount
             let rejected = RecordingStatements.rejected
             let rows = try CopyReader(
                 connection, "rejected", rejected.text, columns: rejected.columnCount)
@@ -181,9 +161,12 @@ public final class MessageImport {
                 let key = rows[rejected.attributionKey]
                 message.attribution = key.map { stagedAttributions.all[Int($0)] } ?? .init()
                 if message.text != nil { message.characterCount = nil }
+                let differing = rows.names(rejected.comparison, of: message)
+                let reason = rows[rejected.reason]
+                // A retry of a message of an erased user.
+                if reason == "conflict", differing.isEmpty { continue }
                 let rejection = Rejection(
-                    rows[rejected.reason], price: rows[rejected.price],
-                    differing: rows.names(rejected.comparison, of: message))
+                    reason, price: rows[rejected.price], differing: differing)
                 if case .refused = rejection {
                     outcome.invalid += 1
                 } else {
@@ -205,8 +188,7 @@ public final class MessageImport {
             url: databaseURL, applicationName: "orbitalctl import", waitSeconds: 3600)
         var changed = stagedAttributions.all.indices.map { $0 }
         for _ in 1...RecordingBatch.attemptLimit {
-            let wanted = changed.map { stagedAttributions.all[$0] }
-            let stored = try create(wanted, creating)
+            let stored = try stored(changed, creating)
             _ = try QueryReader(
                 connection, "set_attributions", RecordingStatements.setAttributions,
                 [
@@ -220,6 +202,21 @@ public final class MessageImport {
             if changed.isEmpty { return }
         }
         throw DatabaseUnavailable(description: "attributions changed on every attempt")
+    }
+
+    /// The attributions with these keys; creates those that new messages have.
+    private func stored(_ keys: [Int], _ creating: Connection) throws -> [StoredAttribution?] {
+        let wanted = keys.map { stagedAttributions.all[$0] }
+        var stored = try attributions.stored(wanted, creating, .none, isOutdated: true)
+        var missing = wanted.indices.filter { stored[$0] == nil }
+        if !missing.isEmpty, try connection.query(RecordingStatements.hasErasedUser)[0, 0] == "t" {
+            let new = try connection.query(RecordingStatements.newAttributions)
+            let newKeys = Set((0..<new.count).compactMap { new[$0, 0].flatMap(Int.init) })
+            missing.removeAll { !newKeys.contains(keys[$0]) }
+        }
+        let created = try create(missing.map { wanted[$0] }, creating)
+        for (index, attribution) in zip(missing, created) { stored[index] = attribution }
+        return stored
     }
 
     /// Creates attributions; one by one if another transaction has just created some of them.

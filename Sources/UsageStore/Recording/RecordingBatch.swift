@@ -9,6 +9,7 @@ struct RecordingBatch {
     /// The result of each message; nil while it is open.
     private(set) var outcomes: [RecordingOutcome?]
 
+    private let storesTexts: Bool
     private var attempts = 0
 
     /// The attributions of the messages.
@@ -19,9 +20,11 @@ struct RecordingBatch {
 
     private let bounds: Bounds
 
-    init(_ messages: [UsageRecord], within bounds: Bounds = Bounds()) {
+    /// Unless it `storesTexts`, the digests of texts are recorded.
+    init(_ messages: [UsageRecord], within bounds: Bounds = Bounds(), storesTexts: Bool) {
         self.messages = messages
         self.bounds = bounds
+        self.storesTexts = storesTexts
         outcomes = Array(repeating: nil, count: messages.count)
     }
 
@@ -73,10 +76,15 @@ struct RecordingBatch {
             }
         }
         try insert(rest, connection, RecordingStatements.one, RecordingStatements.many)
-        try compare(
-            open.filter { messages[$0].messageID != nil || messages[$0].externalID != nil },
-            connection)
+        try compare(open, connection)
         try refuse(open, connection)
+    }
+
+    /// Compares the open messages whose attribution has no number: a retry must not create it, which
+    /// would bring the id of an erased user back.
+    mutating func compareUnknown(_ connection: Connection) throws {
+        let attributed = open.filter { messages[$0].hasAttribution }
+        try compare(attributed.filter { messages[$0].attributionID == nil }, connection)
     }
 
     /// Records new messages; leaves those open that are already recorded, cannot be priced, or whose
@@ -101,8 +109,9 @@ struct RecordingBatch {
         guard let index = rest.first else { return }
         if rest.count == 1 {
             let reader = try QueryReader(
-                connection, "insert", one[isPlain: isPlain].insert,
-                messages[index].parameters(isPlain: isPlain) + knownParameters(isPlain))
+                connection, "insert", one[isPlain: isPlain].insert(storesTexts: storesTexts),
+                messages[index].parameters(isPlain: isPlain) + knownParameters(isPlain),
+                isStreamed: false)
             guard try reader.next() else { return }
             reader.read(created, into: &messages[index])
             outcomes[index] = .created(messages[index])
@@ -115,7 +124,7 @@ struct RecordingBatch {
             return message
         }
         let reader = try QueryReader(
-            connection, "insert", many[isPlain: isPlain].insert,
+            connection, "insert", many[isPlain: isPlain].insert(storesTexts: storesTexts),
             items.parameters(isPlain: isPlain) + knownParameters(isPlain))
         var place = 0
         while try reader.next() {
@@ -189,13 +198,22 @@ struct RecordingBatch {
     }
 
     /// Compares messages with the records under their ids, if any.
-    private mutating func compare(_ indices: [Int], _ connection: Connection) throws {
+    private mutating func compare(_ candidates: [Int], _ connection: Connection) throws {
+        let indices = candidates.filter {
+            messages[$0].messageID != nil || messages[$0].externalID != nil
+        }
         guard !indices.isEmpty else { return }
-        let isPlain = indices.allSatisfy { messages[$0].isPlain }
+        let items = indices.map { index in
+            var message = messages[index]
+            // Differs from all numbers, and from none.
+            if message.hasAttribution, message.attributionID == nil { message.attributionID = 0 }
+            return message
+        }
+        let isPlain = items.isPlain
         let statement = RecordingStatements.compare[isPlain: isPlain]
         let reader = try QueryReader(
             connection, "compare", statement.text,
-            indices.map { messages[$0] }.parameters(isPlain: isPlain) + knownParameters(isPlain))
+            items.parameters(isPlain: isPlain) + knownParameters(isPlain))
         while try reader.next() {
             let index = indices[Int(reader[statement.number]) - 1]
             let names = reader.names(statement.comparison, of: messages[index])
@@ -226,6 +244,3 @@ struct RecordingBatch {
         }
     }
 }
-
-/// A message with the id that it will have.
-private typealias Row = (id: Int64, index: Int)

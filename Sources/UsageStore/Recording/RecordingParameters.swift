@@ -43,3 +43,8 @@ extension [UsageRecord] {
         return parameters(isPlain: isPlain) + known
     }
 }
+
+extension RecordingBatch {
+    /// A message with the id that it will have.
+    typealias Row = (id: Int64, index: Int)
+}

@@ -3,6 +3,16 @@ import Usage
 
 /// The results of messages: recorded, duplicate, conflict or refused.
 extension RecordingStatements {
+    /// Something for messages that are all plain, and the same for others.
+    struct Choice<Value: Sendable>: Sendable {
+        private let plain: Value
+        private let full: Value
+
+        init(_ make: (Bool) -> Value) { (plain, full) = (make(true), make(false)) }
+
+        subscript(isPlain isPlain: Bool) -> Value { isPlain ? plain : full }
+    }
+
     /// The columns that are returned for each recorded message.
     static let created = {
         var list = SelectList()
@@ -48,7 +58,8 @@ extension RecordingStatements {
         END
         """
 
-    private static func digest(of table: String) -> String {
+    /// What is stored of a text that is not.
+    static func digest(of table: String) -> String {
         "substr(sha256(convert_to(\(table).message_text, 'UTF8')), 1, 16)"
     }
 
@@ -168,17 +179,16 @@ extension RecordingStatements {
 }
 
 extension RowReader {
-    /// The members in which `message` differs from the record that it is compared with.
+    /// The members in which `message` differs from the record that it is compared with; none if only
+    /// values of an erased user do.
     func names(
         _ comparison: RecordingStatements.Comparison, of message: UsageRecord
     ) -> [String] {
         let names = self[comparison.differing].split(separator: ",").map(String.init)
         guard names.contains(UsageRecord.Column.attributionID.name) else { return names }
-        let recorded = self[comparison.attribution]
-        let others = UsageRecord.Column.ofAttributions.filter { column in
-            // Bytes, because Swift takes texts for equal that only look the same.
-            recorded.value(in: column).map { Array($0.utf8) }
-                != message.value(in: column).map { Array($0.utf8) }
+        let recorded = self[comparison.attribution].attribution
+        let others = UsageRecord.Column.ofAttributions.filter {
+            !recorded.agrees(with: message.attribution, in: $0)
         }.map(\.name)
         return names.flatMap { $0 == UsageRecord.Column.attributionID.name ? others : [$0] }
     }

@@ -19,8 +19,10 @@ extension RecordingStatements {
         ) ON COMMIT DROP
         """
 
+    /// The staged messages; their attribution is 0 if it may not be created.
     static let stagedRows = """
-        SELECT staged.*, attribution.attribution_id
+        SELECT staged.*, CASE WHEN attribution_key IS NOT NULL
+            THEN coalesce(attribution.attribution_id, 0) END AS attribution_id
         FROM staged_message AS staged LEFT JOIN staged_attribution AS attribution
             USING (attribution_key)
         """
@@ -31,6 +33,23 @@ extension RecordingStatements {
         SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::bytea[]) AS item(key, id, digest)
         ON CONFLICT (attribution_key)
             DO UPDATE SET attribution_id = excluded.attribution_id, digest = excluded.digest
+        """
+
+    /// Whether a user has been erased.
+    static let hasErasedUser = """
+        SELECT EXISTS (SELECT FROM usage_attribution
+            WHERE user_id LIKE 'erased-%' OR tags::text LIKE '%"erased-%')
+        """
+
+    /// The keys of the staged attributions that new messages have.
+    ///
+    /// A retry must not create one: that would bring the id of an erased user back.
+    static let newAttributions = """
+        SELECT DISTINCT attribution_key
+        FROM staged_message AS item
+        WHERE attribution_key IS NOT NULL
+            AND NOT EXISTS (SELECT FROM usage_record WHERE message_id = item.message_id)
+            AND NOT EXISTS (SELECT FROM usage_record WHERE external_id = item.external_id)
         """
 
     /// Prevents changes of the staged attributions until the end of the transaction; returns the keys

@@ -22,29 +22,24 @@ struct RecordingStatements {
 
     private let waitsForLocks: Bool
 
-    /// Records new messages; among equal ids, the first in the source counts.
-    ///
-    /// Inserts in an order by ids, so that two batches with the same ids lock them in the same order.
-    /// Messages without a price or with a date out of range are skipped.
-    private(set) var insert = ""
+    private var insertTexts = ""
+    private var insertDigests = ""
 
     /// Makes the statements; unless `waitsForLocks`, they wait at most 250 ms for another transaction.
     private init(_ source: Source, isPlain: Bool, waitsForLocks: Bool = true) {
         self.source = source
         self.isPlain = isPlain
         self.waitsForLocks = waitsForLocks
-        insert = insertion
+        insertTexts = insertion(storesTexts: true)
+        insertDigests = insertion(storesTexts: false)
     }
 
-    /// Something for messages that are all plain, and the same for others.
-    struct Choice<Value: Sendable>: Sendable {
-        private let plain: Value
-        private let full: Value
-
-        init(_ make: (Bool) -> Value) { (plain, full) = (make(true), make(false)) }
-
-        subscript(isPlain isPlain: Bool) -> Value { isPlain ? plain : full }
-    }
+    /// Records new messages; among equal ids, the first in the source counts.
+    ///
+    /// Inserts in an order by ids, so that two batches with the same ids lock them in the same order.
+    /// Messages without a price or with a date out of range are skipped. Unless it `storesTexts`, the
+    /// digests of texts are stored in their place.
+    func insert(storesTexts: Bool) -> String { storesTexts ? insertTexts : insertDigests }
 
     /// A single message, with or without an id; twice as fast as `many`.
     static let one = Choice { RecordingStatements(.one, isPlain: $0) }
@@ -69,10 +64,11 @@ struct RecordingStatements {
     }
 
     /// The columns of the table that are set.
-    private var stored: [UsageRecord.Column] {
+    private func stored(storesTexts: Bool) -> [UsageRecord.Column] {
         let calculated: [UsageRecord.Column] = [.characterCount, .creditsUsed, .rate]
-        if isPlain { return Self.plainMessages + calculated }
-        return Self.messages.filter { $0 != .model } + calculated + [.textDigest]
+        let columns = isPlain ? Self.plainMessages : Self.messages.filter { $0 != .model }
+        if isPlain && storesTexts { return columns + calculated }
+        return columns.filter { storesTexts || $0 != .text } + calculated + [.textDigest]
     }
 
     /// The columns of messages, in the order of the parameters.
@@ -178,8 +174,7 @@ extension RecordingStatements {
             ? """
             coalesce(\(Pricing.refusal),
                 CASE WHEN item.credit_rate_id <> rate.credit_rate_id THEN 'rate'
-                    WHEN item.attribution_key IS NOT NULL AND item.attribution_id IS NULL
-                    THEN 'too_many' END)
+                    WHEN item.attribution_id = 0 THEN 'too_many' END)
             """ : Pricing.refusal
     }
 
@@ -215,7 +210,7 @@ extension RecordingStatements {
     }
 
     /// The value of `column` in the record of a priced message.
-    private func value(of column: UsageRecord.Column) -> String {
+    private func value(of column: UsageRecord.Column, storesTexts: Bool) -> String {
         switch column {
         case .messageID where source == .one: "coalesce(message_id, nextval(\(Self.sequence)))"
         case .timestamp: "handled_at"
@@ -225,17 +220,20 @@ extension RecordingStatements {
         case .rate where isStaged:
             "CASE WHEN \(credits) = price AND has_own_credits IS NULL THEN rate_id END"
         case .rate: "rate_id"
-        case .textDigest: "decode(text_digest, 'hex')"
+        case .textDigest where storesTexts: "decode(text_digest, 'hex')"
+        case .textDigest: "coalesce(decode(text_digest, 'hex'), \(Self.digest(of: "item")))"
         default: column.sql
         }
     }
 
-    private var insertion: String {
+    private func insertion(storesTexts: Bool) -> String {
+        let stored = stored(storesTexts: storesTexts)
+        let values = stored.map { value(of: $0, storesTexts: storesTexts) }
         let isDistinct = isStaged && !isUnordered
         return """
             INSERT INTO usage_record (\(stored.map(\.sql).joined(separator: ", ")))
             SELECT \(isDistinct ? "DISTINCT ON (message_id)" : "")
-                \(stored.map(value).joined(separator: ", "))
+                \(values.joined(separator: ", "))
             FROM \(priced) WHERE \(isAcceptable)
             ORDER BY \(isDistinct ? "message_id, " : "")item_number
             ON CONFLICT DO NOTHING \(isStaged ? "" : "RETURNING \(Self.created.list.sql)")

@@ -55,7 +55,7 @@ extension UsageStore {
             do {
                 let connection = try writing()
                 let counter = try shared.counter(connection, isOutdated: false)
-                var batch = RecordingBatch(messages)
+                var batch = RecordingBatch(messages, storesTexts: shared.storesTexts)
                 try batch.count(counter)
                 // What has to be created may wait, and must not delay the others.
                 try batch.attribute(shared.attributions, connection, .none)
@@ -80,12 +80,15 @@ extension UsageStore {
     ) throws -> [RecordingOutcome] {
         try reportingUnavailability {
             let connection = try writing()
-            var batch = RecordingBatch(messages, within: bounds)
+            var batch = RecordingBatch(
+                messages, within: bounds, storesTexts: shared.storesTexts)
             for attempt in 1...RecordingBatch.attemptLimit {
                 do {
                     // A rate that was added in the meantime may price the remaining messages.
                     let counter = try shared.counter(connection, isOutdated: attempt > 1)
                     try batch.count(counter)
+                    try batch.attribute(shared.attributions, connection, .none)
+                    try batch.compareUnknown(connection)
                     try batch.attribute(shared.attributions, connection, .short)
                     try batch.attempt(connection)
                 } catch let error as PostgresError where error.isRetriable {}

@@ -54,7 +54,7 @@ struct Import: ParsableCommand {
         let messages = try MessageImport(
             databaseURL: settings.databaseURL, keepsCredits: keepCredits,
             tokenizers: Tokenizers(of: settings), attributionLimit: settings.attributionLimit,
-            rates: items.rates)
+            storesTexts: settings.storeText != .off, rates: items.rates)
         let rejections = Rejections(path: rejects ?? defaultRejectsPath)
         let progress = Progress(unit: "messages", totalBytes: input.size)
         defer { progress.end() }
