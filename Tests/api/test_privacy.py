@@ -1,13 +1,19 @@
-"""Texts that are not stored, and what is left of erased texts."""
+"""Texts that are not stored, and what is left of erased texts and users."""
 
 import hashlib
 import json
+import os
+import pty
+import re
+import signal
 import subprocess
+import time
 
 import pytest
 from orbital import Client, Psql
 from service import BUILT, REPOSITORY
 
+NAME = "ada.lovelace@example.org"
 TEXT = "the confidential text number "
 TIME = "2024-01-01T00:00:00Z"
 
@@ -38,8 +44,16 @@ class User:
         assert done.returncode == status, (words, done)
         return done.stdout
 
+    def start(self, *words):
+        return subprocess.Popen(
+            [BUILT / "orbitalctl", *words], env=self.site.environment, stdout=subprocess.PIPE, text=True)
+
     def psql(self, command):
         return self.site.psql(command)
+
+    def dump(self):
+        """The whole database, as pg_dump writes it."""
+        return subprocess.run(["pg_dump", self.site.url], check=True, capture_output=True, text=True).stdout
 
 
 @pytest.fixture
@@ -51,6 +65,13 @@ def user(site):
 
 def digest(text):
     return hashlib.sha256(text.encode()).digest()[:16].hex()
+
+
+def eventually(condition, seconds=60):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "the condition never holds"
+        time.sleep(0.002)
 
 
 STORED = """SELECT coalesce(message_text, '-'), encode(text_digest, 'hex'), character_count, credit_hundredths, token_count
@@ -156,3 +177,173 @@ def test_erase_text_takes_its_time_from_the_days_of_the_setting(user):
     assert user.psql(texts) == "0,1"
     for setting in ("0", "36501", "-1", "yes", "ON", "1.5"):
         user.run("erase", "text", status=78, STORE_TEXT=setting)
+
+
+def records(attributions, each):
+    """The SQL that records texts of the user in many attributions, and as many records of others."""
+    return f"""
+        INSERT INTO usage_attribution (digest, user_id, team_id, model, tags)
+        SELECT usage_attribution_digest(name, team, '', tags), name, team, '', tags
+        FROM generate_series(1, {attributions}) AS n,
+            LATERAL (VALUES ('{NAME}', jsonb_build_object('n', n::text, 'account', '{NAME}')),
+                            ('other', jsonb_build_object('n', n::text))) AS item(name, tags),
+            LATERAL (SELECT 'team ' || n % 7 AS team) AS teams;
+        INSERT INTO usage_record ("timestamp", report_name, message_text, external_id, attribution_id,
+            credit_rate_id, credit_hundredths, character_count)
+        SELECT '2024-01-01Z'::timestamptz + number * interval '7 seconds', 'report ' || number % 10,
+            text, 'e' || number, attribution_id, 1,
+            usage_credits(char_length(text), NULL, 'characters', 4000, 100), char_length(text)
+        FROM (SELECT attribution_id, row_number() OVER (ORDER BY repetition, attribution_id) AS number
+              FROM usage_attribution, generate_series(1, {each}) AS repetition) AS item,
+            LATERAL (SELECT '{TEXT}' || number || repeat(' ', (number % 200)::int) AS text) AS texts;
+        ANALYZE usage_record, usage_attribution;
+        """
+
+
+RESPONSES = [
+    "/usage?fields=all&limit=300", "/usage?fields=all&format=ndjson&limit=300", "/usage?fields=all&format=csv&limit=300",
+    "/usage?fields=all&limit=50&sort=credits_used:desc", f"/usage?limit=5&user_id={NAME}", "/usage/attributions?of=user_id",
+    f"/usage/attributions?of=user_id&prefix={NAME[:3]}", "/usage/attributions?of=tag:account", f"/usage?limit=5&tag=account:{NAME}",
+    "/usage/1", "/usage/3", f"/usage/summary?user_id={NAME}&granularity=total"]
+# Their content is the same for whoever used it.
+SUMS = ["/usage?limit=1000", "/usage/summary?granularity=month", "/usage/summary?granularity=day&report_name=report%203",
+        "/usage/attributions?of=team_id", "/usage/attributions?of=tag:n&limit=1000", "/usage?limit=100&team_id=team%203"]
+
+
+def without_revision(body):
+    return re.sub(r'"revision":\d+,', "", body)
+
+
+@pytest.mark.parametrize("attributions, each", [(200, 10), pytest.param(10_000, 100, marks=pytest.mark.full)])
+def test_an_erased_user_is_gone_from_responses_at_once_and_from_the_database(user, tmp_path, attributions, each):
+    user.psql(records(attributions, each))
+    user.run("keys", "create", "bound", "--scope", "usage:read")
+    user.psql(f"UPDATE api_key SET bound_user_id = '{NAME}' WHERE name = 'bound'")
+    count = attributions * each
+    sample = [json.loads(line) for line in user.psql(f"""
+        SELECT json_build_object('message_id', message_id, 'external_id', external_id, 'timestamp', "timestamp",
+            'report_name', report_name, 'message_text', message_text, 'user_id', user_id, 'team_id', team_id, 'tags', tags)
+        FROM usage_record JOIN usage_attribution USING (attribution_id)
+        ORDER BY message_id % 97, message_id LIMIT 1000""").split("\n")]
+    assert user.statuses(sample) == ["duplicate"] * 1000
+    file = tmp_path / "messages.ndjson"
+    file.write_text("".join(json.dumps(message) + "\n" for message in sample))
+    sums = [without_revision(user.get(path).body) for path in SUMS]
+    receipts = [json.loads(user.get(f"/usage/{message['message_id']}").body) for message in sample[:20]]
+    tags = [user.get(path).getheader("ETag") for path in RESPONSES]
+    assert sum(NAME in user.get(path).body for path in RESPONSES) >= 8, "the user is in the responses"
+    assert [user.get(path, If_None_Match=tag).status for path, tag in zip(RESPONSES, tags)] == [304] * len(RESPONSES)
+
+    # The records cannot be changed meanwhile, so that the erasure is killed between its two steps.
+    locked = Psql(user.site.url)
+    locked.run("BEGIN; LOCK TABLE usage_record IN SHARE MODE")
+    command = ("erase", "user", NAME, "--tag", "account", "--yes")
+    process = user.start(*command)
+    eventually(lambda: user.psql(f"SELECT count(*) FROM usage_attribution WHERE user_id = '{NAME}'") == "0")
+    for path, tag in zip(RESPONSES, tags):
+        response = user.get(path, If_None_Match=tag)
+        assert response.status != 304 and NAME not in response.body, path
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    locked.run("COMMIT")
+    locked.close()
+    assert user.psql("SELECT count(*) FROM usage_record WHERE message_text IS NULL") == "0"
+    print(user.run(*command))
+    assert [without_revision(user.get(path).body) for path in SUMS] == sums
+    erased = [json.loads(user.get(f"/usage/{message['message_id']}").body) for message in sample[:20]]
+    pseudonyms = {receipt["user_id"] for receipt in erased} - {"other"}
+    assert len(pseudonyms) == 1 and pseudonyms.pop().startswith("erased-")
+    for receipt in erased + receipts:
+        receipt.pop("user_id"), receipt["tags"].pop("account", None)
+    assert erased == receipts
+    # A retry is free, with whatever text, and does not bring the user back; what others sent still conflicts.
+    texts = [message | {"message_text": "z" * len(message["message_text"])} for message in sample]
+    for items, others in ((sample, "duplicate"), (texts, "conflict")):
+        assert user.statuses(items) == ["duplicate" if item["user_id"] == NAME else others for item in items]
+    assert {user.post(message)[0] for message in sample[:50]} == {200}
+    assert user.statuses([message | {"team_id": "team 8"} for message in sample]) == ["conflict"] * 1000
+    assert user.run("import", file) == "created 0, duplicates 1000, conflicts 0, invalid 0\n"
+    assert ": 0 differences" in user.run("verify")
+    assert user.psql("SELECT count(*), count(revoked_at) FROM api_key WHERE name = 'bound'") == "1|1"
+    assert user.psql(f"""SELECT count(message_text), count(text_digest), count(*) FROM usage_record
+        JOIN usage_attribution USING (attribution_id) WHERE user_id <> 'other'""") == f"0|0|{count}"
+    dump = user.dump()
+    erased_texts = [message["message_text"] for message in sample if message["user_id"] == NAME]
+    assert len(erased_texts) > 300 and f"{TEXT}" in dump, "the texts of others stay"
+    assert NAME not in dump and NAME.encode().hex() not in dump
+    assert not [text for text in erased_texts if text + "\t" in dump or digest(text) in dump]
+    assert dump.count(TEXT) == count
+
+
+def test_a_message_that_is_being_recorded_loses_its_text_too(user):
+    assert user.post({"message_id": 1, "user_id": NAME, "message_text": TEXT})[0] == 201
+    writer = Psql(user.site.url)
+    writer.run(f"""BEGIN; INSERT INTO usage_record (message_id, "timestamp", message_text, attribution_id)
+        VALUES (2, now(), '{TEXT}', usage_attribution('{NAME}', NULL, NULL, NULL))""")
+    process = user.start("erase", "user", NAME)
+    eventually(lambda: user.psql("SELECT count(*) FROM usage_attribution WHERE user_id LIKE 'erased-%'") == "1")
+    # It waits for the writer; what has been erased cannot be seen from here.
+    eventually(lambda: user.psql("""SELECT count(*) FROM pg_stat_activity
+        WHERE application_name = 'orbitalctl erase' AND query LIKE '%pg_locks%'""") == "1"
+        or user.psql("SELECT count(message_text) FROM usage_record") == "0")
+    writer.run("COMMIT")
+    writer.close()
+    assert process.wait() == 0
+    assert user.psql("SELECT count(*), count(message_text) FROM usage_record") == "2|0"
+
+
+def test_other_places_that_have_the_id_are_listed_and_stay(user):
+    def message(number, **more):
+        return {"message_id": number, "timestamp": TIME, "message_text": "x"} | more
+
+    assert user.statuses([
+        message(1, user_id=NAME, tags={"owner": NAME, "account": NAME, "env": "prod"}), message(2, user_id="v", tags={"owner": NAME}),
+        message(3, user_id="v", tags={"account": NAME}), message(4, external_id=f"chat-{NAME}-1"),
+        message(5, report_name=f"Report for {NAME}"), message(6, user_id="v", team_id=NAME), message(7, user_id=NAME + "x"),
+        *[message(10 + n, external_id=f"{NAME} {n}") for n in range(7)]]) == ["created"] * 14
+    for name in ("bound", "tagged", f"for {NAME}", "other"):
+        user.run("keys", "create", name, "--scope", "usage:read")
+    user.psql(f"""UPDATE api_key SET bound_user_id = '{NAME}' WHERE name = 'bound';
+        UPDATE api_key SET bound_user_id = 'v', bound_tags = '{{"account": "{NAME}", "env": "x"}}' WHERE name = 'tagged'""")
+    named = user.psql(f"SELECT key_id FROM api_key WHERE name = 'for {NAME}'")
+    state = "SELECT * FROM usage_attribution ORDER BY attribution_id"
+    before = user.psql(state)
+    found = f"""found 2 attributions with 2 records, 1 text, 2 keys
+not changed: external_id has the id 8 times: 4, 10, 11, 12, 13, …
+not changed: name of a key has the id 1 times: {named}
+not changed: report_name has the id 1 times: 5
+not changed: tags.owner has the id 2 times: 1, 2
+not changed: team_id has the id 1 times: 6
+"""
+    assert user.run("erase", "user", NAME, "--tag", "account", "--tag", "none", "--dry-run") == found
+    assert user.psql(state) == before
+    assert user.run("erase", "user", NAME, "--tag", "account", "--tag", "none") == (
+        found + "erased the user in 2 attributions, revoked 2 keys, removed 1 text\n")
+    pseudonym = user.psql("SELECT user_id FROM usage_attribution WHERE user_id LIKE 'erased-%'")
+    assert sorted(user.psql("SELECT user_id, tags FROM usage_attribution").split("\n")) == sorted([
+        f'{pseudonym}|{{"env": "prod", "owner": "{NAME}", "account": "{pseudonym}"}}', f'v|{{"owner": "{NAME}"}}',
+        f'v|{{"account": "{pseudonym}"}}', "v|{}", f"{NAME}x|{{}}"])
+    assert user.psql("SELECT name, bound_user_id, bound_tags, revoked_at IS NULL FROM api_key ORDER BY name").split("\n") == [
+        f"bound|{pseudonym}||f", f"for {NAME}|||t", "other|||t", f'tagged|v|{{"env": "x", "account": "{pseudonym}"}}|f',
+        "test|||t"]
+    assert user.psql("""SELECT count(*) FROM usage_attribution
+        WHERE digest <> usage_attribution_digest(user_id, team_id, model, tags)""") == "0"
+    # Again, for a message that came later: another pseudonym.
+    assert user.post(message(30, user_id=NAME))[0] == 201
+    assert user.run("erase", "user", NAME).endswith("erased the user in 1 attribution, revoked 0 keys, removed 1 text\n")
+    assert user.psql("SELECT count(DISTINCT user_id) FROM usage_attribution WHERE user_id LIKE 'erased-%'") == "2"
+    user.run("erase", "user", "nobody", status=65)
+    for words in ([], [""], ["x" * 201], ["a\nb"], ["a", "b"]):
+        user.run("erase", "user", *words, status=64)
+
+
+@pytest.mark.parametrize("reply, words, status", [("no", [], 65), ("", [], 65), ("yes", [], 0), (None, ["--yes"], 0)])
+def test_on_a_terminal_erase_user_asks_first(user, reply, words, status):
+    assert user.post({"message_id": 1, "user_id": NAME, "message_text": "x"})[0] == 201
+    main, terminal = pty.openpty()
+    process = subprocess.Popen([BUILT / "orbitalctl", "erase", "user", NAME, *words], env=user.site.environment, stdin=terminal)
+    if reply is not None:
+        os.write(main, f"{reply}\n".encode())
+    assert process.wait(60) == status
+    os.close(main), os.close(terminal)
+    assert user.psql("SELECT user_id FROM usage_attribution") == NAME or status == 0

@@ -4,11 +4,11 @@ import Foundation
 import Usage
 import UsageStore
 
-/// Erases texts.
+/// Erases texts and users.
 struct Erase: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Erases texts of messages; counts and credits stay.",
-        subcommands: [Text.self])
+        abstract: "Erases texts of messages, or a user; counts and credits stay.",
+        subcommands: [Text.self, User.self])
 
     struct Text: ParsableCommand {
         static let configuration = CommandConfiguration(
@@ -44,6 +44,72 @@ struct Erase: ParsableCommand {
                     + "before \(end)\(texts.ending)")
             if !dryRun, texts.count > 0 { tidy(store) }
             if texts.skipped > 0 { throw ExitCode.failure }
+        }
+    }
+
+    struct User: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Replaces a user's id with a random pseudonym, and removes the user's texts.",
+            discussion: """
+                One transaction replaces the id in the user's attributions, and in the tags named by \
+                --tag, and revokes the keys bound to the user. Then the texts and digests of the \
+                user's records are removed. Other places that have the id are listed; they do not \
+                change. Messages that arrive later are recorded with the id. \(resumable)
+                """)
+
+        @Argument(help: "The user_id.") var id: String
+        @Option(help: "Also replace the id as the value of this tag; repeatable.") var tag:
+            [String] = []
+        @Flag(help: "Only report what would change.") var dryRun = false
+        @Flag(help: "Do not ask for confirmation on a terminal.") var yes = false
+
+        func validate() throws {
+            guard UsageRecord.Column.userID.faults(id).isEmpty else {
+                throw ValidationError(
+                    "The id must have 1 to 200 characters, no control characters.")
+            }
+        }
+
+        func run() throws {
+            let store = erasingStore(try .administrators())
+            let traces = try store.traces(of: id, tags: tag)
+            report(traces)
+            if dryRun { return }
+            if traces.attributions + traces.keys > 0, !yes { try confirm() }
+            let renamed = try store.renameUser(id, tags: tag)
+            let progress = Progress(unit: "texts", totalBytes: nil)
+            defer { progress.end() }
+            let texts = try store.eraseTextsOfErasedUsers { progress.show($0) }
+            progress.end()
+            guard renamed.attributions + renamed.keys + texts.count + texts.skipped > 0 else {
+                throw Failure(message: "no attribution has this user", status: EX_DATAERR)
+            }
+            print(
+                "erased the user in \(counted(renamed.attributions, "attribution")), revoked "
+                    + "\(counted(renamed.keys, "key")), removed "
+                    + "\(counted(texts.count, "text"))\(texts.ending)")
+            tidy(store)
+            if texts.skipped > 0 { throw ExitCode.failure }
+        }
+
+        private func report(_ traces: UserTraces) {
+            print(
+                "found \(counted(traces.attributions, "attribution")) with "
+                    + "\(counted(traces.records, "record")), \(counted(traces.texts, "text")), "
+                    + counted(traces.keys, "key"))
+            for other in traces.others {
+                let ids = other.ids.joined(separator: ", ") + (other.count > 5 ? ", …" : "")
+                print("not changed: \(other.place) has the id \(other.count) times: \(ids)")
+            }
+        }
+
+        /// Asks on a terminal; elsewhere the command line is the confirmation.
+        private func confirm() throws {
+            guard isatty(STDIN_FILENO) == 1 else { return }
+            note("This cannot be undone. Type yes to erase the user:")
+            guard readLine() == "yes" else {
+                throw Failure(message: "nothing was erased", status: EX_DATAERR)
+            }
         }
     }
 }
