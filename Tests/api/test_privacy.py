@@ -63,6 +63,15 @@ def user(site):
     assert " error " not in site.log()
 
 
+@pytest.fixture
+def writer(user):
+    """A transaction of somebody else, which ends with the test."""
+    writer = Psql(user.site.url)
+    yield writer
+    writer.process.kill()
+    writer.process.wait()
+
+
 def digest(text):
     return hashlib.sha256(text.encode()).digest()[:16].hex()
 
@@ -129,7 +138,7 @@ def test_a_text_is_counted_and_priced_alike_whether_it_is_stored_or_its_digest(s
     assert " error " not in site.log()
 
 
-def test_erase_text_replaces_texts_with_their_digests_and_changes_nothing_else(user):
+def test_erase_text_replaces_texts_with_their_digests_and_changes_nothing_else(user, writer):
     messages = [{"message_id": number, "external_id": f"e{number}", "user_id": "u" if number % 2 else None,
                  "timestamp": f"2024-01-{1 + number % 28:02}T00:00:00Z", "message_text": f"{TEXT}{number}"}
                 for number in range(2000)]
@@ -140,13 +149,11 @@ def test_erase_text_replaces_texts_with_their_digests_and_changes_nothing_else(u
         assert user.run("erase", "text", *words, "--dry-run") == (
             f"would erase {len(old)} texts of messages before 2024-01-11T00:00:00Z\n")
     # One is locked: it is left for the next run.
-    writer = Psql(user.site.url)
     writer.run("BEGIN; SELECT FROM usage_record WHERE message_id = 3 FOR UPDATE")
     assert user.run("erase", "text", "--before", "2024-01-11", status=1) == (
         f"erased {len(old) - 1} texts of messages before 2024-01-11T00:00:00Z; "
         "1 skipped because of other transactions: run it again\n")
     writer.run("COMMIT")
-    writer.close()
     for count in ("1 text", "0 texts"):
         assert user.run("erase", "text", "--before", "2024-01-11") == (
             f"erased {count} of messages before 2024-01-11T00:00:00Z\n")
@@ -215,7 +222,7 @@ def without_revision(body):
 
 
 @pytest.mark.parametrize("attributions, each", [(200, 10), pytest.param(10_000, 100, marks=pytest.mark.full)])
-def test_an_erased_user_is_gone_from_responses_at_once_and_from_the_database(user, tmp_path, attributions, each):
+def test_an_erased_user_is_gone_from_responses_at_once_and_from_the_database(user, writer, tmp_path, attributions, each):
     user.psql(records(attributions, each))
     user.run("keys", "create", "bound", "--scope", "usage:read")
     user.psql(f"UPDATE api_key SET bound_user_id = '{NAME}' WHERE name = 'bound'")
@@ -235,8 +242,7 @@ def test_an_erased_user_is_gone_from_responses_at_once_and_from_the_database(use
     assert [user.get(path, If_None_Match=tag).status for path, tag in zip(RESPONSES, tags)] == [304] * len(RESPONSES)
 
     # The records cannot be changed meanwhile, so that the erasure is killed between its two steps.
-    locked = Psql(user.site.url)
-    locked.run("BEGIN; LOCK TABLE usage_record IN SHARE MODE")
+    writer.run("BEGIN; LOCK TABLE usage_record IN SHARE MODE")
     command = ("erase", "user", NAME, "--tag", "account", "--yes")
     process = user.start(*command)
     eventually(lambda: user.psql(f"SELECT count(*) FROM usage_attribution WHERE user_id = '{NAME}'") == "0")
@@ -245,8 +251,7 @@ def test_an_erased_user_is_gone_from_responses_at_once_and_from_the_database(use
         assert response.status != 304 and NAME not in response.body, path
     process.send_signal(signal.SIGKILL)
     process.wait()
-    locked.run("COMMIT")
-    locked.close()
+    writer.run("COMMIT")
     assert user.psql("SELECT count(*) FROM usage_record WHERE message_text IS NULL") == "0"
     print(user.run(*command))
     assert [without_revision(user.get(path).body) for path in SUMS] == sums
@@ -261,6 +266,7 @@ def test_an_erased_user_is_gone_from_responses_at_once_and_from_the_database(use
     for items, others in ((sample, "duplicate"), (texts, "conflict")):
         assert user.statuses(items) == ["duplicate" if item["user_id"] == NAME else others for item in items]
     assert {user.post(message)[0] for message in sample[:50]} == {200}
+    assert NAME not in user.psql("SELECT DISTINCT user_id FROM usage_attribution")
     assert user.statuses([message | {"team_id": "team 8"} for message in sample]) == ["conflict"] * 1000
     assert user.run("import", file) == "created 0, duplicates 1000, conflicts 0, invalid 0\n"
     assert ": 0 differences" in user.run("verify")
@@ -275,9 +281,8 @@ def test_an_erased_user_is_gone_from_responses_at_once_and_from_the_database(use
     assert dump.count(TEXT) == count
 
 
-def test_a_message_that_is_being_recorded_loses_its_text_too(user):
+def test_a_message_that_is_being_recorded_loses_its_text_too(user, writer):
     assert user.post({"message_id": 1, "user_id": NAME, "message_text": TEXT})[0] == 201
-    writer = Psql(user.site.url)
     writer.run(f"""BEGIN; INSERT INTO usage_record (message_id, "timestamp", message_text, attribution_id)
         VALUES (2, now(), '{TEXT}', usage_attribution('{NAME}', NULL, NULL, NULL))""")
     process = user.start("erase", "user", NAME)
@@ -287,9 +292,24 @@ def test_a_message_that_is_being_recorded_loses_its_text_too(user):
         WHERE application_name = 'orbitalctl erase' AND query LIKE '%pg_locks%'""") == "1"
         or user.psql("SELECT count(message_text) FROM usage_record") == "0")
     writer.run("COMMIT")
-    writer.close()
     assert process.wait() == 0
     assert user.psql("SELECT count(*), count(message_text) FROM usage_record") == "2|0"
+
+
+def test_an_erasure_that_must_wait_for_an_import_changes_nothing(user, writer):
+    assert user.post({"message_id": 1, "user_id": NAME, "message_text": TEXT})[0] == 201
+    user.run("keys", "create", "bound", "--scope", "usage:read", "--user", NAME)
+    state = "SELECT *, xmin FROM usage_attribution; SELECT *, xmin FROM api_key; SELECT *, xmin FROM usage_record"
+    before = user.psql(state)
+    # As an import has until its end.
+    writer.run("BEGIN; SELECT FROM usage_attribution FOR KEY SHARE")
+    done = subprocess.run([BUILT / "orbitalctl", "erase", "user", NAME], env=user.site.environment, capture_output=True, text=True)
+    assert done.returncode == 69 and done.stderr == (
+        "orbitalctl: the database is unavailable: another transaction uses the user's attributions: nothing was erased\n"
+        "orbitalctl: remedy: run it again when no import is running\n"), done
+    assert user.psql(state) == before
+    writer.run("COMMIT")
+    assert user.run("erase", "user", NAME).endswith("in 1 attribution, revoked 1 key, removed 1 text\n")
 
 
 def test_other_places_that_have_the_id_are_listed_and_stay(user):
@@ -347,3 +367,15 @@ def test_on_a_terminal_erase_user_asks_first(user, reply, words, status):
     assert process.wait(60) == status
     os.close(main), os.close(terminal)
     assert user.psql("SELECT user_id FROM usage_attribution") == NAME or status == 0
+
+
+@pytest.mark.full
+def test_readers_and_writers_wait_at_most_twice_as_long_beside_an_erasure_and_its_space_is_used_again():
+    done = subprocess.run(
+        ["python3", "-B", REPOSITORY / "Tests/load/erase.py"], cwd=REPOSITORY, check=True, capture_output=True, text=True)
+    measured = json.loads(done.stdout)
+    print(measured)
+    assert (measured["status"], measured["left"], measured["refused"]) == (0, 0, [0, 0])
+    assert measured["read p99 ms"][2] <= 2 and measured["write p99 ms"][2] <= 2
+    before, after, refilled = measured["MiB"]
+    assert refilled - after < before / 10, "the space of the texts is not used again"

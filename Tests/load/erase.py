@@ -26,7 +26,8 @@ FILL = """
 def request(kind, number, key):
     head = f"Host: localhost\r\nConnection: close\r\nAuthorization: Bearer {key}\r\n"
     if kind == "read":
-        path = f"/usage?limit=100&from=2024-01-{1 + number % 28:02}T{number // 3600 % 24:02}:{number // 60 % 60:02}:{number % 60:02}Z&fields=all"
+        start = f"2024-01-{1 + number % 28:02}T{number // 3600 % 24:02}:{number // 60 % 60:02}:{number % 60:02}Z"
+        path = f"/usage?limit=100&from={start}&fields=all"  # a different page each time
         return f"GET {path} HTTP/1.1\r\n{head}\r\n".encode()
     body = json.dumps({"external_id": f"erase-{number}", "message_text": "x" * 400, "user_id": f"u-{number % 50}"})
     return (f"POST /usage HTTP/1.1\r\n{head}Content-Type: application/json\r\n"
@@ -74,7 +75,7 @@ async def main(records=1_000_000, seconds=4):
         times = {False: {"read": [], "write": []}, True: {"read": [], "write": []}}
         began, paused = time.monotonic(), 0
         erasure = subprocess.Popen(
-            [BUILT / "orbitalctl", "erase", "text", "--before", "2030-01-01"], env=service.environment,
+            [BUILT / "orbitalctl", "erase", "text", "--before", "2025-01-01"], env=service.environment,
             stdout=subprocess.DEVNULL)
         while erasure.poll() is None:
             await measure(service, key, seconds, numbers, times[True])
@@ -85,7 +86,8 @@ async def main(records=1_000_000, seconds=4):
             erasure.send_signal(signal.SIGCONT)
         took = time.monotonic() - began - paused
         after = size(service)
-        left = service.psql("SELECT count(*) FROM usage_record WHERE message_text IS NOT NULL AND \"timestamp\" < now() - interval '1 day'")
+        left = service.psql("""SELECT count(*) FROM usage_record
+            WHERE message_text IS NOT NULL AND "timestamp" < now() - interval '1 day'""")
         service.psql(FILL.format(records))
         result = {"records": records, "status": erasure.returncode, "left": int(left), "seconds": round(took, 1)}
         for kind in ("read", "write"):

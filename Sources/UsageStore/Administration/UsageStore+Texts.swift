@@ -80,12 +80,14 @@ extension UsageStore {
         }
     }
 
-    /// Erases texts until only those are left whose records are locked.
+    /// Erases texts; those of records that are locked are skipped.
     func erase(_ texts: TextSelection, _ progress: (Int) -> Void) throws -> ErasedTexts {
         try reportingUnavailability {
             let connection = try connected()
             var total = ErasedTexts()
-            while true {
+            var isLast = false
+            // Without a full selection, there are no more texts than those that are recorded meanwhile.
+            repeat {
                 let before = total.count
                 let ids = try selected(texts, connection)
                 for start in stride(from: 0, to: ids.count, by: Self.eraseBatchLimit) {
@@ -96,11 +98,10 @@ extension UsageStore {
                     total.count += reader.count
                     progress(total.count)
                 }
-                guard total.count > before else {
-                    total.skipped = ids.count
-                    return total
-                }
-            }
+                total.skipped = ids.count - (total.count - before)
+                isLast = ids.count < Self.selectionLimit || total.count == before
+            } while !isLast
+            return total
         }
     }
 
