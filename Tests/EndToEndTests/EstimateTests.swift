@@ -89,6 +89,32 @@ import UsageStore
                 "0 differences; 1 record not priced by a rate\n"))
     }
 
+    @Test func `is counted at the rate of its model, and remains one without a text`() throws {
+        defer { site.stop() }
+        try database.run(
+            """
+            INSERT INTO credit_rate (effective_from, model, tokenizer, input_price, output_price,
+                cache_read_price, cache_creation_price, minimum_hundredths)
+            VALUES ('2022-01-01Z', 'gpt-5*', 'cl100k_base', 20000000, 20000000, 20000000, 20000000, 1);
+            INSERT INTO usage_record (message_id, "timestamp", message_text, character_count, attribution_id)
+            VALUES (1, '2022-06-01Z', 'hello world', NULL, usage_attribution('ann', NULL, 'gpt-5-mini', NULL)),
+                (2, '2022-06-01Z', 'hello world', NULL, usage_attribution('ann', NULL, 'other', '{"a": "b"}')),
+                (3, '2022-06-01Z', NULL, 11, usage_attribution(NULL, NULL, 'gpt-5', NULL))
+            """)
+        #expect(try columns() == "1|||55|3\n2|||28|2\n3|||55|3")
+        let rest = "; 0 skipped; 1 record without text remains an estimate\n"
+        #expect(
+            try orbitalctl("recount", "--dry-run").output
+                == "would recount 2 records, 0.83 credits now and 0.60 then\(rest)")
+        #expect(
+            try orbitalctl("recount").output
+                == "recounted 2 records, 0.83 credits before and 0.60 now\(rest)")
+        #expect(try columns() == "1|2|cl100k_base|40|3\n2|2|o200k_base|20|2\n3|||55|3")
+        #expect(
+            try orbitalctl("verify").output
+                == "verified 3 records, 1.15 credits: 0 differences; 1 record is an estimate\n")
+    }
+
     @Test func `is left alone while another transaction changes it, and by a second recount`()
         throws
     {

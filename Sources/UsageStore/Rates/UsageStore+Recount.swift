@@ -12,6 +12,8 @@ public struct Recounted: Sendable {
     public var after = Credits(hundredths: 0)
     /// Estimates that were skipped, because other transactions were changing them.
     public var skipped = 0
+    /// Estimates without a stored text, which cannot be counted.
+    public var withoutText = 0
 }
 
 extension UsageStore {
@@ -19,12 +21,15 @@ extension UsageStore {
 
     private static let measure = MeasureColumns.stored(tokens: "counted.tokens")
 
-    /// The estimates: texts, priced by a rate with an exact tokenizer, without a token count.
-    private static let estimates = """
+    /// The estimates: priced by the text at a rate with an exact tokenizer, without a token count.
+    private static let allEstimates = """
         usage_record AS record JOIN credit_rate AS rate USING (credit_rate_id)
         WHERE record.token_count IS NULL AND rate.tokenizer <> 'characters'
-            AND record.message_text IS NOT NULL AND NOT (\(measure.isReported))
+            AND NOT (\(measure.isReported))
         """
+
+    /// The estimates that can be counted.
+    private static let estimates = allEstimates + " AND record.message_text IS NOT NULL"
 
     /// Counts the tokens of estimates and prices them again, a thousand per transaction.
     ///
@@ -38,6 +43,11 @@ extension UsageStore {
             let newest = try connection.query(
                 "SELECT max(message_id) FROM \(Self.estimates)")[0, 0]
             var total = Recounted()
+            total.withoutText =
+                try connection.query(
+                    "SELECT count(*) FROM \(Self.allEstimates) AND record.message_text IS NULL")[
+                    0, 0
+                ].flatMap(Int.init) ?? 0
             guard let newest = newest.flatMap(Int64.init) else { return total }
             var last: Int64?
             repeat {

@@ -9,7 +9,8 @@ struct Recount: ParsableCommand {
         discussion: """
             Updates token count, tokenizer and credits of estimates; other records do not change. \
             Each batch is a transaction: if the command is stopped, run it again to continue. Exit \
-            status 1 if records were skipped because other transactions were changing them.
+            status 1 if records were skipped because other transactions were changing them. Records \
+            without a stored text remain estimates.
             """)
 
     @Flag(help: "Only report what would change.") var dryRun = false
@@ -27,7 +28,16 @@ struct Recount: ParsableCommand {
             "\(words.0) \(counted(recount.count, "record")), \(recount.before) credits "
                 + "\(words.1) and \(recount.after) \(words.2); \(recount.skipped) skipped"
                 + (recount.skipped == 0
-                    ? "" : " because other transactions are changing them: run it again"))
+                    ? "" : " because other transactions are changing them: run it again")
+                + remaining(recount.withoutText))
         if recount.skipped > 0 { throw ExitCode.failure }
+    }
+
+    private func remaining(_ count: Int) -> String {
+        switch count {
+        case 0: ""
+        case 1: "; 1 record without text remains an estimate"
+        default: "; \(count) records without text remain estimates"
+        }
     }
 }
