@@ -43,7 +43,10 @@ struct FilterParameters {
         let from = bound(first, &parameters, &query)
         let to = bound(end, &parameters, &query)
         guard let store else { return (nil, nil) }
-        let instants = try (from.map { try instant($0, store) }, to.map { try instant($0, store) })
+        let instants = try (
+            from.map { try store.instant(of: $0, in: zone) },
+            to.map { try store.instant(of: $0, in: zone) }
+        )
         if let from = instants.0, let to = instants.1, from > to {
             parameters.fault(first, .reversed, "\(first) is after \(end).")
         }
@@ -125,17 +128,6 @@ struct FilterParameters {
             "tz", .unknownTimeZone,
             "tz must be an IANA time zone, such as Europe/London.\(similar)")
         return false
-    }
-
-    private func instant(_ bound: PeriodBound, _ store: UsageStore) throws -> Timestamp {
-        switch bound {
-        case .instant(let instant): return instant
-        case .day(let date):
-            let midnight = Timestamp(microseconds: date.daysSince1970 * 86_400_000_000)
-            let start = try store.offsets(of: zone, from: midnight, to: midnight).start(of: date)
-            // In a zone ahead of UTC, year 1 begins earlier than in UTC.
-            return max(start, Timestamp.representable.lowerBound)
-        }
     }
 
     /// The values of `column` that match, sorted, without duplicates.

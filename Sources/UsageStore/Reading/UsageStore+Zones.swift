@@ -30,6 +30,18 @@ extension UsageStore {
         try zoneOffsets(of: zone, from: first, to: last) { try connected() }
     }
 
+    /// The instant of a bound, which for a day depends on the zone.
+    public func instant(of bound: PeriodBound, in zone: String) throws -> Timestamp {
+        switch bound {
+        case .instant(let instant): return instant
+        case .day(let date):
+            let midnight = Timestamp(microseconds: date.daysSince1970 * 86_400_000_000)
+            let start = try offsets(of: zone, from: midnight, to: midnight).start(of: date)
+            // In a zone ahead of UTC, year 1 begins earlier than in UTC.
+            return max(start, Timestamp.representable.lowerBound)
+        }
+    }
+
     private func names() throws -> Set<String> {
         if let known = shared.zoneNames { return known }
         let names = try reportingUnavailability {
