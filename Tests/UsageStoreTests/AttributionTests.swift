@@ -33,7 +33,8 @@ import UsageStore
         #expect(
             try number(database, "'u'", "'t'", "'m'", #"'{"a":"1","env":"prod"}'"#) == "3")
         #expect(try number(database, #"'u","t'"#, "''", "'m'", "NULL") == "4")
-        #expect(try number(database, "'u'", #"'t'"#, "'m'", "NULL") == "5")
+        #expect(try number(database, "NULL", "NULL", "NULL", #"'{"a":"1"}'"#) == "5")
+        #expect(try number(database, "'u'", #"'t'"#, "'m'", "NULL") == "6")
         #expect(
             try database.psql(
                 """
@@ -130,6 +131,67 @@ import UsageStore
             #expect(
                 state(database, "\(insert) VALUES (now(), 'x', \(external))") == constraint)
         }
+    }
+
+    @Test func `has the digest of its values, whoever changes them`() throws {
+        let database = try Database()
+        #expect(try number(database, "'alice'", "NULL", "NULL", "NULL") == "1")
+        try database.run("UPDATE usage_attribution SET user_id = 'erased-1'")
+        #expect(try number(database, "'alice'", "NULL", "NULL", "NULL") == "2")
+        #expect(try number(database, "'erased-1'", "NULL", "NULL", "NULL") == "1")
+        try database.run(
+            "UPDATE usage_attribution SET digest = sha256('x') WHERE attribution_id = 1")
+        #expect(try number(database, "'erased-1'", "NULL", "NULL", "NULL") == "1")
+        #expect(
+            state(database, "UPDATE usage_attribution SET user_id = 'erased-1'")
+                == "usage_attribution_digest_key")
+    }
+
+    @Test func `cannot be deleted while records have it`() throws {
+        let database = try Database()
+        try database.run(
+            """
+            INSERT INTO usage_record ("timestamp", message_text, attribution_id) VALUES
+            (now(), 'x', usage_attribution('u', NULL, NULL, NULL)), (now(), 'x', NULL);
+            SELECT usage_attribution('unused', NULL, NULL, NULL)
+            """)
+        #expect(state(database, "DELETE FROM usage_attribution") == "23001")
+        #expect(state(database, "TRUNCATE usage_attribution") == "23001")
+        #expect(
+            state(database, "DELETE FROM usage_attribution WHERE user_id = 'unused'") == nil)
+        #expect(
+            try database.value("SELECT string_agg(user_id, ' ') FROM usage_attribution") == "u")
+        #expect(state(database, "TRUNCATE usage_record, usage_attribution") == nil)
+    }
+
+    @Test func `cannot be deleted while a transaction records with it`() throws {
+        let database = try Database()
+        #expect(try number(database, "'u'", "NULL", "NULL", "NULL") == "1")
+        let writer = try Connection(
+            url: database.url, applicationName: "writer", waitSeconds: 5)
+        try writer.run(
+            """
+            BEGIN;
+            INSERT INTO usage_record ("timestamp", message_text, attribution_id)
+            VALUES (now(), 'x', 1)
+            """)
+        #expect(state(database, "DELETE FROM usage_attribution") == "55P03")
+        try writer.run("ROLLBACK")
+        #expect(state(database, "DELETE FROM usage_attribution") == nil)
+    }
+
+    @Test(arguments: [
+        "repeat('x', 201), 't', 'm', NULL", "'u', repeat('x', 201), 'm', NULL",
+        "'u', 't', repeat('x', 201), NULL", #"'u', 't', E'a\tb', NULL"#,
+        #"'u', 't', 'm', '{"a":""}'"#, #"NULL, NULL, NULL, '{"a b":"1"}'"#,
+    ])
+    func `uses up no number when it is refused`(values: String) throws {
+        let database = try Database()
+        for _ in 1...3 {
+            let state = state(database, "SELECT usage_attribution(\(values))")
+            #expect(state?.hasSuffix("check") == true)
+        }
+        #expect(try number(database, "'u'", "NULL", "NULL", "NULL") == "1")
     }
 
     @Test func `keeps the number of characters right when SQL changes or removes a text`() throws {

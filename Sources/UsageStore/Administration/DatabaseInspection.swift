@@ -72,13 +72,16 @@ extension UsageStore {
         return (0..<result.count).compactMap { result[$0, 0] }
     }
 
-    /// The names of missing or disabled triggers, without which credits, rates or revisions could be
-    /// wrong.
+    /// The names of missing or disabled triggers, without which credits, rates, attributions or
+    /// revisions could be wrong.
     public func missingTriggers() throws -> [String] {
         let result = try connected().query(
             """
             SELECT required.name
-            FROM (VALUES ('usage_attribution', 'usage_attribution_revision', 'A'),
+            FROM (VALUES ('usage_attribution', 'usage_attribution_delete', 'OA'),
+                         ('usage_attribution', 'usage_attribution_digest', 'OA'),
+                         ('usage_attribution', 'usage_attribution_revision', 'A'),
+                         ('usage_attribution', 'usage_attribution_truncate', 'OA'),
                          ('usage_record', 'usage_record_characters_insert', 'A'),
                          ('usage_record', 'usage_record_characters_update', 'OA'),
                          ('usage_record', 'usage_record_price', 'OA'),
