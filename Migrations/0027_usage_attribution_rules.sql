@@ -49,7 +49,16 @@ CREATE TRIGGER usage_attribution_truncate
     AFTER TRUNCATE ON usage_attribution
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_used_attribution();
 
--- As in 0017, but values that the table refuses use up no number.
+-- Tags as responses have them, NULL for "without". Making the text takes 18 µs, too long for each of a
+-- million records of a full read.
+ALTER TABLE usage_attribution
+    ADD COLUMN tags_text text GENERATED ALWAYS AS (nullif(usage_tags_text(tags), '{}')) STORED;
+
+-- As in 0017, but values that the table refuses use up no number. Their number is 0, which the last of the
+-- constraints by name refuses if no other one does.
+ALTER TABLE usage_attribution
+    ADD CONSTRAINT usage_attribution_valid_check CHECK (attribution_id > 0);
+
 CREATE OR REPLACE FUNCTION usage_attribution(user_id text, team_id text, model text, tags jsonb)
 RETURNS integer LANGUAGE plpgsql VOLATILE
 SECURITY DEFINER SET search_path = public, pg_temp AS $$
@@ -66,15 +75,16 @@ BEGIN
     IF FOUND THEN
         RETURN found_id;
     END IF;
-    INSERT INTO usage_attribution (attribution_id, user_id, team_id, model, tags)
+    -- With the digest, because a replica's session does not fire the trigger.
+    INSERT INTO usage_attribution (attribution_id, digest, user_id, team_id, model, tags)
     OVERRIDING SYSTEM VALUE
     SELECT CASE
-            WHEN greatest(char_length($1), char_length($2), char_length($3)) <= 200
+            WHEN coalesce(greatest(char_length($1), char_length($2), char_length($3)), 0) <= 200
                 AND concat($1, $2, $3) !~ '[\u0001-\u001f\u007f-\u009f]'
                 AND usage_tags_are_valid(coalesce($4, '{}'))
             THEN nextval('usage_attribution_attribution_id_seq')
             ELSE 0 -- a constraint refuses the row
-        END, coalesce($1, ''), coalesce($2, ''), coalesce($3, ''), coalesce($4, '{}')
+        END, key, coalesce($1, ''), coalesce($2, ''), coalesce($3, ''), coalesce($4, '{}')
     ON CONFLICT (digest) DO NOTHING
     RETURNING attribution_id INTO found_id;
     IF FOUND THEN
@@ -90,11 +100,13 @@ END
 $$;
 
 -- migrate:down
+ALTER TABLE usage_attribution DROP COLUMN tags_text;
 DROP TRIGGER usage_attribution_truncate ON usage_attribution;
 DROP TRIGGER usage_attribution_delete ON usage_attribution;
 DROP TRIGGER usage_attribution_digest ON usage_attribution;
 DROP FUNCTION refuse_used_attribution();
 DROP FUNCTION set_usage_attribution_digest();
+ALTER TABLE usage_attribution DROP CONSTRAINT usage_attribution_valid_check;
 
 CREATE OR REPLACE FUNCTION usage_attribution(user_id text, team_id text, model text, tags jsonb)
 RETURNS integer LANGUAGE plpgsql VOLATILE

@@ -12,7 +12,7 @@ import Usage
         try database.run(
             """
             UPDATE usage_record SET attribution_id = usage_attribution(
-                'u-' || message_id % 5, NULL, 'model-' || message_id % 40, NULL)
+                'u-' || message_id % 5, NULL, 'model-' || message_id % 40, '{"env":"dev"}')
             WHERE message_id > 300
             """)
         try database.run("VACUUM FULL usage_record")
@@ -57,6 +57,23 @@ import Usage
         #expect(plan.contains("Index Only Scan using usage_record_timestamp_idx"))
         #expect(plan.contains("Heap Fetches: 0"))
         #expect(!plan.contains("Sort"))
+    }
+
+    @Test func `of a full read with all fields does not make the text of tags for each record`()
+        throws
+    {
+        let statement = RecordsStatement(
+            UsageFilter(), sort: .standard, after: nil, limit: nil,
+            fields: UsageRecord.Column.columns(of: .fields))
+        let connection = try Connection(
+            url: Self.database.get(), applicationName: "tests", waitSeconds: 20)
+        // Without a cache of attributions, as if there were more of them than it can hold.
+        try connection.run("SET track_functions = 'all'; SET enable_memoize = off; BEGIN")
+        let rows = try connection.query(statement.text)
+        #expect(rows.count == 100_000)
+        let calls = try connection.query(
+            "SELECT coalesce(sum(calls), 0) FROM pg_stat_xact_user_functions")
+        #expect(calls[0, 0] == "0")
     }
 
     @Test func `of a range of time is that range of the index`() throws {

@@ -164,7 +164,7 @@ final class Attributions: Sendable {
 /// The attributions as records have them, to be joined: NULL for "without".
 let attributionRows = """
     (SELECT attribution_id, nullif(user_id, '') AS user_id, nullif(team_id, '') AS team_id,
-        nullif(model, '') AS model, nullif(usage_tags_text(tags), '{}') AS tags
+        nullif(model, '') AS model, tags_text AS tags
      FROM usage_attribution)
     """
 
