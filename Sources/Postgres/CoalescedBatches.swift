@@ -36,6 +36,12 @@ package struct CoalescedBatches<Caller: Equatable> {
         return nil
     }
 
+    /// The waiting callers stop waiting.
+    package mutating func withdrawAll() -> [Caller] {
+        defer { waiting = [] }
+        return waiting
+    }
+
     /// A caller stops waiting; false if a batch contains its item, or if it must run a batch.
     package mutating func withdraw(_ caller: Caller) -> Bool {
         let count = waiting.count
@@ -68,7 +74,7 @@ public final class BatchCoalescer<Item: Sendable, Outcome: Sendable>: Sendable {
     ///
     /// `run` gets the items of a batch and their earliest deadline, and returns one outcome for
     /// each; its error is the outcome of all its items. An item that is not in a running batch yet
-    /// times out at `deadline`.
+    /// times out at `deadline`; if a running batch waits for a lock in vain, so has this item.
     public func outcome(
         of item: Item, until deadline: ContinuousClock.Instant,
         _ run: ([Item], _ deadline: ContinuousClock.Instant) throws -> [Outcome]
@@ -84,6 +90,13 @@ public final class BatchCoalescer<Item: Sendable, Outcome: Sendable>: Sendable {
         let batch = state.withLock { $0.begin(member) }
         let earliest = batch.map(\.deadline).min() ?? deadline
         let outcomes = Result { try run(batch.map(\.item), earliest) }
+        if case .failure(let error as PostgresError) = outcomes,
+            error.state == PostgresError.lockNotAvailable
+        {
+            for other in state.withLock({ $0.withdrawAll() }) {
+                other.turn.give(.take(.failure(error)))
+            }
+        }
         state.withLock { $0.end() }?.turn.give(.run)
         // Not retried after an error: some items may have been committed.
         for (index, other) in batch.enumerated().dropFirst() {

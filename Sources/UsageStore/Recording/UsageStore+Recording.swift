@@ -49,25 +49,27 @@ extension UsageStore {
     /// Records single messages of several clients in one batch; nil for each that is not new.
     ///
     /// A message that waits for another transaction must not delay the others, and one whose tokens
-    /// cannot be counted must not make them fail: in both cases, all are recorded one by one.
+    /// cannot be counted must not make them fail: in both cases, all are recorded one by one. But a
+    /// locked table holds the statement for the whole timeout, before its own of 250 ms applies, and
+    /// would hold each message again.
     private func recordTogether(_ messages: [UsageRecord]) throws -> [RecordingOutcome?] {
-        try reportingUnavailability {
-            do {
-                let connection = try writing()
-                let counter = try shared.counter(connection, isOutdated: false)
-                var batch = RecordingBatch(messages, storesTexts: shared.storesTexts)
-                try batch.count(counter)
-                // What has to be created may wait, and must not delay the others.
-                try batch.attribute(shared.attributions, connection, .none)
-                try batch.attemptTogether(connection)
-                return batch.outcomes
-            } catch let error as PostgresError
-                where error.isRetriable || error.state == PostgresError.lockNotAvailable
-            {
-                return messages.map { _ in nil }
-            } catch is TokenizerUnavailable {
-                return messages.map { _ in nil }
-            }
+        let connection = try writing()
+        let start = ContinuousClock.now
+        do {
+            let counter = try shared.counter(connection, isOutdated: false)
+            var batch = RecordingBatch(messages, storesTexts: shared.storesTexts)
+            try batch.count(counter)
+            // What has to be created may wait, and must not delay the others.
+            try batch.attribute(shared.attributions, connection, .none)
+            try batch.attemptTogether(connection)
+            return batch.outcomes
+        } catch let error as PostgresError
+            where error.isRetriable
+            || error.state == PostgresError.lockNotAvailable && .now - start < .seconds(1)
+        {
+            return messages.map { _ in nil }
+        } catch is TokenizerUnavailable {
+            return messages.map { _ in nil }
         }
     }
 
