@@ -143,11 +143,10 @@ public final class MessageImport {
             try staging.end()
             try stageAttributions()
             try connection.run("ANALYZE staged_message, staged_attribution")
-            let isUnordered =
-                try hasExternalIDs
-                && connection.query(RecordingStatements.findUnordered).count > 0
+            let isShared = try connection.query(RecordingStatements.findShared).count > 0
             let statements = RecordingStatements.staged(
-                keepsCredits: keepsCredits, unordered: isUnordered)
+                keepsCredits: keepsCredits,
+                externalIDs: isShared ? .shared : hasExternalIDs ? .unique : .none)
             // First, so that no other writer gets an id that this import is about to record.
             try connection.query(statements.advanceIdentity)
             var outcome = Outcome()

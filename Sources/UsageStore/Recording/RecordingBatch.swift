@@ -4,13 +4,13 @@ import Usage
 /// Messages that are being recorded, and their results after each attempt.
 struct RecordingBatch {
     /// The messages, with their tokens where they were counted.
-    private var messages: [UsageRecord]
+    private(set) var messages: [UsageRecord]
 
     /// The result of each message; nil while it is open.
     private(set) var outcomes: [RecordingOutcome?]
 
     private let storesTexts: Bool
-    private var attempts = 0
+    private(set) var attempts = 0
 
     /// The attributions of the messages.
     private var known: [StoredAttribution] = []
@@ -110,8 +110,7 @@ struct RecordingBatch {
         if rest.count == 1 {
             let reader = try QueryReader(
                 connection, "insert", one[isPlain: isPlain].insert(storesTexts: storesTexts),
-                messages[index].parameters(isPlain: isPlain) + knownParameters(isPlain),
-                isStreamed: false)
+                messages[index].parameters(isPlain: isPlain) + knownParameters(isPlain))
             guard try reader.next() else { return }
             reader.read(created, into: &messages[index])
             outcomes[index] = .created(messages[index])
@@ -142,59 +141,6 @@ struct RecordingBatch {
     /// The parameters that list the attributions of messages that are not plain.
     private func knownParameters(_ isPlain: Bool) -> [Parameter] {
         isPlain ? [] : [.array(known.map(\.id)), .array(bytes: known.map(\.digest))]
-    }
-
-    /// The messages of `rest` to insert, in an order by ids that all batches have.
-    ///
-    /// Among equal ids the first message counts, clients' before the database's.
-    private func identified(
-        _ rest: [Int], _ connection: Connection, isPlain: Bool
-    ) throws -> [Row] {
-        let first = isPlain ? rest : firstOfEach(rest)
-        var rows = first.compactMap { index in
-            messages[index].messageID.map { (id: $0, index: index) }
-        }
-        rows.sort { ($0.id, $0.index) < ($1.id, $1.index) }
-        var last: Int64?
-        rows = rows.filter { row in
-            defer { last = row.id }
-            return row.id != last
-        }
-        var unnamed = first.filter { messages[$0].messageID == nil }
-        guard !unnamed.isEmpty else { return rows }
-        if !isPlain {
-            unnamed.sort { (messages[$0].externalID ?? "") < (messages[$1].externalID ?? "") }
-        }
-        let reader = try QueryReader(
-            connection, "choose_ids", RecordingStatements.chooseIDs, [String(unnamed.count)])
-        let named = Set(rows.map(\.id))
-        var chosen: [Row] = []
-        for index in unnamed where try reader.next() {
-            let id = reader.integer(0)
-            if !named.contains(id) { chosen.append((id, index)) }
-        }
-        return rows + chosen
-    }
-
-    /// The messages of `rest` without those that have an id of an earlier one.
-    ///
-    /// The earlier one may be left out itself, and counts if the one before it is not recorded. After
-    /// three attempts it does not count any more, because a chain of ids could take as many attempts.
-    private func firstOfEach(_ rest: [Int]) -> [Int] {
-        var ids: Set<Int64> = []
-        // Bytes, because Swift takes texts for equal that only look the same.
-        var externalIDs: Set<[UInt8]> = []
-        return rest.filter { index in
-            let id = messages[index].messageID
-            let externalID = messages[index].externalID.map { Array($0.utf8) }
-            let isFirst =
-                !(id.map(ids.contains) ?? false) && !(externalID.map(externalIDs.contains) ?? false)
-            if isFirst || attempts <= 3 {
-                if let id { ids.insert(id) }
-                if let externalID { externalIDs.insert(externalID) }
-            }
-            return isFirst
-        }
     }
 
     /// Compares messages with the records under their ids, if any.

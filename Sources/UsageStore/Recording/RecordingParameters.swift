@@ -43,8 +43,3 @@ extension [UsageRecord] {
         return parameters(isPlain: isPlain) + known
     }
 }
-
-extension RecordingBatch {
-    /// A message with the id that it will have.
-    typealias Row = (id: Int64, index: Int)
-}

@@ -2,6 +2,16 @@ import Usage
 
 /// The tables of staged messages and their attributions.
 extension RecordingStatements {
+    /// Which external ids staged messages have.
+    enum ExternalIDs {
+        /// None.
+        case none
+        /// Each under one message id.
+        case unique
+        /// Some under several message ids.
+        case shared
+    }
+
     /// The columns of messages in it.
     ///
     /// The model is there for the price; users, teams and tags are in the importing program.
@@ -67,10 +77,23 @@ extension RecordingStatements {
         """
 
     /// A row if an external id is staged under several message ids.
-    static let findUnordered = """
+    static let findShared = """
         SELECT FROM staged_message WHERE external_id IS NOT NULL
         GROUP BY external_id HAVING min(message_id) < max(message_id) LIMIT 1
         """
+
+    /// The messages to insert, in order; among equal ids of staged ones, the first.
+    var inserted: String {
+        let acceptable = "FROM \(priced) WHERE \(isAcceptable)"
+        guard case .staged(_, let externalIDs) = source, externalIDs != .shared else {
+            return "\(acceptable) ORDER BY item_number"
+        }
+        let first = """
+            (SELECT DISTINCT ON (message_id) * \(acceptable) ORDER BY message_id, item_number)
+            """
+        let order = externalIDs == .none ? "" : "ORDER BY external_id COLLATE \"C\", message_id"
+        return "FROM \(first) AS item \(order)"
+    }
 }
 
 /// The models of many messages.

@@ -10,9 +10,8 @@ struct RecordingStatements {
         /// Parameters: arrays, one for each column.
         case many
         /// The table of staged messages, which has all columns. With `keepsCredits`, the credits of
-        /// a message are recorded even if the price list disagrees. If they are `unordered`, the
-        /// messages have external ids under several message ids.
-        case staged(keepsCredits: Bool, unordered: Bool)
+        /// a message are recorded even if the price list disagrees.
+        case staged(keepsCredits: Bool, externalIDs: ExternalIDs)
     }
 
     let source: Source
@@ -58,9 +57,11 @@ struct RecordingStatements {
     }
 
     /// The staged messages of an import.
-    static func staged(keepsCredits: Bool, unordered: Bool = false) -> RecordingStatements {
+    static func staged(
+        keepsCredits: Bool, externalIDs: ExternalIDs = .none
+    ) -> RecordingStatements {
         RecordingStatements(
-            .staged(keepsCredits: keepsCredits, unordered: unordered), isPlain: false)
+            .staged(keepsCredits: keepsCredits, externalIDs: externalIDs), isPlain: false)
     }
 
     /// The columns of the table that are set.
@@ -91,10 +92,6 @@ struct RecordingStatements {
     }
 
     var isStaged: Bool { source != .one && source != .many }
-
-    private var isUnordered: Bool {
-        if case .staged(_, true) = source { true } else { false }
-    }
 }
 
 extension RecordingStatements {
@@ -229,13 +226,9 @@ extension RecordingStatements {
     private func insertion(storesTexts: Bool) -> String {
         let stored = stored(storesTexts: storesTexts)
         let values = stored.map { value(of: $0, storesTexts: storesTexts) }
-        let isDistinct = isStaged && !isUnordered
         return """
             INSERT INTO usage_record (\(stored.map(\.sql).joined(separator: ", ")))
-            SELECT \(isDistinct ? "DISTINCT ON (message_id)" : "")
-                \(values.joined(separator: ", "))
-            FROM \(priced) WHERE \(isAcceptable)
-            ORDER BY \(isDistinct ? "message_id, " : "")item_number
+            SELECT \(values.joined(separator: ", ")) \(inserted)
             ON CONFLICT DO NOTHING \(isStaged ? "" : "RETURNING \(Self.created.list.sql)")
             """
     }
