@@ -74,7 +74,12 @@ extension UsageFilter {
         for (column, values) in texts where column.table == .attribution && !values.isEmpty {
             conditions.append("\(column.sql) IN (\(bindings.bind(values)))")
         }
-        for (key, value) in tags {
+        // One condition: PostgreSQL would expect each of many to exclude most attributions.
+        let absent = tags.filter(\.value.isEmpty).map { "\"\($0.key)\"" }.joined(separator: ",")
+        if !absent.isEmpty {
+            conditions.append("NOT tags ?| \(bindings.bind("{\(absent)}", as: "text[]"))")
+        }
+        for (key, value) in tags where !value.isEmpty {
             let tag = "coalesce(tags ->> \(bindings.bind(key, as: "text")), '')"
             conditions.append("\(tag) = \(bindings.bind(value, as: "text"))")
         }

@@ -201,6 +201,17 @@ import Usage
         #expect(!ofUser.contains("loops=36"), "\(ofUser)")
     }
 
+    @Test func `of sums without many tags does not look for the records of each attribution`()
+        throws
+    {
+        var filter = UsageFilter()
+        filter.tags = (1...100).map { ("k\($0)", "") }
+        let statement = AttributionSumsStatement(
+            of: .column(.userID), prefix: "", filter, limit: 101)
+        let plan = try plan(statement.text, statement.bindings.values)
+        #expect(!plan.contains("usage_record_attribution_idx"), "\(plan)")
+    }
+
     @Test func `of messages of many models does not compare each message with each period`() throws
     {
         for text in [

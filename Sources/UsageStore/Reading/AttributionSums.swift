@@ -38,13 +38,18 @@ extension Snapshot {
 
 /// The statement that sums records by a part of attributions: by attribution first, which compares
 /// numbers instead of texts.
-private struct AttributionSumsStatement {
+struct AttributionSumsStatement {
+    /// The statement.
     let text: String
-    let bindings: Bindings
-    let value: Field<String>
-    let messages: Field<Int64>
-    let creditsUsed: Field<String>
 
+    /// Its parameters.
+    let bindings: Bindings
+
+    fileprivate let value: Field<String>
+    fileprivate let messages: Field<Int64>
+    fileprivate let creditsUsed: Field<String>
+
+    /// Makes the statement for at most `limit` values.
     init(of part: AttributionPart, prefix: String, _ filter: UsageFilter, limit: Int) {
         var bindings = Bindings()
         let expression =
