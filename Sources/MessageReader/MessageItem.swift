@@ -99,7 +99,13 @@ extension MemberReader {
             guard let text else { return }
             let found = column.faults(text)
             if found.isEmpty { place.set(&record, text) } else { faults += found }
-        case .credits(let place): place.set(&record, credits(column.name, value))
+        case .credits(let place):
+            guard let credits = credits(column.name, value) else { return }
+            guard credits <= .largest else {
+                return fault(
+                    column.name, .outOfRange, "\(column.name) must be at most \(Credits.largest).")
+            }
+            place.set(&record, credits)
         case .flag(let place): place.set(&record, flag(column.name, value))
         case .tags(let place): place.set(&record, tags(column.name, value))
         }

@@ -5,6 +5,9 @@ public struct Credits: Hashable, Comparable, Sendable, CustomStringConvertible {
     /// Hundredths of a credit.
     public let hundredths: Int64
 
+    /// The largest amount of a record: JavaScript rounds integers above 2^53.
+    public static let largest = Credits(hundredths: 1 << 53)
+
     /// Makes the amount of `hundredths`.
     public init(hundredths: Int64) { self.hundredths = hundredths }
 

@@ -70,6 +70,10 @@ import Testing
             "report_name must have 1 to 500 characters."
         ),
         (
+            #"{"message_id":1,"timestamp":"2024-01-01T00:00:00Z","message_text":"","credits_used":90071992547409.93}"#,
+            "credits_used must be at most 90071992547409.92."
+        ),
+        (
             #"{"message_id":1,"timestamp":"2024-01-01T00:00:00Z","message_text":"a\ud83d"}"#,
             #"message_text has an unpaired surrogate, such as \\ud83d; send both halves of the pair."#
         ),
