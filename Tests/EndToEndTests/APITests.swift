@@ -126,6 +126,10 @@ import Testing
         #expect(
             second.fields["content-disposition"]
                 == #"attachment; filename="usage_2024-01-01_2024-01-03_UTC.csv""#)
+        let users = try site.curl("/usage/attributions?of=tag:env&format=csv&to=2024-01-03")
+        #expect(
+            users.fields["content-disposition"]
+                == #"attachment; filename="usage_attributions_tagenv_2024-01-03.csv""#)
         let long = (0..<100).map { "report_name=\($0)\(String(repeating: "\u{20ac}", count: 90))" }
             .joined(separator: "&")
         let answer = try site.curl("/usage?limit=1&\(long)")

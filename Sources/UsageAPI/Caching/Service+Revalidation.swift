@@ -107,14 +107,15 @@ extension Service {
 
 extension Request {
     /// The value of `Content-Disposition`, with a file name that describes the content:
-    /// `usage_2024-10-01_2024-11-01_Europe-London.csv`.
+    /// `usage_2024-10-01_2024-11-01_Europe-London.csv`, `usage_attributions_team_id.csv`.
     var contentDisposition: String {
         let parameters = QueryString(query).parameters
-        let values = ["from", "to", "tz"].compactMap { name in
+        let values = ["of", "from", "to", "tz"].compactMap { name in
             parameters.first { $0.name == name }?.value
         }
         // Spaces, slashes and colons are not portable in file names.
-        let name = (["usage"] + values).joined(separator: "_").utf8.compactMap { byte -> String? in
+        let words = path.split(separator: "/").map(String.init) + values
+        let name = words.joined(separator: "_").utf8.compactMap { byte -> String? in
             if byte == UInt8(ascii: ":") { return nil }
             return URLText.isUnreserved(byte) ? String(UnicodeScalar(byte)) : "-"
         }
