@@ -63,10 +63,10 @@ struct FilterParameters {
                 parameters.fault(
                     "tag", .malformed,
                     """
-                    tag must be KEY:VALUE, such as env:prod; a key has 1 to 64 of A-Z, a-z, 0-9, _, \
-                    . and -, a value at most \(Self.tagValueLimit) characters.
+                    tag=\(text.prefix(100)) must be KEY:VALUE, such as env:prod; a key has 1 to 64 \
+                    of A-Z, a-z, 0-9, _, . and -, a value at most \(Self.tagValueLimit) characters.
                     """)
-                return
+                continue
             }
             filter.tags.append(tag)
             query.add("tag", text)

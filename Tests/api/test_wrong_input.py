@@ -136,6 +136,11 @@ def test_each_fault_of_a_query_is_named(client):
             assert faults[0]["message"] == FITTING[query], faults
 
 
+def test_each_malformed_tag_is_named(client):
+    faults = problem(client.get("/usage?tag=x&tag=env:prod&tag=a+b:c"), "tags")
+    assert [fault["message"].split(" must")[0] for fault in faults] == ["tag=a b:c", "tag=x"], faults
+
+
 def test_a_cursor_of_another_query_is_refused_and_another_limit_is_another_page(client):
     body = json.loads(client.get("/usage?limit=1&sort=report_name:asc&tz=UTC").body)
     cursor = body["next_cursor"]
