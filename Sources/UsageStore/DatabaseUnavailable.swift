@@ -22,13 +22,12 @@ func reportingUnavailability<Result>(_ body: () throws -> Result) throws -> Resu
     } catch let error as PostgresError where error.state == PostgresError.sequenceExhausted {
         throw noIDLeft
     } catch let error as PostgresError {
-        let isMissing = [
-            PostgresError.undefinedTable, PostgresError.undefinedColumn,
-            PostgresError.queryCanceled, PostgresError.lockNotAvailable,
-        ].contains(error.state)
-        guard error.isUnavailability || error.isStaleStatement || isMissing else { throw error }
-        throw DatabaseUnavailable(
-            description: String(describing: error), remedy: error.remedy)
+        let isStopped = [PostgresError.queryCanceled, PostgresError.lockNotAvailable]
+            .contains(error.state)
+        guard error.isUnavailability || error.isStaleStatement || error.isOfSchema || isStopped
+        else { throw error }
+        let cause = error.isOfSchema ? "its schema is missing or out of date: " : ""
+        throw DatabaseUnavailable(description: "\(cause)\(error)", remedy: error.remedy)
     }
 }
 
@@ -40,12 +39,15 @@ extension UsageStore {
 }
 
 extension PostgresError {
+    /// Whether a table or a column is missing.
+    fileprivate var isOfSchema: Bool {
+        state == Self.undefinedTable || state == Self.undefinedColumn
+    }
+
     /// The remedy for administrators if a connection, table or column is missing; nil for other
     /// errors.
     fileprivate var remedy: String? {
-        if state == Self.undefinedTable || state == Self.undefinedColumn {
-            return "run: orbitalctl migrate up"
-        }
+        if isOfSchema { return "run: orbitalctl migrate up" }
         guard statement.isEmpty else { return nil }
         return switch state {
         case "28P01":

@@ -63,6 +63,10 @@ import UsageStore
         let empty = try Database(isMigrated: false)
         let failed = try run(["export", "-o", file], ["DATABASE_URL": empty.url])
         #expect(failed.status == 69)
+        #expect(
+            failed.errors.hasPrefix(
+                "orbitalctl: the database is unavailable: its schema is missing or out of date: "),
+            "\(failed.errors)")
         #expect(failed.errors.hasSuffix("remedy: run: orbitalctl migrate up\n"), "\(failed.errors)")
         #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path) == [])
     }
