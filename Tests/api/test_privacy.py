@@ -178,7 +178,7 @@ def test_erase_text_takes_its_time_from_the_days_of_the_setting(user):
     texts = "SELECT string_agg(message_id::text, ',' ORDER BY message_id) FROM usage_record WHERE message_text IS NOT NULL"
     for setting in ("on", "off"):
         assert user.run("erase", "text", STORE_TEXT=setting) == (
-            f"STORE_TEXT={setting} has no number of days: nothing to erase\n")
+            f"STORE_TEXT={setting} is not a number of days: nothing is erased without --before\n")
     assert user.psql(texts) == "0,1,2,3"
     assert user.run("erase", "text", STORE_TEXT="30").startswith("erased 2 texts of messages before 20")
     assert user.psql(texts) == "0,1"
@@ -321,19 +321,24 @@ def test_other_places_that_have_the_id_are_listed_and_stay(user):
         message(3, user_id="v", tags={"account": NAME}), message(4, external_id=f"chat-{NAME}-1"),
         message(5, report_name=f"Report for {NAME}"), message(6, user_id="v", team_id=NAME), message(7, user_id=NAME + "x"),
         *[message(10 + n, external_id=f"{NAME} {n}") for n in range(7)]]) == ["created"] * 14
-    for name in ("bound", "tagged", f"for {NAME}", "other"):
+    for name in ("bound", "tagged", f"for {NAME}", "other", "owned", "team"):
         user.run("keys", "create", name, "--scope", "usage:read")
     user.psql(f"""UPDATE api_key SET bound_user_id = '{NAME}' WHERE name = 'bound';
-        UPDATE api_key SET bound_user_id = 'v', bound_tags = '{{"account": "{NAME}", "env": "x"}}' WHERE name = 'tagged'""")
-    named = user.psql(f"SELECT key_id FROM api_key WHERE name = 'for {NAME}'")
+        UPDATE api_key SET bound_user_id = 'v', bound_tags = '{{"account": "{NAME}", "env": "x"}}' WHERE name = 'tagged';
+        UPDATE api_key SET bound_tags = '{{"owner": "{NAME}", "env": "x"}}' WHERE name = 'owned';
+        UPDATE api_key SET bound_team_id = '{NAME}' WHERE name = 'team'""")
+    named, owned, team = (user.psql(f"SELECT key_id FROM api_key WHERE name = '{name}'")
+                          for name in (f"for {NAME}", "owned", "team"))
     state = "SELECT * FROM usage_attribution ORDER BY attribution_id"
     before = user.psql(state)
     found = f"""found 2 attributions with 2 records, 1 text, 2 keys
 not changed: external_id has the id 8 times: 4, 10, 11, 12, 13, …
-not changed: name of a key has the id 1 times: {named}
-not changed: report_name has the id 1 times: 5
+not changed: name of a key has the id 1 time: {named}
+not changed: report_name has the id 1 time: 5
 not changed: tags.owner has the id 2 times: 1, 2
-not changed: team_id has the id 1 times: 6
+not changed: tags.owner of a key has the id 1 time: {owned}
+not changed: team_id has the id 1 time: 6
+not changed: team_id of a key has the id 1 time: {team}
 """
     assert user.run("erase", "user", NAME, "--tag", "account", "--tag", "none", "--dry-run") == found
     assert user.psql(state) == before
@@ -344,8 +349,9 @@ not changed: team_id has the id 1 times: 6
         f'{pseudonym}|{{"env": "prod", "owner": "{NAME}", "account": "{pseudonym}"}}', f'v|{{"owner": "{NAME}"}}',
         f'v|{{"account": "{pseudonym}"}}', "v|{}", f"{NAME}x|{{}}"])
     assert user.psql("SELECT name, bound_user_id, bound_tags, revoked_at IS NULL FROM api_key ORDER BY name").split("\n") == [
-        f"bound|{pseudonym}||f", f"for {NAME}|||t", "other|||t", f'tagged|v|{{"env": "x", "account": "{pseudonym}"}}|f',
-        "test|||t"]
+        f"bound|{pseudonym}||f", f"for {NAME}|||t", "other|||t", f'owned||{{"env": "x", "owner": "{NAME}"}}|t',
+        f'tagged|v|{{"env": "x", "account": "{pseudonym}"}}|f',
+        "team|||t", "test|||t"]
     assert user.psql("""SELECT count(*) FROM usage_attribution
         WHERE digest <> usage_attribution_digest(user_id, team_id, model, tags)""") == "0"
     # Again, for a message that came later: another pseudonym.
@@ -355,6 +361,28 @@ not changed: team_id has the id 1 times: 6
     user.run("erase", "user", "nobody", status=65)
     for words in ([], [""], ["x" * 201], ["a\nb"], ["a", "b"]):
         user.run("erase", "user", *words, status=64)
+
+
+@pytest.mark.parametrize("words, again", [(["text", "--before", "2024-01-02"], 0), (["user", NAME], 65)])
+def test_statistics_lose_erased_texts_and_ids_even_if_the_first_run_could_not_vacuum(user, writer, words, again):
+    message = {"user_id": NAME, "timestamp": TIME, "message_text": TEXT}
+    for name in ("one", "two"):
+        assert user.post(message | {"model": name})[0] == 201
+        user.run("keys", "create", name, "--scope", "usage:read", "--user", NAME)
+    user.psql("ANALYZE usage_record, usage_attribution, api_key")
+
+    def sampled():
+        return set(user.psql(f"""SELECT tablename || '.' || attname FROM pg_stats WHERE schemaname = 'public'
+            AND concat(most_common_vals, histogram_bounds) LIKE ANY ('{{%{TEXT}%,%{NAME}%}}')""").split())
+
+    ids = {"usage_attribution.user_id", "api_key.bound_user_id"}
+    assert sampled() == ids | {"usage_record.message_text"}
+    writer.run("BEGIN; LOCK TABLE usage_record IN SHARE UPDATE EXCLUSIVE MODE")
+    user.run("erase", *words)
+    assert sampled() == ids | {"usage_record.message_text"}
+    writer.run("COMMIT")
+    user.run("erase", *words, status=again)
+    assert sampled() == (set() if words[0] == "user" else ids)
 
 
 @pytest.mark.parametrize("reply, words, status", [("no", [], 65), ("", [], 65), ("yes", [], 0), (None, ["--yes"], 0)])

@@ -19,7 +19,7 @@ public struct UserTraces: Equatable, Sendable {
     public struct Mention: Equatable, Sendable {
         /// The place, such as `tags.owner`.
         public let place: String
-        /// The number of records; of keys, if the place is their name.
+        /// The number of records or, if the place is of a key, of keys.
         public let count: Int
         /// The ids of the first of them.
         public let ids: [String]
@@ -60,8 +60,15 @@ enum Erasure {
             WHERE strpos(value, $1::text) > 0
         ) AS mention GROUP BY place
         UNION ALL
-        SELECT 'name of a key', count(*), array_agg(key_id ORDER BY key_id)::text
-        FROM api_key WHERE strpos(name, $1::text) > 0 HAVING count(*) > 0
+        SELECT place, count(*), (array_agg(key_id ORDER BY key_id))[1:5]::text FROM (
+            SELECT 'name of a key' AS place, key_id FROM api_key WHERE strpos(name, $1::text) > 0
+            UNION ALL
+            SELECT 'team_id of a key', key_id FROM api_key WHERE bound_team_id = $1::text
+            UNION ALL
+            SELECT 'tags.' || key || ' of a key', key_id
+            FROM api_key, jsonb_each_text(bound_tags)
+            WHERE value = $1::text AND key <> ALL ($2::text[])
+        ) AS mention GROUP BY place
         ORDER BY 1
         """
 

@@ -129,14 +129,16 @@ extension UsageStore {
         """
     }
 
-    /// Makes the space of what was erased reusable, and reads of the index alone possible again.
+    /// Makes the space of what was erased reusable, and reads of the index alone possible again;
+    /// removes what was erased from the statistics, which have samples of values.
     ///
     /// Fails after 5 s of waiting for a lock; autovacuum does it later.
     public func tidyAfterErasure() throws {
         let connection = try connected()
         try connection.run("SET lock_timeout = '5s'")
-        try connection.run("VACUUM (ANALYZE) usage_record")
-        try connection.run("VACUUM (ANALYZE) usage_attribution")
+        for table in ["usage_record", "usage_attribution", "api_key"] {
+            try connection.run("VACUUM (ANALYZE) \(table)")
+        }
         try connection.run("RESET lock_timeout")
     }
 }

@@ -32,7 +32,8 @@ struct Erase: ParsableCommand {
             let settings = try Settings.administrators()
             guard let end = before.flatMap(instant) ?? settings.storeText.end else {
                 return print(
-                    "STORE_TEXT=\(settings.storeText) has no number of days: nothing to erase")
+                    "STORE_TEXT=\(settings.storeText) is not a number of days: nothing is erased without "
+                        + "--before")
             }
             let store = erasingStore(settings)
             let progress = Progress(unit: "texts", totalBytes: nil)
@@ -42,7 +43,8 @@ struct Erase: ParsableCommand {
             print(
                 "\(dryRun ? "would erase" : "erased") \(counted(texts.count, "text")) of messages "
                     + "before \(end)\(texts.ending)")
-            if !dryRun, texts.count > 0 { tidy(store) }
+            // Also without texts: an earlier run may have been stopped before this.
+            if !dryRun { tidy(store) }
             if texts.skipped > 0 { throw ExitCode.failure }
         }
     }
@@ -82,6 +84,8 @@ struct Erase: ParsableCommand {
             let texts = try store.eraseTextsOfErasedUsers { progress.show($0) }
             progress.end()
             guard renamed.attributions + renamed.keys + texts.count + texts.skipped > 0 else {
+                // An earlier run may have been stopped before this.
+                tidy(store)
                 throw Failure(message: "no attribution has this user", status: EX_DATAERR)
             }
             print(
@@ -99,7 +103,8 @@ struct Erase: ParsableCommand {
                     + counted(traces.keys, "key"))
             for other in traces.others {
                 let ids = other.ids.joined(separator: ", ") + (other.count > 5 ? ", …" : "")
-                print("not changed: \(other.place) has the id \(other.count) times: \(ids)")
+                let times = counted(other.count, "time")
+                print("not changed: \(other.place) has the id \(times): \(ids)")
             }
         }
 
