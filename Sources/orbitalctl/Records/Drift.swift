@@ -12,7 +12,7 @@ struct Drift: ParsableCommand {
         discussion: """
             Counts the texts of a range, and prices each of them twice at its rate: by characters / 4, \
             and by its exact tokens. Changes nothing. Records without a stored text, and records that \
-            report tokens, are left out and counted.
+            report tokens, are left out; their number is printed.
             """)
 
     @Option(help: "The first day, or an RFC 3339 time.") var from: String
@@ -26,7 +26,7 @@ struct Drift: ParsableCommand {
             counts characters)
             """)
     var tokenizer: String?
-    @Option(help: "The number of sums; the other groups are one sum.") var groups = 20
+    @Option(help: "The number of groups with a sum of their own.") var groups = 20
     @Flag(help: "Print JSON.") var json = false
 
     enum Group: String, ExpressibleByArgument {
