@@ -83,7 +83,7 @@ let package = Package(
         .target(
             name: "TestSupport", dependencies: ["FastCGI", "Postgres", "UsageStore"],
             path: "Tests/TestSupport", swiftSettings: settings),
-        // No product: Tests/Benchmarks/instructions.py runs it under callgrind.
+        // No product: Tests/Benchmarks runs it, instructions.py under callgrind and tokenizers.py.
         .executableTarget(
             name: "instruction-counts",
             dependencies: [

@@ -14,24 +14,16 @@ import tempfile
 import time
 
 import load
+import tokenizers
 from check_contestants import check, migrate
 from contestants import CONTESTANTS, FastAPI, Go, Orbital
 from goals import table
 from limits import Limits
-from load import psql
+from load import by_turns, psql
 from nginx import REPOSITORY
 from report import publish, write_report
 
 MILLION = 1_000_000
-
-
-def by_turns(runs, rounds):
-    """The median of what each run gives, one after the other in each round."""
-    values = {name: [] for name in runs}
-    for _ in range(rounds):
-        for name, run in runs.items():
-            values[name].append(run())
-    return {name: statistics.median(found) for name, found in values.items()}
 
 
 class Benchmark:
@@ -205,6 +197,10 @@ class Benchmark:
         self.note("batches of 1,000, messages per s", speeds)
         self.stop()
 
+    def measure_tokenizers(self):
+        for name, speeds in tokenizers.measure(self.cache, self.rounds).items():
+            self.note(name, speeds)
+
     def run(self, sizes):
         cluster = REPOSITORY / "Tests/dev/cluster"
         postgres = self.folder / "postgres"
@@ -218,6 +214,7 @@ class Benchmark:
             self.measure_recording()
             self.measure_memory(self.database("hundred_thousand"))
             self.measure_sizes(sizes)
+            self.measure_tokenizers()
         finally:
             self.stop()
             subprocess.run([cluster, "stop", postgres], check=True)

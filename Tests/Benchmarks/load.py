@@ -5,6 +5,7 @@ import json
 import pathlib
 import random
 import re
+import statistics
 import subprocess
 import sys
 import threading
@@ -17,6 +18,15 @@ from orbital import psql  # noqa: E402
 COLUMNS = 'message_id, "timestamp", report_name, message_text, credit_rate_id, credit_hundredths'
 FULL_READ = """SELECT message_id, "timestamp", report_name, credit_hundredths
     FROM usage_record ORDER BY "timestamp", message_id"""
+
+
+def by_turns(runs, rounds):
+    """The median of what each run gives, one after the other in each round."""
+    values = {name: [] for name in runs}
+    for _ in range(rounds):
+        for name, run in runs.items():
+            values[name].append(run())
+    return {name: statistics.median(found) for name, found in values.items()}
 
 
 def fill(url, count):

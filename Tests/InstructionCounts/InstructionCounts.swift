@@ -1,5 +1,6 @@
 /// Does one workload a number of times, on the same input each time, for callgrind to count its
-/// instructions: the difference between two numbers of rounds has no start-up in it.
+/// instructions, or for tokenizers.py to measure its CPU time: the difference between two numbers of
+/// rounds has no start-up in it.
 ///
 ///     instruction-counts WORKLOAD ROUNDS [TOKENIZER-DIRECTORY]
 ///

@@ -39,7 +39,10 @@ struct Workload {
             guard let tokenizerDirectory else { return nil }
             let isRuns = name == "tokenizer-runs"
             self = try isRuns ? Self.runs(tokenizerDirectory) : Self.tokenizer(tokenizerDirectory)
-        default: return nil
+        default:
+            guard let workload = try tokenizerDirectory.flatMap({ try Self.lines(name, $0) })
+            else { return nil }
+            self = workload
         }
     }
 
@@ -112,5 +115,21 @@ struct Workload {
         return Workload(texts.reduce(0) { $0 + $1.utf8.count }) {
             texts.reduce(0) { $0 + tokenizer.count($1) }
         }
+    }
+
+    /// `count ENCODING` or `encode ENCODING`: the lines of standard input to their number of tokens,
+    /// or to arrays of them; the items are tokens.
+    private static func lines(_ name: String, _ directory: String) throws -> Workload? {
+        let words = name.split(separator: " ")
+        guard words.count == 2, ["count", "encode"].contains(words[0]),
+            let encoding = TokenEncoding(rawValue: String(words[1]))
+        else { return nil }
+        let tokenizer = try Tokenizer(encoding, directory: directory)
+        let texts = Array(sequence(state: ()) { _ in readLine() })
+        let run =
+            words[0] == "count"
+            ? { texts.reduce(0) { $0 + tokenizer.count($1) } }
+            : { texts.reduce(0) { $0 + tokenizer.encode($1).count } }
+        return Workload(run(), run: run)
     }
 }
