@@ -39,7 +39,17 @@ extension MemberReader {
         faults += UsageRecord.TextLimit.identifier(200).faults(text, place).map {
             MessageFault(name, $0.code, $0.message)
         }
+        refusePseudonym(name, text, at: place)
         return text
+    }
+
+    /// Reports a pseudonym: only imports may have those of erased users, because a retry agrees with
+    /// any, and the next erasure removes their texts.
+    mutating func refusePseudonym(_ name: String, _ text: String, at place: String) {
+        guard refusesPseudonyms, Pseudonym.isOne(text) else { return }
+        fault(
+            name, .malformed,
+            "\(place) must not be \(Pseudonym.form), which is reserved for erased users.")
     }
 
     /// Reports members that contradict each other.

@@ -10,6 +10,9 @@ struct MemberReader {
     /// The faults so far.
     var faults: [MessageFault] = []
 
+    /// Whether a user or tag in the form of an erased user's pseudonym is a fault.
+    var refusesPseudonyms = false
+
     /// Maximum number of unknown members that are reported.
     private static let unknownLimit = 10
 

@@ -26,6 +26,7 @@ public struct MessageItem {
         case .other: faults = [MessageFault("", .notAnObject, "A message must be a JSON object.")]
         case .object(let members):
             var reader = MemberReader(members)
+            reader.refusesPseudonyms = form.refusesPseudonyms
             reader.read(form, into: &record)
             faults = reader.faults
         }
@@ -98,6 +99,7 @@ extension MemberReader {
                 column.name, value, column == .text ? "a string" : "a string, or be omitted")
             guard let text else { return }
             let found = column.faults(text)
+            if column == .userID { refusePseudonym(column.name, text, at: column.name) }
             if found.isEmpty { place.set(&record, text) } else { faults += found }
         case .credits(let place):
             guard let credits = credits(column.name, value) else { return }
@@ -135,6 +137,9 @@ public struct MessageForm: Sendable {
     /// The columns of which a message needs one.
     let measureBits: Int
 
+    /// Whether nobody may be called as an erased user is.
+    let refusesPseudonyms: Bool
+
     /// A request.
     public static let request = MessageForm(.request)
 
@@ -149,6 +154,7 @@ public struct MessageForm: Sendable {
             columns.indices.reduce(0) { $0 | (isIncluded(columns[$1]) ? 1 << $1 : 0) }
         }
         self.columns = columns
+        refusesPseudonyms = form == .request
         allowed = columns.map(\.name)
         lengths = columns.map(\.name.utf8.count)
         required = columns.filter { $0.required.contains(form) }.map(\.name)

@@ -5,6 +5,9 @@ public enum Pseudonym {
     private static let prefix = "erased-"
     private static let digitCount = 12
 
+    /// Its form, in words.
+    public static let form = "\(prefix) and \(digitCount) hexadecimal digits"
+
     /// Its form, as a regular expression of PostgreSQL.
     public static let pattern = "\(prefix)[0-9a-f]{\(digitCount)}"
 
@@ -16,7 +19,7 @@ public enum Pseudonym {
 
     /// Whether `text` has its form.
     public static func isOne(_ text: String) -> Bool {
-        text.hasPrefix(prefix) && text.utf8.count == prefix.utf8.count + digitCount
+        text.utf8.count == prefix.utf8.count + digitCount && text.hasPrefix(prefix)
             && text.utf8.dropFirst(prefix.utf8.count).allSatisfy {
                 (0x30...0x39).contains($0) || (0x61...0x66).contains($0)
             }
