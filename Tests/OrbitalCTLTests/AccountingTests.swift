@@ -77,7 +77,7 @@ import UsageStore
                 == 0)
         let migrations = try Migrations.all()
         let runner = try MigrationRunner(databaseURL: database.url)
-        for migration in migrations.reversed() where migration.version >= "0025" {
+        for migration in migrations.reversed() where migration.version >= "0024" {
             #expect(try runner.down(migrations)?.version == migration.version)
         }
         #expect(

@@ -4,8 +4,7 @@ import Usage
 /// Pages of some attributions in the order of time.
 ///
 /// In `usage_record_attribution_idx` the records of each attribution are one range in the order of
-/// time, and those without one are a range in `usage_record_unattributed_idx`. PostgreSQL does not
-/// merge many ranges, and would read and sort all of their records.
+/// time. PostgreSQL does not merge many ranges, and would read and sort all of their records.
 struct AttributionPages {
     /// The filter of the records.
     let filter: UsageFilter
@@ -31,7 +30,7 @@ struct AttributionPages {
     /// The maximum number of records that a walk reads for one record of the page.
     private static let walkFactor = 20
 
-    /// Nil for other orders, and for a filter without a condition on attributions.
+    /// Nil for other orders, and for a filter that also matches records without an attribution.
     init?(
         _ filter: UsageFilter, sort: SortOrder, after cursor: PageCursor?, limit: Int,
         fields: [UsageRecord.Column]
@@ -39,7 +38,7 @@ struct AttributionPages {
         var bindings = Bindings()
         let terms = sort.terms
         guard terms.map(\.column) == [.timestamp, .messageID], !terms[1].isDescending,
-            !filter.attributionConditions(&bindings).isEmpty
+            !filter.attributionConditions(&bindings).isEmpty, !filter.matchesUnattributed
         else { return nil }
         self.filter = filter
         isDescending = terms[0].isDescending
@@ -74,10 +73,9 @@ struct AttributionPages {
     func walk(_ attributions: String) -> RecordsStatement {
         RecordsStatement(fields, order: [.timestamp, .messageID]) { list, columns, bindings in
             let time = whereClause(timeConditions(&bindings))
-            let isOne = "attribution_id = ANY (\(bindings.bind(attributions, as: "integer[]")))"
             let isMatch =
                 filter.valueConditions(&bindings) + [
-                    filter.matchesUnattributed ? "(attribution_id IS NULL OR \(isOne))" : isOne
+                    "attribution_id = ANY (\(bindings.bind(attributions, as: "integer[]")))"
                 ]
             let most = bindings.bind(Int64(limit * Self.walkFactor))
             let next = "SELECT * FROM usage_record \(time) ORDER BY \(order) LIMIT \(most)"
@@ -87,14 +85,6 @@ struct AttributionPages {
                 ORDER BY \(order) LIMIT \(bindings.bind(Int64(limit)))
                 """
         }
-    }
-
-    /// The statement that selects records in order, without a limit.
-    private func range(_ conditions: [String]) -> String {
-        """
-        SELECT message_id, "timestamp" FROM usage_record \(whereClause(conditions))
-        ORDER BY "timestamp" \(direction)
-        """
     }
 
     /// The statement that merges the ranges of `count` attributions.
@@ -108,34 +98,33 @@ struct AttributionPages {
             let sample = bindings.bind(Int64(min(limit, 1 + 2 * limit / max(count, 1))))
             let most = bindings.bind(Int64(limit))
             let within = "\"timestamp\" \(isDescending ? ">=" : "<=") (SELECT bound FROM bound)"
-            let whole = "FETCH FIRST (\(most)) ROWS WITH TIES"
-            func others(_ columns: String, _ more: [String], _ end: String) -> String {
-                guard filter.matchesUnattributed else { return "" }
-                let part = range(["attribution_id IS NULL"] + more + conditions)
-                return "UNION ALL SELECT \(columns) FROM (\(part) \(end)) AS unattributed"
+            func range(of table: String, _ more: [String]) -> String {
+                let isOwn = "attribution_id = \(table).attribution_id"
+                return """
+                    SELECT message_id, "timestamp" FROM usage_record
+                    \(whereClause([isOwn] + more + conditions)) ORDER BY "timestamp" \(direction)
+                    """
             }
-            let isMatched = ["attribution_id = matched.attribution_id"] + conditions
-            let isNear = ["attribution_id = near.attribution_id", within] + conditions
-            let found = "(SELECT message_id FROM page) AS page JOIN usage_record USING (message_id)"
             return """
                 WITH sample AS MATERIALIZED (
                     SELECT attribution_id, "timestamp"
                     FROM unnest(\(numbers)) AS matched (attribution_id),
-                        LATERAL (\(range(isMatched)) LIMIT \(sample)) AS range
-                    \(others("NULL, \"timestamp\"", [], "LIMIT \(most)"))
+                        LATERAL (\(range(of: "matched", [])) LIMIT \(sample)) AS range
                 ), bound AS MATERIALIZED (
                     SELECT coalesce((
                         SELECT "timestamp" FROM sample
                         ORDER BY "timestamp" \(direction) OFFSET \(most) - 1 LIMIT 1
                     ), '\(isDescending ? "-" : "")infinity') AS bound
                 ), page AS (
-                    SELECT message_id, "timestamp"
+                    SELECT message_id
                     FROM (SELECT DISTINCT attribution_id FROM sample WHERE \(within)) AS near,
-                        LATERAL (\(range(isNear)) \(whole)) AS range
-                    \(others("*", [within], whole))
+                        LATERAL (
+                            \(range(of: "near", [within])) FETCH FIRST (\(most)) ROWS WITH TIES
+                        ) AS range
                     ORDER BY \(order) LIMIT \(most)
                 )
-                SELECT \(list) FROM \(columns.source(found)) ORDER BY \(order)
+                SELECT \(list) FROM \(columns.source("page JOIN usage_record USING (message_id)"))
+                ORDER BY \(order)
                 """
         }
     }
