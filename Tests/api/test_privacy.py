@@ -398,6 +398,7 @@ def test_on_a_terminal_erase_user_asks_first(user, reply, words, status):
 
 
 @pytest.mark.full
+@pytest.mark.speed
 def test_readers_and_writers_wait_at_most_twice_as_long_beside_an_erasure_and_its_space_is_used_again():
     done = subprocess.run(
         ["python3", "-B", REPOSITORY / "Tests/load/erase.py"], cwd=REPOSITORY, check=True, capture_output=True, text=True)
