@@ -1,4 +1,5 @@
 import Postgres
+import Threads
 public import Usage
 
 /// The result of erasing texts.
@@ -56,7 +57,7 @@ enum TextSelection {
 
 extension UsageStore {
     /// The number of records in a transaction; see Tests/load/erase.py.
-    private static let eraseBatchLimit = 500
+    private static let eraseBatchLimit = 100
 
     /// The number of ids in memory.
     private static let selectionLimit = 1_000_000
@@ -91,12 +92,15 @@ extension UsageStore {
                 let before = total.count
                 let ids = try selected(texts, connection)
                 for start in stride(from: 0, to: ids.count, by: Self.eraseBatchLimit) {
+                    let began = ContinuousClock.now
                     let batch = Array(ids[start..<min(start + Self.eraseBatchLimit, ids.count)])
                     let reader = try QueryReader(
                         connection, "erase_texts", Self.update(texts), [.array(batch)],
                         isStreamed: false)
                     total.count += reader.count
                     progress(total.count)
+                    // As long again, for readers and writers.
+                    pause(for: .now - began)
                 }
                 total.skipped = ids.count - (total.count - before)
                 isLast = ids.count < Self.selectionLimit || total.count == before
