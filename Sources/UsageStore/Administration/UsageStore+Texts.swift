@@ -99,8 +99,8 @@ extension UsageStore {
                         isStreamed: false)
                     total.count += reader.count
                     progress(total.count)
-                    // As long again, for readers and writers.
-                    pause(for: .now - began)
+                    // Twice as long, for readers and writers.
+                    pause(for: (ContinuousClock.now - began) * 2)
                 }
                 total.skipped = ids.count - (total.count - before)
                 isLast = ids.count < Self.selectionLimit || total.count == before
