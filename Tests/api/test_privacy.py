@@ -406,5 +406,6 @@ def test_readers_and_writers_wait_at_most_twice_as_long_beside_an_erasure_and_it
     print(measured)
     assert (measured["status"], measured["left"], measured["refused"]) == (0, 0, [0, 0])
     assert measured["read p99 ms"][2] <= 2 and measured["write p99 ms"][2] <= 2
-    before, after, refilled = measured["MiB"]
-    assert refilled - after < before / 10, "the space of the texts is not used again"
+    before, _, refilled = measured["MiB"]
+    # Without it, as many new texts as before would double the table.
+    assert refilled - before < before / 4, "the space of the texts is not used again"
