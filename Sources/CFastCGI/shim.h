@@ -8,5 +8,6 @@
 #include <malloc.h>
 #include <stddef.h>
 
-// string.h declares it only with _GNU_SOURCE.
+// These are declared only with _GNU_SOURCE.
 extern void *memmem(const void *, size_t, const void *, size_t);
+extern int accept4(int, void *, void *, int);

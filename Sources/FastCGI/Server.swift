@@ -7,7 +7,7 @@ import Threads
 public final class Server: Sendable {
     private let acceptor: Acceptor
     private let refusal: [UInt8]
-    private let workerCount: Int
+    private let limits: ServerLimits
     private let threads = ThreadGroup()
     private let drains = Atomic(false)
 
@@ -27,7 +27,7 @@ public final class Server: Sendable {
         signal(SIGTERM, SIG_DFL)
         signal(SIGUSR1, SIG_DFL)
         allowManyDescriptors()
-        workerCount = limits.workers
+        self.limits = limits
         self.refusal = refusal
         acceptor = try Acceptor(
             listener: listener, limits: limits, urgentPath: urgentPath, onFileLoss: onFileLoss)
@@ -46,7 +46,7 @@ public final class Server: Sendable {
     public func start(
         _ makeHandler: @escaping @Sendable () -> (any Exchange) -> Void
     ) throws(FastCGIError) {
-        for _ in 1...workerCount {
+        for _ in 1...limits.workers {
             try threads.start { [self] in work(on: acceptor.queue, makeHandler()) }
         }
         try threads.start { [self] in
@@ -90,6 +90,7 @@ public final class Server: Sendable {
     private func work(on queue: BoundedQueue<ReadyConnection>, _ handle: (any Exchange) -> Void) {
         let exchange = FastCGIExchange()
         while let connection = queue.take() {
+            limits.apply(to: connection.descriptor)
             guard exchange.accept(connection.descriptor, arrival: connection.since) else {
                 continue
             }

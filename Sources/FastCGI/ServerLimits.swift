@@ -30,9 +30,11 @@ public struct ServerLimits: Sendable {
     /// Makes the default limits.
     public init() {}
 
-    /// Sets the timeouts of an accepted connection.
+    /// Sets the timeouts of a connection.
+    ///
+    /// In the thread that reads the request: the acceptor, which all connections pass, does as
+    /// little as possible.
     func apply(to connection: Int32) {
-        _ = fcntl(connection, F_SETFD, FD_CLOEXEC)
         var readLimit = timeval(tv_sec: readSeconds, tv_usec: 0)
         var writeLimit = timeval(tv_sec: writeSeconds, tv_usec: 0)
         let size = socklen_t(MemoryLayout<timeval>.size)

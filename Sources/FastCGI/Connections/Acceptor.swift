@@ -61,7 +61,6 @@ final class Acceptor: Sendable {
         var ends: [Int32] = [-1, -1]
         let type = Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue)
         guard socketpair(AF_UNIX, type, 0, &ends) == 0 else { throw FastCGIError("socketpair") }
-        limits.apply(to: ends[1])
         connections.add(ends[1])
         return ends[0]
     }
@@ -182,14 +181,14 @@ final class Acceptor: Sendable {
                 pause()
                 return false
             }
-            let connection = Glibc.accept(listener.descriptor, nil, nil)
+            let connection = accept4(
+                listener.descriptor, nil, nil, Int32(SOCK_CLOEXEC.rawValue))
             guard connection >= 0 else {
                 if errno == EINTR || errno == ECONNABORTED { continue }
                 guard errno == EMFILE || errno == ENFILE else { return true }
                 if !closeOldestKept() { pause() }
                 return false
             }
-            limits.apply(to: connection)
             if Connections.hasUnreadBytes(connection) {
                 // Under load, requests arrive before their connections are accepted.
                 enqueue(ReadyConnection(descriptor: connection, since: .now))
