@@ -23,7 +23,10 @@ REVOKE CREATE ON SCHEMA public FROM PUBLIC;
 
 -- The responder reads everything and records messages. It cannot change records, rates, keys or the schema.
 GRANT SELECT ON usage_record, usage_attribution, credit_rate, usage_revision, api_key, api_key_revision,
-    schema_migrations TO orbital_responder;
+    schema_migrations, usage_rollup_state, usage_delta, usage_zone, usage_bucket, usage_value,
+    usage_quarter_sum, usage_attribution_sum, usage_value_sum,
+    closed_quarter_sum, closed_attribution_sum, closed_value_sum,
+    usage_quarter_sums, usage_attribution_sums, usage_value_sums TO orbital_responder;
 GRANT INSERT (message_id, external_id, "timestamp", report_name, attribution_id, message_text, character_count,
     text_digest, token_count, token_encoding, input_tokens, output_tokens, cache_read_input_tokens,
     cache_creation_input_tokens, credit_rate_id, credit_hundredths) ON usage_record TO orbital_responder;
@@ -38,3 +41,10 @@ GRANT SELECT (message_id, external_id) ON usage_record TO orbital_writer;
 -- Only these two create attributions; the function runs with its owner's privileges.
 REVOKE EXECUTE ON FUNCTION usage_attribution FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION usage_attribution TO orbital_responder, orbital_writer;
+
+-- The responder merges rollups and builds them again where time zones have changed; these, too, run with their
+-- owner's privileges.
+REVOKE EXECUTE ON FUNCTION merge_usage_deltas, begin_usage_rollups, build_usage_rollup_month, end_usage_rollups,
+    build_usage_rollups FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION merge_usage_deltas, begin_usage_rollups, build_usage_rollup_month, end_usage_rollups
+    TO orbital_responder;
