@@ -23,7 +23,8 @@ import Usage
             filter.to = end
             let statement = SummaryStatement(
                 filter,
-                buckets: ReportingPeriod(from: first, to: end, offsets: offsets).buckets(.day))
+                buckets: ReportingPeriod(from: first, to: end, offsets: offsets).buckets(.day),
+                grouping: nil)
             let values = statement.bindings.values.map { "'\($0)'" }.joined(separator: ", ")
             return ("PREPARE summary AS \(statement.text)", "EXECUTE summary (\(values))")
         }

@@ -52,12 +52,7 @@ struct AttributionSumsStatement {
     /// Makes the statement for at most `limit` values.
     init(of part: AttributionPart, prefix: String, _ filter: UsageFilter, limit: Int) {
         var bindings = Bindings()
-        let expression =
-            switch part {
-            case .column(let column): column.sql
-            case .tag(let key):
-                "coalesce(tags ->> \(bindings.bind(key, as: "text")), '') COLLATE \"C\""
-            }
+        let expression = part.sql(&bindings)
         let isValue = ["\(expression) <> ''"]
         let start =
             prefix.isEmpty

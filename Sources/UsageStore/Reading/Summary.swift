@@ -1,22 +1,22 @@
 import Postgres
 public import Usage
 
-/// Sums of usage: messages, messages with a report name, and credits.
-public struct UsageSum: Sendable {
-    /// The number of messages.
-    public let messages: Int64
+/// The sum of one group of records.
+public struct SummaryGroup: Sendable {
+    /// The value of each part, nil for records without one; empty for the other groups together.
+    public let values: [String?]
 
-    /// The number of messages with a report name.
-    public let reports: Int64
+    /// How many other groups it is the sum of; nil for one group.
+    public let otherCount: Int64?
 
-    /// The credits with two decimals, exact at any size.
-    public let creditsUsed: String
+    /// The sum of its records.
+    public let sum: UsageSum
 
-    /// Nothing.
-    public static let zero = UsageSum(messages: 0, reports: 0, creditsUsed: "0.00")
+    /// Their sums by bucket.
+    public let series: [UsageSum]
 }
 
-/// The sums of one period: in total, by bucket, and by report name.
+/// The sums of one period: in total, by bucket, and by report name or group.
 public final class Summary {
     /// The sum of all records.
     public private(set) var totals = UsageSum.zero
@@ -24,47 +24,88 @@ public final class Summary {
     /// The sums of the requested buckets, in order.
     public private(set) var buckets: [UsageSum]
 
-    private let reader: QueryReader
-    private let fields: SummaryFields
-    private var isAtReport = false
+    private let rows: SummaryRows
+    private var row: SummaryRow?
 
-    private static let totalsKind: Int64 = 0
-    private static let bucketKind: Int64 = 1
+    /// The groups that are not read yet.
+    private var groups: ArraySlice<SummaryRow> = []
+    private var other: SummaryGroup?
 
-    fileprivate init(
-        _ reader: QueryReader, _ fields: SummaryFields, bucketCount: Int
-    ) throws {
-        self.reader = reader
-        self.fields = fields
+    fileprivate init(_ rows: SummaryRows, bucketCount: Int, isGrouped: Bool) throws {
+        self.rows = rows
         buckets = Array(repeating: .zero, count: bucketCount)
-        while try reader.next() {
-            switch reader[fields.kind] {
-            case Self.totalsKind: totals = fields.sum(reader)
-            case Self.bucketKind: buckets[Int(reader[fields.bucket] ?? 1) - 1] = fields.sum(reader)
-            default:
-                isAtReport = true
-                return
-            }
+        row = try rows.next()
+        while let bucket = row, bucket.kind == .bucket {
+            buckets[bucket.bucket - 1] = bucket.sum
+            totals += bucket.sum
+            row = try rows.next()
+        }
+        guard isGrouped else { return }
+        while let group = row, group.kind == .group {
+            groups.append(group)
+            row = try rows.next()
+        }
+        let left = (groups.first?.groupCount ?? 0) - Int64(groups.count)
+        if left > 0 {
+            other = SummaryGroup(values: [], otherCount: left, sum: totals, series: buckets)
         }
     }
 
     /// The next report name and its sum: most credits first, records without a name last.
+    ///
+    /// Nil after the last one, and for a summary that is grouped.
     public func nextReport() throws -> (reportName: String?, sum: UsageSum)? {
-        guard isAtReport else { return nil }
-        let report = (reader[fields.reportName], fields.sum(reader))
-        isAtReport = try reportingUnavailability { try reader.next() }
-        return report
+        guard let report = row, report.kind == .group else { return nil }
+        row = try reportingUnavailability { try rows.next() }
+        return (report.values[0], report.sum)
+    }
+
+    /// The next group: most credits first, among equals by the value of the first part, then of the
+    /// second, by code point, groups without it last; then the sum of the groups left out, if any.
+    ///
+    /// Nil after the last one, and for a summary that is not grouped.
+    public func nextGroup() throws -> SummaryGroup? {
+        guard let group = groups.popFirst() else {
+            defer { other = nil }
+            return other
+        }
+        var series = Array(repeating: UsageSum.zero, count: buckets.count)
+        while let bucket = row, bucket.rank == group.rank {
+            series[bucket.bucket - 1] = bucket.sum
+            row = try reportingUnavailability { try rows.next() }
+        }
+        other?.remove(group.sum, series)
+        return SummaryGroup(
+            values: group.values, otherCount: nil, sum: group.sum, series: series)
+    }
+}
+
+extension SummaryGroup {
+    /// Leaves out one of the groups.
+    fileprivate mutating func remove(_ sum: UsageSum, _ series: [UsageSum]) {
+        var left = (sum: self.sum, series: self.series)
+        left.sum -= sum
+        for (bucket, sum) in series.enumerated() { left.series[bucket] -= sum }
+        self = SummaryGroup(
+            values: values, otherCount: otherCount, sum: left.sum, series: left.series)
     }
 }
 
 extension Snapshot {
-    /// The sums of the records that match `filter`, for each of `buckets`, which must be contiguous.
-    public func summary(_ filter: UsageFilter, buckets: [Range<Timestamp>]) throws -> Summary {
+    /// The sums of the records that match `filter`, for each of `buckets`, which must be contiguous
+    /// and are parts of `zone`; by group, or by report name without `grouping`.
+    public func summary(
+        _ filter: UsageFilter, buckets: [Range<Timestamp>], zone: String = "UTC",
+        grouping: SummaryGrouping? = nil
+    ) throws -> Summary {
         try reportingUnavailability {
-            let statement = SummaryStatement(filter.and(bounds), buckets: buckets)
+            let statement = SummaryStatement(
+                filter.and(bounds), buckets: buckets, grouping: grouping)
             let reader = try QueryReader(
                 connection, "summary", statement.text, statement.bindings.values, isStreamed: true)
-            return try Summary(reader, statement.fields, bucketCount: buckets.count)
+            return try Summary(
+                SummaryRows(reader, statement.fields), bucketCount: buckets.count,
+                isGrouped: grouping != nil)
         }
     }
 
@@ -85,107 +126,5 @@ extension Snapshot {
             }
             return first...last
         }
-    }
-}
-
-/// The statement that sums usage records by bucket and by report name.
-///
-/// Each bucket is a range of the time index, summed by report name; all other sums are sums of these,
-/// so they always agree. A filter of attributions would be evaluated again for each bucket, so
-/// their records are read once, and each is assigned to its bucket.
-struct SummaryStatement {
-    /// The statement.
-    let text: String
-
-    /// Its columns.
-    let fields: SummaryFields
-
-    /// Its values.
-    let bindings: Bindings
-
-    /// Makes the statement for `buckets`, which must be contiguous, and at least one.
-    init(_ filter: UsageFilter, buckets: [Range<Timestamp>]) {
-        var bindings = Bindings()
-        var list = SelectList()
-        fields = SummaryFields(&list)
-        var unused = Bindings()
-        let isOfSome = !filter.attributionConditions(&unused).isEmpty
-        let part = (isOfSome ? Self.once : Self.byBucket)(filter, buckets, &bindings)
-        text = """
-            WITH part AS MATERIALIZED (\(part))
-            SELECT \(list.sql)
-            FROM part
-            GROUP BY GROUPING SETS ((), (bucket), (report_name))
-            ORDER BY \(SummaryFields.kind), bucket, report_name IS NULL, sum(hundredths) DESC, report_name
-            """
-        self.bindings = bindings
-    }
-
-    private static let sums = """
-        report_name, count(*) AS messages, count(report_name) AS reports,
-            sum(credit_hundredths) AS hundredths
-        """
-
-    /// The sums by bucket and report name: a query of the records for each bucket.
-    private static func byBucket(
-        _ filter: UsageFilter, _ buckets: [Range<Timestamp>], _ bindings: inout Bindings
-    ) -> String {
-        let starts = bindings.bind(buckets.map(\.lowerBound))
-        let ends = bindings.bind(buckets.map(\.upperBound))
-        let inBucket = [#""timestamp" >= bucket_start"#, #""timestamp" < bucket_end"#]
-        return """
-            SELECT bucket, report_name, messages, reports, hundredths
-            FROM unnest(\(starts), \(ends)) WITH ORDINALITY
-                    AS period(bucket_start, bucket_end, bucket),
-                LATERAL (
-                    SELECT \(sums) FROM usage_record
-                    \(whereClause(inBucket + filter.conditions(&bindings)))
-                    GROUP BY report_name
-                ) AS sums
-            """
-    }
-
-    /// The same by one query of the records.
-    private static func once(
-        _ filter: UsageFilter, _ buckets: [Range<Timestamp>], _ bindings: inout Bindings
-    ) -> String {
-        let starts = bindings.bind(buckets.map(\.lowerBound))
-        var period = UsageFilter()
-        period.from = buckets.first?.lowerBound
-        period.to = buckets.last?.upperBound
-        return """
-            SELECT width_bucket("timestamp", \(starts)) AS bucket, \(sums)
-            FROM usage_record \(whereClause(filter.and(period).conditions(&bindings)))
-            GROUP BY 1, report_name
-            """
-    }
-}
-
-/// The columns of sums.
-struct SummaryFields {
-    /// The kind of a sum: 0 for the total, 1 for a bucket, 2 for a report name.
-    static let kind =
-        "CASE GROUPING(bucket, report_name) WHEN 3 THEN 0 WHEN 1 THEN 1 ELSE 2 END"
-
-    let kind: Field<Int64>
-    let bucket: Field<Int64?>
-    let reportName: Field<String?>
-    private let messages: Field<Int64>
-    private let reports: Field<Int64>
-    private let creditsUsed: Field<String>
-
-    init(_ list: inout SelectList) {
-        kind = list.add(Self.kind)
-        bucket = list.add("bucket")
-        reportName = list.add("report_name")
-        messages = list.add("coalesce(sum(messages), 0)")
-        reports = list.add("coalesce(sum(reports), 0)")
-        creditsUsed = list.add("coalesce(sum(hundredths), 0) * 0.01")
-    }
-
-    /// The sum in a row.
-    func sum(_ row: QueryReader) -> UsageSum {
-        UsageSum(
-            messages: row[messages], reports: row[reports], creditsUsed: row[creditsUsed])
     }
 }

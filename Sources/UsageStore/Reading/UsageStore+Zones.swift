@@ -42,6 +42,9 @@ extension UsageStore {
         }
     }
 
+    /// The reporting zones, whose local days and months are summed in advance; sorted by name.
+    public func reportingZones() throws -> [String] { ["UTC"] }
+
     private func names() throws -> Set<String> {
         if let known = shared.zoneNames { return known }
         let names = try reportingUnavailability {

@@ -1,0 +1,104 @@
+import Postgres
+import Usage
+
+/// Sums of reported tokens.
+public struct TokenSums: Equatable, Sendable {
+    /// The input tokens, including cached ones.
+    public internal(set) var input: Int64 = 0
+
+    /// The output tokens.
+    public internal(set) var output: Int64 = 0
+
+    /// The input tokens that were read from a cache.
+    public internal(set) var cacheRead: Int64 = 0
+
+    /// The input tokens that were written to a cache.
+    public internal(set) var cacheCreation: Int64 = 0
+}
+
+/// Sums of usage: messages, messages with a report name, credits and reported tokens.
+public struct UsageSum: Equatable, Sendable {
+    /// The number of messages.
+    public internal(set) var messages: Int64 = 0
+
+    /// The number of messages with a report name.
+    public internal(set) var reports: Int64 = 0
+
+    /// The credits in hundredths.
+    var hundredths: Int128 = 0
+
+    /// The reported tokens.
+    public internal(set) var tokens = TokenSums()
+
+    /// The credits with two decimals, exact at any size.
+    public var creditsUsed: String { Credits.text(hundredths: hundredths) }
+
+    /// Nothing.
+    public static let zero = UsageSum()
+
+    static func += (sum: inout UsageSum, other: UsageSum) { sum.add(other, times: 1) }
+
+    static func -= (sum: inout UsageSum, other: UsageSum) { sum.add(other, times: -1) }
+
+    private mutating func add(_ other: UsageSum, times sign: Int64) {
+        messages += sign * other.messages
+        reports += sign * other.reports
+        hundredths += Int128(sign) * other.hundredths
+        tokens.input += sign * other.tokens.input
+        tokens.output += sign * other.tokens.output
+        tokens.cacheRead += sign * other.tokens.cacheRead
+        tokens.cacheCreation += sign * other.tokens.cacheCreation
+    }
+}
+
+/// The columns of sums, which have the same names wherever sums are added up.
+struct SumFields {
+    /// Sums of records.
+    static let ofRecords = """
+        count(*) AS messages, count(report_name) AS reports,
+            sum(credit_hundredths) AS credit_hundredths,
+            \(tokens.map { "coalesce(sum(\($0)), 0) AS \($0)" }.joined(separator: ", "))
+        """
+
+    /// Sums of sums.
+    static let ofSums = names.map { "sum(\($0)) AS \($0)" }.joined(separator: ", ")
+
+    /// The names.
+    static let list = names.joined(separator: ", ")
+
+    private static let names = ["messages", "reports", "credit_hundredths"] + tokens
+    private static let tokens = [
+        UsageRecord.Column.inputTokens, .outputTokens, .cacheReadInputTokens,
+        .cacheCreationInputTokens,
+    ].map(\.sql)
+
+    private let counts: [Field<Int64>]
+    private let hundredths: Field<Int128>
+
+    /// Adds the columns to `list`.
+    init(_ list: inout SelectList) {
+        counts = (["messages", "reports"] + Self.tokens).map { list.add("coalesce(\($0), 0)") }
+        hundredths = list.add("coalesce(credit_hundredths, 0)")
+    }
+
+    /// The sum in a row.
+    func sum(_ row: QueryReader) -> UsageSum {
+        UsageSum(
+            messages: row[counts[0]], reports: row[counts[1]], hundredths: row[hundredths],
+            tokens: TokenSums(
+                input: row[counts[2]], output: row[counts[3]], cacheRead: row[counts[4]],
+                cacheCreation: row[counts[5]]))
+    }
+}
+
+/// A `numeric` without decimals, which may be beyond 64 bits.
+extension Int128: FieldValue {
+    static func sql(_ expression: String) -> String { "(\(expression))::numeric(38)::text" }
+
+    static func read(_ row: some RowReader, _ column: Int) -> Int128 {
+        guard let number = Int128(String.read(row, column)) else {
+            preconditionFailure("column \(column) is not an integer")
+        }
+        return number
+    }
+}
