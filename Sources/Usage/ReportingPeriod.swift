@@ -26,12 +26,50 @@ public struct ReportingPeriod: Sendable {
     public let end: Timestamp
 
     private let offsets: ZoneOffsets
+    private let monthStart: Int
+    private let weekStart: WeekStart
+
+    /// The days of a month on which its bucket can start: all months have them.
+    public static let monthStarts = 1...28
 
     /// Makes the period; `offsets` must cover it and two days on both sides.
-    public init(from start: Timestamp, to end: Timestamp, offsets: ZoneOffsets) {
+    ///
+    /// Months start on the day `monthStart`, one of `monthStarts`, weeks on `weekStart`.
+    public init(
+        from start: Timestamp, to end: Timestamp, offsets: ZoneOffsets, monthStart: Int = 1,
+        weekStart: WeekStart = .monday
+    ) {
         self.start = start
         self.end = max(start, end)
         self.offsets = offsets
+        self.monthStart = monthStart
+        self.weekStart = weekStart
+    }
+
+    /// The range of as many seconds, or local days, that ends where this one starts; not earlier
+    /// than year 1.
+    ///
+    /// Counted in days, the period must start and end with days, and `offsets` must also cover as
+    /// long a range before it. A day that the zone skipped does not count.
+    public func previous(inDays: Bool) -> Range<Timestamp> {
+        let earliest = Timestamp.representable.lowerBound
+        guard inDays else {
+            let length = end.microseconds - start.microseconds
+            return max(earliest, Timestamp(microseconds: start.microseconds - length))..<start
+        }
+        let skipped = offsets.skippedDays
+        func skippedCount(_ days: Range<Int64>) -> Int64 {
+            Int64(skipped.count { days.contains($0) })
+        }
+        var day = offsets.date(at: start).daysSince1970
+        let end = offsets.date(at: end).daysSince1970
+        var missing = end - day - skippedCount(day..<end)
+        while missing > 0 {
+            let later = day
+            day -= missing
+            missing = skippedCount(day..<later)
+        }
+        return max(earliest, offsets.start(of: CivilDate(daysSince1970: day)))..<start
     }
 
     /// The approximate number of buckets, calculated from both ends.
@@ -46,8 +84,8 @@ public struct ReportingPeriod: Sendable {
             let hours = (end.microseconds - start.microseconds + Self.hour - 1) / Self.hour
             return Int(hours)
         case .day: return Int(last.daysSince1970 - first.daysSince1970) + 1
-        case .week: return Int(monday(of: last) - monday(of: first)) / 7 + 1
-        case .month: return (last.year - first.year) * 12 + last.month - first.month + 1
+        case .week: return Int(firstDay(ofWeekOf: last) - firstDay(ofWeekOf: first)) / 7 + 1
+        case .month: return month(of: last) - month(of: first) + 1
         case .total: return 1
         }
     }
@@ -72,7 +110,7 @@ public struct ReportingPeriod: Sendable {
         switch granularity {
         case .hour: return hourStarts()
         case .day: return days(from: first.daysSince1970, to: last, step: 1)
-        case .week: return days(from: monday(of: first), to: last, step: 7)
+        case .week: return days(from: firstDay(ofWeekOf: first), to: last, step: 7)
         case .month: return monthStarts(from: first, to: last)
         case .total: return []
         }
@@ -85,9 +123,15 @@ public struct ReportingPeriod: Sendable {
     }
 
     private func monthStarts(from first: CivilDate, to last: CivilDate) -> [Timestamp] {
-        (first.year * 12 + first.month - 1...last.year * 12 + last.month - 1).compactMap { month in
-            CivilDate(year: month / 12, month: month % 12 + 1, day: 1).map(offsets.start(of:))
+        (month(of: first)...month(of: last)).compactMap { month in
+            CivilDate(year: month / 12, month: month % 12 + 1, day: monthStart)
+                .map(offsets.start(of:))
         }
+    }
+
+    /// The number of the month in which `date` is; month 0 starts in January of year 0.
+    private func month(of date: CivilDate) -> Int {
+        date.year * 12 + date.month - 1 - (date.day < monthStart ? 1 : 0)
     }
 
     /// Every full local hour, and every clock change.
@@ -105,10 +149,19 @@ public struct ReportingPeriod: Sendable {
         }
     }
 
-    /// Days from 1970 to the Monday on or before `date`; 1970-01-01 was a Thursday.
-    private func monday(of date: CivilDate) -> Int64 {
-        floor(date.daysSince1970 + 3, by: 7) * 7 - 3
+    /// Days from 1970 to the start of the week of `date`; 1970-01-01 was a Thursday.
+    private func firstDay(ofWeekOf date: CivilDate) -> Int64 {
+        let shift: Int64 = weekStart == .monday ? 3 : 4
+        return floor(date.daysSince1970 + shift, by: 7) * 7 - shift
     }
+}
+
+/// The first day of weeks.
+public enum WeekStart: String, CaseIterable, Sendable {
+    /// As in ISO 8601.
+    case monday
+    /// As in North America.
+    case sunday
 }
 
 /// The length of the buckets of a summary.
@@ -117,9 +170,9 @@ public enum Granularity: String, CaseIterable, Sendable {
     case hour
     /// Local days, of 23 to 25 hours at clock changes.
     case day
-    /// Local weeks, from Monday.
+    /// Local weeks, from the period's first day of weeks.
     case week
-    /// Local months.
+    /// Local months, from the period's first day of months.
     case month
     /// One bucket for the whole range.
     case total

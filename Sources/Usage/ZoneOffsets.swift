@@ -71,6 +71,17 @@ public struct ZoneOffsets: Equatable, Sendable {
         return start(of: day)
     }
 
+    /// The days that the zone skipped between two segments, in days since 1970.
+    var skippedDays: [Int64] {
+        zip(segments, segments.dropFirst()).flatMap { before, after in
+            // From the first midnight that clocks did not show to the last one that they show.
+            let local = before.localMicroseconds(after.start) - 1
+            let first = floor(local, by: Self.dayMicroseconds) + 1
+            let next = floor(after.localMicroseconds(after.start), by: Self.dayMicroseconds)
+            return Array(first..<max(first, next))
+        }
+    }
+
     static let dayMicroseconds: Int64 = 86_400_000_000
 
     private func segment(at instant: Timestamp) -> Segment {
