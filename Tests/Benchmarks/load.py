@@ -164,6 +164,21 @@ class Batches:
         return seconds
 
 
+class AttributedBatches(Batches):
+    """Messages with reported tokens; a body is a minute of 7 users with 5 models: 35 groups."""
+
+    def __init__(self, count, size=1000):
+        rng = random.Random(1)
+        self.count = count
+        rows = [{
+            "message_id": n, "timestamp": f"2024-03-{n // size // 1440 + 1:02}T{n // size // 60 % 24:02}:{n // size % 60:02}:{n % 60:02}Z",
+            **({"report_name": f"Report {n % 7}"} if n % 7 % 3 == 0 else {}),
+            "user_id": f"user-{n // size * 7 % 1000 + n % 7}", "team_id": f"team-{n % 7}", "model": f"model-{n % 5}",
+            "tags": {"env": "prod"}, "input_tokens": rng.randrange(500, 3500), "output_tokens": rng.randrange(900),
+        } for n in range(1, count + 1)]
+        self.bodies = [json.dumps(rows[i:i + size]).encode() for i in range(0, count, size)]
+
+
 def cgi_seconds(program, path, query, url):
     """One CGI process from its start to its end."""
     environment = {

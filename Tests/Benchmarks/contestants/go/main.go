@@ -11,6 +11,7 @@ import (
 	"net/http/fcgi"
 	"os"
 	"os/signal"
+	"sync"
 	"syscall"
 	"time"
 
@@ -19,7 +20,8 @@ import (
 
 // Service answers the requests.
 type Service struct {
-	pool *pgxpool.Pool
+	pool         *pgxpool.Pool
+	attributions sync.Map
 }
 
 func main() {
@@ -40,7 +42,7 @@ func main() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	service := &Service{pool}
+	service := &Service{pool: pool}
 
 	mux := http.NewServeMux()
 	mux.HandleFunc("/usage", service.usage)
