@@ -3,6 +3,7 @@
 /// After all known parameters are taken, `end` rejects the rest.
 public struct Parameters {
     private let path: String
+    private let sent: [QueryString.Parameter]
     private var left: [QueryString.Parameter]
     private var faults: [Problem.Fault] = []
     private var known: [String] = []
@@ -13,8 +14,9 @@ public struct Parameters {
     /// Starts with all parameters of `request`.
     public init(_ request: Request) {
         path = request.path
-        left = QueryString(request.query).parameters
-        let broken = left.filter { $0.name == nil || $0.value == nil }
+        sent = QueryString(request.query).parameters
+        left = sent
+        let broken = sent.filter { $0.name == nil || $0.value == nil }
         for parameter in broken {
             fault(
                 parameter.name ?? parameter.raw, .malformed,
@@ -25,6 +27,9 @@ public struct Parameters {
 
     /// Whether no fault has been found so far.
     public var isSound: Bool { faults.isEmpty }
+
+    /// The first parameter of this name as it was sent, whether it is taken or not.
+    public func given(_ name: String) -> QueryString.Parameter? { sent.first { $0.name == name } }
 
     /// Takes all values of `name`, in the order in which they were sent.
     public mutating func values(_ name: String) -> [String] {
@@ -64,6 +69,17 @@ public struct Parameters {
             default: nil
             }
         }
+    }
+
+    /// Takes a whole number in `range`, written with digits only.
+    public mutating func number(_ name: String, in range: ClosedRange<Int>) -> Int? {
+        guard let text = value(name) else { return nil }
+        let isNumber = !text.isEmpty && text.utf8.allSatisfy { (0x30...0x39).contains($0) }
+        if isNumber, let number = Int(text), range.contains(number) { return number }
+        fault(
+            name, isNumber ? .outOfRange : .malformed,
+            "\(name) must be a number from \(range.lowerBound) to \(range.upperBound).")
+        return nil
     }
 
     /// Adds a fault of the parameter `name`.

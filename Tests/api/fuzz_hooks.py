@@ -61,6 +61,19 @@ def settle(query):
         query["format"] = "csv"
 
 
+def settle_sums(query):
+    """The same for what one parameter of sums requires of another."""
+    if "group_by" not in query:
+        query.pop("top", None)
+    if "month_start" in query:
+        query["granularity"] = "month"
+        query.pop("week_start", None)
+    if "week_start" in query:
+        query["granularity"] = "week"
+    if "compare" in query:
+        query |= {"from": query.get("from", "2024-01-15"), "to": query.get("to", "2024-01-16"), "format": "json", "bom": False}
+
+
 def is_lenient(value):
     """Whether this API accepts it as a boolean although JSON Schema does not: `1`, or Python's `True`."""
     is_plain = isinstance(value, bool) or value in ("true", "false")
@@ -92,6 +105,8 @@ def cursor_of(case):
 def before_call(context, case, kwargs):
     if not case.meta or not case.meta.generation.mode.is_positive or case.query is None:
         return
+    if case.path == "/usage/summary":
+        settle_sums(case.query)
     if case.path in ("/usage", "/usage/summary", "/usage/attributions"):
         settle(case.query)
     if case.path == "/usage/summary" and case.query.get("granularity", "total") != "total":

@@ -170,9 +170,11 @@ def check_all_sums(world, holder):
     world.other.get("/usage/summary?granularity=total")
     sums = json.loads(holder.get("/usage/summary?granularity=total").body, parse_float=str)
     records = holder.records
+    tokens = {name: sum(int(record.more.get(name) or 0) for record in records) for name in FIELDS if name.endswith("_tokens")}
     assert sums["totals"] == {
         "messages": len(records), "reports": sum(record.name is not None for record in records),
-        "credits_used": credits_text(sum(record.hundredths for record in records))}, (holder, sums)
+        "credits_used": credits_text(sum(record.hundredths for record in records)),
+    } | {name: count for name, count in tokens.items() if count}, (holder, sums)
     if records:
         first, last = (moment(choose(r.microseconds for r in records)).date() for choose in (min, max))
         ends = [f"{date}T00:00:00+00:00" for date in (first, last + datetime.timedelta(1))]

@@ -31,6 +31,7 @@ ATTRIBUTED = """INSERT INTO usage_record (message_id, external_id, "timestamp", 
 BEFORE = {
     "GET /usage?user_id=u-17&tag=env:prod&fields=all": ATTRIBUTED,
     "GET /usage?format=csv&external_id=chatcmpl-8&fields=credits_used,user_id,tags": ATTRIBUTED,
+    "GET /usage/summary?from=2024-01-16&to=2024-01-17&external_id=chatcmpl-8&group_by=user_id,tag:env&compare=previous": ATTRIBUTED,
     "GET /usage/attributions?of=user_id&external_id=chatcmpl-8": ATTRIBUTED,
     "GET /usage/attributions?of=tag:env&external_id=chatcmpl-8&format=csv": ATTRIBUTED,
     "GET /usage/attributions?of=model&external_id=chatcmpl-8&format=ndjson": ATTRIBUTED,
@@ -179,9 +180,10 @@ OTHER = {"from": "2024-01-02", "to": "2024-01-02", "tz": "Asia/Tokyo", "report_n
          "min_credits": "1", "max_credits": "9", "sort": "credits_used", "limit": "1", "format": "csv",
          "totals": "true", "granularity": "month", "bom": "true", "fields": "all", "user_id": "x", "team_id": "x", "model": "x",
          "tag": "env:x", "external_id": "x", "recorded_from": "2024-01-02", "recorded_to": "2024-01-02", "of": "model",
-         "prefix": "x"}
+         "prefix": "x", "group_by": "model", "top": "5", "compare": "previous", "month_start": "15", "week_start": "sunday"}
 # Other parameters that a parameter requires.
-NEEDED = {"bom": {"format": "csv"}}
+NEEDED = {"bom": {"format": "csv"}, "top": {"group_by": "model"}, "compare": {"from": "2024-01-01", "to": "2024-01-02"},
+          "month_start": {"granularity": "month"}, "week_start": {"granularity": "week"}}
 
 
 def check_names(url, key):

@@ -1,4 +1,4 @@
-"""Compares GET /usage/summary with sums computed here, in many zones, around their clock changes."""
+"""Compares GET /usage/summary with sums computed here, in many zones, around their clock changes, and by groups."""
 
 import datetime
 import json
@@ -8,7 +8,7 @@ import zoneinfo
 
 import pytest
 from orbital import (
-    EPOCH, UTC, Client, Record, credits_text, day_start, insert, instant_text, local_date, moment,
+    EPOCH, UTC, Client, Record, credits_text, csv_rows, day_start, insert, instant_text, local_date, moment,
     psql, zone)
 
 ZONES = """Africa/Cairo Africa/Casablanca Africa/Johannesburg Africa/Monrovia America/Asuncion
@@ -29,6 +29,7 @@ SPECIAL = [
     ("America/Goose_Bay", 2010, 11, 7), ("America/Sao_Paulo", 2018, 11, 4), ("Asia/Gaza", 2024, 4, 20),
 ]
 GRANULARITIES = ["hour", "day", "week", "month", "total"]
+TOKENS = ["input_tokens", "output_tokens", "cache_read_input_tokens", "cache_creation_input_tokens"]
 DAY = 86_400
 
 
@@ -40,7 +41,7 @@ def changes(tz, first_year, last_year):
     return [day for day in range(start, end, DAY) if offset(day) != offset(day + DAY)]
 
 
-def bucket_starts(low, high, granularity, tz):
+def bucket_starts(low, high, granularity, tz, month_start=1, week_start="monday"):
     """The seconds at which buckets start, by asking the clock minute by minute or day by day."""
     if granularity == "total":
         return []
@@ -59,17 +60,14 @@ def bucket_starts(low, high, granularity, tz):
             minute += 60
         return starts
     date, last = local_date(low, tz), local_date(high, tz)
-    if granularity == "week":
-        date -= datetime.timedelta(days=date.weekday())
-    if granularity == "month":
-        date = date.replace(day=1)
+    starts_bucket = {
+        "day": lambda date: True, "month": lambda date: date.day == month_start,
+        "week": lambda date: date.weekday() == (0 if week_start == "monday" else 6)}[granularity]
     starts = []
     while date <= last:
-        starts.append(day_start(date, tz))
-        if granularity == "month":
-            date = (date.replace(day=28) + datetime.timedelta(days=4)).replace(day=1)
-        else:
-            date += datetime.timedelta(days=7 if granularity == "week" else 1)
+        if starts_bucket(date):
+            starts.append(day_start(date, tz))
+        date += datetime.timedelta(days=1)
     return starts
 
 
@@ -81,25 +79,46 @@ def shown(value, tz):
     return local.isoformat(timespec="microseconds" if value % 1_000_000 else "seconds")
 
 
+def credits_of(records):
+    return credits_text(sum(record.hundredths for record in records))
+
+
+def columns(records):
+    """The sums as CSV has them."""
+    tokens = [str(sum(record.more.get(name, 0) for record in records)) for name in TOKENS]
+    return [str(len(records)), str(sum(r.name is not None for r in records)), credits_of(records), *tokens]
+
+
 def sums(records):
-    return (f'"messages":{len(records)},"reports":{sum(r.name is not None for r in records)},'
-            f'"credits_used":{credits_text(sum(r.hundredths for r in records))}')
+    names = ["messages", "reports", "credits_used", *TOKENS]
+    return ",".join(f'"{name}":{value}' for name, value in zip(names, columns(records))
+                    if name not in TOKENS or value != "0")
 
 
-def expected(records, low, high, granularity, name, revision):
-    """The whole answer for the range from `low` to `high`, in microseconds."""
+def bucketed(records, low, high, granularity, tz, **starts):
+    """The buckets from `low` to `high`, in microseconds: date, start, end and their records."""
+    edges = sorted({low} | {
+        s * 1_000_000 for s in bucket_starts(low // 1_000_000, high // 1_000_000, granularity, tz, **starts)
+        if low < s * 1_000_000 < high})
+    return [(moment(start).astimezone(tz).date(), shown(start, tz), shown(end, tz),
+             [r for r in records if start <= r.microseconds < end])
+            for start, end in zip(edges, edges[1:] + [high]) if start < end]
+
+
+def opening(records, low, high, granularity, name, revision, **starts):
+    """The answer for the range from `low` to `high`, up to the buckets."""
     tz = zone(name)
     inside = [r for r in records if low <= r.microseconds < high]
-    starts = sorted({low} | {
-        s * 1_000_000 for s in bucket_starts(low // 1_000_000, high // 1_000_000, granularity, tz)
-        if low < s * 1_000_000 < high})
-    buckets = []
-    for start, end in zip(starts, starts[1:] + [high]):
-        if start < end:
-            date = moment(start).astimezone(tz).date()
-            own = [r for r in inside if start <= r.microseconds < end]
-            buckets.append(
-                f'{{"date":"{date}","start":"{shown(start, tz)}","end":"{shown(end, tz)}",{sums(own)}}}')
+    buckets = [f'{{"date":"{date}","start":"{start}","end":"{end}",{sums(own)}}}'
+               for date, start, end, own in bucketed(inside, low, high, granularity, tz, **starts)]
+    return (f'{{"from":"{shown(low, tz)}","to":"{shown(high, tz)}","tz":"{name}",'
+            f'"granularity":"{granularity}","revision":{revision},"totals":{{{sums(inside)}}},'
+            f'"buckets":[{",".join(buckets)}]')
+
+
+def expected(records, low, high, granularity, name, revision, more="", **starts):
+    """The whole answer; `more` comes last."""
+    inside = [r for r in records if low <= r.microseconds < high]
     groups = {}
     for record in inside:
         groups.setdefault(record.name, []).append(record)
@@ -107,11 +126,9 @@ def expected(records, low, high, granularity, name, revision):
     reports = []
     for report in order:
         label = "" if report is None else f'"report_name":{json.dumps(report, ensure_ascii=False)},'
-        credits = credits_text(sum(r.hundredths for r in groups[report]))
-        reports.append(f'{{{label}"messages":{len(groups[report])},"credits_used":{credits}}}')
-    return (f'{{"from":"{shown(low, tz)}","to":"{shown(high, tz)}","tz":"{name}",'
-            f'"granularity":"{granularity}","revision":{revision},"totals":{{{sums(inside)}}},'
-            f'"buckets":[{",".join(buckets)}],"by_report":[{",".join(reports)}]}}')
+        reports.append(f'{{{label}"messages":{len(groups[report])},"credits_used":{credits_of(groups[report])}}}')
+    return (opening(records, low, high, granularity, name, revision, **starts)
+            + f',"by_report":[{",".join(reports)}]{more}}}')
 
 
 def some_records(rng, around, ids):
@@ -141,10 +158,40 @@ def ask(client, parameters):
     return answer.body, answer.getheader("X-Usage-Revision")
 
 
-def check(client, records, parameters, low, high, granularity, name, kept):
-    body, revision = ask(client, parameters)
-    model = expected([r for r in records if kept(r)], low, high, granularity, name, revision)
-    assert body == model, f"{parameters}\n{body}\n{model}"
+def check(client, records, parameters, low, high, granularity, name, kept, more="", **starts):
+    body, revision = ask(client, parameters + list(starts.items()))
+    model = expected([r for r in records if kept(r)], low, high, granularity, name, revision, more, **starts)
+    assert body == model, f"{parameters} {starts}\n{body}\n{model}"
+
+
+def some_starts(rng, granularity):
+    """Where months or weeks start; usually not said."""
+    if granularity not in ("month", "week") or rng.random() < 0.5:
+        return {}
+    return {"month_start": rng.randrange(1, 29)} if granularity == "month" else {"week_start": rng.choice(["monday", "sunday"])}
+
+
+def previous(records, first, low, last, high, tz):
+    """The parameters and the end of the answer that compare with the period before; and its start."""
+    if "T" in first + last:
+        start = 2 * low - high
+    else:
+        # As many of the days that there are: a day that the zone skipped starts with the next one.
+        count = len({day_start(date, tz) for date in dates(first, last)} - {high // 1_000_000})
+        day = datetime.date.fromisoformat(first)
+        starts = {low // 1_000_000}
+        while len(starts) <= count:
+            day -= datetime.timedelta(days=1)
+            starts.add(day_start(day, tz))
+        start = min(starts) * 1_000_000
+    own = [r for r in records if start <= r.microseconds < low]
+    return (f',"previous":{{"from":"{shown(start, tz)}","to":"{shown(low, tz)}","totals":{{{sums(own)}}}}}')
+
+
+def dates(first, last):
+    """The dates from `first` on, before `last`."""
+    first, last = map(datetime.date.fromisoformat, (first, last))
+    return [first + datetime.timedelta(days=n) for n in range((last - first).days)]
 
 
 def some_filter(rng):
@@ -179,7 +226,12 @@ def test_sums_by_local_time_are_those_of_the_model_in_fifty_zones_around_their_c
             parameters = [("from", first), ("to", last), ("tz", name), *extra]
             if granularity != "day" or rng.random() < 0.5:
                 parameters.append(("granularity", granularity))
-            check(client, near, parameters, low, high, granularity, name, kept)
+            more = ""
+            if rng.random() < 0.5:
+                parameters.append(("compare", "previous"))
+                more = previous([r for r in near if kept(r)], first, low, last, high, zone(name))
+            starts = some_starts(rng, granularity)
+            check(client, near, parameters, low, high, granularity, name, kept, more, **starts)
     check_long(client, rng, records)
     check_without_range(client, rng, url, ids)
     check_clocks_over_midnight(client, url, ids)
@@ -196,9 +248,10 @@ def check_long(client, rng, records):
             end = start + datetime.timedelta(days=days)
             high = day_start(end, tz) * 1_000_000
             parameters = [("from", start), ("to", end), ("tz", name)]
-            if rng.random() < 0.5:
+            starts = some_starts(rng, granularity)
+            if starts or rng.random() < 0.5:
                 parameters.append(("granularity", granularity))
-            check(client, records, parameters, low, high, granularity, name, lambda r: True)
+            check(client, records, parameters, low, high, granularity, name, lambda r: True, **starts)
 
 
 def check_all_zones(client, url):
@@ -256,3 +309,200 @@ def check_without_range(client, rng, url, ids):
                 first, max(high, first) if any(t >= first for t in times) else first,
                 granularity, name, kept)
 
+
+
+def value_of(record, part):
+    if part == "report_name":
+        return record.name
+    return record.more.get("tags", {}).get(part[4:]) if part.startswith("tag:") else record.more.get(part)
+
+
+def ranked(records, parts, top):
+    """The groups that are shown, with their values; last the others, whose values are their number."""
+    groups = {}
+    for record in records:
+        groups.setdefault(tuple(value_of(record, part) for part in parts), []).append(record)
+    order = sorted(groups, key=lambda values: (
+        -sum(r.hundredths for r in groups[values]), [(v is None, v or "") for v in values]))
+    shown = [(values, groups[values]) for values in order[:top]]
+    left = [record for values in order[top:] for record in groups[values]]
+    return shown + ([(len(order) - top, left)] if left else [])
+
+
+def grouped(records, parts, top, low, high, granularity, name, revision):
+    """The whole answer by groups, in JSON and in CSV."""
+    tz = zone(name)
+    inside = [r for r in records if low <= r.microseconds < high]
+    elements = []
+    rows = [["date", "start", "end", *parts, "other", "messages", "reports", "credits_used", *TOKENS]]
+    for values, own in ranked(inside, parts, top):
+        buckets = bucketed(own, low, high, granularity, tz)
+        series = ",".join(credits_of(bucket) for *_, bucket in buckets)
+        if isinstance(values, int):
+            label, cells = f'"other":true,"groups":{values},', [""] * len(parts) + ["true"]
+        else:
+            label = "".join(f'"{part}":{json.dumps(value, ensure_ascii=False)},'
+                            for part, value in zip(parts, values) if value is not None)
+            cells = [value or "" for value in values] + [""]
+        elements.append(f'{{{label}{sums(own)},"series":[{series}]}}')
+        rows += [[str(date), start, end, *cells, *columns(bucket)] for date, start, end, bucket in buckets]
+    names = ",".join(f'"{part}"' for part in parts)
+    text = (opening(records, low, high, granularity, name, revision)
+            + f',"group_by":[{names}],"groups":[{",".join(elements)}]}}')
+    return text, csv_rows(rows)
+
+
+def attributed_records(rng, count):
+    """Records of a few days with many values, of which several have equal credits, and some only look alike."""
+    users = [None, "u-1", "U-1", "caf\u00e9", "cafe\u0301", "=SUM(A1)", 'say "x", y', "\U0001f600", "\uffee"]
+    records = []
+    for number in range(count):
+        more = {"user_id": rng.choice(users), "team_id": rng.choice([None, "legal", "-1"]),
+                "model": rng.choice([None, "gpt-5", "o3"])}
+        if rng.random() < 0.7:
+            more["tags"] = rng.choice([{"env": "prod"}, {"env": "test", "a.b": "x"}, {"a.b": "@y"}])
+        if rng.random() < 0.5:
+            more["input_tokens"] = rng.choice([0, 7, 2**31 - 1])
+            more["output_tokens"] = rng.choice([0, 1, 2**31 - 1])
+            for name in TOKENS[2:]:
+                if rng.random() < 0.5:
+                    more[name] = more["input_tokens"] // rng.choice([2, 3])
+        records.append(Record(
+            number + 1, (1_711_670_400 + rng.randrange(5 * DAY)) * 1_000_000 + rng.randrange(1_000_000),
+            rng.choice([None, None, "é", "Lease", "+1"]), rng.choice([100, 100, 100, 250]),
+            **{name: value for name, value in more.items() if value is not None}))
+    return records
+
+
+GROUPINGS = [
+    ["user_id"], ["team_id"], ["model"], ["report_name"], ["tag:env"], ["tag:a.b"], ["tag:none"],
+    ["user_id", "model"], ["model", "user_id"], ["report_name", "user_id"], ["tag:env", "tag:a.b"],
+    ["team_id", "report_name"], ["user_id", "tag:env"]]
+
+
+def test_groups_are_those_of_the_model_in_json_and_csv(site):
+    rng = random.Random(20261129)
+    client = Client(site.site)
+    records = attributed_records(rng, 300)
+    psql(site.url, insert(records))
+    for parts in GROUPINGS:
+        for name, first, last in [("UTC", "2024-03-30", "2024-04-02"), ("Europe/London", "2024-03-31", "2024-04-01"),
+                                  ("Asia/Kathmandu", "2024-03-29T07:20:00.5Z", "2024-04-01")]:
+            low = 1_711_696_800_500_000 if "T" in first else day_start(datetime.date.fromisoformat(first), zone(name)) * 1_000_000
+            high = day_start(datetime.date.fromisoformat(last), zone(name)) * 1_000_000
+            granularity, top = rng.choice(["hour", "day", "total"]), rng.choice([1, 2, 3, 10, 1000])
+            parameters = [("from", first), ("to", last), ("tz", name), ("granularity", granularity),
+                          ("group_by", ",".join(parts))]
+            if top != 10:
+                parameters.append(("top", top))
+            model = parameters[3][1], parts, top
+            text, revision = ask(client, parameters)
+            expected_text, expected_csv = grouped(records, parts, top, low, high, granularity, name, revision)
+            assert text == expected_text, (model, text, expected_text)
+            answer = client.get("/usage/summary?" + urllib.parse.urlencode(parameters), Accept="text/csv")
+            assert answer.getheader("Content-Type") == "text/csv; charset=utf-8"
+            assert answer.body == expected_csv, (model, answer.body, expected_csv)
+
+
+def test_groups_of_nothing_are_empty(site):
+    client = Client(site.site)
+    for period in ([], [("from", "2024-01-01"), ("to", "2024-01-01")]):
+        body, revision = ask(client, [("group_by", "user_id,tag:env")] + period)
+        assert body.endswith('"buckets":[],"group_by":["user_id","tag:env"],"groups":[]}'), body
+        answer = client.get("/usage/summary?format=csv&bom=true&group_by=tag:env&" + urllib.parse.urlencode(period))
+        header = ",".join(["date", "start", "end", "tag:env", "other", "messages", "reports", "credits_used", *TOKENS])
+        assert answer.body == f"\ufeff{header}\r\n", answer.body
+
+
+def test_an_open_range_is_that_of_the_records_and_has_rows_without_groups(site):
+    client = Client(site.site)
+    psql(site.url, insert([Record(1, 1_711_756_800_000_000, "Lease", 150, input_tokens=7)]))
+    answer = client.get("/usage/summary?format=csv&tz=Europe/London")
+    assert answer.body == csv_rows([
+        ["date", "start", "end", "messages", "reports", "credits_used", *TOKENS],
+        ["2024-03-30", "2024-03-30T00:00:00+00:00", "2024-03-31T00:00:00+00:00", "1", "1", "1.50", "7", "0", "0", "0"]])
+
+
+def test_a_period_is_compared_with_the_one_before(site):
+    client = Client(site.site)
+    records = [Record(n, (1_324_857_600 + n * 7 * 3600) * 1_000_000, None, n) for n in range(1, 60)]
+    psql(site.url, insert(records))
+    for name in ("UTC", "Pacific/Apia", "Pacific/Kiritimati", "America/New_York"):
+        tz = zone(name)
+        # Apia skipped 2011-12-30.
+        for first, last in [("2011-12-31", "2012-01-02"), ("2012-01-01", "2012-01-03"), ("2011-12-29", "2012-01-01"),
+                            ("2011-12-30", "2011-12-31"), ("2012-01-01", "2012-01-01"), ("2012-01-01T00:00:00Z", "2012-01-01T07:00:00.5Z"),
+                            ("2012-01-01", "2012-01-02T00:30:00Z"), ("2012-01-01", "2012-02-01")]:
+            low, high = (moment_of(end, tz) for end in (first, last))
+            parameters = [("from", first), ("to", last), ("tz", name), ("granularity", "total"), ("compare", "previous")]
+            more = previous(records, first, low, last, high, tz)
+            check(client, records, parameters, low, high, "total", name, lambda r: True, more)
+
+
+def moment_of(bound, tz):
+    """The microseconds of a bound."""
+    if "T" in bound:
+        return (datetime.datetime.fromisoformat(bound) - EPOCH) // datetime.timedelta(microseconds=1)
+    return day_start(datetime.date.fromisoformat(bound), tz) * 1_000_000
+
+
+def test_months_and_weeks_start_where_the_query_says(site):
+    client = Client(site.site)
+    records = [Record(n, (1_703_980_800 + n * 11 * 3600) * 1_000_000, None, n) for n in range(1, 200)]
+    psql(site.url, insert(records))
+    low, high = (moment_of(day, zone("Europe/London")) for day in ("2024-01-10", "2024-04-02"))
+    for granularity, starts in [("month", {"month_start": 15}), ("month", {"month_start": 28}), ("month", {"month_start": 1}),
+                                ("week", {"week_start": "sunday"}), ("week", {"week_start": "monday"})]:
+        parameters = [("from", "2024-01-10"), ("to", "2024-04-02"), ("tz", "Europe/London"), ("granularity", granularity)]
+        check(client, records, parameters, low, high, granularity, "Europe/London", lambda r: True, **starts)
+    # A month more than the limit, which depends on the day on which months start.
+    faults = json.loads(client.get("/usage/summary?from=2014-01-14&to=2024-01-02&granularity=month&month_start=15").body)["errors"]
+    assert [fault["message"] for fault in faults] == [
+        "granularity=month gives 121 buckets, more than 120; use granularity=total."]
+    assert client.get("/usage/summary?from=2014-01-15&to=2024-01-15&granularity=month&month_start=15").status == 200
+
+
+def test_equal_queries_share_a_cached_response_and_an_etag_and_others_do_not(site):
+    client = Client(site.site)
+    psql(site.url, insert([Record(1, 1_711_756_800_000_000, "Lease", 150, user_id="u-1")]))
+    standard = "from=2024-03-01&to=2024-04-01&granularity=month"
+
+    def tag(query, **fields):
+        answer = client.get(f"/usage/summary?{query}", **fields)
+        assert answer.status == 200, (query, answer.body)
+        return answer.getheader("ETag")
+
+    for query, same in [
+            (standard, f"{standard}&month_start=1&format=json&bom=false"), (standard, f"tz=UTC&{standard}&month_start=01"),
+            (f"{standard}&group_by=user_id", f"group_by=user_id&top=10&{standard}")]:
+        assert tag(query) == tag(same), (query, same)
+    groups = f"{standard}&group_by=user_id,model"
+    others = [standard, f"{standard}&month_start=2", f"{standard}&compare=previous", f"{standard}&format=csv",
+              f"{standard}&format=csv&bom=true", f"{standard}&group_by=user_id", f"{standard}&group_by=user_id&top=11",
+              groups, f"{standard}&group_by=model,user_id", f"{standard}&group_by=tag:a", f"{standard}&group_by=tag:A",
+              standard.replace("month", "week"), standard.replace("month", "week") + "&week_start=sunday",
+              standard.replace("2024-03-01", "2024-03-01T00:00:00Z") + "&compare=previous"]
+    tags = [tag(query) for query in others]
+    assert len(set(tags)) == len(others), tags
+    assert tag(standard, Accept="text/csv") == tag(f"{standard}&format=csv")
+    for query, own in zip(others, tags):
+        first = client.get(f"/usage/summary?{query}", If_None_Match=own)
+        head = client.get(f"/usage/summary?{query}", "HEAD")
+        assert (first.status, first.body, head.status, head.body) == (304, "", 200, ""), query
+        assert (head.getheader("ETag"), head.getheader("X-Reporting-Zones")) == (own, "UTC"), query
+
+
+def test_a_bound_key_groups_only_its_records(site):
+    client = Client(site.site)
+    psql(site.url, insert([
+        Record(1, 1_711_670_400_000_000, None, 100, user_id="u-1", team_id="legal"),
+        Record(2, 1_711_756_800_000_000, None, 250, user_id="u-2", team_id="legal"),
+        Record(3, 1_711_756_800_000_000, None, 400, user_id="u-3", team_id="sales")]))
+    key = site.key("usage:read", bounds=("--team", "legal"))
+    query = "/usage/summary?from=2024-03-30&to=2024-03-31&group_by=user_id&top=1&compare=previous&user_id=u-1&user_id=u-2&user_id=u-3"
+    body = client.get(query, Authorization=f"Bearer {key}").body
+    assert body.endswith(
+        '"group_by":["user_id"],"groups":[{"user_id":"u-2","messages":1,"reports":0,"credits_used":2.50,"series":[2.50]}],'
+        '"previous":{"from":"2024-03-29T00:00:00+00:00","to":"2024-03-30T00:00:00+00:00",'
+        '"totals":{"messages":1,"reports":0,"credits_used":1.00}}}'), body
+    assert '"groups":[{"user_id":"u-3",' in client.get(query).body

@@ -23,7 +23,7 @@ CASES = [
     (ROWS, "Limit=1", ["Limit"], "unknown"), (ROWS, "limit[]=1", ["limit[]"], "unknown"),
     (ROWS, "granularity=day", ["granularity"], "unknown"), (SUMS, "limit=1", ["limit"], "unknown"),
     (SUMS, "fields=all", ["fields"], "unknown"), (PARTS, "of=model&totals=true", ["totals"], "unknown"), (SUMS, "sort=timestamp", ["sort"], "unknown"),
-    (SUMS, "format=json", ["format"], "unknown"), (SUMS, "cursor=a", ["cursor"], "unknown"),
+    (SUMS, "cursor=a", ["cursor"], "unknown"),
     *[(ROWS, f"{name}={value}&{name}={value}", [name], "repeated") for name, value in [
         ("limit", "5"), ("from", INSTANT), ("to", INSTANT), ("tz", "UTC"), ("has_report", "true"),
         ("min_credits", "1"), ("max_credits", "1"), ("sort", "timestamp"), ("cursor", "AAAA"),
@@ -87,8 +87,36 @@ CASES = [
     *[(ROWS, f"format={bad}", ["format"], "malformed") for bad in ["", "JSON", "xml", "text/csv", "json,csv"]],
     *[(ROWS, f"{name}={bad}", [name], "malformed") for name in ("has_report", "totals", "bom") for bad in ["", "2", "10", "yes", "on", "null", "true%20", "t"]],
     *[(ROWS, query, ["bom"], "unsupported") for query in ["bom=true", "bom=1&format=json", "format=ndjson&bom=TRUE"]],
-    (ROWS, "bom=true&format=xml", ["format"], "malformed"), (SUMS, "bom=true", ["bom"], "unknown"),
+    (ROWS, "bom=true&format=xml", ["format"], "malformed"), (SUMS, "bom=true", ["bom"], "unsupported"),
     *[(SUMS, f"granularity={bad}", ["granularity"], "malformed") for bad in ["", "Day", "year", "minute", "1", "days"]],
+    # Groups, and what requires other parameters.
+    *[(SUMS, f"group_by={bad}", ["group_by"], code) for bad, code in [
+        ("", "unknown"), (",", "unknown"), ("user_id,", "unknown"), ("user", "unknown"), ("User_id", "unknown"), ("tags", "unknown"),
+        ("tag:", "unknown"), ("tag:a+b", "unknown"), ("tag:" + "x" * 65, "unknown"), ("user_id;model", "unknown"),
+        ("user_id,+model", "unknown"), ("user_id,%CC%81model", "unknown"), ("user_id,user_id", "repeated"), ("tag:a,tag:a", "repeated"),
+        ("user_id,model,team_id", "too_many"), ("a,a,a,a", "too_many"), ("user_id,user_id,x", "too_many")]],
+    *[(SUMS, f"{name}={value}&{name}={value}&granularity={granularity}&from=2024-01-01&to=2024-01-02{more}", [name], "repeated")
+      for name, value, granularity, more in [
+          ("group_by", "model", "day", ""), ("top", "5", "day", "&group_by=model"), ("compare", "previous", "day", ""),
+          ("month_start", "2", "month", ""), ("week_start", "sunday", "week", ""), ("format", "csv", "day", "")]],
+    *[(SUMS, f"group_by=model&top={bad}", ["top"], "out_of_range") for bad in ["0", "1001", "99999999999999999999999"]],
+    *[(SUMS, f"group_by=model&top={bad}", ["top"], "malformed") for bad in ["", "-1", "1.0", "all"]],
+    *[(SUMS, f"granularity=month&month_start={bad}", ["month_start"], "out_of_range") for bad in ["0", "29", "31"]],
+    *[(SUMS, f"granularity=month&month_start={bad}", ["month_start"], "malformed") for bad in ["", "-1", "first", "1.5"]],
+    *[(SUMS, f"granularity=week&week_start={bad}", ["week_start"], "malformed") for bad in ["", "Sunday", "sun", "0", "saturday"]],
+    *[(SUMS, f"from=2024-01-01&to=2024-01-02&compare={bad}", ["compare"], "malformed") for bad in ["", "Previous", "true", "year"]],
+    *[(SUMS, f"format={bad}", ["format"], "malformed") for bad in ["", "CSV", "xml", "ndjson"]],
+    *[(SUMS, query, names, "unsupported") for query, names in [
+        ("top=5", ["top"]), ("month_start=5", ["month_start"]), ("month_start=1", ["month_start"]), ("week_start=monday", ["week_start"]),
+        ("granularity=week&month_start=5", ["month_start"]), ("granularity=month&week_start=sunday", ["week_start"]),
+        ("granularity=total&month_start=5&week_start=sunday", ["month_start", "week_start"]), ("compare=previous", ["compare"]),
+        ("compare=previous&from=2024-01-01", ["compare"]), ("compare=previous&to=2024-01-01", ["compare"]),
+        ("compare=previous&from=2024-01-01&to=2024-01-02&format=csv", ["compare"]), ("bom=1&format=json", ["bom"])]],
+    # What is malformed is not also said to be missing.
+    (SUMS, "granularity=x&month_start=5", ["granularity"], "malformed"), (SUMS, "group_by=x&top=5", ["group_by"], "unknown"),
+    (SUMS, "compare=previous&from=x&to=y", ["from", "to"], "malformed"),
+    (SUMS, "group_by=x,user_id,user_id&top=0&compare=x&month_start=0&week_start=x&format=xml&bom=x&granularity=week",
+     ["group_by", "top", "compare", "month_start", "week_start", "format", "bom"], None),
     # Too many buckets, with the one that fits.
     *[(SUMS, query, ["granularity"], "too_many_buckets") for query in [
         "from=2024-01-01&to=2025-01-02&granularity=day", "from=2024-01-01&to=2024-02-01T00:00:00.000001Z&granularity=hour",
@@ -164,7 +192,8 @@ def test_a_cursor_of_another_query_is_refused_and_another_limit_is_another_page(
 def test_any_value_of_any_parameter_is_accepted_or_refused_by_name(client):
     rows = ["from", "to", "tz", "report_name", "has_report", "min_credits", "max_credits", "sort", "limit",
             "cursor", "format", "totals", "bom", "x", "fields", "user_id", "model", "tag", "external_id", "recorded_from"]
-    sums = ["from", "to", "tz", "report_name", "has_report", "granularity", "x", "team_id", "tag", "min_credits"]
+    sums = ["from", "to", "tz", "report_name", "has_report", "granularity", "x", "team_id", "tag", "min_credits", "group_by", "top",
+            "compare", "month_start", "week_start", "format", "bom"]
     rng = random.Random(20261124)
     for _ in range(4000):
         path, names = rng.choice([(ROWS, rows), (SUMS, sums)])
@@ -194,7 +223,7 @@ def is_sound(name, value):
 
 
 def test_only_an_accept_field_that_no_format_fulfils_is_refused(client):
-    for path, bad in [(PARTS + "?of=model", "image/png"), (ROWS, "image/png"), (ROWS, "application/json;q=0"), (SUMS, "text/csv")]:
+    for path, bad in [(PARTS + "?of=model", "image/png"), (ROWS, "image/png"), (ROWS, "application/json;q=0"), (SUMS, "application/x-ndjson")]:
         answer = client.get(path + "?limit=1" * (path == ROWS), Accept=bad)
         assert answer.status == 406, (path, bad, answer.status)
         assert json.loads(answer.body)["errors"][0]["name"] == "Accept"

@@ -34,14 +34,19 @@ public struct JSONWriter {
     /// Writes a member whose value is already JSON, such as `15.60`.
     public mutating func member(_ name: String, literal: String) {
         self.name(name)
-        comma()
-        bytes += literal.utf8
+        self.literal(literal)
     }
 
     /// Writes a member with a string, or with JSON that is not quoted; nothing for nil.
     public mutating func member(_ name: String, _ value: String?, isQuoted: Bool) {
         guard let value else { return }
         if isQuoted { member(name, value) } else { member(name, literal: value) }
+    }
+
+    /// Writes an element that is already JSON.
+    public mutating func literal(_ json: String) {
+        comma()
+        bytes += json.utf8
     }
 
     /// Writes a string.

@@ -52,7 +52,7 @@ private struct AttributionsQuery {
     init(_ request: Request, _ principal: Principal, _ store: UsageStore) throws {
         var parameters = Parameters(request)
         var query = NormalisedQuery(request.path, principal)
-        let part = Self.part(request, &parameters)
+        let part = Self.part(&parameters)
         query.add("of", part)
         prefix = parameters.value("prefix") ?? ""
         query.add("prefix", prefix)
@@ -72,11 +72,9 @@ private struct AttributionsQuery {
         self.part = part
     }
 
-    private static func part(
-        _ request: Request, _ parameters: inout Parameters
-    ) -> AttributionPart? {
+    private static func part(_ parameters: inout Parameters) -> AttributionPart? {
         let expected = "user_id, team_id, model or tag:KEY"
-        if !QueryString(request.query).parameters.contains(where: { $0.name == "of" }) {
+        if parameters.given("of") == nil {
             parameters.fault("of", .missing, "of is missing; it must be \(expected).")
         }
         return parameters.value("of", expected: expected, AttributionPart.init)

@@ -6,7 +6,7 @@ import UsageStore
 extension Service {
     /// Increment the number with every change of a response's bytes that is not in the table of
     /// columns: an upgrade does not change the revision, and clients would get a wrong 304.
-    private static let encodingVersion = "1" + String(UsageRecord.Column.digest, radix: 36)
+    private static let encodingVersion = "2" + String(UsageRecord.Column.digest, radix: 36)
 
     /// Responds to a query with a 304, a cached response or a new one; none is ever stale.
     ///

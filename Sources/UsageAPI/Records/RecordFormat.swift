@@ -37,17 +37,21 @@ package enum RecordFormat: String, CaseIterable {
         return Array((nextCursor.map { #"],"next_cursor":"\#($0)"}"# } ?? "]}").utf8)
     }
 
-    /// The format that `format`, or otherwise `Accept`, requests.
+    /// The one of `formats`, of which there are several, that `format`, or otherwise `Accept`,
+    /// requests.
     ///
-    /// Nil for an unknown `format`, which also adds a fault, and if `Accept` allows no format.
+    /// Nil for another `format`, which also adds a fault, and if `Accept` allows none of them.
     static func negotiated(
-        _ request: Request, _ parameters: inout Parameters
+        _ request: Request, _ parameters: inout Parameters, of formats: [RecordFormat] = allCases
     ) -> RecordFormat? {
-        let isGiven = QueryString(request.query).parameters.contains { $0.name == "format" }
-        let asked = parameters.value("format", expected: "json, csv or ndjson", Self.init)
-        if isGiven { return asked }
-        let best = MediaPreferences(request.accept).best(of: allCases.map(\.mediaType))
-        return allCases.first { $0.mediaType == best }
+        let names = formats.map(\.rawValue)
+        let list = "\(names.dropLast().joined(separator: ", ")) or \(names.last ?? "")"
+        let asked = parameters.value("format", expected: list) { text in
+            formats.first { $0.rawValue == text }
+        }
+        if parameters.given("format") != nil { return asked }
+        let best = MediaPreferences(request.accept).best(of: formats.map(\.mediaType))
+        return formats.first { $0.mediaType == best }
     }
 }
 

@@ -105,18 +105,8 @@ struct RecordsQuery {
 }
 
 extension Parameters {
-    private static let limits = 1...1000
-
     /// Takes `limit`, the maximum number of entries.
-    mutating func limit() -> Int? {
-        guard let text = value("limit") else { return nil }
-        let isNumber = !text.isEmpty && text.utf8.allSatisfy { (0x30...0x39).contains($0) }
-        if isNumber, let limit = Int(text), Self.limits.contains(limit) { return limit }
-        fault(
-            "limit", isNumber ? .outOfRange : .malformed,
-            "limit must be a number from \(Self.limits.lowerBound) to \(Self.limits.upperBound).")
-        return nil
-    }
+    mutating func limit() -> Int? { number("limit", in: 1...1000) }
 
     /// Takes `bom`; only CSV may have a byte order mark.
     mutating func byteOrderMark(_ format: RecordFormat?) -> Bool {

@@ -24,7 +24,7 @@ struct SummaryPeriod {
         let atStart = try snapshot.offsets(of: query.zone, from: start, to: start)
         let atEnd = try snapshot.offsets(of: query.zone, from: end, to: end)
         let edges = ZoneOffsets(atStart.segments + atEnd.segments)
-        let outline = ReportingPeriod(from: start, to: end, offsets: edges)
+        let outline = query.period(from: start, to: end, edges)
         var count = 0
         for granularity in query.granularity.map({ [$0] }) ?? Self.choices {
             count = outline.estimatedCount(granularity)
@@ -33,8 +33,7 @@ struct SummaryPeriod {
             let offsets =
                 granularity == .total
                 ? edges : try snapshot.offsets(of: query.zone, from: start, to: end)
-            let period = ReportingPeriod(from: start, to: end, offsets: offsets)
-            let buckets = period.buckets(granularity)
+            let buckets = query.period(from: start, to: end, offsets).buckets(granularity)
             count = buckets.count
             guard count <= granularity.bucketLimit else { continue }
             self.granularity = granularity
@@ -43,6 +42,14 @@ struct SummaryPeriod {
             return
         }
         throw Self.tooMany(count, query.granularity ?? .total, outline)
+    }
+
+    /// The instant with the zone's offset at that time.
+    func text(of instant: Timestamp) -> String { offsets.text(of: instant) }
+
+    /// The local date at the start of `bucket`.
+    func date(of bucket: Range<Timestamp>) -> String {
+        offsets.date(at: bucket.lowerBound).description
     }
 
     private static func ends(
@@ -81,5 +88,52 @@ struct SummaryPeriod {
                         \(granularity.bucketLimit); use granularity=\(fitting.rawValue).
                         """)
             ])
+    }
+}
+
+/// The period before that of a summary, and its sum.
+struct PreviousPeriod {
+    /// Its start in local time; it ends where the summary's period starts.
+    let start: String
+
+    /// The sum of all records in it.
+    let totals: UsageSum
+
+    /// Determines and sums the period before `period`; nil unless `query` requests it.
+    init?(_ query: SummaryQuery, _ period: SummaryPeriod?, _ snapshot: Snapshot) throws {
+        guard query.hasPrevious, let period else { return nil }
+        let earliest = Timestamp(
+            microseconds: 2 * period.start.microseconds - period.end.microseconds)
+        let offsets = try snapshot.offsets(
+            of: query.zone, from: earliest, to: query.isInDays ? period.end : earliest)
+        let range = query.period(from: period.start, to: period.end, offsets)
+            .previous(inDays: query.isInDays)
+        start = offsets.text(of: range.lowerBound)
+        guard !range.isEmpty else {
+            totals = .zero
+            return
+        }
+        var filter = query.filter
+        filter.from = range.lowerBound
+        filter.to = range.upperBound
+        let sums = try snapshot.summary(filter, buckets: [range], zone: query.zone)
+        // The connection is busy until all rows are read.
+        while try sums.nextReport() != nil {}
+        totals = sums.totals
+    }
+}
+
+extension ZoneOffsets {
+    fileprivate func text(of instant: Timestamp) -> String {
+        instant.description(offsetSeconds: offsetSeconds(at: instant))
+    }
+}
+
+extension SummaryQuery {
+    fileprivate func period(
+        from start: Timestamp, to end: Timestamp, _ offsets: ZoneOffsets
+    ) -> ReportingPeriod {
+        ReportingPeriod(
+            from: start, to: end, offsets: offsets, monthStart: monthStart, weekStart: weekStart)
     }
 }
