@@ -22,6 +22,19 @@ struct Bindings {
         texts.map { bind($0, as: "text") }.joined(separator: ", ")
     }
 
+    /// Adds several values as an array.
+    mutating func bind(array texts: [String]) -> String {
+        let list = texts.map { text in
+            "\"" + text.replacing("\\", with: "\\\\").replacing("\"", with: "\\\"") + "\""
+        }
+        return bind("{\(list.joined(separator: ","))}", as: "text[]")
+    }
+
+    /// Adds several numbers as an array.
+    mutating func bind(numbers: [Int64]) -> String {
+        bind("{\(numbers.map(String.init).joined(separator: ","))}", as: "integer[]")
+    }
+
     mutating func bind(_ timestamps: [Timestamp]) -> String {
         let list = timestamps.map { "\"\($0)\"" }.joined(separator: ",")
         return bind("{\(list)}", as: "timestamptz[]")

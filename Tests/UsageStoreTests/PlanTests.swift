@@ -186,8 +186,9 @@ import Usage
     {
         var filter = UsageFilter()
         filter.tags = (1...100).map { ("k\($0)", "") }
-        let statement = AttributionSumsStatement(
-            of: .column(.userID), prefix: "", filter, limit: 101)
+        let statement = AttributionSumsStatement(limit: 101) {
+            recordValues(of: .column(.userID), prefix: "", filter, &$0)
+        }
         let plan = try plan(statement.text, statement.bindings.values)
         #expect(!plan.contains("usage_record_attribution_idx"), "\(plan)")
     }

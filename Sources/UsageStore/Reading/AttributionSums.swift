@@ -20,8 +20,12 @@ extension Snapshot {
         of part: AttributionPart, prefix: String, _ filter: UsageFilter, limit: Int
     ) throws -> [AttributionSum] {
         try reportingUnavailability {
-            let statement = AttributionSumsStatement(
-                of: part, prefix: prefix, filter.and(bounds), limit: limit)
+            let all = filter.and(bounds)
+            let rollups = try rollups(all, zone: "UTC", by: [.attribution(part)])
+            let statement = AttributionSumsStatement(limit: limit) { bindings in
+                rollups?.values(of: part, prefix: prefix, &bindings)
+                    ?? recordValues(of: part, prefix: prefix, all, &bindings)
+            }
             let row = try QueryReader(
                 connection, "attribution_sums", statement.text, statement.bindings.values)
             var sums: [AttributionSum] = []
@@ -36,8 +40,56 @@ extension Snapshot {
     }
 }
 
-/// The statement that sums records by a part of attributions: by attribution first, which compares
-/// numbers instead of texts.
+extension Rollups {
+    /// The query of the values of `part` that begin with `prefix`, and their sums.
+    fileprivate func values(
+        of part: AttributionPart, prefix: String, _ bindings: inout Bindings
+    ) -> String? {
+        let part = GroupPart.attribution(part)
+        let source = groups([filter.range], by: [part], .few, matchesBlank: false) {
+            values, bindings in
+            ["\(values[0]) <> ''"] + startConditions(values[0], prefix, &bindings)
+        }
+        return (source?.sql(by: [part], &bindings)).map { source in
+            """
+            SELECT value_1 AS "value", messages, credit_hundredths AS hundredths
+            FROM (\(source)) AS source WHERE messages > 0
+            """
+        }
+    }
+}
+
+/// The same from the records: by attribution first, which compares numbers instead of texts.
+func recordValues(
+    of part: AttributionPart, prefix: String, _ filter: UsageFilter, _ bindings: inout Bindings
+) -> String {
+    let expression = part.sql(&bindings)
+    let attributions =
+        ["\(expression) <> ''"] + startConditions(expression, prefix, &bindings)
+        + filter.attributionConditions(&bindings)
+    let records =
+        ["attribution_id IN (\(selectAttributions(attributions)))"]
+        + filter.timeConditions(&bindings) + filter.valueConditions(&bindings)
+    return """
+        SELECT "value", sum(messages) AS messages, sum(hundredths) AS hundredths
+        FROM (
+            SELECT attribution_id, count(*) AS messages, sum(credit_hundredths) AS hundredths
+            FROM usage_record \(whereClause(records)) GROUP BY attribution_id
+        ) AS part
+        JOIN (
+            SELECT attribution_id, \(expression) AS "value" FROM usage_attribution
+        ) AS attribution USING (attribution_id)
+        GROUP BY "value"
+        """
+}
+
+private func startConditions(
+    _ value: String, _ prefix: String, _ bindings: inout Bindings
+) -> [String] {
+    prefix.isEmpty ? [] : ["starts_with(\(value), \(bindings.bind(prefix, as: "text")))"]
+}
+
+/// The statement of the values that have most credits.
 struct AttributionSumsStatement {
     /// The statement.
     let text: String
@@ -49,33 +101,16 @@ struct AttributionSumsStatement {
     fileprivate let messages: Field<Int64>
     fileprivate let creditsUsed: Field<String>
 
-    /// Makes the statement for at most `limit` values.
-    init(of part: AttributionPart, prefix: String, _ filter: UsageFilter, limit: Int) {
+    /// Makes the statement for at most `limit` values; `write` returns the query of all.
+    init(limit: Int, _ write: (inout Bindings) -> String) {
         var bindings = Bindings()
-        let expression = part.sql(&bindings)
-        let isValue = ["\(expression) <> ''"]
-        let start =
-            prefix.isEmpty
-            ? [] : ["starts_with(\(expression), \(bindings.bind(prefix, as: "text")))"]
-        let attributions = isValue + start + filter.attributionConditions(&bindings)
-        let records =
-            ["attribution_id IN (\(selectAttributions(attributions)))"]
-            + filter.timeConditions(&bindings) + filter.valueConditions(&bindings)
         var list = SelectList()
         value = list.add("\"value\"")
-        messages = list.add("sum(messages)")
-        creditsUsed = list.add("sum(hundredths) * 0.01")
+        messages = list.add("messages")
+        creditsUsed = list.add("hundredths * 0.01")
         text = """
-            SELECT \(list.sql)
-            FROM (
-                SELECT attribution_id, count(*) AS messages, sum(credit_hundredths) AS hundredths
-                FROM usage_record \(whereClause(records)) GROUP BY attribution_id
-            ) AS part
-            JOIN (
-                SELECT attribution_id, \(expression) AS "value" FROM usage_attribution
-            ) AS attribution USING (attribution_id)
-            GROUP BY "value" ORDER BY sum(hundredths) DESC, "value"
-            LIMIT \(bindings.bind(Int64(limit)))
+            SELECT \(list.sql) FROM (\(write(&bindings))) AS sums
+            ORDER BY hundredths DESC, "value" LIMIT \(bindings.bind(Int64(limit)))
             """
         self.bindings = bindings
     }

@@ -4,7 +4,7 @@ public import Usage
 /// A read-only REPEATABLE READ snapshot of the database; ends with the store's `release`.
 public final class Snapshot {
     /// The revision of the snapshot.
-    public let revision: Int64
+    public private(set) var revision: Int64
 
     let connection: Connection
 
@@ -16,28 +16,44 @@ public final class Snapshot {
     init(_ connection: Connection, _ bounds: UsageFilter) throws {
         self.connection = connection
         self.bounds = bounds
+        revision = try Self.begin(connection, "snapshot")
+    }
+
+    /// Begins the transaction; the snapshot is taken after `settings`.
+    private static func begin(
+        _ connection: Connection, _ name: StaticString, before: String = "", settings: String = ""
+    ) throws -> Int64 {
         let result = try connection.run(
             """
+            \(before)
             BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
             SET LOCAL plan_cache_mode = force_custom_plan;
+            \(settings)
             SELECT sum(changes)::bigint FROM usage_revision
-            """, as: "snapshot")
+            """, as: name)
         guard let revision = result[0, 0].flatMap(Int64.init) else {
             throw DatabaseUnavailable(description: "usage_revision has lost its rows")
         }
-        self.revision = revision
+        return revision
     }
 
-    /// Waits for locks without a timeout from now on; for long responses.
+    /// Takes the snapshot again, for a long response: waits for locks without a timeout, and then
+    /// prevents TRUNCATE, which would empty records and rollups also in older snapshots.
     public func waitForLocks() throws {
         try reportingUnavailability {
-            _ = try connection.run("SET LOCAL lock_timeout = 0", as: "lock_timeout")
+            revision = try Self.begin(
+                connection, "lock_timeout", before: "ROLLBACK;",
+                settings: """
+                    SET LOCAL lock_timeout = 0;
+                    LOCK TABLE usage_record IN ACCESS SHARE MODE;
+                    \(Self.moreMemory);
+                    """)
         }
     }
 
-    /// Lets PostgreSQL remember the attributions of records (Memoize) in up to 32 MB, for about
-    /// 200,000 of them: twice `work_mem`, which is 4 MB by default.
-    private static let rememberAttributions = """
+    /// Lets PostgreSQL use up to 32 MB to remember the attributions of records (Memoize), about 200,000,
+    /// or to sum groups: twice `work_mem`, which is 4 MB by default.
+    private static let moreMemory = """
         SELECT set_config('work_mem', '16MB', true)
         WHERE pg_size_bytes(current_setting('work_mem')) < pg_size_bytes('16MB')
         """
@@ -58,7 +74,7 @@ public final class Snapshot {
             }
             let statement = RecordsStatement(
                 filter.and(bounds), sort: sort, after: cursor, limit: nil, fields: fields)
-            if fields.needAttributions { try connection.run(Self.rememberAttributions) }
+            if fields.needAttributions { try connection.run(Self.moreMemory) }
             let values = statement.bindings.values
             // COPY has no parameters, but is faster: libpq makes no result for each row.
             return UsageRows(
@@ -75,18 +91,8 @@ public final class Snapshot {
     /// The number of usage records that match `filter`, and the sum of their credits.
     public func totals(_ filter: UsageFilter) throws -> (messages: Int64, creditsUsed: String) {
         try reportingUnavailability {
-            var bindings = Bindings()
-            let conditions = filter.and(bounds).conditions(&bindings)
-            var list = SelectList()
-            let messages = list.add("count(*)", as: Int64.self)
-            let creditsUsed = list.add(
-                "coalesce(sum(credit_hundredths), 0) * 0.01", as: String.self)
-            let reader = try QueryReader(
-                connection, "totals",
-                "SELECT \(list.sql) FROM usage_record \(whereClause(conditions))",
-                bindings.values)
-            guard try reader.next() else { return (0, "0.00") }
-            return (reader[messages], reader[creditsUsed])
+            let sum = try total(filter)
+            return (sum.messages, sum.creditsUsed)
         }
     }
 }

@@ -24,39 +24,96 @@ public final class Summary {
     /// The sums of the requested buckets, in order.
     public private(set) var buckets: [UsageSum]
 
-    private let rows: SummaryRows
+    private var rows: SummaryRows
     private var row: SummaryRow?
 
     /// The groups that are not read yet.
     private var groups: ArraySlice<SummaryRow> = []
     private var other: SummaryGroup?
 
+    /// What the rows leave out of the report names, if they are from rollups: records without one.
+    private var unnamed: UsageSum?
+
+    /// The sums by bucket of all records that have a value, if the rows leave out the others.
+    private var named: [UsageSum] = []
+
+    /// From one statement.
     fileprivate init(_ rows: SummaryRows, bucketCount: Int, isGrouped: Bool) throws {
         self.rows = rows
         buckets = Array(repeating: .zero, count: bucketCount)
         row = try rows.next()
-        while let bucket = row, bucket.kind == .bucket {
-            buckets[bucket.bucket - 1] = bucket.sum
-            totals += bucket.sum
-            row = try rows.next()
-        }
+        try readBuckets()
         guard isGrouped else { return }
         while let group = row, group.kind == .group {
             groups.append(group)
             row = try rows.next()
         }
+        prepareOther()
+    }
+
+    /// From rollups, without `top` by report name; `run` runs a statement.
+    fileprivate init(
+        _ summary: RollupSummary, top: Int?,
+        _ run: (SummaryStatement, _ isStreamed: Bool) throws -> SummaryRows
+    ) throws {
+        buckets = Array(repeating: .zero, count: summary.ranges.count)
+        rows = try run(summary.ofBuckets(), false)
+        row = try rows.next()
+        try readBuckets()
+        rows = try run(summary.ofGroups(top: top), top == nil)
+        row = try rows.next()
+        guard let top else {
+            unnamed = totals
+            return
+        }
+        var shown: [SummaryRow] = []
+        var blank = totals
+        while let group = row {
+            if group.kind == .named { blank -= group.sum } else { shown.append(group) }
+            row = try rows.next()
+        }
+        if summary.leavesOutBlank {
+            shown.insert(blank: blank, summary.parts.count, top: top)
+        }
+        groups = shown[...]
+        prepareOther()
+        guard !shown.isEmpty else { return }
+        rows = try run(summary.ofSeries(shown), true)
+        row = try rows.next()
+        guard summary.leavesOutBlank else { return }
+        named = Array(repeating: .zero, count: buckets.count)
+        while let bucket = row, bucket.kind == .named {
+            named[bucket.bucket - 1] = bucket.sum
+            row = try rows.next()
+        }
+    }
+
+    private func readBuckets() throws {
+        while let bucket = row, bucket.kind == .bucket {
+            buckets[bucket.bucket - 1] = bucket.sum
+            totals += bucket.sum
+            row = try rows.next()
+        }
+    }
+
+    private func prepareOther() {
         let left = (groups.first?.groupCount ?? 0) - Int64(groups.count)
         if left > 0 {
             other = SummaryGroup(values: [], otherCount: left, sum: totals, series: buckets)
         }
     }
 
-    /// The next report name and its sum: most credits first, records without a name last.
+    /// The next report name with its messages and credits: most credits first, records without a name
+    /// last.
     ///
     /// Nil after the last one, and for a summary that is grouped.
     public func nextReport() throws -> (reportName: String?, sum: UsageSum)? {
-        guard let report = row, report.kind == .group else { return nil }
+        guard let report = row, report.kind == .group else {
+            defer { unnamed = nil }
+            return unnamed.flatMap { $0.messages > 0 ? (nil, $0) : nil }
+        }
         row = try reportingUnavailability { try rows.next() }
+        unnamed? -= report.sum
         return (report.values[0], report.sum)
     }
 
@@ -70,13 +127,23 @@ public final class Summary {
             return other
         }
         var series = Array(repeating: UsageSum.zero, count: buckets.count)
+        var sum = UsageSum.zero
         while let bucket = row, bucket.rank == group.rank {
             series[bucket.bucket - 1] = bucket.sum
+            sum += bucket.sum
             row = try reportingUnavailability { try rows.next() }
         }
-        other?.remove(group.sum, series)
+        if group.isBlank, !named.isEmpty {
+            series = buckets
+            sum = totals
+            for (bucket, named) in named.enumerated() {
+                series[bucket] -= named
+                sum -= named
+            }
+        }
+        other?.remove(sum, series)
         return SummaryGroup(
-            values: group.values, otherCount: nil, sum: group.sum, series: series)
+            values: group.values, otherCount: nil, sum: sum, series: series)
     }
 }
 
@@ -98,33 +165,56 @@ extension Snapshot {
         _ filter: UsageFilter, buckets: [Range<Timestamp>], zone: String = "UTC",
         grouping: SummaryGrouping? = nil
     ) throws -> Summary {
-        try reportingUnavailability {
-            let statement = SummaryStatement(
-                filter.and(bounds), buckets: buckets, grouping: grouping)
-            let reader = try QueryReader(
-                connection, "summary", statement.text, statement.bindings.values, isStreamed: true)
+        var period = UsageFilter()
+        period.from = buckets.first?.lowerBound
+        period.to = buckets.last?.upperBound
+        let all = filter.and(bounds).and(period)
+        let parts = grouping?.parts ?? [.reportName]
+        return try reportingUnavailability {
+            guard let rollups = try rollups(all, zone: zone, by: parts) else {
+                return try recordSummary(filter, buckets: buckets, grouping: grouping)
+            }
+            let ranges = buckets.map { $0.clamped(to: rollups.filter.range) }
             return try Summary(
-                SummaryRows(reader, statement.fields), bucketCount: buckets.count,
-                isGrouped: grouping != nil)
+                RollupSummary(rollups: rollups, ranges: ranges, parts: parts), top: grouping?.top,
+                run)
         }
     }
 
-    /// The first and the last instant of the records that match `filter`; nil without records.
-    public func extent(_ filter: UsageFilter) throws -> ClosedRange<Timestamp>? {
-        try reportingUnavailability {
-            var bindings = Bindings()
-            let conditions = filter.and(bounds).conditions(&bindings)
-            var list = SelectList()
-            let first = list.add("min(\"timestamp\")", as: Timestamp?.self)
-            let last = list.add("max(\"timestamp\")", as: Timestamp?.self)
-            let reader = try QueryReader(
-                connection, "extent",
-                "SELECT \(list.sql) FROM usage_record \(whereClause(conditions))",
-                bindings.values)
-            guard try reader.next(), let first = reader[first], let last = reader[last] else {
-                return nil
-            }
-            return first...last
+    /// The same from the records.
+    func recordSummary(
+        _ filter: UsageFilter, buckets: [Range<Timestamp>], grouping: SummaryGrouping?
+    ) throws -> Summary {
+        let statement = SummaryStatement(filter.and(bounds), buckets: buckets, grouping: grouping)
+        return try Summary(
+            run(statement, isStreamed: true), bucketCount: buckets.count, isGrouped: grouping != nil
+        )
+    }
+
+    /// The sum of the records that match `filter`.
+    func total(_ filter: UsageFilter) throws -> UsageSum {
+        let all = filter.and(bounds)
+        guard let rollups = try rollups(all, zone: "UTC") else { return try recordTotal(all) }
+        let whole = RollupSummary(rollups: rollups, ranges: [rollups.filter.range], parts: [])
+        return try run(whole.ofBuckets(), isStreamed: false).next()?.sum ?? .zero
+    }
+
+    /// The same from the records.
+    func recordTotal(_ filter: UsageFilter) throws -> UsageSum {
+        let statement = SummaryStatement(partCount: 0) { bindings in
+            """
+            SELECT \(SummaryFields.row(.bucket, 0)), \(SumFields.Columns.all.ofRecords())
+            FROM usage_record \(whereClause(filter.conditions(&bindings)))
+            """
         }
+        return try run(statement, isStreamed: false).next()?.sum ?? .zero
+    }
+
+    /// Runs a statement of sums.
+    func run(_ statement: SummaryStatement, isStreamed: Bool) throws -> SummaryRows {
+        let reader = try QueryReader(
+            connection, "summary", statement.text, statement.bindings.values,
+            isStreamed: isStreamed)
+        return SummaryRows(reader, statement.fields)
     }
 }

@@ -19,55 +19,68 @@ struct SummaryStatement {
     /// Makes the statement for `buckets`, which must be contiguous, and at least one; without
     /// `grouping`, the groups are report names, and have no series.
     init(_ filter: UsageFilter, buckets: [Range<Timestamp>], grouping: SummaryGrouping?) {
-        var bindings = Bindings()
-        var list = SelectList()
         let parts = grouping?.parts ?? [.reportName]
-        fields = SummaryFields(&list, partCount: parts.count)
-        var unused = Bindings()
-        let isOfSome = !filter.attributionConditions(&unused).isEmpty
-        let keys = Set(parts.map(\.key)).sorted().joined(separator: ", ")
-        let part = (isOfSome ? Self.once : Self.byBucket)(keys, filter, buckets, &bindings)
         let names = SummaryFields.names(parts.count)
-        let values = zip(parts, names).map { "\($0.sql(&bindings)) AS \($1)" }
+        let sums = SumFields.Columns.all
         let group = names.joined(separator: ", ")
-        let most = "credit_hundredths DESC"
-        let byValue = names.map { "\($0) = '', \($0)" }.joined(separator: ", ")
-        // `by_report` has the records without a name last, whatever their credits.
-        let order = grouping == nil ? "value_1 = '', \(most), value_1" : "\(most), \(byValue)"
-        let isShown = grouping.map { "WHERE rank <= \(bindings.bind(Int64($0.top)))" } ?? ""
-        let series = """
-            UNION ALL
-            SELECT 2, bucket, rank, NULL, \(names.map { _ in "NULL" }.joined(separator: ", ")),
-                \(SumFields.list.split(separator: ", ").map { "cell.\($0)" }.joined(separator: ", "))
-            FROM cell JOIN shown USING (\(group))
-            """
-        text = """
-            WITH part AS MATERIALIZED (\(part)), cell AS MATERIALIZED (
-                SELECT bucket, \(values.joined(separator: ", ")), \(SumFields.ofSums)
-                FROM part \(parts.needAttributions ? Self.join : "")
-                GROUP BY bucket, \(group)
-            ), shown AS MATERIALIZED (
-                SELECT * FROM (
-                    SELECT *, row_number() OVER (ORDER BY \(order)) AS rank, count(*) OVER () AS groups
-                    FROM (SELECT \(group), \(SumFields.ofSums) FROM cell GROUP BY \(group)) AS sums
-                ) AS ranked
-                \(isShown)
-            )
-            SELECT \(list.sql)
-            FROM (
-                SELECT 0 AS kind, bucket, NULL::bigint AS rank, NULL::bigint AS groups,
-                    \(names.map { "NULL::text AS \($0)" }.joined(separator: ", ")), \(SumFields.ofSums)
+        self.init(partCount: parts.count) { bindings in
+            var unused = Bindings()
+            let isOfSome = !filter.attributionConditions(&unused).isEmpty
+            let keys = Set(parts.map(\.key)).sorted().joined(separator: ", ")
+            let part = (isOfSome ? Self.once : Self.byBucket)(keys, filter, buckets, &bindings)
+            let values = zip(parts, names).map { "\($0.sql(&bindings)) AS \($1)" }
+            let join = "LEFT JOIN usage_attribution USING (attribution_id)"
+            let isShown = grouping.map { "WHERE rank <= \(bindings.bind(Int64($0.top)))" } ?? ""
+            let series = """
+                UNION ALL
+                SELECT \(SummaryFields.row(.series, parts.count, bucket: "bucket", rank: "rank")),
+                    \(sums.list(of: "cell"))
+                FROM cell JOIN shown USING (\(group))
+                """
+            return """
+                WITH part AS MATERIALIZED (\(part)), cell AS MATERIALIZED (
+                    SELECT bucket, \(values.joined(separator: ", ")), \(sums.ofSums())
+                    FROM part \(parts.contains { $0 != .reportName } ? join : "")
+                    GROUP BY bucket, \(group)
+                ), shown AS MATERIALIZED (
+                    SELECT * FROM (\(Self.ranked(
+                        "SELECT \(group), \(sums.ofSums()) FROM cell GROUP BY \(group)",
+                        isReport: grouping == nil, names))) AS ranked
+                    \(isShown)
+                )
+                SELECT \(SummaryFields.row(.bucket, parts.count, bucket: "bucket")), \(sums.ofSums())
                 FROM cell GROUP BY bucket
                 UNION ALL
-                SELECT 1, NULL, rank, groups, \(group), \(SumFields.list) FROM shown
+                SELECT \(SummaryFields.row(.group, parts.count, rank: "rank", groups: "groups", isNamed: true)),
+                    \(sums.list())
+                FROM shown
                 \(grouping == nil ? "" : series)
-            ) AS sums
-            ORDER BY kind, rank, bucket
+                """
+        }
+    }
+
+    /// Makes the statement of the rows that `write` returns, in their order.
+    init(partCount: Int, _ write: (inout Bindings) -> String) {
+        var bindings = Bindings()
+        var list = SelectList()
+        fields = SummaryFields(&list, partCount: partCount)
+        text = """
+            SELECT \(list.sql) FROM (\(write(&bindings))) AS sums ORDER BY kind, rank, bucket
             """
         self.bindings = bindings
     }
 
-    private static let join = "LEFT JOIN usage_attribution USING (attribution_id)"
+    /// `groups` with their ranks and their number.
+    static func ranked(_ groups: String, isReport: Bool, _ names: [String]) -> String {
+        let most = "credit_hundredths DESC"
+        let byValue = names.map { "\($0) = '', \($0)" }.joined(separator: ", ")
+        // `by_report` has the records without a name last, whatever their credits.
+        let order = isReport ? "value_1 = '', \(most), value_1" : "\(most), \(byValue)"
+        return """
+            SELECT *, row_number() OVER (ORDER BY \(order)) AS rank, count(*) OVER () AS groups
+            FROM (\(groups)) AS sums
+            """
+    }
 
     /// The sums by bucket and keys: a query of the records for each bucket.
     private static func byBucket(
@@ -82,7 +95,7 @@ struct SummaryStatement {
             FROM unnest(\(starts), \(ends)) WITH ORDINALITY
                     AS period(bucket_start, bucket_end, bucket),
                 LATERAL (
-                    SELECT \(keys), \(SumFields.ofRecords) FROM usage_record
+                    SELECT \(keys), \(SumFields.Columns.all.ofRecords()) FROM usage_record
                     \(whereClause(inBucket + filter.conditions(&bindings)))
                     GROUP BY \(keys)
                 ) AS sums
@@ -99,7 +112,7 @@ struct SummaryStatement {
         period.from = buckets.first?.lowerBound
         period.to = buckets.last?.upperBound
         return """
-            SELECT width_bucket("timestamp", \(starts)) AS bucket, \(keys), \(SumFields.ofRecords)
+            SELECT width_bucket("timestamp", \(starts)) AS bucket, \(keys), \(SumFields.Columns.all.ofRecords())
             FROM usage_record \(whereClause(filter.and(period).conditions(&bindings)))
             GROUP BY bucket, \(keys)
             """
@@ -108,7 +121,7 @@ struct SummaryStatement {
 
 extension GroupPart {
     /// The column of records that determines the value.
-    fileprivate var key: String {
+    var key: String {
         switch self {
         case .reportName: UsageRecord.Column.reportName.sql
         case .attribution: UsageRecord.Column.attributionID.sql
@@ -116,7 +129,7 @@ extension GroupPart {
     }
 
     /// The value; empty for records without one.
-    fileprivate func sql(_ bindings: inout Bindings) -> String {
+    func sql(_ bindings: inout Bindings) -> String {
         switch self {
         case .reportName: "coalesce(\(key), '')"
         case .attribution(let part): part.sql(&bindings)
@@ -132,11 +145,6 @@ extension AttributionPart {
         case .tag(let key): "coalesce(tags ->> \(bindings.bind(key, as: "text")), '') COLLATE \"C\""
         }
     }
-}
-
-extension [GroupPart] {
-    /// Whether one of them is a part of attributions.
-    fileprivate var needAttributions: Bool { contains { $0 != .reportName } }
 }
 
 /// The columns of a summary's statement.
@@ -159,7 +167,22 @@ struct SummaryFields {
     }
 
     /// The names of the values of so many parts.
-    static func names(_ partCount: Int) -> [String] { (1...partCount).map { "value_\($0)" } }
+    static func names(_ partCount: Int) -> [String] {
+        (0..<partCount).map { "value_\($0 + 1)" }
+    }
+
+    /// The columns of a row before its sums.
+    static func row(
+        _ kind: SummaryRow.Kind, _ partCount: Int, bucket: String = "NULL::bigint",
+        rank: String = "NULL::bigint", groups: String = "NULL::bigint", isNamed: Bool = false
+    ) -> String {
+        let values = names(partCount).map { isNamed ? $0 : "NULL::text AS \($0)" }
+        let numbers = [
+            "\(kind.rawValue) AS kind", "\(bucket) AS bucket", "\(rank) AS rank",
+            "\(groups) AS groups",
+        ]
+        return (numbers + values).joined(separator: ", ")
+    }
 
     /// The row.
     func row(_ row: QueryReader) -> SummaryRow {
@@ -178,6 +201,8 @@ struct SummaryRow {
         case bucket
         /// All records of a group.
         case group
+        /// All records of a bucket, or of all, that have a value.
+        case named
         /// The records of a group in a bucket.
         case series
     }
@@ -185,13 +210,13 @@ struct SummaryRow {
     let kind: Kind
 
     /// The number of the bucket, from 1.
-    let bucket: Int
+    var bucket = 0
 
     /// The number of the group, from 1.
-    let rank: Int64
+    var rank: Int64 = 0
 
     /// The number of all groups.
-    let groupCount: Int64
+    var groupCount: Int64 = 0
 
     /// The values of the group's parts; nil without one.
     let values: [String?]

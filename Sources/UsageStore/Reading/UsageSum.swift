@@ -53,20 +53,45 @@ public struct UsageSum: Equatable, Sendable {
 
 /// The columns of sums, which have the same names wherever sums are added up.
 struct SumFields {
-    /// Sums of records.
-    static let ofRecords = """
-        count(*) AS messages, count(report_name) AS reports,
-            sum(credit_hundredths) AS credit_hundredths,
-            \(tokens.map { "coalesce(sum(\($0)), 0) AS \($0)" }.joined(separator: ", "))
-        """
+    /// Some of the columns.
+    struct Columns {
+        fileprivate let names: [String]
 
-    /// Sums of sums.
-    static let ofSums = names.map { "sum(\($0)) AS \($0)" }.joined(separator: ", ")
+        /// All sums.
+        static let all = Columns(names: ["messages", "reports", "credit_hundredths"] + tokens)
 
-    /// The names.
-    static let list = names.joined(separator: ", ")
+        /// The sums by which groups are chosen; adding these up takes half as long.
+        static let few = Columns(names: ["messages", "credit_hundredths"])
 
-    private static let names = ["messages", "reports", "credit_hundredths"] + tokens
+        /// The columns of `table`.
+        func list(of table: String? = nil) -> String {
+            names.map { (table.map { $0 + "." } ?? "") + $0 }.joined(separator: ", ")
+        }
+
+        /// All columns, of which the others are 0.
+        var complete: String {
+            Self.all.names.map { names.contains($0) ? $0 : "0 AS \($0)" }.joined(separator: ", ")
+        }
+
+        /// Sums of sums.
+        func ofSums(isSubtracted: Bool = false) -> String {
+            names.map { "\(isSubtracted ? "-" : "")sum(\($0)) AS \($0)" }.joined(separator: ", ")
+        }
+
+        /// Sums of records.
+        func ofRecords(isSubtracted: Bool = false) -> String {
+            names.map { name in
+                let sum =
+                    switch name {
+                    case "messages": "count(*)"
+                    case "reports": "count(report_name)"
+                    default: "coalesce(sum(\(name)), 0)"
+                    }
+                return "\(isSubtracted ? "-" : "")\(sum) AS \(name)"
+            }.joined(separator: ", ")
+        }
+    }
+
     private static let tokens = [
         UsageRecord.Column.inputTokens, .outputTokens, .cacheReadInputTokens,
         .cacheCreationInputTokens,

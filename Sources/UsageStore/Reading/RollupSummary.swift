@@ -1,0 +1,122 @@
+import Usage
+
+/// The statements of a summary from rollups, each of which needs the rows of the one before.
+struct RollupSummary {
+    let rollups: Rollups
+
+    /// The buckets of the summary.
+    let ranges: [Range<Timestamp>]
+
+    /// One or two parts by which sums are grouped.
+    let parts: [GroupPart]
+
+    private var names: [String] { SummaryFields.names(parts.count) }
+
+    /// All buckets together.
+    private var period: [Range<Timestamp>] {
+        guard let first = ranges.first, let last = ranges.last else { return [] }
+        return [first.lowerBound..<last.upperBound]
+    }
+
+    /// Whether the level has no sums of records without a value.
+    var leavesOutBlank: Bool { rollups.filter.level(by: parts) != .attributions }
+
+    /// The statement of the sums by bucket.
+    func ofBuckets() -> SummaryStatement {
+        SummaryStatement(partCount: 0) { bindings in
+            """
+            SELECT \(SummaryFields.row(.bucket, 0, bucket: "bucket")), \(SumFields.Columns.all.list())
+            FROM (\(rollups.whole(ranges, &bindings) ?? "")) AS whole
+            """
+        }
+    }
+
+    /// The statement of the messages and credits by group: of the `top` ones, after the sum of all; or
+    /// without `top`, of all report names.
+    func ofGroups(top: Int?) -> SummaryStatement {
+        SummaryStatement(partCount: parts.count) { bindings in
+            let sums = SumFields.Columns.few
+            let group = names.joined(separator: ", ")
+            let source = rollups.groups(period, by: parts, sums)?.sql(by: parts, &bindings) ?? ""
+            let ranked = SummaryStatement.ranked(
+                "SELECT \(group), \(sums.list()) FROM source", isReport: top == nil, names)
+            let all = """
+                UNION ALL
+                SELECT \(SummaryFields.row(.named, parts.count)), \(sums.complete)
+                FROM (SELECT \(sums.ofSums()) FROM source) AS source
+                """
+            let row = SummaryFields.row(
+                .group, parts.count, rank: "rank", groups: "groups", isNamed: true)
+            return """
+                WITH source AS MATERIALIZED (
+                    SELECT * FROM (\(source)) AS sums WHERE messages > 0
+                )
+                SELECT \(row), \(sums.complete)
+                FROM (\(ranked)) AS ranked
+                \(top.map { "WHERE rank <= \(bindings.bind(Int64($0)))" } ?? "")
+                \(top == nil ? "" : all)
+                """
+        }
+    }
+
+    /// The statement of the series of `groups`.
+    ///
+    /// At a level of values, the one of records without a value is the difference between all and
+    /// those that have one, which are the first rows then.
+    func ofSeries(_ groups: [SummaryRow]) -> SummaryStatement {
+        SummaryStatement(partCount: parts.count) { bindings in
+            let sums = SumFields.Columns.all
+            let shown = groups.filter { !$0.isBlank || !leavesOutBlank }
+            let values = parts.indices.map { part in shown.map { $0.values[part] ?? "" } }
+            let source = rollups.groups(
+                ranges, by: parts, matchesBlank: shown.contains(where: \.isBlank)
+            ) { expressions, bindings in
+                let arrays = values.map { bindings.bind(array: $0) }.joined(separator: ", ")
+                guard parts.count > 1 else { return ["\(expressions[0]) = ANY (\(arrays))"] }
+                let row = expressions.joined(separator: ", ")
+                return ["(\(row)) IN (SELECT * FROM unnest(\(arrays)))"]
+            }
+            let sql = source?.sql(by: parts, &bindings) ?? ""
+            let arrays =
+                values.map { bindings.bind(array: $0) }
+                + [bindings.bind(numbers: shown.map(\.rank))]
+            let group = names.joined(separator: ", ")
+            let row = SummaryFields.row(.series, parts.count, bucket: "bucket", rank: "rank")
+            let text = """
+                SELECT \(row), \(sums.list(of: "source"))
+                FROM (\(sql)) AS source
+                JOIN unnest(\(arrays.joined(separator: ", "))) AS shown(\(group), rank) USING (\(group))
+                """
+            guard shown.count < groups.count else { return text }
+            let named = rollups.groups(ranges, by: parts)?.sql(&bindings) ?? ""
+            return """
+                \(text)
+                UNION ALL
+                SELECT \(SummaryFields.row(.named, parts.count, bucket: "bucket")), \(sums.list())
+                FROM (\(named)) AS named
+                """
+        }
+    }
+}
+
+extension SummaryRow {
+    /// Whether the group has no value.
+    var isBlank: Bool { values.allSatisfy { $0 == nil } }
+}
+
+extension [SummaryRow] {
+    /// Inserts the group of records without a value, after those with as many credits, and numbers the
+    /// first `top` groups, which remain.
+    mutating func insert(blank sum: UsageSum, _ partCount: Int, top: Int) {
+        guard sum.messages > 0 else { return }
+        let count = (first?.groupCount ?? 0) + 1
+        let place = firstIndex { $0.sum.hundredths < sum.hundredths } ?? self.count
+        let none = [String?](repeating: nil, count: partCount)
+        insert(SummaryRow(kind: .group, values: none, sum: sum), at: place)
+        self = prefix(top).enumerated().map { index, row in
+            SummaryRow(
+                kind: .group, rank: Int64(index + 1), groupCount: count, values: row.values,
+                sum: row.sum)
+        }
+    }
+}

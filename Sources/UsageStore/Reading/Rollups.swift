@@ -1,0 +1,98 @@
+import Postgres
+import Usage
+
+/// The sums of the records that match a filter, from the levels of a snapshot.
+struct Rollups {
+    let filter: RollupFilter
+
+    /// The stored days and months of one zone.
+    let buckets: [RollupBucket]
+
+    /// The query of the sums of all records of each range of time, which are contiguous; nil if no level
+    /// has them.
+    func whole(_ ranges: [Range<Timestamp>], _ bindings: inout Bindings) -> String? {
+        guard let level = filter.level() else { return nil }
+        let quarters = RollupSource(.quarters, RollupCover(quartersOf: ranges))
+        guard level != .quarters else { return quarters.sql(&bindings) }
+        let cover = RollupCover(ranges, with: buckets)
+        guard case .values = level, filter.matchesBlank else {
+            return RollupSource(level, cover, matchesBlank: filter.matchesBlank) {
+                filter.conditions(of: level, value: $0, &$1)
+            }.sql(&bindings)
+        }
+        // There are no sums of records without a value: those of all others are subtracted.
+        let others = RollupSource(level, cover) { value, bindings in
+            let conditions = filter.conditions(of: level, value: value, &bindings)
+            return ["NOT (\(conditions.joined(separator: " AND ")))"]
+        }
+        return """
+            SELECT bucket, \(SumFields.Columns.all.ofSums())
+            FROM (
+                \(quarters.sql(&bindings))
+                UNION ALL
+                SELECT bucket, \(SumFields.Columns.all.ofSums(isSubtracted: true))
+                FROM (\(others.sql(&bindings))) AS others GROUP BY bucket
+            ) AS source
+            GROUP BY bucket
+            """
+    }
+
+    /// The sums of each range by one or two parts; nil if no level has them.
+    ///
+    /// `conditions` are others on the values of the parts. At a level of values, records without one
+    /// are left out.
+    func groups(
+        _ ranges: [Range<Timestamp>], by parts: [GroupPart], _ sums: SumFields.Columns = .all,
+        matchesBlank: Bool? = nil,
+        where conditions: ((_ values: [String], inout Bindings) -> [String])? = nil
+    ) -> RollupSource? {
+        guard let level = filter.level(by: parts) else { return nil }
+        return RollupSource(
+            level, RollupCover(ranges, with: buckets), sums,
+            matchesBlank: matchesBlank ?? filter.matchesBlank
+        ) { value, bindings in
+            let own = filter.conditions(of: level, value: value, &bindings)
+            guard let conditions else { return own }
+            let values = level == .attributions ? parts.map { $0.sql(&bindings) } : [value]
+            return own + conditions(values, &bindings)
+        }
+    }
+}
+
+extension Snapshot {
+    /// The levels for `filter`, with the days and months of `zone`, or of another reporting zone; nil if
+    /// there are no sums yet, or if no level has sums of such records.
+    func rollups(
+        _ filter: UsageFilter, zone: String, by parts: [GroupPart] = []
+    ) throws -> Rollups? {
+        let filter = RollupFilter(filter)
+        guard filter.level() != nil, filter.level(by: parts) != nil else { return nil }
+        var bindings = Bindings()
+        var list = SelectList()
+        let id = list.add("bucket_id", as: Int64?.self)
+        let isMonth = list.add("is_month", as: Bool?.self)
+        let start = list.add("starts_at", as: Timestamp?.self)
+        let end = list.add("ends_at", as: Timestamp?.self)
+        let row = try QueryReader(
+            connection, "rollups",
+            """
+            SELECT \(list.sql)
+            FROM (
+                SELECT zone_id FROM usage_zone JOIN usage_rollup_state AS state ON state.is_built
+                WHERE usage_zone.is_built
+                ORDER BY name <> \(bindings.bind(zone, as: "text")), zone_id LIMIT 1
+            ) AS zone
+            LEFT JOIN usage_bucket AS bucket ON bucket.zone_id = zone.zone_id
+                AND starts_at < \(bindings.bind(filter.range.upperBound))
+                AND ends_at > \(bindings.bind(filter.range.lowerBound))
+            """, bindings.values)
+        guard row.count > 0 else { return nil }
+        var buckets: [RollupBucket] = []
+        while try row.next() {
+            guard let id = row[id], let start = row[start], let end = row[end] else { continue }
+            buckets.append(
+                RollupBucket(id: id, isMonth: row[isMonth] ?? false, range: start..<end))
+        }
+        return Rollups(filter: filter, buckets: buckets)
+    }
+}

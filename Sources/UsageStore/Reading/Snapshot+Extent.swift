@@ -1,0 +1,64 @@
+import Postgres
+public import Usage
+
+extension Snapshot {
+    /// The first and the last instant of the records that match `filter`; nil without records.
+    public func extent(_ filter: UsageFilter) throws -> ClosedRange<Timestamp>? {
+        let all = filter.and(bounds)
+        return try reportingUnavailability {
+            guard let rollups = try rollups(all, zone: "UTC"), !rollups.filter.parts.isEmpty else {
+                return try recordExtent(all)
+            }
+            var ends = (first: rollups.filter.range, last: rollups.filter.range)
+            for isMonth in [true, false] {
+                guard let first = try used(ends.first, rollups, isMonth: isMonth).first,
+                    let last = try used(ends.last, rollups, isMonth: isMonth).last
+                else { return nil }
+                ends = (first, last)
+            }
+            guard let first = try recordExtent(all, in: ends.first),
+                let last = try recordExtent(all, in: ends.last)
+            else { return nil }
+            return first.lowerBound...last.upperBound
+        }
+    }
+
+    /// The stored months or days, and the times between them, of `range` that have records.
+    private func used(
+        _ range: Range<Timestamp>, _ rollups: Rollups, isMonth: Bool
+    ) throws -> [Range<Timestamp>] {
+        let cuts = rollups.buckets.filter { $0.isMonth == isMonth && $0.range.overlaps(range) }
+            .flatMap { [$0.range.lowerBound, $0.range.upperBound] }
+            .filter { range.lowerBound < $0 && $0 < range.upperBound }
+        let bounds = Set(cuts + [range.lowerBound, range.upperBound]).sorted()
+        let ranges = zip(bounds, bounds.dropFirst()).map { $0..<$1 }
+        let sums = RollupSummary(rollups: rollups, ranges: ranges, parts: [])
+        let rows = try run(sums.ofBuckets(), isStreamed: false)
+        var used: [Range<Timestamp>] = []
+        while let row = try rows.next() {
+            if row.sum.messages > 0 { used.append(ranges[row.bucket - 1]) }
+        }
+        return used
+    }
+
+    /// The same from the records, in a range of time.
+    func recordExtent(
+        _ filter: UsageFilter, in range: Range<Timestamp>? = nil
+    ) throws -> ClosedRange<Timestamp>? {
+        var period = UsageFilter()
+        period.from = range?.lowerBound
+        period.to = range?.upperBound
+        var bindings = Bindings()
+        let conditions = filter.and(period).conditions(&bindings)
+        var list = SelectList()
+        let first = list.add("min(\"timestamp\")", as: Timestamp?.self)
+        let last = list.add("max(\"timestamp\")", as: Timestamp?.self)
+        let reader = try QueryReader(
+            connection, "extent",
+            "SELECT \(list.sql) FROM usage_record \(whereClause(conditions))", bindings.values)
+        guard try reader.next(), let first = reader[first], let last = reader[last] else {
+            return nil
+        }
+        return first...last
+    }
+}

@@ -1,0 +1,161 @@
+import TestSupport
+import Testing
+@testable import Usage
+@testable import UsageStore
+
+@Suite struct `The cover of a range of time` {
+    private static let day: Int64 = 86_400_000_000
+
+    private func range(_ start: String, _ end: String) throws -> Range<Timestamp> {
+        try #require(Timestamp(start))..<#require(Timestamp(end))
+    }
+
+    /// Months and days of 2024 in UTC, numbered 1 to 12 and from 101.
+    private func buckets(days: Range<Int64> = 0..<366) -> [RollupBucket] {
+        let first = CivilDate(year: 2024, month: 1, day: 1).map(\.daysSince1970) ?? 0
+        func start(_ days: Int64) -> Timestamp { Timestamp(microseconds: days * Self.day) }
+        let months = (1...12).compactMap { CivilDate(year: 2024, month: $0, day: 1)?.daysSince1970 }
+        let ends = months.dropFirst() + [first + 366]
+        let whole = zip(months, ends).enumerated().map { index, month in
+            RollupBucket(
+                id: Int64(index + 1), isMonth: true, range: start(month.0)..<start(month.1))
+        }
+        return whole
+            + days.map {
+                RollupBucket(
+                    id: 101 + $0, isMonth: false, range: start(first + $0)..<start(first + $0 + 1))
+            }
+    }
+
+    /// The cover as text: levels, then records; with a minus if they are subtracted.
+    private func text(_ cover: RollupCover) -> String {
+        let levels = cover.levels.sorted { $0.id < $1.id }.map {
+            "\($0.isSubtracted ? "-" : "")\($0.id)"
+        }
+        let records = cover.records.map { "\($0.range.lowerBound)..<\($0.range.upperBound)" }
+        let subtracted = cover.subtracted.map { "-\($0.range.lowerBound)..<\($0.range.upperBound)" }
+        return (levels + records + subtracted).joined(separator: " ")
+    }
+
+    @Test(
+        arguments: [
+            ("2024-01-01T00:00:00Z", "2025-01-01T00:00:00Z", "1 2 3 4 5 6 7 8 9 10 11 12"),
+            ("2024-01-03T00:00:00Z", "2024-03-01T00:00:00Z", "1 2 -101 -102"),
+            ("2024-01-30T00:00:00Z", "2024-03-02T00:00:00Z", "2 130 131 161"),
+            (
+                "2024-01-02T01:00:00Z", "2024-01-03T00:00:00Z",
+                "102 -2024-01-02T00:00:00Z..<2024-01-02T01:00:00Z"
+            ),
+            (
+                "2024-01-01T23:00:00Z", "2024-01-02T00:00:00Z",
+                "2024-01-01T23:00:00Z..<2024-01-02T00:00:00Z"
+            ),
+            ("2024-01-01T00:00:00Z", "2024-01-01T00:00:00Z", ""),
+            (
+                "2023-06-01T00:00:00Z", "2024-02-01T00:00:00Z",
+                "1 2023-06-01T00:00:00Z..<2024-01-01T00:00:00Z"
+            ),
+        ])
+    func `has whole months, then days, or a month minus its other days`(
+        start: String, end: String, expected: String
+    ) throws {
+        let cover = RollupCover([try range(start, end)], with: buckets())
+        #expect(text(cover) == expected)
+    }
+
+    @Test func `of several ranges has no bucket that is not inside one of them`() throws {
+        let ranges = [
+            try range("2024-01-01T00:00:00Z", "2024-01-31T12:00:00Z"),
+            try range("2024-01-31T12:00:00Z", "2024-03-01T00:00:00Z"),
+        ]
+        let cover = RollupCover(ranges, with: buckets())
+        #expect(cover.levels.filter { $0.number == 1 }.map(\.id) == Array(101...130))
+        #expect(cover.levels.filter { $0.number == 2 }.map(\.id) == [2])
+        #expect(
+            cover.records == [
+                RollupCover.Part(
+                    range: try range("2024-01-31T00:00:00Z", "2024-01-31T12:00:00Z"), number: 1),
+                RollupCover.Part(
+                    range: try range("2024-01-31T12:00:00Z", "2024-02-01T00:00:00Z"), number: 2),
+            ])
+        #expect(cover.covered.map(\.number) == [1, 2])
+    }
+
+    @Test(
+        arguments: [
+            ("2024-01-01T00:00:00Z", "2024-01-01T00:15:00Z", 1, 0),
+            ("2024-01-01T00:00:00.000001Z", "2024-01-01T00:30:00Z", 1, 1),
+            ("2024-01-01T00:01:00Z", "2024-01-01T00:29:00Z", 0, 1),
+            ("1999-12-31T23:00:00Z", "2000-01-01T00:15:00Z", 1, 1),
+            ("1960-01-01T00:07:00Z", "1960-01-01T00:22:00Z", 0, 1),
+            ("0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z", 1, 2),
+        ])
+    func `with quarters of an hour has the records of its edges and of before 2000`(
+        start: String, end: String, covered: Int, records: Int
+    ) throws {
+        let whole = try range(start, end)
+        let cover = RollupCover(quartersOf: [whole])
+        #expect(cover.covered.count == covered)
+        #expect(cover.records.count == records)
+        let parts = (cover.covered + cover.records).map(\.range)
+            .sorted { $0.lowerBound < $1.lowerBound }
+        #expect(parts.first?.lowerBound == whole.lowerBound)
+        #expect(parts.last?.upperBound == whole.upperBound)
+        for (part, next) in zip(parts, parts.dropFirst()) {
+            #expect(part.upperBound == next.lowerBound)
+        }
+    }
+
+    /// How often a cover has the records at `instant`, for each range.
+    private func weights(_ cover: RollupCover, _ buckets: [RollupBucket], _ instant: Timestamp)
+        -> (all: [Int: Int], levels: [Int: Int])
+    {
+        var levels: [Int: Int] = [:]
+        for level in cover.levels {
+            guard let bucket = buckets.first(where: { $0.id == level.id }),
+                bucket.range.contains(instant)
+            else { continue }
+            levels[level.number, default: 0] += level.isSubtracted ? -1 : 1
+        }
+        var all = levels
+        for part in cover.records where part.range.contains(instant) {
+            all[part.number, default: 0] += 1
+        }
+        for part in cover.subtracted where part.range.contains(instant) {
+            all[part.number, default: 0] -= 1
+        }
+        return (all.filter { $0.value != 0 }, levels.filter { $0.value != 0 })
+    }
+
+    @Test(arguments: 1...8)
+    func `has each instant once, whatever buckets are stored`(seed: Int) throws {
+        var random = SeededGenerator(UInt64(seed))
+        let hour: Int64 = 3_600_000_000
+        for _ in 0..<10 {
+            let shift: Int64 = [0, 0, 5, -7].randomElement(using: &random) ?? 0
+            let stored = buckets().filter { _ in Int.random(in: 0...9, using: &random) > 0 }.map {
+                RollupBucket(
+                    id: $0.id, isMonth: $0.isMonth,
+                    range: Timestamp(
+                        microseconds: $0.range.lowerBound.microseconds + shift * hour)..<Timestamp(
+                            microseconds: $0.range.upperBound.microseconds + shift * hour))
+            }
+            let first = try #require(Timestamp("2023-12-20T00:00:00Z")).microseconds
+            let cuts = (0...Int.random(in: 1...3, using: &random)).map { _ in
+                first + Int64.random(in: 0...9600, using: &random) * hour
+            }
+            let starts = Set(cuts).sorted().map(Timestamp.init(microseconds:))
+            let ranges = zip(starts, starts.dropFirst()).map { $0..<$1 }
+            let cover = RollupCover(ranges, with: stored)
+            for _ in 0..<40 {
+                let instant = Timestamp(
+                    microseconds: first + Int64.random(in: 0...9600 * 4, using: &random) * hour / 4)
+                let found = weights(cover, stored, instant)
+                let number = ranges.firstIndex { $0.contains(instant) }.map { $0 + 1 }
+                #expect(found.all == (number.map { [$0: 1] } ?? [:]))
+                let covered = cover.covered.filter { $0.range.contains(instant) }
+                #expect(found.levels.keys.sorted() == covered.map { $0.number })
+            }
+        }
+    }
+}
