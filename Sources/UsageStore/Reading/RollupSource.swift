@@ -55,14 +55,15 @@ struct RollupSource {
         _ part: GroupPart, _ names: [String], _ bindings: inout Bindings
     ) -> [String] {
         [false, true].compactMap { isSubtracted in
-            guard let pieces = pieces(isSubtracted, &bindings) else { return nil }
+            guard let pieces = pieces(of: "usage_value_sums", isSubtracted, &bindings) else {
+                return nil
+            }
             let isPart = "part = \(bindings.bind(part.description, as: "text"))"
             let matching = whereClause([isPart] + conditions("\"value\"", &bindings))
             let value = names.map { "\"value\" AS \($0)" }
             return """
                 SELECT \((["bucket"] + value).joined(separator: ", ")), \(sums.ofSums(isSubtracted: isSubtracted))
-                FROM \(pieces) JOIN usage_value_sums USING (bucket_id)
-                    JOIN usage_value USING (value_id)
+                FROM \(pieces) JOIN usage_value USING (value_id)
                 \(matching) GROUP BY bucket, "value"
                 """
         }
@@ -74,7 +75,7 @@ struct RollupSource {
     ) -> String {
         let key = part.key
         let isReport = part == .reportName
-        let value = isReport ? key : part.sql(&bindings)
+        let value = part.sql(&bindings)
         let isMatch = ["\(value) <> ''"] + conditions(value, &bindings)
         let isRecorded = isReport ? isMatch : ["\(key) IN (\(selectAttributions(isMatch)))"]
         let rows = [deltas([key], &bindings)] + records([key], isRecorded, &bindings)
@@ -104,10 +105,10 @@ struct RollupSource {
         let selected = "SELECT \(key) FROM \(Self.all) \(whereClause(matching))"
         let isStored = matching.isEmpty ? [] : ["\(key) IN (\(selected))"]
         let levels = [false, true].compactMap { isSubtracted in
-            pieces(isSubtracted, &bindings).map { pieces in
+            pieces(of: "usage_attribution_sums", isSubtracted, &bindings).map { pieces in
                 """
                 SELECT bucket, \(key), \(sums.ofSums(isSubtracted: isSubtracted))
-                FROM \(pieces) JOIN usage_attribution_sums USING (bucket_id)
+                FROM \(pieces)
                 \(whereClause(isStored)) GROUP BY bucket, \(key)
                 """
             }
@@ -130,13 +131,20 @@ struct RollupSource {
             """
     }
 
-    /// The stored buckets that are added or subtracted; nil if there are none.
-    private func pieces(_ isSubtracted: Bool, _ bindings: inout Bindings) -> String? {
+    /// The rows of `sums` of the stored buckets that are added or subtracted; nil if there are none.
+    ///
+    /// Without the constants, PostgreSQL would also read the days where only months are needed.
+    private func pieces(
+        of sums: String, _ isSubtracted: Bool, _ bindings: inout Bindings
+    ) -> String? {
         let levels = cover.levels.filter { $0.isSubtracted == isSubtracted }
         guard !levels.isEmpty else { return nil }
         let ids = bindings.bind(numbers: levels.map(\.id))
         let buckets = bindings.bind(numbers: levels.map { Int64($0.number) })
-        return "unnest(\(ids), \(buckets)) AS piece(bucket_id, bucket)"
+        return """
+            unnest(\(ids), \(buckets)) AS piece(bucket_id, bucket)
+                JOIN (SELECT * FROM \(sums) WHERE bucket_id = ANY (\(ids))) AS level USING (bucket_id)
+            """
     }
 
     /// The sums of quarters.

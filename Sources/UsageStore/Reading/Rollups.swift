@@ -83,8 +83,8 @@ extension Snapshot {
                 ORDER BY name <> \(bindings.bind(zone, as: "text")), zone_id LIMIT 1
             ) AS zone
             LEFT JOIN usage_bucket AS bucket ON bucket.zone_id = zone.zone_id
-                AND starts_at < \(bindings.bind(filter.range.upperBound))
-                AND ends_at > \(bindings.bind(filter.range.lowerBound))
+                AND starts_at < \(bindings.bind(filter.range.upperBound)) + interval '32 days'
+                AND ends_at > \(bindings.bind(filter.range.lowerBound)) - interval '32 days'
             """, bindings.values)
         guard row.count > 0 else { return nil }
         var buckets: [RollupBucket] = []

@@ -28,7 +28,9 @@ struct SummaryStatement {
             let isOfSome = !filter.attributionConditions(&unused).isEmpty
             let keys = Set(parts.map(\.key)).sorted().joined(separator: ", ")
             let part = (isOfSome ? Self.once : Self.byBucket)(keys, filter, buckets, &bindings)
-            let values = zip(parts, names).map { "\($0.sql(&bindings)) AS \($1)" }
+            let values = zip(parts, names).map {
+                "coalesce(\($0.sql(&bindings)), '') AS \($1)"
+            }
             let join = "LEFT JOIN usage_attribution USING (attribution_id)"
             let isShown = grouping.map { "WHERE rank <= \(bindings.bind(Int64($0.top)))" } ?? ""
             let series = """
@@ -128,20 +130,20 @@ extension GroupPart {
         }
     }
 
-    /// The value; empty for records without one.
+    /// The value; NULL or empty for records without one.
     func sql(_ bindings: inout Bindings) -> String {
         switch self {
-        case .reportName: "coalesce(\(key), '')"
+        case .reportName: key
         case .attribution(let part): part.sql(&bindings)
         }
     }
 }
 
 extension AttributionPart {
-    /// The value in the table of attributions; empty without one, also if there is no attribution.
+    /// The value in the table of attributions; empty without one.
     func sql(_ bindings: inout Bindings) -> String {
         switch self {
-        case .column(let column): "coalesce(\(column.sql), '')"
+        case .column(let column): column.sql
         case .tag(let key): "coalesce(tags ->> \(bindings.bind(key, as: "text")), '') COLLATE \"C\""
         }
     }
