@@ -87,6 +87,8 @@ extension Problem.Fault {
 extension Problem {
     /// The machine-readable kind of a fault.
     public enum Code: String, CaseIterable, Sendable {
+        /// Closed books: the record is archived, or dated before the line.
+        case closed
         /// The id belongs to another message.
         case conflict
         /// An object has the same member twice.

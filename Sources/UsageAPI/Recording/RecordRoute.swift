@@ -71,12 +71,20 @@ extension MessageRefusal {
                 ("timestamp", .unpriced, "The price list has no rate for this timestamp.")
             case .outOfRange: ("timestamp", .outOfRange, reason + ".")
             case .inTheFuture: ("timestamp", .inTheFuture, reason + ".")
+            case .closed: ("timestamp", .closed, reason.sentence)
+            case .closedMessageID: ("message_id", .closed, reason.sentence)
+            case .closedExternalID: ("external_id", .closed, reason.sentence)
             case .creditsOutOfRange: ("", .outOfRange, reason + ".")
             case .tooManyAttributions:
-                ("", .tooMany, reason.prefix(1).uppercased() + reason.dropFirst() + ".")
+                ("", .tooMany, reason.sentence)
             }
         return Problem.Fault(in: "body", name: name, code: code, message: message)
     }
+}
+
+extension String {
+    /// The text with a capital letter and a full stop.
+    fileprivate var sentence: String { prefix(1).uppercased() + dropFirst() + "." }
 }
 
 extension MessageItem {

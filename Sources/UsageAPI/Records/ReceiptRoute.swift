@@ -14,7 +14,7 @@ func receipt(_ request: Request, _ principal: Principal, _ service: Service) thr
     let query = NormalisedQuery(request.path, principal)
     return try service.revalidated(request, principal, query) { snapshot, _ in
         guard let found = try snapshot.record(messageID) else {
-            throw Problem(.notFound, "No message has this message_id.")
+            throw Problem(.notFound, try snapshot.absence(of: messageID, principal.bounds))
         }
         var json = JSONWriter()
         json.object { json in
@@ -22,6 +22,19 @@ func receipt(_ request: Request, _ principal: Principal, _ service: Service) thr
             json.member(found.receipt)
         }
         return Representation(contentType: "application/json", body: .bytes(json.bytes))
+    }
+}
+
+extension Snapshot {
+    /// Why there is no record; a bound key does not learn whether another record is closed.
+    fileprivate func absence(of messageID: Int64, _ bounds: Bounds) throws -> String {
+        guard let closedBefore else { return "No message has this message_id." }
+        let closed = "closed: records before \(closedBefore) are in an archive"
+        guard bounds.isEmpty else {
+            return "No message of this key has this message_id, or its record is \(closed)."
+        }
+        return try isClosed(messageID)
+            ? "The record of this message is \(closed)." : "No message has this message_id."
     }
 }
 

@@ -23,6 +23,9 @@ func usage(_ request: Request, _ principal: Principal, _ service: Service) throw
             fields.append(("X-Total-Count", String(totals.messages)))
             fields.append(("X-Total-Credits", totals.creditsUsed))
         }
+        if let line = snapshot.closedBefore {
+            fields.append(("X-Usage-Closed-Before", line.description))
+        }
         guard isBodySent || query.limit != nil else {
             return Representation(
                 contentType: query.plan.format.contentType, fields: fields, body: .stream { _ in })

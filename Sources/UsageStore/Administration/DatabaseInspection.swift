@@ -62,7 +62,7 @@ extension UsageStore {
                     || ' without statement triggers, so the revision does not change'
                 END
             FROM unnest(ARRAY['usage_record', 'credit_rate', 'usage_revision', 'api_key',
-                'api_key_revision']) AS name
+                'api_key_revision', 'usage_closing', 'usage_closed_id']) AS name
             JOIN pg_class ON pg_class.oid = to_regclass(name)
             LEFT JOIN (pg_subscription_rel JOIN pg_subscription ON srsubid = pg_subscription.oid)
                 ON srrelid = pg_class.oid
@@ -78,7 +78,11 @@ extension UsageStore {
         let result = try connected().query(
             """
             SELECT required.name
-            FROM (VALUES ('usage_attribution', 'usage_attribution_delete', 'OA'),
+            FROM (VALUES ('usage_closing', 'usage_closing_revision', 'A'),
+                         ('usage_record', 'usage_record_closed_delete', 'A'),
+                         ('usage_record', 'usage_record_closed_insert', 'A'),
+                         ('usage_record', 'usage_record_closed_update', 'A'),
+                         ('usage_attribution', 'usage_attribution_delete', 'OA'),
                          ('usage_attribution', 'usage_attribution_digest', 'OA'),
                          ('usage_attribution', 'usage_attribution_revision', 'A'),
                          ('usage_attribution', 'usage_attribution_truncate', 'OA'),
@@ -95,7 +99,8 @@ extension UsageStore {
                          ('credit_rate', 'credit_rate_revision', 'A'),
                          ('credit_rate', 'credit_rate_append_only', 'OA'),
                          ('credit_rate', 'credit_rate_in_order', 'OA'),
-                         ('credit_rate', 'credit_rate_not_retroactive', 'OA'))
+                         ('credit_rate', 'credit_rate_not_retroactive', 'OA'),
+                         ('credit_rate', 'credit_rate_open', 'OA'))
                 AS required(relation, name, states)
             LEFT JOIN pg_trigger ON tgname = required.name
                 AND strpos(required.states, tgenabled::text) > 0

@@ -127,7 +127,9 @@ extension UsageStore {
             character_count = coalesce(character_count, char_length(message_text))
         FROM (SELECT message_id FROM usage_record
               WHERE message_id = ANY ($1::bigint[]) AND \(texts.isLeft)
-              FOR UPDATE SKIP LOCKED) AS item
+              FOR UPDATE SKIP LOCKED) AS item,
+            -- A record that is being closed may lose its text, which is in no sum.
+            (SELECT set_config('orbital.closing', 'on', true)) AS closing
         WHERE record.message_id = item.message_id
         RETURNING 1
         """

@@ -39,9 +39,10 @@ enum Pricing {
             OR \(measure.isReported))
         """
 
-    /// Why a message is refused: its time is out of range or has no rate; NULL if it is not.
+    /// Why a message is refused: it is closed, or its time is out of range or has no rate; NULL if it
+    /// is not.
     static let refusal = """
-        coalesce(usage_timestamp_fault(\(time)),
+        coalesce(usage_timestamp_fault(\(time)), \(ClosedRecords.refusal(time: time)),
             CASE WHEN rate.tokenizer IS NULL THEN 'unpriced' END)
         """
 
@@ -101,6 +102,12 @@ public enum MessageRefusal: String, Sendable {
     case outOfRange = "out_of_range"
     /// It is dated more than five minutes ahead.
     case inTheFuture = "in_the_future"
+    /// It is dated before the line of the last closing.
+    case closed
+    /// A closed record has its `message_id`.
+    case closedMessageID = "closed_message_id"
+    /// A closed record has its `external_id`.
+    case closedExternalID = "closed_external_id"
     /// Its credits are above 2^53 hundredths, beyond which JavaScript rounds integers.
     case creditsOutOfRange = "credits_out_of_range"
     /// Its attribution is new, and there are too many.
@@ -112,6 +119,11 @@ public enum MessageRefusal: String, Sendable {
         case .unpriced: "the price list has no rate for this timestamp"
         case .outOfRange, .inTheFuture:
             "timestamp must be from 2000-01-01T00:00:00Z to five minutes ahead of now"
+        case .closed:
+            "the books are closed at this timestamp; X-Usage-Closed-Before of GET /usage is the "
+                + "first one that is open"
+        case .closedMessageID: "the record with this message_id is closed; nothing is charged"
+        case .closedExternalID: "the record with this external_id is closed; nothing is charged"
         case .creditsOutOfRange: "the credits must be at most 90071992547409.92"
         case .tooManyAttributions:
             "this combination of user_id, team_id, model and tags is new, and there are already as "

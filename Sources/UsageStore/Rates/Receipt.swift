@@ -94,7 +94,7 @@ extension Snapshot {
         try reportingUnavailability {
             var bindings = Bindings()
             let named = "message_id = \(bindings.bind(messageID))"
-            let conditions = [named] + bounds.conditions(&bindings)
+            let conditions = [named] + open.conditions(&bindings)
             var list = SelectList()
             let columns = UsageRecord.Column.columns(of: .fields).filter { $0 != .recordedAt }
             let record = list.add(stored: columns)

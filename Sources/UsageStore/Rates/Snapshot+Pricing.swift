@@ -19,7 +19,7 @@ public struct RecordedPrice: Sendable {
 }
 
 extension Snapshot {
-    /// Prices every record again, one at a time, ordered by id.
+    /// Prices every open record again, one at a time, ordered by id.
     public func forEachPrice(
         _ tokenizers: Tokenizers, _ body: (RecordedPrice) throws -> Void
     ) throws {
@@ -40,7 +40,11 @@ extension Snapshot {
         try reportingUnavailability {
             let row = try QueryReader(
                 connection, "verify",
-                "SELECT \(list.sql) FROM \(Self.pricedAgain) ORDER BY message_id", isStreamed: true)
+                """
+                SELECT \(list.sql) FROM \(Self.pricedAgain)
+                WHERE "timestamp" >= coalesce(\(ClosedRecords.line), '-infinity')
+                ORDER BY message_id
+                """, isStreamed: true)
             while try row.next() {
                 let record = row[fields]
                 var tokens = record.tokenCount

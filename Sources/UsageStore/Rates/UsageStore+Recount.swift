@@ -26,6 +26,7 @@ extension UsageStore {
         usage_record AS record JOIN credit_rate AS rate USING (credit_rate_id)
         WHERE record.token_count IS NULL AND rate.tokenizer <> 'characters'
             AND NOT (\(measure.isReported))
+            AND record."timestamp" >= coalesce(\(ClosedRecords.line), '-infinity')
         """
 
     /// The estimates that can be counted.

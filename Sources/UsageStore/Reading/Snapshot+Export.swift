@@ -7,8 +7,11 @@ extension Snapshot {
         try reportingUnavailability { try PriceList(connection).rates }
     }
 
-    /// Reads all records for an export, with their texts and how the credits were calculated.
-    public func forEachMessage(_ body: (UsageRecord) throws -> Void) throws {
+    /// Reads all open records for an export, with their texts and how the credits were calculated; with
+    /// `isClosing`, those that are being closed.
+    public func forEachMessage(
+        isClosing: Bool = false, _ body: (UsageRecord) throws -> Void
+    ) throws {
         try reportingUnavailability {
             let prices = try PriceList(connection)
             // A join would sort all records again.
@@ -22,7 +25,8 @@ extension Snapshot {
                 connection, "export",
                 """
                 COPY (
-                    SELECT \(list.sql) FROM usage_record ORDER BY "timestamp", message_id
+                    SELECT \(list.sql) FROM usage_record \(condition(isClosing: isClosing))
+                    ORDER BY "timestamp", message_id
                 ) TO STDOUT (FORMAT binary)
                 """, columns: list.columns.count)
             while try rows.next() {
@@ -34,6 +38,11 @@ extension Snapshot {
                 try body(record)
             }
         }
+    }
+
+    private func condition(isClosing: Bool) -> String {
+        guard let closedBefore else { return isClosing ? "WHERE false" : "" }
+        return "WHERE \"timestamp\" \(isClosing ? "<" : ">=") '\(closedBefore)'"
     }
 
     /// All attributions by their numbers.

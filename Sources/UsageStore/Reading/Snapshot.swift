@@ -4,44 +4,77 @@ public import Usage
 /// A read-only REPEATABLE READ snapshot of the database; ends with the store's `release`.
 public final class Snapshot {
     /// The revision of the snapshot.
-    public private(set) var revision: Int64
+    public var revision: Int64 { state.revision }
+
+    /// What is read when the snapshot is taken.
+    private struct State {
+        let revision: Int64
+        let closedBefore: Timestamp?
+        let summedBefore: Timestamp?
+        let hasClosedRecords: Bool
+    }
+
+    private var state: State
 
     let connection: Connection
 
     /// The filter that all records of the snapshot must match.
     let bounds: UsageFilter
 
+    /// The first instant that is open; nil if nothing is closed.
+    public var closedBefore: Timestamp? { state.closedBefore }
+
+    /// Before this instant, sums of records are not complete; nil if nothing is closed.
+    var summedBefore: Timestamp? { state.summedBefore }
+
+    /// The filter that all records of lists must match, where closed ones are left out.
+    var open: UsageFilter {
+        guard state.hasClosedRecords else { return bounds }
+        var open = UsageFilter()
+        open.from = closedBefore
+        return bounds.and(open)
+    }
+
     /// Plans each query for its own values: a generic plan cannot distinguish a range of a day from
     /// one of ten years.
     init(_ connection: Connection, _ bounds: UsageFilter) throws {
         self.connection = connection
         self.bounds = bounds
-        revision = try Self.begin(connection, "snapshot")
+        state = try Self.begin(connection, "snapshot")
     }
 
     /// Begins the transaction; the snapshot is taken after `settings`.
     private static func begin(
         _ connection: Connection, _ name: StaticString, before: String = "", settings: String = ""
-    ) throws -> Int64 {
+    ) throws -> State {
         let result = try connection.run(
             """
             \(before)
             BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
             SET LOCAL plan_cache_mode = force_custom_plan;
             \(settings)
-            SELECT sum(changes)::bigint FROM usage_revision
+            SELECT sum(changes)::bigint,
+                (SELECT extract(epoch FROM max(closed_before))::bigint FROM usage_closing),
+                (SELECT extract(epoch FROM max(summed_before))::bigint FROM usage_closing),
+                EXISTS (SELECT FROM usage_closing WHERE status <> 'done')
+            FROM usage_revision
             """, as: name)
         guard let revision = result[0, 0].flatMap(Int64.init) else {
             throw DatabaseUnavailable(description: "usage_revision has lost its rows")
         }
-        return revision
+        let lines = [1, 2].map { column in
+            result[0, column].flatMap(Int64.init).map { Timestamp(microseconds: $0 * 1_000_000) }
+        }
+        return State(
+            revision: revision, closedBefore: lines[0], summedBefore: lines[1],
+            hasClosedRecords: result[0, 3] == "t")
     }
 
     /// Takes the snapshot again, for a long response: waits for locks without a timeout, and then
     /// prevents TRUNCATE, which would empty records and rollups also in older snapshots.
     public func waitForLocks() throws {
         try reportingUnavailability {
-            revision = try Self.begin(
+            state = try Self.begin(
                 connection, "lock_timeout", before: "ROLLBACK;",
                 settings: """
                     SET LOCAL lock_timeout = 0;
@@ -69,11 +102,11 @@ public final class Snapshot {
             if let limit {
                 // One record more than the limit shows whether there is a next page.
                 let page = try page(
-                    filter.and(bounds), sort: sort, after: cursor, limit: limit + 1, fields: fields)
+                    filter.and(open), sort: sort, after: cursor, limit: limit + 1, fields: fields)
                 return UsageRows(page: page.rows, page.record, limit: limit, sort: sort)
             }
             let statement = RecordsStatement(
-                filter.and(bounds), sort: sort, after: cursor, limit: nil, fields: fields)
+                filter.and(open), sort: sort, after: cursor, limit: nil, fields: fields)
             if fields.needAttributions { try connection.run(Self.moreMemory) }
             let values = statement.bindings.values
             // COPY has no parameters, but is faster: libpq makes no result for each row.
@@ -91,7 +124,10 @@ public final class Snapshot {
     /// The number of usage records that match `filter`, and the sum of their credits.
     public func totals(_ filter: UsageFilter) throws -> (messages: Int64, creditsUsed: String) {
         try reportingUnavailability {
-            let sum = try total(filter)
+            // Closed records are in sums, but not in lists.
+            var listed = UsageFilter()
+            listed.from = closedBefore
+            let sum = try total(filter.and(listed))
             return (sum.messages, sum.creditsUsed)
         }
     }

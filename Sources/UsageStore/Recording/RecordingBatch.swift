@@ -80,11 +80,14 @@ struct RecordingBatch {
         try refuse(open, connection)
     }
 
-    /// Compares the open messages whose attribution has no number: a retry must not create it, which
-    /// would bring the id of an erased user back.
+    /// Compares or refuses the open messages whose attribution has no number: a retry, also of a closed
+    /// record, must not create it, which would bring the id of an erased user back.
     mutating func compareUnknown(_ connection: Connection) throws {
-        let attributed = open.filter { messages[$0].hasAttribution }
-        try compare(attributed.filter { messages[$0].attributionID == nil }, connection)
+        func unknown() -> [Int] {
+            open.filter { messages[$0].hasAttribution && messages[$0].attributionID == nil }
+        }
+        try compare(unknown(), connection)
+        try refuse(unknown(), connection)
     }
 
     /// Records new messages; leaves those open that are already recorded, cannot be priced, or whose
@@ -164,7 +167,9 @@ struct RecordingBatch {
             let index = indices[Int(reader[statement.number]) - 1]
             let names = reader.names(statement.comparison, of: messages[index])
             let attributed = reader[statement.comparison.attribution]
-            if reader[statement.isOther], !bounds.contain(attributed) {
+            if let refusal = reader[statement.closed].flatMap(MessageRefusal.init(rawValue:)) {
+                outcomes[index] = .refused(refusal)
+            } else if reader[statement.isOther], !bounds.contain(attributed) {
                 let isNamed = reader[statement.recorded].messageID == messages[index].messageID
                 outcomes[index] = .taken(isNamed ? .messageID : .externalID)
             } else if !names.isEmpty {

@@ -92,6 +92,7 @@ extension RecordingStatements {
         let number = list.add("item_number", as: Int64.self)
         let comparison = Comparison(&list, messages.differing)
         let isOther = list.add(Comparison.isOther, as: Bool.self)
+        let closed = list.add(ClosedRecords.refusal(recorded: "recorded"), as: String?.self)
         let recorded = list.add(
             [.messageID, .externalID, .timestamp, .creditsUsed], of: "recorded")
         let named =
@@ -107,7 +108,8 @@ extension RecordingStatements {
             FROM \(messages.rows) JOIN LATERAL (\(named)) AS recorded ON true \(Comparison.join)
             """
         return (
-            text: text, number: number, comparison: comparison, isOther: isOther, recorded: recorded
+            text: text, number: number, comparison: comparison, isOther: isOther, closed: closed,
+            recorded: recorded
         )
     }
 
@@ -136,11 +138,15 @@ extension RecordingStatements {
         return (text: text, price: price, refusal: refusal, receipt: receipt)
     }
 
+    private static let closedOther =
+        "CASE WHEN other.\"timestamp\" < \(ClosedRecords.line) THEN 'closed_external_id' END"
+
     /// The rejected ones of the staged messages, with their reasons.
     ///
     /// An existing record is compared by its own credits, which it keeps when the price list changes.
     static let rejected = {
         let messages = RecordingStatements.staged(keepsCredits: false)
+        let closed = "coalesce(\(ClosedRecords.refusal(recorded: "recorded")), \(closedOther))"
         var list = SelectList()
         let line = list.add("item_number", as: Int64.self)
         let message = list.add(
@@ -149,7 +155,8 @@ extension RecordingStatements {
         let attributionKey = list.add("attribution_key", as: Int64?.self)
         let reason = list.add(
             """
-            CASE WHEN other.message_id IS NOT NULL OR recorded.message_id IS NOT NULL
+            CASE WHEN \(closed) IS NOT NULL THEN \(closed)
+                WHEN other.message_id IS NOT NULL OR recorded.message_id IS NOT NULL
                 THEN 'conflict' ELSE coalesce(\(refusalOfPriced), 'credits') END
             """, as: String.self)
         let price = list.add("price", as: Credits?.self)
@@ -167,7 +174,7 @@ extension RecordingStatements {
                     AND other.message_id <> item.message_id
                 \(Comparison.join)
                 WHERE other.message_id IS NOT NULL OR recorded.message_id IS NULL
-                    OR \(messages.differing) <> ''
+                    OR \(messages.differing) <> '' OR \(closed) IS NOT NULL
                 ORDER BY item_number
             ) TO STDOUT (FORMAT binary)
             """

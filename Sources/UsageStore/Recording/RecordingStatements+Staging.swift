@@ -53,13 +53,15 @@ extension RecordingStatements {
 
     /// The keys of the staged attributions that new messages have.
     ///
-    /// A retry must not create one: that would bring the id of an erased user back.
+    /// A retry, also of a closed record, must not create one: that would bring the id of an erased user
+    /// back.
     static let newAttributions = """
         SELECT DISTINCT attribution_key
         FROM staged_message AS item
         WHERE attribution_key IS NOT NULL
             AND NOT EXISTS (SELECT FROM usage_record WHERE message_id = item.message_id)
             AND NOT EXISTS (SELECT FROM usage_record WHERE external_id = item.external_id)
+            AND (\(ClosedRecords.refusal(time: "item.\"timestamp\""))) IS NULL
         """
 
     /// Prevents changes of the staged attributions until the end of the transaction; returns the keys
@@ -136,8 +138,10 @@ extension RecordingStatements {
     static let advance = """
         SELECT setval(\(sequence), greatest(newest, last + $1::bigint, 1))
         FROM (SELECT pg_advisory_xact_lock(7110416212)) AS one_at_a_time,
-            (SELECT max(message_id) AS newest FROM usage_record
-             WHERE message_id <= \(followedIDLimit)) AS recorded,
+            (SELECT greatest(
+                (SELECT max(message_id) FROM usage_record WHERE message_id <= \(followedIDLimit)),
+                (SELECT max(message_id) FROM usage_closed_id WHERE message_id <= \(followedIDLimit))
+             ) AS newest) AS recorded,
             (SELECT coalesce(pg_sequence_last_value(\(sequence)::regclass), 0) AS last) AS sequence
         """
 

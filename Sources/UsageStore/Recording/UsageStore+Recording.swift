@@ -64,7 +64,7 @@ extension UsageStore {
             try batch.attemptTogether(connection)
             return batch.outcomes
         } catch let error as PostgresError
-            where error.isRetriable
+            where error.isRetriable || ClosedRecords.refused(error)
             || error.state == PostgresError.lockNotAvailable && .now - start < .seconds(1)
         {
             return messages.map { _ in nil }
@@ -93,7 +93,9 @@ extension UsageStore {
                     try batch.compareUnknown(connection)
                     try batch.attribute(shared.attributions, connection, .short)
                     try batch.attempt(connection)
-                } catch let error as PostgresError where error.isRetriable {}
+                } catch let error as PostgresError
+                    where error.isRetriable || ClosedRecords.refused(error)
+                {}
                 let outcomes = batch.outcomes.compactMap(\.self)
                 if outcomes.count == messages.count { return outcomes }
             }
