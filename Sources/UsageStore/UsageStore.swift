@@ -6,7 +6,7 @@ import Postgres
 /// Belongs to one thread. Every method throws `DatabaseUnavailable` if the database is unavailable,
 /// `QueryAbandoned` if the client disconnected, and `PostgresError` otherwise.
 public final class UsageStore {
-    private let databaseURL: String
+    let databaseURL: String
     private let applicationName: String
     private let waitSeconds: Int
 

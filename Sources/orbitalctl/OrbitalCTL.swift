@@ -22,7 +22,7 @@ struct OrbitalCTL: ParsableCommand {
             """,
         version: version,
         subcommands: [
-            Migrate.self, Keys.self, Rates.self, Import.self, Export.self, Verify.self,
+            Migrate.self, Keys.self, Rates.self, Import.self, Export.self, Close.self, Verify.self,
             Drift.self, Recount.self, Erase.self, Revision.self, TokenizerFiles.self, Check.self,
             Health.self,
         ])

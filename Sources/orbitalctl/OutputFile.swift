@@ -57,6 +57,12 @@ final class OutputFile {
         guard rename(partialPath, finalPath) == 0 else {
             throw Failure("cannot write \(finalPath)", status: EX_IOERR)
         }
+        // The name, too, must survive a crash.
+        let folder = open((finalPath as NSString).deletingLastPathComponent, O_RDONLY | O_CLOEXEC)
+        if folder >= 0 {
+            fsync(folder)
+            Foundation.close(folder)
+        }
     }
 
     private func flush() throws {

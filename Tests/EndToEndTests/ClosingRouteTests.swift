@@ -20,7 +20,8 @@ import Testing
     @Test func `are named by a header of lists, and by the 404 of a closed record`() throws {
         let site = try site()
         defer { site.stop() }
-        let standard = #"{"usage":[{"message_id":3,"timestamp":"2025-01-01T00:00:00Z","credits_used":1.00}]}"#
+        let standard =
+            #"{"usage":[{"message_id":3,"timestamp":"2025-01-01T00:00:00Z","credits_used":1.00}]}"#
         for path in ["/usage", "/usage?limit=1", "/usage?totals=true"] {
             for _ in 1...2 {
                 let list = try site.curl(path)

@@ -91,7 +91,8 @@ import Usage
             try writer.run("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT usage_revision()")
         }
         try database.run(
-            "INSERT INTO usage_closing (closed_before, directory) VALUES ('2025-01-01Z', '/archive')")
+            "INSERT INTO usage_closing (closed_before, directory) VALUES ('2025-01-01Z', '/archive')"
+        )
         for (number, writer) in writers.enumerated() {
             let error = #expect(throws: PostgresError.self) {
                 try writer.run(insert(number, "2024-06-01Z"))
@@ -130,7 +131,8 @@ import Usage
         let messages = [
             message(1), message(1, nil, "2025-06-01T00:00:00Z"), message(2),
             message(nil, "e-1"), message(50, "e-1"), message(nil, "e-2"),
-            message(60, nil, "2024-12-31T23:59:59Z"), message(2, nil, "2024-12-31T23:59:59.999999Z"),
+            message(60, nil, "2024-12-31T23:59:59Z"),
+            message(2, nil, "2024-12-31T23:59:59.999999Z"),
             message(3, nil, "2024-06-01T00:00:00Z"), message(nil, "e-9", "2024-06-01T00:00:00Z"),
             message(3), message(70, nil, "2025-01-01T00:00:00Z"), message(nil, "e-4"),
         ]
@@ -153,7 +155,8 @@ import Usage
             try outcomes([message(1, user: "erased?"), message(80, user: "new")])
                 == ["closed_message_id", "created"])
         #expect(try outcomes([message(1, user: "erased?")]) == ["closed_message_id"])
-        #expect(try database.value("SELECT string_agg(user_id, ',') FROM usage_attribution") == "new")
+        #expect(
+            try database.value("SELECT string_agg(user_id, ',') FROM usage_attribution") == "new")
     }
 
     @Test func `have ids that the database does not choose again`() throws {
@@ -166,7 +169,8 @@ import Usage
         try database.run("SELECT setval('usage_record_message_id_seq', 1500)")
         #expect(try outcomes([message(nil), message(nil)]) == ["created", "created"])
         #expect(
-            try database.value("SELECT min(message_id) > 2000 FROM usage_record WHERE message_id > 3")
+            try database.value(
+                "SELECT min(message_id) > 2000 FROM usage_record WHERE message_id > 3")
                 == "t")
     }
 
@@ -199,6 +203,7 @@ import Usage
             let error = #expect(throws: PostgresError.self) { try database.run(script) }
             #expect(error?.state == "23001", "\(String(describing: error))")
         }
-        try database.run("TRUNCATE usage_record; \(insertRates("('2025-01-01Z', 'characters', 1, 1)"))")
+        try database.run(
+            "TRUNCATE usage_record; \(insertRates("('2025-01-01Z', 'characters', 1, 1)"))")
     }
 }

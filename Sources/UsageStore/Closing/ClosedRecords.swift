@@ -33,7 +33,9 @@ enum ClosedRecords {
 
     /// Whether the database refused a record because it is closed; a batch leaves such messages out, so the
     /// id is one that the database chose.
-    static func refused(_ error: PostgresError) -> Bool { error.constraint == "usage_record_closed" }
+    static func refused(_ error: PostgresError) -> Bool {
+        error.constraint == "usage_record_closed"
+    }
 
     /// What is stored of an external id.
     static func digest(of externalID: String) -> String {

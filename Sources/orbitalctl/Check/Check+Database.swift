@@ -86,6 +86,12 @@ extension Check {
                 remedy: "DROP SUBSCRIPTION …, then orbitalctl revision advance; or ALTER TABLE … "
                     + "SET LOGGED")
         }
+        for closing in try store.closings() where closing.step != .done {
+            report.notice(
+                "closing",
+                "the closing before \(closing.before) is not finished; unless it is running: orbitalctl "
+                    + "close --before \(closing.before) --archive \(closing.directory)")
+        }
         checkKeys(try store.keys(), &report)
         let rates = try store.creditRates()
         guard let rate = rates.inForce(at: .now, model: "") else {

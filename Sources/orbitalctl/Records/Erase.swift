@@ -76,6 +76,7 @@ struct Erase: ParsableCommand {
             let store = erasingStore(try .administrators())
             let traces = try store.traces(of: id, tags: tag)
             report(traces)
+            try reportArchives(store)
             if dryRun { return }
             if traces.attributions + traces.keys > 0, !yes { try confirm() }
             let renamed = try store.renameUser(id, tags: tag)
@@ -105,6 +106,23 @@ struct Erase: ParsableCommand {
                 let ids = other.ids.joined(separator: ", ") + (other.count > 5 ? ", …" : "")
                 let times = counted(other.count, "time")
                 print("not changed: \(other.place) has the id \(times): \(ids)")
+            }
+        }
+
+        /// Lists the archives that have the user; they are not rewritten.
+        private func reportArchives(_ store: UsageStore) throws {
+            for archive in try store.closings().filter({ $0.archive != nil }).map({
+                Archive(of: $0)
+            }) {
+                guard archive.exists else {
+                    print("not searched: \(archive.path) is not there")
+                    continue
+                }
+                let count = try archive.count { $0.attribution.userID == id }
+                if count > 0 {
+                    print(
+                        "not changed: \(archive.path) has the user in \(counted(count, "record"))")
+                }
             }
         }
 
@@ -146,11 +164,11 @@ private func erasingStore(_ settings: Settings) -> UsageStore {
         databaseURL: settings.databaseURL, applicationName: "orbitalctl erase", waitSeconds: 3600)
 }
 
-/// Vacuums after an erasure; a failure is only reported, because autovacuum follows.
-private func tidy(_ store: UsageStore) {
+/// Vacuums after an erasure or a closing; a failure is only reported, because autovacuum follows.
+func tidy(_ store: UsageStore) {
     do {
         try store.tidyAfterErasure()
     } catch {
-        note("orbitalctl: VACUUM failed, texts stay on disk until autovacuum runs: \(error)")
+        note("orbitalctl: VACUUM failed, the space is not free until autovacuum runs: \(error)")
     }
 }

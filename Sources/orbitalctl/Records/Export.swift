@@ -9,7 +9,7 @@ import UsageStore
 /// Writes the rates, and all messages with their credits.
 struct Export: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Writes the rates, and all messages with their credits, for import.",
+        abstract: "Writes the rates, and all open messages with their credits, for import.",
         discussion: """
             The rates come first, then the messages, ordered by time. For CSV, the rates are in a \
             second file, NAME.rates.csv. Values are exact: no cell is changed for spreadsheets. A \
@@ -55,6 +55,9 @@ struct Export: ParsableCommand {
         try file.close()
         progress.end()
         note("exported \(counted(count, "message"))")
+        if let line = snapshot.closedBefore {
+            note("records before \(line) are closed; see: orbitalctl close status")
+        }
         guard format == .csv, output == nil else { return }
         note("orbitalctl: the rates are omitted; --output writes them to a second file")
     }
@@ -69,7 +72,7 @@ struct Export: ParsableCommand {
 }
 
 /// Writes the rates and messages of an export.
-private struct ItemWriter {
+struct ItemWriter {
     let format: Format
     let bom: Bool
     var isFirst = true

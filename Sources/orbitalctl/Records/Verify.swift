@@ -7,13 +7,18 @@ import UsageStore
 /// Verifies that all credits are right, and that all views of the records agree.
 struct Verify: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Prices every record again, and compares records, summaries and exports.",
+        abstract: "Prices every record again, and compares records, sums, exports and archives.",
         discussion: """
-            Reads one snapshot, and prices each record at the rate in force at its time for its model. \
-            Lists each difference; exit status 1 if there is one.
+            Reads one snapshot, and prices each open record at the rate in force at its time for its \
+            model. Compares closed sums with each other, and archives with their manifests. Lists each \
+            difference; exit status 1 if there is one.
             """)
 
     @Option(help: "Maximum number of differences listed.") var limit = 100
+    @Option(
+        help: "Where the archives of closed records are now. (default: where they were written)",
+        completion: .directory)
+    var archives: String?
 
     /// Zones with different boundaries of days, weeks and months.
     private static let zones = [
@@ -32,8 +37,14 @@ struct Verify: ParsableCommand {
         for zone in Self.zones {
             try compareSummary(snapshot, zone, rows, &findings)
         }
-        progress.end()
+        for difference in try snapshot.closedDifferences() { findings.add(difference) }
+        let closings = try snapshot.closings()
         store.release()
+        for closing in closings {
+            progress.show("reading the archive of the records before \(closing.before) …")
+            try Archive(of: closing, in: archives).verify(closing).forEach { findings.add($0) }
+        }
+        progress.end()
         var line = "verified \(counted(rows.messages, "record")), \(rows.credits) credits: "
         line += counted(findings.count, "difference")
         if rows.unpriced > 0 {
@@ -92,7 +103,9 @@ struct Verify: ParsableCommand {
         _ snapshot: Snapshot, _ zone: String, _ rows: Sum,
         _ findings: inout Findings
     ) throws {
-        guard let extent = try snapshot.extent(UsageFilter()) else { return }
+        var filter = UsageFilter()
+        filter.from = snapshot.closedBefore
+        guard let extent = try snapshot.extent(filter) else { return }
         let end = Timestamp(microseconds: extent.upperBound.microseconds + 1)
         let offsets = try snapshot.offsets(of: zone, from: extent.lowerBound, to: end)
         let months = ReportingPeriod(from: extent.lowerBound, to: end, offsets: offsets)
@@ -102,7 +115,7 @@ struct Verify: ParsableCommand {
         var reports = Sum()
         for start in stride(from: 0, to: months.count, by: 100) {
             let part = Array(months[start..<min(start + 100, months.count)])
-            let summary = try snapshot.summary(UsageFilter(), buckets: part)
+            let summary = try snapshot.summary(filter, buckets: part)
             totals.add(summary.totals)
             summary.buckets.forEach { buckets.add($0) }
             while let (name, sum) = try summary.nextReport() {

@@ -1,0 +1,190 @@
+import ArgumentParser
+import Configuration
+import Encoding
+import Foundation
+import Usage
+import UsageStore
+
+/// Closes the books.
+struct Close: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Closes the books: archives and deletes old records; their sums and ids stay.",
+        subcommands: [Run.self, Status.self], defaultSubcommand: Run.self)
+
+    struct Run: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Archives and deletes the records before a line.",
+            discussion: """
+                From the first step on, messages dated before the line and messages with the id of a \
+                closed record are refused (422 closed), and lists leave closed records out. Sums stay \
+                the same; those that the rollups do not have, such as hours by user, are refused, too.
+
+                The steps: the line is put in force; the sums before it are closed; the archive, \
+                usage-before-DATE.ndjson.gz with a manifest, is written and read again; the ids are \
+                entered; the records are deleted in batches. Readers and writers continue. Each step is \
+                committed: if the command is stopped, run it again to continue. It cannot be undone, \
+                but `import` reads the archive into an empty database, which has the same sums.
+                """)
+
+        @Option(
+            help: """
+                A date (midnight UTC) or RFC 3339 time on a quarter of an hour, not in the future: the \
+                first instant that stays open.
+                """)
+        var before: String
+        @Option(help: "The directory for the archive.", completion: .directory) var archive: String
+        @Flag(help: "Only report what would be closed.") var dryRun = false
+        @Flag(help: "Do not ask for confirmation on a terminal.") var yes = false
+
+        func validate() throws {
+            guard let line = instant(before), line.microseconds % 900_000_000 == 0 else {
+                throw ValidationError(
+                    "--before must be a date, or RFC 3339 with an offset, on a quarter of an hour.")
+            }
+        }
+
+        func run() throws {
+            guard let line = instant(before) else { return }
+            let directory = URL(fileURLWithPath: archive).standardizedFileURL.path
+            let store = closingStore(try .administrators())
+            try store.closingAlone { try close(store, line, directory) }
+        }
+
+        private func close(_ store: UsageStore, _ line: Timestamp, _ directory: String) throws {
+            let isNew = try !store.closings().contains { $0.before == line && $0.step != .done }
+            if isNew { try store.checkClosing(before: line) }
+            try checkDirectory(directory, before: line, isNew: isNew)
+            if isNew {
+                let sum = try store.sum(before: line)
+                print(
+                    "\(dryRun ? "would close" : "closing") \(counted(Int(sum.records), "record")), "
+                        + "\(sum.credits) credits, before \(line)")
+            }
+            if dryRun { return }
+            if isNew, !yes { try confirm() }
+            let progress = Progress(unit: "records", totalBytes: nil)
+            defer { progress.end() }
+            var closing = try store.beginClosing(before: line, directory: directory) {
+                progress.show("waiting for writers …")
+            }
+            print(closing.report)
+            while closing.step != .done {
+                // A step may take long, and a log shall show the one before.
+                fflush(nil)
+                try advance(closing, store, progress)
+                store.release()
+                closing = try store.closings().first { $0.before == line } ?? closing
+                progress.end()
+                print(closing.report)
+            }
+            tidy(store)
+        }
+
+        /// Takes the next step.
+        private func advance(
+            _ closing: Closing, _ store: UsageStore, _ progress: Progress
+        ) throws {
+            switch closing.step {
+            case .begun: try store.closeSums(of: closing)
+            case .summed: try write(closing, store, progress)
+            case .archived:
+                try store.closeIDs(of: closing, progress: { progress.show($0) }) {
+                    progress.show("waiting for writers …")
+                }
+            case .closed: try store.deleteRecords(of: closing) { progress.show($0) }
+            case .done: break
+            }
+        }
+
+        private func write(_ closing: Closing, _ store: UsageStore, _ progress: Progress) throws {
+            let archive = Archive(of: closing)
+            let snapshot = try store.snapshot()
+            try snapshot.waitForLocks()
+            let archived = try archive.write(snapshot) { progress.show($0) }
+            store.release()
+            var faults = try archive.faults(archived) { progress.show($0) }
+            let sum = try store.closedSum(of: closing)
+            if sum.records != archived.records || sum.credits != archived.credits {
+                faults.append(
+                    "the archive has \(archived.records) records, \(archived.credits) credits; the "
+                        + "rollups have \(sum.records), \(sum.credits)")
+            }
+            guard faults.isEmpty else {
+                throw Failure(message: faults.joined(separator: "\n"), status: EX_DATAERR)
+            }
+            try store.archive(closing, as: archived)
+        }
+
+        private func checkDirectory(
+            _ directory: String, before line: Timestamp, isNew: Bool
+        ) throws {
+            var isDirectory: ObjCBool = false
+            let exists = FileManager.default.fileExists(
+                atPath: directory, isDirectory: &isDirectory)
+            guard exists, isDirectory.boolValue, access(directory, W_OK) == 0 else {
+                throw Failure(
+                    message: "\(directory) is not a directory that can be written",
+                    status: EX_CANTCREAT)
+            }
+            let archive = Archive(directory: directory, before: line)
+            guard !isNew || !archive.exists else {
+                throw Failure(
+                    message: "\(directory) already has an archive named \(archive.path)",
+                    status: EX_CANTCREAT)
+            }
+        }
+
+        /// Asks on a terminal; elsewhere the command line is the confirmation.
+        private func confirm() throws {
+            guard isatty(STDIN_FILENO) == 1 else { return }
+            note("This cannot be undone. Type yes to close the books:")
+            guard readLine() == "yes" else {
+                throw Failure(message: "nothing was closed", status: EX_DATAERR)
+            }
+        }
+    }
+
+    struct Status: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Lists the closings: the line, the last step, and the archive.")
+        @OptionGroup var format: ListFormat
+
+        func run() throws {
+            format.show(try administratorsStore().closings()) {
+                "\($0.before)  \($0.report)"
+            } members: { closing, json in
+                json.member("before", closing.before.description)
+                json.member("status", closing.step.rawValue)
+                json.member("directory", closing.directory)
+                if let archive = closing.archive {
+                    json.member("file", Archive(of: closing).path)
+                    json.member("records", literal: String(archive.records))
+                    json.member("credits_used", literal: archive.credits)
+                    json.member("sha256", archive.sha256)
+                }
+            }
+        }
+    }
+}
+
+extension Closing {
+    /// The step that is done, as a sentence.
+    fileprivate var report: String {
+        let records = counted(Int(archive?.records ?? 0), "record")
+        return switch step {
+        case .begun: "begun: the line is in force"
+        case .summed: "summed: the sums before the line are closed"
+        case .archived:
+            "archived: \(records), \(archive?.credits ?? "") credits, in \(Archive(of: self).path)"
+        case .closed: "closed: no other message may have the ids of \(records)"
+        case .done:
+            "done: \(records), \(archive?.credits ?? "") credits, are in \(Archive(of: self).path)"
+        }
+    }
+}
+
+/// A store with an hour for each statement, which may read or move all sums.
+private func closingStore(_ settings: Settings) -> UsageStore {
+    UsageStore(
+        databaseURL: settings.databaseURL, applicationName: "orbitalctl close", waitSeconds: 3600)
+}

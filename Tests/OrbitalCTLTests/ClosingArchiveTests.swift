@@ -1,0 +1,92 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// What is left of closed records: archives and sums.
+@Suite(.timeLimit(.minutes(5))) struct `A closing` {
+    private let books: Books
+
+    init() throws { books = try Books() }
+
+    @Test func `is verified: archives, manifests and closed sums that were changed are found`()
+        throws
+    {
+        #expect(try books.close("2025-01-01").status == 0)
+        let archive = "\(books.folder)/usage-before-2025-01-01.ndjson.gz"
+        let manifest = "\(books.folder)/usage-before-2025-01-01.manifest.json"
+        func verify(_ more: [String] = []) throws -> [Substring] {
+            try books.orbitalctl(["verify"] + more).output.split(separator: "\n")
+        }
+        #expect(try verify().last?.hasSuffix(": 0 differences") == true)
+        let moved = TemporaryFolder.shared.file("moved").path
+        try FileManager.default.moveItem(atPath: books.folder, toPath: moved)
+        #expect(try verify().first == "\(archive) or its manifest is missing or not readable")
+        #expect(try verify(["--archives", moved]).count == 1)
+        try FileManager.default.moveItem(atPath: moved, toPath: books.folder)
+        let text = try String(contentsOfFile: manifest, encoding: .utf8)
+        for (old, new, words) in [
+            (#""records":"#, #""records":1"#, "records is 1"),
+            (#""credits_used":"#, #""credits_used":1"#, "credits_used is 1"),
+            (#""sha256":"#, #""sha256":"x","old":"#, "sha256 is x"), ("{", "", "is not a manifest"),
+        ] {
+            try text.replacing(old, with: new).write(
+                toFile: manifest, atomically: true, encoding: .utf8)
+            let found = try verify()
+            #expect(found.count == 2)
+            #expect(found[0].contains(words), "\(found)")
+        }
+        try text.write(toFile: manifest, atomically: true, encoding: .utf8)
+        var bytes = try Data(contentsOf: URL(fileURLWithPath: archive))
+        bytes[bytes.count / 2] ^= 1
+        try bytes.write(to: URL(fileURLWithPath: archive))
+        #expect(try verify()[0].hasPrefix("the SHA-256 of \(archive) is "))
+        bytes[bytes.count / 2] ^= 1
+        try bytes.write(to: URL(fileURLWithPath: archive))
+        #expect(try verify().count == 1)
+        let changes = [
+            "UPDATE closed_quarter_sum SET messages = messages + 1 WHERE quarter = '2024-12-20T00:30Z'":
+                "the closing before 2025-01-01 00:00:00+00 has 557 records",
+            "DELETE FROM closed_attribution_sum WHERE bucket_id = (SELECT min(bucket_id) FROM closed_attribution_sum)":
+                "closed days and months of attribution",
+            "DELETE FROM closed_value_sum USING usage_bucket AS b WHERE b.bucket_id = closed_value_sum.bucket_id AND is_month":
+                "closed days and months of value",
+            "UPDATE closed_quarter_sum SET reports = reports + 1 WHERE quarter = '2024-12-20T00:30Z'":
+                "the closed sums by report name have 185 messages, expected 186",
+        ]
+        for (change, words) in changes {
+            try books.database.run(
+                "BEGIN; CREATE TABLE saved_q AS TABLE closed_quarter_sum; CREATE TABLE saved_a AS TABLE closed_attribution_sum; CREATE TABLE saved_v AS TABLE closed_value_sum; \(change); COMMIT"
+            )
+            let found = try verify()
+            #expect(found.contains { $0.contains(words) }, "\(change): \(found)")
+            try books.database.run(
+                """
+                BEGIN; TRUNCATE closed_quarter_sum, closed_attribution_sum, closed_value_sum;
+                INSERT INTO closed_quarter_sum TABLE saved_q;
+                INSERT INTO closed_attribution_sum TABLE saved_a;
+                INSERT INTO closed_value_sum TABLE saved_v;
+                DROP TABLE saved_q, saved_a, saved_v; COMMIT
+                """)
+        }
+        #expect(try verify().count == 1)
+    }
+
+    @Test func `leaves archives of an erased user as they are, and names them`() throws {
+        #expect(try books.close("2025-01-01").status == 0)
+        let archive = "\(books.folder)/usage-before-2025-01-01.ndjson.gz"
+        let before = try books.sums()
+        let erased = try books.orbitalctl(["erase", "user", "u3"])
+        #expect(erased.status == 0, "\(erased.errors)")
+        #expect(
+            erased.output.contains("not changed: \(archive) has the user in 33 records\n"),
+            "\(erased.output)")
+        #expect(
+            try books.database.value("SELECT count(*) FROM usage_value WHERE \"value\" = 'u3'")
+                == "0")
+        #expect(
+            try books.sums().replacing(/erased-[0-9a-f]{12}/, with: "u3").split(separator: "\n")
+                .count
+                == before.split(separator: "\n").count)
+        #expect(try books.orbitalctl(["verify"]).status == 0)
+    }
+}
