@@ -50,7 +50,7 @@ image: ## build the container images of deploy/docker/compose.yaml with docker, 
 install: ## as root: install below DESTDIR (default: /) what the Debian package installs
 	@exec deploy/install "$(DESTDIR)/"
 
-bench: build ## compare the speed with other services, nginx and PostgreSQL; BENCH_FULL=1: ten million records
+bench: build ## compare the speed with other services, nginx and PostgreSQL; BENCH_FULL=1: 50 million records, too
 	@deploy/packages bench
 	@python3 Tests/Benchmarks/bench.py $(if $(BENCH_FULL),--full) $(if $(PUBLISH),--publish)
 

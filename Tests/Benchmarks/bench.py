@@ -18,6 +18,7 @@ import tokenizers
 from check_contestants import check, migrate
 from contestants import CONTESTANTS, FastAPI, Go, Orbital
 from goals import table
+from growth import Growth, fill
 from limits import Limits
 from load import by_turns, psql
 from nginx import REPOSITORY
@@ -167,6 +168,21 @@ class Benchmark:
         self.note("full read by size, s per million records", each)
         self.note("peak memory of eight full reads, MiB", peaks)
 
+    def measure_growth(self, sizes):
+        """What questions cost as the table grows, in milliseconds by size."""
+        found = {}
+        for size in sizes:
+            url = self.database(f"year_{size}")
+            fill(url, size)
+            growth = Growth(url, self.folder / f"growth-{size}")
+            try:
+                found[f"{size}"] = growth.measure(rounds=2 * self.rounds + 1)
+            finally:
+                growth.stop()
+            psql(self.cluster_url, f"DROP DATABASE year_{size} WITH (FORCE)")
+        for name in found[f"{sizes[0]}"]:
+            self.note(f"{name}, ms", {size: values[name] for size, values in found.items()})
+
     def measure_memory(self, url):
         """The peak of eight full reads of a hundred thousand records at once."""
         load.fill(url, 100_000)
@@ -182,26 +198,35 @@ class Benchmark:
         self.note("peak memory of eight full reads of 100,000, MiB", peaks)
 
     def measure_recording(self):
-        """Batches of a thousand messages, from four clients, and COPY FROM of the same rows."""
-        url = self.database("recording")
-        assert psql(url, "SHOW fsync").strip() == "on"
-        batches = load.Batches(self.folder, 60_000)
-        runs = {"copy": lambda: batches.count / batches.copy_in_seconds(url)}
-        for kind in self.kinds:
-            service = self.start(kind(), url)
-            runs[kind.name] = lambda s=service: batches.count / batches.post_seconds(url, s.nginx.address, s.headers)
+        """Batches of a thousand messages, from four clients, and COPY FROM of the same rows; only ours has rollups."""
+        own, url = self.database("recording"), self.database("recording_without_rollups")
+        assert psql(own, "SHOW fsync").strip() == "on"
+        psql(url, "".join(
+            f"ALTER TABLE usage_record DISABLE TRIGGER usage_record_rollup_{event};" for event in ("insert", "update", "delete")))
+        batches, attributed = load.Batches(self.folder, 60_000), load.AttributedBatches(60_000)
+
+        def posts(batches, kind, service):
+            used = own if kind is Orbital else url
+            return lambda: batches.count / batches.post_seconds(used, service.nginx.address, service.headers)
+
+        services = {kind: self.start(kind(), own if kind is Orbital else url) for kind in self.kinds}
+        runs = {kind.name: posts(batches, kind, service) for kind, service in services.items()}
+        runs["copy"] = lambda: batches.count / batches.copy_in_seconds(url)
         # Memory that a backend of PostgreSQL has not touched yet costs it as much as the messages.
         slow = {FastAPI.name: runs.pop(FastAPI.name)} if FastAPI.name in runs else {}
         by_turns(runs, 4)
         speeds = by_turns(runs, 2 * self.rounds + 1) | by_turns(slow, self.rounds)
         self.note("batches of 1,000, messages per s", speeds)
+        runs = {kind.name: posts(attributed, kind, service) for kind, service in services.items() if kind in (Orbital, Go)}
+        by_turns(runs, 4)
+        self.note("batches of 1,000 with attributions, messages per s", by_turns(runs, 2 * self.rounds + 1))
         self.stop()
 
     def measure_tokenizers(self):
         for name, speeds in tokenizers.measure(self.cache, self.rounds).items():
             self.note(name, speeds)
 
-    def run(self, sizes):
+    def run(self, sizes, growth_sizes):
         cluster = REPOSITORY / "Tests/dev/cluster"
         postgres = self.folder / "postgres"
         try:
@@ -214,6 +239,7 @@ class Benchmark:
             self.measure_recording()
             self.measure_memory(self.database("hundred_thousand"))
             self.measure_sizes(sizes)
+            self.measure_growth(growth_sizes)
             self.measure_tokenizers()
         finally:
             self.stop()
@@ -223,7 +249,7 @@ class Benchmark:
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--full", action="store_true", help="ten million records, too")
+    parser.add_argument("--full", action="store_true", help="10 and 50 million records, too")
     parser.add_argument("--only", nargs="*", default=[], help="contestants, besides ours")
     parser.add_argument("--publish", action="store_true", help="make the results those of the README")
     parser.add_argument("--results", type=pathlib.Path, default=REPOSITORY / ".run/bench/results")
@@ -232,7 +258,9 @@ def main():
     with tempfile.TemporaryDirectory(prefix="orbital-bench-") as folder:
         pathlib.Path(folder).chmod(0o755)
         benchmark = Benchmark(folder, REPOSITORY / ".run/bench", arguments.rounds, arguments.only)
-        benchmark.run([1_000, 10_000, 100_000, MILLION] + [10 * MILLION] * arguments.full)
+        benchmark.run(
+            [1_000, 10_000, 100_000, MILLION] + [10 * MILLION] * arguments.full,
+            [MILLION, 10 * MILLION] + [50 * MILLION] * arguments.full)
     write_report(benchmark.results, arguments.results)
     if arguments.publish:
         publish(arguments.results)
