@@ -48,18 +48,23 @@ def psql(url, script):
 
 
 class Psql:
-    """A psql that stays connected."""
+    """A psql that stays connected. Unless it `stops` at an error, errors are lines of its output, with SQLSTATEs."""
 
-    def __init__(self, url):
+    def __init__(self, url, stops=True):
+        ends = ["-v", "ON_ERROR_STOP=1"] if stops else ["-v", "VERBOSITY=sqlstate"]
         self.process = subprocess.Popen(
-            ["psql", "-XqAt", "-v", "ON_ERROR_STOP=1", url],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+            ["psql", "-XqAt", *ends, url], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            stderr=None if stops else subprocess.STDOUT, text=True)
 
     def run(self, script):
+        """The lines that it prints."""
         self.process.stdin.write(script + ";\n\\echo done\n")
         self.process.stdin.flush()
+        lines = []
         while (line := self.process.stdout.readline()) != "done\n":
             assert line, "psql ended"
+            lines.append(line.rstrip("\n"))
+        return lines
 
     def close(self):
         self.process.stdin.close()
