@@ -12,7 +12,7 @@ struct AttributionPages {
     /// Whether the newest records come first.
     let isDescending: Bool
 
-    /// The position after which the page begins.
+    /// The page begins after the time of this position.
     let cursor: PageCursor?
 
     /// The maximum number of records.
@@ -30,18 +30,21 @@ struct AttributionPages {
     /// The maximum number of records that a walk reads for one record of the page.
     private static let walkFactor = 20
 
-    /// Nil for other orders, and for a filter that also matches records without an attribution.
-    init?(
+    /// Whether the order is that of time, and no record without an attribution matches.
+    static func isPossible(_ filter: UsageFilter, sort: SortOrder) -> Bool {
+        var bindings = Bindings()
+        return sort.terms.map(\.column) == [.timestamp, .messageID]
+            && sort.terms.last?.isDescending == false
+            && !filter.attributionConditions(&bindings).isEmpty && !filter.matchesUnattributed
+    }
+
+    /// Makes the statements for a filter and an order for which they are possible.
+    init(
         _ filter: UsageFilter, sort: SortOrder, after cursor: PageCursor?, limit: Int,
         fields: [UsageRecord.Column]
     ) {
-        var bindings = Bindings()
-        let terms = sort.terms
-        guard terms.map(\.column) == [.timestamp, .messageID], !terms[1].isDescending,
-            !filter.attributionConditions(&bindings).isEmpty, !filter.matchesUnattributed
-        else { return nil }
         self.filter = filter
-        isDescending = terms[0].isDescending
+        isDescending = sort.terms.first?.isDescending == true
         self.cursor = cursor
         self.limit = limit
         self.fields = fields
@@ -51,20 +54,12 @@ struct AttributionPages {
 
     private var order: String { "\"timestamp\" \(direction), message_id" }
 
-    /// The range of time, after the cursor.
+    /// The range of time, after that of the cursor.
     private func timeConditions(_ bindings: inout Bindings) -> [String] {
         let range = filter.timeConditions(&bindings)
-        guard case .integer(let microseconds)? = cursor?.values.first,
-            case .integer(let messageID)? = cursor?.values.last
-        else { return range }
+        guard case .integer(let microseconds)? = cursor?.values.first else { return range }
         let time = bindings.bind(Timestamp(microseconds: microseconds))
-        let id = bindings.bind(messageID)
-        guard isDescending else {
-            return range + ["(\"timestamp\", message_id) > (\(time), \(id))"]
-        }
-        return range + [
-            "\"timestamp\" <= \(time)", "(\"timestamp\" < \(time) OR message_id > \(id))",
-        ]
+        return range + ["\"timestamp\" \(isDescending ? "<" : ">") \(time)"]
     }
 
     /// The statement that looks for the page among the next records of all attributions.
@@ -87,77 +82,67 @@ struct AttributionPages {
         }
     }
 
+    /// Whether a record is not after the end, which a table of this name has.
+    private func within(_ end: String) -> String {
+        "\"timestamp\" \(isDescending ? ">=" : "<=") (SELECT \(end) FROM \(end))"
+    }
+
+    /// The time at a position, counted from 1; infinity if there are fewer records.
+    private func time(in source: String, at position: String) -> String {
+        """
+        SELECT coalesce((
+            SELECT "timestamp" FROM \(source)
+            ORDER BY "timestamp" \(direction) OFFSET \(position) - 1 LIMIT 1
+        ), '\(isDescending ? "-" : "")infinity')
+        """
+    }
+
     /// The statement that merges the ranges of `count` attributions.
     ///
     /// The record at position `limit` among some records of each range, whichever they are, bounds
-    /// the page. With the bound, few ranges are left, and few records of them.
+    /// the page. With the bound, few ranges are left, and the record at this position among them
+    /// ends the page. All of this is in the index, so only records of the page are read.
     func merge(_ attributions: String, count: Int) -> RecordsStatement {
         RecordsStatement(fields, order: [.timestamp, .messageID]) { list, columns, bindings in
             let numbers = bindings.bind(attributions, as: "integer[]")
             let conditions = timeConditions(&bindings) + filter.valueConditions(&bindings)
             let sample = bindings.bind(Int64(min(limit, 1 + 2 * limit / max(count, 1))))
             let most = bindings.bind(Int64(limit))
-            let within = "\"timestamp\" \(isDescending ? ">=" : "<=") (SELECT bound FROM bound)"
-            func range(of table: String, _ more: [String]) -> String {
+            func range(_ list: String, of table: String, _ more: [String] = []) -> String {
                 let isOwn = "attribution_id = \(table).attribution_id"
                 return """
-                    SELECT message_id, "timestamp" FROM usage_record
+                    SELECT \(list) FROM usage_record
                     \(whereClause([isOwn] + more + conditions)) ORDER BY "timestamp" \(direction)
                     """
             }
+            let times = range("\"timestamp\"", of: "near", [within("bound")])
+            let records = range(columns.ofRecords, of: "near", [within("last")])
             return """
                 WITH sample AS MATERIALIZED (
                     SELECT attribution_id, "timestamp"
-                    FROM unnest(\(numbers)) AS matched (attribution_id),
-                        LATERAL (\(range(of: "matched", [])) LIMIT \(sample)) AS range
+                    FROM unnest(\(numbers)) AS matched (attribution_id), LATERAL (
+                        \(range("\"timestamp\"", of: "matched")) LIMIT \(sample)
+                    ) AS range
                 ), bound AS MATERIALIZED (
-                    SELECT coalesce((
-                        SELECT "timestamp" FROM sample
-                        ORDER BY "timestamp" \(direction) OFFSET \(most) - 1 LIMIT 1
-                    ), '\(isDescending ? "-" : "")infinity') AS bound
+                    \(time(in: "sample", at: most)) AS bound
+                ), near AS MATERIALIZED (
+                    SELECT DISTINCT attribution_id FROM sample WHERE \(within("bound"))
+                ), last AS MATERIALIZED (
+                    \(time(in: "near, LATERAL (\(times) LIMIT \(most)) AS range", at: most)) AS last
                 ), page AS (
-                    SELECT message_id
-                    FROM (SELECT DISTINCT attribution_id FROM sample WHERE \(within)) AS near,
-                        LATERAL (
-                            \(range(of: "near", [within])) FETCH FIRST (\(most)) ROWS WITH TIES
-                        ) AS range
+                    SELECT range.* FROM near,
+                        LATERAL (\(records) FETCH FIRST (\(most)) ROWS WITH TIES) AS range
                     ORDER BY \(order) LIMIT \(most)
                 )
-                SELECT \(list) FROM \(columns.source("page JOIN usage_record USING (message_id)"))
-                ORDER BY \(order)
+                SELECT \(list) FROM \(columns.source("page", name: "page")) ORDER BY \(order)
                 """
         }
     }
 }
 
 extension Snapshot {
-    /// Runs the statement of a page: the merged ranges of attributions if that is possible.
-    func page(
-        _ filter: UsageFilter, sort: SortOrder, after cursor: PageCursor?, limit: Int,
-        fields: [UsageRecord.Column]
-    ) throws -> (rows: QueryReader, record: RecordFields) {
-        func run(_ statement: RecordsStatement) throws -> (rows: QueryReader, record: RecordFields)
-        {
-            let rows = try QueryReader(
-                connection, "page", statement.text, statement.bindings.values)
-            return (rows, statement.record)
-        }
-        let pages = AttributionPages(
-            filter, sort: sort, after: cursor, limit: limit, fields: fields)
-        guard let pages, let numbers = try attributions(filter) else {
-            return try run(
-                RecordsStatement(filter, sort: sort, after: cursor, limit: limit, fields: fields))
-        }
-        let list = "{\(numbers.map(String.init).joined(separator: ","))}"
-        if numbers.count >= AttributionPages.walkMinimum {
-            let found = try run(pages.walk(list))
-            if found.rows.count == limit { return found }
-        }
-        return try run(pages.merge(list, count: numbers.count))
-    }
-
     /// The numbers of the attributions that match; nil if they are too many.
-    private func attributions(_ filter: UsageFilter) throws -> [Int64]? {
+    func attributions(_ filter: UsageFilter) throws -> [Int64]? {
         var bindings = Bindings()
         let conditions = filter.attributionConditions(&bindings)
         let rows = try QueryReader(

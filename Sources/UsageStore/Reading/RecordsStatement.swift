@@ -1,10 +1,7 @@
+import Postgres
 import Usage
 
-/// The statement that reads usage records in order, after a cursor (keyset pagination).
-///
-/// "After this record" in several columns is an OR of conditions, which no index supports. So it is
-/// split into branches, each one range of one index: first the records that are equal in all columns
-/// but the last, then those that are equal in all but the last two, and so on.
+/// A statement that reads usage records in order.
 struct RecordsStatement {
     /// The statement.
     let text: String
@@ -17,26 +14,6 @@ struct RecordsStatement {
 
     /// The number of its columns.
     let columnCount: Int
-
-    /// A range of records, which follow those of the previous branch.
-    private struct Branch {
-        var conditions: [String]
-        let terms: ArraySlice<SortOrder.Term>
-        /// Whether all records in it have a value in the first term.
-        var isComplete = false
-
-        func adding(_ condition: String) -> Branch {
-            var branch = self
-            branch.conditions.insert(condition, at: 0)
-            return branch
-        }
-
-        /// Without NULLS LAST where possible: an index that is read backwards has NULLs first.
-        var order: String {
-            let first = terms.prefix(1).map { isComplete ? $0.plainSQL : $0.sql }
-            return (first + terms.dropFirst().map(\.sql)).joined(separator: ", ")
-        }
-    }
 
     /// Makes a statement with `fields`, and the columns of `order` that are not among them; `write`
     /// has its SELECT list, its columns and its parameters.
@@ -53,108 +30,81 @@ struct RecordsStatement {
         self.bindings = bindings
     }
 
-    /// Makes the statement for at most `limit` records after `cursor`.
+    /// Makes the statement for all records.
     init(
-        _ filter: UsageFilter, sort: SortOrder, after cursor: PageCursor?, limit: Int?,
+        _ filter: UsageFilter, sort: SortOrder,
         fields: [UsageRecord.Column] = UsageRows.standardFields
     ) {
-        let order = limit == nil ? [] : sort.terms.map(\.column)
-        self.init(fields, order: order) { list, columns, bindings in
-            let conditions = filter.conditions(&bindings)
-            let terms = sort.terms[...]
-            let branches: [Branch]
-            if let cursor {
-                branches = Self.branches(after: cursor.values[...], terms, &bindings)
-            } else {
-                branches = limit == nil ? [Branch(conditions: [], terms: terms)] : Self.all(terms)
-            }
-            let end = limit.map { "LIMIT \(bindings.bind(Int64($0)))" } ?? ""
-            // A page is found first, and then joined.
-            let isNested = branches.count > 1 || limit != nil && columns.needAttributions
-            let parts = branches.enumerated().map { number, branch in
+        self.init(fields, order: []) { list, columns, bindings in
+            """
+            SELECT \(list) FROM \(columns.source())
+            \(whereClause(filter.conditions(&bindings))) ORDER BY \(sort.terms[...].sql)
+            """
+        }
+    }
+
+    /// Makes the statement for the first `limit` records of a range; if it is partial, any of those
+    /// with the last value.
+    init(
+        _ filter: UsageFilter, sort: SortOrder, _ range: PageRange, limit: Int,
+        fields: [UsageRecord.Column] = UsageRows.standardFields
+    ) {
+        self.init(fields, order: sort.terms.map(\.column)) { list, columns, bindings in
+            let conditions = filter.conditions(&bindings) + range.conditions(&bindings)
+            // A page is found first, and then sorted or joined.
+            let isNested = range.isPartial || columns.needAttributions
+            let page = """
+                SELECT \(isNested ? columns.ofRecords : list) FROM usage_record
+                \(whereClause(conditions)) ORDER BY \(range.indexOrder)
+                LIMIT \(bindings.bind(Int64(limit)))
                 """
-                SELECT \(isNested ? "\(number) AS branch, \(columns.ofRecords)" : list)
-                FROM \(isNested ? "usage_record" : columns.source())
-                \(whereClause(conditions + branch.conditions)) ORDER BY \(branch.order) \(end)
-                """
-            }
-            guard isNested else { return parts[0] }
-            let all = parts.map { "(\($0))" }.joined(separator: " UNION ALL ")
-            let order = terms.map(\.sql).joined(separator: ", ")
+            guard isNested else { return page }
             return """
-                SELECT \(list) FROM \(columns.source("(\(all)) AS page", name: "page"))
-                ORDER BY branch, \(order) \(end)
+                SELECT \(list) FROM \(columns.source("(\(page)) AS page", name: "page"))
+                ORDER BY \(range.terms.sql)
                 """
         }
-    }
-
-    /// All records; NULLs that would come first in the index get a branch of their own.
-    private static func all(_ terms: ArraySlice<SortOrder.Term>) -> [Branch] {
-        guard let first = terms.first, first.column.isOptional, first.isDescending else {
-            return [Branch(conditions: [], terms: terms)]
-        }
-        let column = first.column.sql
-        return [
-            Branch(conditions: ["\(column) IS NOT NULL"], terms: terms, isComplete: true),
-            Branch(conditions: ["\(column) IS NULL"], terms: terms.dropFirst()),
-        ]
-    }
-
-    /// The records after the one that has `values` in the columns of `terms`.
-    private static func branches(
-        after values: ArraySlice<PageCursor.Value>, _ terms: ArraySlice<SortOrder.Term>,
-        _ bindings: inout Bindings
-    ) -> [Branch] {
-        guard let term = terms.first, let value = values.first else { return [] }
-        if terms.allSatisfy({ !$0.isDescending && !$0.column.isOptional }) {
-            // All ascending without NULLs: one row comparison is enough.
-            let columns = terms.map(\.column.sql).joined(separator: ", ")
-            let bound = zip(terms, values).map { bindings.bind($1, of: $0.column) }
-            let after = "(\(columns)) > (\(bound.joined(separator: ", ")))"
-            return [Branch(conditions: [after], terms: terms)]
-        }
-        let column = term.column.sql
-        guard value != .text(nil) else {
-            return branches(after: values.dropFirst(), terms.dropFirst(), &bindings)
-                .map { $0.adding("\(column) IS NULL") }
-        }
-        let bound = bindings.bind(value, of: term.column)
-        let equal = branches(after: values.dropFirst(), terms.dropFirst(), &bindings)
-            .map { $0.adding("\(column) = \(bound)") }
-        let after = Branch(
-            conditions: ["\(column) \(term.isDescending ? "<" : ">") \(bound)"], terms: terms,
-            isComplete: true)
-        guard term.column.isOptional else { return equal + [after] }
-        let missing = Branch(conditions: ["\(column) IS NULL"], terms: terms.dropFirst())
-        return equal + [after, missing]
     }
 }
 
-extension Bindings {
-    fileprivate mutating func bind(
-        _ value: PageCursor.Value, of column: UsageRecord.Column
-    ) -> String {
-        switch value {
-        case .integer(let microseconds) where column == .timestamp:
-            return bind(Timestamp(microseconds: microseconds))
-        case .integer(let number): return bind(number)
-        case .text(let text): return bind(text ?? "", as: "text")
+extension RecordsStatement {
+    /// The number of records that a walk reads for one record of the page, and at most.
+    private static let walkFactor = 16
+    private static let walkLimit = 8192
+
+    /// Makes the statement that looks for a range among the next records in the order of ids.
+    ///
+    /// If it finds fewer than `limit` records, the range may have others.
+    init(
+        walking filter: UsageFilter, sort: SortOrder, _ range: PageRange, limit: Int,
+        fields: [UsageRecord.Column]
+    ) {
+        self.init(fields, order: sort.terms.map(\.column)) { list, columns, bindings in
+            let most = bindings.bind(
+                Int64(max(limit, min(Self.walkFactor * limit, Self.walkLimit))))
+            let next = """
+                SELECT * FROM usage_record \(whereClause(range.idCondition(&bindings)))
+                ORDER BY \(range.terms.sql) LIMIT \(most)
+                """
+            let conditions = filter.conditions(&bindings) + range.conditions(&bindings)
+            return """
+                SELECT \(list) FROM \(columns.source("(\(next)) AS page", name: "page"))
+                \(whereClause(conditions)) ORDER BY \(range.terms.sql)
+                LIMIT \(bindings.bind(Int64(limit)))
+                """
         }
     }
 }
 
 extension [UsageRecord.Column] {
     /// The columns of the table of records that they need.
-    fileprivate var ofRecords: String {
+    var ofRecords: String {
         let own = filter { $0.table == .record }.map(\.sql)
         return (own + (needAttributions ? ["attribution_id"] : [])).joined(separator: ", ")
     }
 }
 
-extension SortOrder.Term {
-    /// The term in an ORDER BY clause.
-    fileprivate var sql: String { plainSQL + (column.isOptional ? " NULLS LAST" : "") }
-
-    /// The same without NULLs.
-    fileprivate var plainSQL: String { column.sql + (isDescending ? " DESC" : "") }
+extension ArraySlice<SortOrder.Term> {
+    /// The terms in an ORDER BY clause.
+    fileprivate var sql: String { map(\.sql).joined(separator: ", ") }
 }

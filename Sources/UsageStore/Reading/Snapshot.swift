@@ -103,10 +103,10 @@ public final class Snapshot {
                 // One record more than the limit shows whether there is a next page.
                 let page = try page(
                     filter.and(open), sort: sort, after: cursor, limit: limit + 1, fields: fields)
-                return UsageRows(page: page.rows, page.record, limit: limit, sort: sort)
+                return UsageRows(page: page, limit: limit, sort: sort)
             }
             let statement = RecordsStatement(
-                filter.and(open), sort: sort, after: cursor, limit: nil, fields: fields)
+                filter.and(open), sort: sort, fields: fields)
             if fields.needAttributions { try connection.run(Self.moreMemory) }
             let values = statement.bindings.values
             // COPY has no parameters, but is faster: libpq makes no result for each row.

@@ -5,9 +5,12 @@ public import Usage
 ///
 /// Values are those of the last record read by `next`; the fields of the response come first.
 public final class UsageRows {
-    private let reader: any RowReader
+    private var reader: any RowReader
     private let fields: RecordFields
-    private var left: Int
+    private var parts: ArraySlice<PagePart> = []
+    /// The number of rows that follow, and how many of them are of the current part.
+    private var left = Int.max
+    private var leftOfPart = Int.max
 
     /// The cursor after the last of these records; nil if there are no more.
     public let nextCursor: PageCursor?
@@ -25,28 +28,41 @@ public final class UsageRows {
     init(_ reader: any RowReader, _ fields: RecordFields) {
         self.reader = reader
         self.fields = fields
-        left = .max
         nextCursor = nil
     }
 
-    /// The first `limit` rows of a complete result, which has one more row if there is a next page.
-    init(page reader: QueryReader, _ fields: RecordFields, limit: Int, sort: SortOrder) {
-        self.reader = reader
-        self.fields = fields
+    /// The first `limit` rows of a page, which has one more row if there is a next page.
+    init(page parts: [PagePart], limit: Int, sort: SortOrder) {
+        self.parts = parts.dropFirst()
+        reader = parts[0].rows
+        fields = parts[0].record
         left = limit
-        guard reader.count > limit else {
+        leftOfPart = parts[0].count
+        var row = limit - 1
+        var last = parts[...]
+        while let part = last.first, row >= part.count {
+            row -= part.count
+            last.removeFirst()
+        }
+        guard let part = last.first, row + 1 < last.reduce(0, { $0 + $1.count }) else {
             nextCursor = nil
             return
         }
-        reader.row = limit - 1
-        nextCursor = PageCursor(reader[fields], sort)
-        reader.row = -1
+        part.rows.row = row
+        nextCursor = PageCursor(part.rows[part.record], sort)
+        part.rows.row = -1
     }
 
     /// Reads the next record; false after the last one.
     public func next() throws -> Bool {
         guard left > 0 else { return false }
         left -= 1
+        while leftOfPart == 0 {
+            guard let part = parts.popFirst() else { return false }
+            reader = part.rows
+            leftOfPart = part.count
+        }
+        leftOfPart -= 1
         return try reportingUnavailability { try reader.next() }
     }
 
