@@ -9,8 +9,7 @@ func attributions(
 ) throws -> Response {
     let query = try AttributionsQuery(request, principal, service.store)
     return try service.revalidated(request, principal, query.key) { snapshot, isBodySent in
-        try service.store.becomeLong()
-        try snapshot.waitForLocks()
+        try snapshot.prepareForSums()
         guard isBodySent else {
             return Representation(contentType: query.format.contentType, body: .stream { _ in })
         }

@@ -12,10 +12,12 @@ func usage(_ request: Request, _ principal: Principal, _ service: Service) throw
         try RecordsQuery(request, principal, service.store)
     }
     return try service.revalidated(request, principal, query.key) { snapshot, isBodySent in
-        // A page is short; everything else may be long.
-        if query.limit == nil || query.hasTotals {
+        // A page is short; so are totals from rollups.
+        if query.limit == nil {
             try service.store.becomeLong()
             try snapshot.waitForLocks()
+        } else if query.hasTotals {
+            try snapshot.prepareForSums()
         }
         var fields: [(name: String, value: String)] = []
         if query.hasTotals {

@@ -21,7 +21,12 @@ extension Snapshot {
     ) throws -> [AttributionSum] {
         try reportingUnavailability {
             let all = filter.and(bounds)
-            let rollups = try rollups(all, zone: "UTC", by: [.attribution(part)])
+            let parts = [GroupPart.attribution(part)]
+            let rollups = try rollups(all, zone: "UTC", by: parts)
+            let isShort = rollups.map {
+                $0.isShort([$0.filter.range], by: parts, hasSeries: false)
+            }
+            if isShort != true { try becomeLong() }
             let statement = AttributionSumsStatement(limit: limit) { bindings in
                 rollups?.values(of: part, prefix: prefix, &bindings)
                     ?? recordValues(of: part, prefix: prefix, all, &bindings)

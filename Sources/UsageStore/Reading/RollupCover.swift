@@ -37,6 +37,9 @@ struct RollupCover: Equatable {
     /// Where the levels take the place of records, and deltas have to be added; in order, disjoint.
     private(set) var covered: [Part] = []
 
+    /// The microseconds of records to read, without those between stored buckets, which are few.
+    private(set) var recordMicroseconds: Int64 = 0
+
     /// Covers contiguous `ranges` with quarters of an hour, and with the records at their edges.
     init(quartersOf ranges: [Range<Timestamp>]) {
         for (index, range) in ranges.enumerated() {
@@ -86,6 +89,7 @@ struct RollupCover: Equatable {
 
     private mutating func add(_ pieces: Pieces, _ number: Int) {
         var changes: [(at: Timestamp, by: Int)] = []
+        recordMicroseconds += pieces.cost
         for piece in pieces.list {
             let part = Part(range: piece.range, number: number)
             guard let id = piece.id else {
@@ -93,6 +97,7 @@ struct RollupCover: Equatable {
                 continue
             }
             levels.append(Level(id: id, number: number, isSubtracted: piece.isSubtracted))
+            recordMicroseconds -= Plan.bucketCost
             let sign = piece.isSubtracted ? -1 : 1
             changes += [(piece.range.lowerBound, sign), (piece.range.upperBound, -sign)]
         }
@@ -152,7 +157,7 @@ private struct Pieces {
 /// Chooses pieces.
 private struct Plan {
     /// The sums of one bucket cost as much as the records of this time: some thousand.
-    private static let bucketCost: Int64 = 30 * 60_000_000
+    static let bucketCost: Int64 = 30 * 60_000_000
 
     let stored: [[RollupBucket]]
     let mayExceed: Bool

@@ -37,6 +37,31 @@ struct Rollups {
             """
     }
 
+    /// Whether the sums of all records cost about as much as a page.
+    func isShort(_ ranges: [Range<Timestamp>]) -> Bool {
+        switch filter.level() {
+        case .quarters: true
+        case .values where !filter.matchesBlank: isShort(RollupCover(ranges, with: buckets), 400)
+        default: false
+        }
+    }
+
+    /// Whether sums by group cost about as much as a page: those of a month or two, or of a year by month.
+    func isShort(_ ranges: [Range<Timestamp>], by parts: [GroupPart], hasSeries: Bool) -> Bool {
+        guard let first = ranges.first, let last = ranges.last, isShort(ranges) else { return false }
+        let whole = RollupCover([first.lowerBound..<last.upperBound], with: buckets)
+        let bucketLimit = filter.level(by: parts) == .attributions ? 2 : 24
+        return isShort(whole, bucketLimit)
+            && (!hasSeries || isShort(RollupCover(ranges, with: buckets), 62))
+    }
+
+    private func isShort(_ cover: RollupCover, _ bucketLimit: Int) -> Bool {
+        cover.levels.count <= bucketLimit && cover.recordMicroseconds <= Self.shortMicroseconds
+    }
+
+    /// Six hours of records are 34,000 in a year of 50 million.
+    private static let shortMicroseconds: Int64 = 6 * 3_600_000_000
+
     /// The sums of each range by one or two parts; nil if no level has them.
     ///
     /// `conditions` are others on the values of the parts. At a level of values, records without one

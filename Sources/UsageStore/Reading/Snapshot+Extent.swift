@@ -6,9 +6,13 @@ extension Snapshot {
     public func extent(_ filter: UsageFilter) throws -> ClosedRange<Timestamp>? {
         let all = filter.and(bounds)
         return try reportingUnavailability {
-            guard let rollups = try rollups(all, zone: "UTC"), !rollups.filter.parts.isEmpty else {
+            // The ends of a range of an index.
+            guard RollupFilter(all).level() != .quarters else { return try recordExtent(all) }
+            guard let rollups = try rollups(all, zone: "UTC") else {
+                try becomeLong()
                 return try recordExtent(all)
             }
+            if !rollups.isShort([rollups.filter.range]) { try becomeLong() }
             var ends = (first: rollups.filter.range, last: rollups.filter.range)
             for isMonth in [true, false] {
                 guard let first = try used(ends.first, rollups, isMonth: isMonth).first,

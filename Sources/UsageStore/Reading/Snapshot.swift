@@ -35,11 +35,17 @@ public final class Snapshot {
         return bounds.and(open)
     }
 
+    /// Converts the permit of the request to one for a long response, or throws `AdmissionRefused`.
+    let becomeLong: () throws -> Void
+
     /// Plans each query for its own values: a generic plan cannot distinguish a range of a day from
     /// one of ten years.
-    init(_ connection: Connection, _ bounds: UsageFilter) throws {
+    init(
+        _ connection: Connection, _ bounds: UsageFilter, becomeLong: @escaping () throws -> Void
+    ) throws {
         self.connection = connection
         self.bounds = bounds
+        self.becomeLong = becomeLong
         state = try Self.begin(connection, "snapshot")
     }
 
@@ -70,14 +76,20 @@ public final class Snapshot {
             hasClosedRecords: result[0, 3] == "t")
     }
 
-    /// Takes the snapshot again, for a long response: waits for locks without a timeout, and then
-    /// prevents TRUNCATE, which would empty records and rollups also in older snapshots.
+    /// Takes the snapshot again, for a long response, which waits for locks without a timeout.
     public func waitForLocks() throws {
+        try lockRecords("lock_timeout", before: "SET LOCAL lock_timeout = 0;")
+    }
+
+    /// Takes the snapshot again, for sums: TRUNCATE, which also empties older snapshots, waits for its end.
+    public func prepareForSums() throws { try lockRecords("lock") }
+
+    private func lockRecords(_ name: StaticString, before: String = "") throws {
         try reportingUnavailability {
             state = try Self.begin(
-                connection, "lock_timeout", before: "ROLLBACK;",
+                connection, name, before: "ROLLBACK;",
                 settings: """
-                    SET LOCAL lock_timeout = 0;
+                    \(before)
                     LOCK TABLE usage_record IN ACCESS SHARE MODE;
                     \(Self.moreMemory);
                     """)
@@ -136,6 +148,8 @@ public final class Snapshot {
 extension UsageStore {
     /// Takes a snapshot of the records that match `bounds`; it lasts until `release`.
     public func snapshot(within bounds: UsageFilter = UsageFilter()) throws -> Snapshot {
-        try reportingUnavailability { try Snapshot(try connected(), bounds) }
+        try reportingUnavailability {
+            try Snapshot(try connected(), bounds) { [unowned self] in try becomeLong() }
+        }
     }
 }

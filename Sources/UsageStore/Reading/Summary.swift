@@ -172,9 +172,11 @@ extension Snapshot {
         let parts = grouping?.parts ?? [.reportName]
         return try reportingUnavailability {
             guard let rollups = try rollups(all, zone: zone, by: parts) else {
+                try becomeLong()
                 return try recordSummary(filter, buckets: buckets, grouping: grouping)
             }
             let ranges = buckets.map { $0.clamped(to: rollups.filter.range) }
+            if !rollups.isShort(ranges, by: parts, hasSeries: grouping != nil) { try becomeLong() }
             return try Summary(
                 RollupSummary(rollups: rollups, ranges: ranges, parts: parts), top: grouping?.top,
                 run)
@@ -194,8 +196,12 @@ extension Snapshot {
     /// The sum of the records that match `filter`.
     func total(_ filter: UsageFilter) throws -> UsageSum {
         let all = filter.and(bounds)
-        guard let rollups = try rollups(all, zone: "UTC") else { return try recordTotal(all) }
+        guard let rollups = try rollups(all, zone: "UTC") else {
+            try becomeLong()
+            return try recordTotal(all)
+        }
         let whole = RollupSummary(rollups: rollups, ranges: [rollups.filter.range], parts: [])
+        if !rollups.isShort(whole.ranges) { try becomeLong() }
         return try run(whole.ofBuckets(), isStreamed: false).next()?.sum ?? .zero
     }
 

@@ -1,0 +1,99 @@
+import Postgres
+import TestSupport
+import Testing
+import Usage
+@testable import UsageStore
+
+/// The plans of sums from rollups, with a hundred thousand records of 36 days and 400 attributions.
+@Suite(.timeLimit(.minutes(2))) struct `PostgreSQL's plan of a sum from rollups` {
+    private static let database = Result {
+        let database = try Database()
+        try database.addRecords(100_000)
+        try database.run(
+            """
+            UPDATE usage_record SET attribution_id = usage_attribution(
+                'u-' || message_id % 20, NULL, 'model-' || message_id % 400 / 20, '{"env":"dev"}')
+            WHERE message_id % 7 > 0
+            """)
+        try database.merge()
+        try database.run("VACUUM (ANALYZE)")
+        return database.url
+    }
+
+    private func plan(_ statement: SummaryStatement) throws -> String {
+        let connection = try Connection(
+            url: Self.database.get(), applicationName: "tests", waitSeconds: 20)
+        try connection.run("SET plan_cache_mode = force_custom_plan; SET jit = off")
+        try connection.run("PREPARE statement AS \(statement.text)")
+        let values = statement.bindings.values.map { "'\($0)'" }.joined(separator: ", ")
+        let result = try connection.query(
+            "EXPLAIN (ANALYZE, TIMING off, COSTS off) EXECUTE statement (\(values))")
+        return (0..<result.count).compactMap { result[$0, 0] }.joined(separator: "\n")
+    }
+
+    /// The statements of a summary by days.
+    private func summary(
+        _ start: String, _ end: String, by parts: [String], _ filter: UsageFilter = UsageFilter()
+    ) throws -> RollupSummary {
+        let store = try Database(sharing: Self.database.get()).store()
+        defer { store.release() }
+        let first = try #require(Timestamp(start))
+        let last = try #require(Timestamp(end))
+        let ranges = ReportingPeriod(from: first, to: last, offsets: .utc).buckets(.day)
+        let parts = parts.compactMap(GroupPart.init)
+        let rollups = try store.snapshot().rollups(filter, zone: "UTC", by: parts)
+        return RollupSummary(rollups: try #require(rollups), ranges: ranges, parts: parts)
+    }
+
+    /// The largest number of rows that a step returns.
+    private func rows(_ plan: String) -> Int {
+        plan.matches(of: /rows=([0-9]+) loops/).compactMap { Int($0.1) }.max() ?? .max
+    }
+
+    @Test func `by days reads quarters of an hour, and no record`() throws {
+        let summary = try summary("2024-01-01T00:00:00Z", "2024-02-01T00:00:00Z", by: ["model"])
+        let plan = try plan(summary.ofBuckets())
+        #expect(plan.contains("usage_quarter_sum"), "\(plan)")
+        #expect(!plan.contains("usage_record"), "\(plan)")
+        #expect(rows(plan) < 3100, "\(plan)")
+    }
+
+    @Test func `off the grid reads the records of the edges alone`() throws {
+        let summary = try summary("2024-01-01T00:01:00Z", "2024-02-01T00:00:00Z", by: ["model"])
+        let plan = try plan(summary.ofBuckets())
+        #expect(plan.contains("usage_record_timestamp_idx"), "\(plan)")
+        #expect(rows(plan) < 3100, "\(plan)")
+    }
+
+    @Test(arguments: [["user_id"], ["user_id", "model"], ["report_name"]])
+    func `by groups reads months, if they are whole, and neither days nor records`(
+        parts: [String]
+    ) throws {
+        let summary = try summary("2024-01-01T00:00:00Z", "2024-03-01T00:00:00Z", by: parts)
+        let plan = try plan(summary.ofGroups(top: 10))
+        #expect(plan.contains("_month_sum"), "\(plan)")
+        #expect(!plan.contains("_day_sum"), "\(plan)")
+        #expect(!plan.contains("usage_record"), "\(plan)")
+    }
+
+    @Test(arguments: [["user_id"], ["user_id", "model"]])
+    func `of other days reads no record, and few days`(parts: [String]) throws {
+        let summary = try summary("2024-01-03T00:00:00Z", "2024-02-01T00:00:00Z", by: parts)
+        let plan = try plan(summary.ofGroups(top: 10))
+        #expect(plan.contains("_month_sum") && plan.contains("_day_sum"), "\(plan)")
+        #expect(!plan.contains("usage_record"), "\(plan)")
+        #expect(rows(plan) < 2000, "\(plan)")
+    }
+
+    @Test func `of the series of some groups reads little more than their days`() throws {
+        let summary = try summary(
+            "2024-01-01T00:00:00Z", "2024-02-01T00:00:00Z", by: ["user_id", "model"])
+        let shown = [(1, "u-3", "model-3"), (2, "u-4", "model-7")].map { rank, user, model in
+            SummaryRow(kind: .group, rank: rank, values: [user, model], sum: .zero)
+        }
+        let plan = try plan(summary.ofSeries(shown))
+        #expect(!plan.contains("Seq Scan on usage_attribution_day_sum"), "\(plan)")
+        #expect(!plan.contains("usage_record"), "\(plan)")
+        #expect(rows(plan) < 500, "\(plan)")
+    }
+}
