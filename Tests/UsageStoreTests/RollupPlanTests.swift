@@ -15,7 +15,8 @@ import Usage
                 'u-' || message_id % 20, NULL, 'model-' || message_id % 400 / 20, '{"env":"dev"}')
             WHERE message_id % 7 > 0
             """)
-        try database.merge()
+        // Faster than merging as many deltas.
+        try database.run("DELETE FROM usage_delta; SELECT build_usage_rollups(NULL)")
         try database.run("VACUUM (ANALYZE)")
         return database.url
     }

@@ -31,8 +31,16 @@ struct RollupSource {
     ///
     /// At a level of values, records without one are left out.
     func sql(by parts: [GroupPart] = [], _ bindings: inout Bindings) -> String {
+        let group = (["bucket"] + SummaryFields.names(parts.count)).joined(separator: ", ")
+        return """
+            SELECT \(group), \(sums.ofSums())
+            FROM (\(rows(by: parts, &bindings))) AS source GROUP BY \(group)
+            """
+    }
+
+    /// The same before they are added up; at a level of values these are few rows more.
+    func rows(by parts: [GroupPart], _ bindings: inout Bindings) -> String {
         let names = SummaryFields.names(parts.count)
-        let group = (["bucket"] + names).joined(separator: ", ")
         var sources: [String]
         switch level {
         case .quarters:
@@ -44,10 +52,7 @@ struct RollupSource {
         case .attributions:
             sources = [attributions(parts, names, &bindings)]
         }
-        return """
-            SELECT \(group), \(sums.ofSums())
-            FROM (\(sources.joined(separator: " UNION ALL "))) AS source GROUP BY \(group)
-            """
+        return sources.joined(separator: " UNION ALL ")
     }
 
     /// The rows of the value level.
@@ -61,10 +66,10 @@ struct RollupSource {
             let isPart = "part = \(bindings.bind(part.description, as: "text"))"
             let matching = whereClause([isPart] + conditions("\"value\"", &bindings))
             let value = names.map { "\"value\" AS \($0)" }
+            let columns = ["bucket"] + value + [sums.list(isSubtracted: isSubtracted)]
             return """
-                SELECT \((["bucket"] + value).joined(separator: ", ")), \(sums.ofSums(isSubtracted: isSubtracted))
-                FROM \(pieces) JOIN usage_value USING (value_id)
-                \(matching) GROUP BY bucket, "value"
+                SELECT \(columns.joined(separator: ", "))
+                FROM \(pieces) JOIN usage_value USING (value_id) \(matching)
                 """
         }
     }
@@ -92,7 +97,8 @@ struct RollupSource {
     private static let all = """
         (
             SELECT attribution_id, user_id, team_id, model, tags FROM usage_attribution
-            UNION ALL SELECT 0, '' COLLATE "C", '' COLLATE "C", '' COLLATE "C", '{}'::jsonb
+            UNION ALL
+            SELECT 0, ''::text COLLATE "C", ''::text COLLATE "C", ''::text COLLATE "C", '{}'::jsonb
         ) AS attribution
         """
 
@@ -102,32 +108,34 @@ struct RollupSource {
     ) -> String {
         let key = UsageRecord.Column.attributionID.sql
         let matching = conditions("", &bindings)
-        let selected = "SELECT \(key) FROM \(Self.all) \(whereClause(matching))"
-        let isStored = matching.isEmpty ? [] : ["\(key) IN (\(selected))"]
+        let values = zip(parts, names).map { "\($0.sql(&bindings)) AS \($1)" }
+        let isMatch = matching.isEmpty ? [] : ["\(key) IN (SELECT \(key) FROM matched)"]
         let levels = [false, true].compactMap { isSubtracted in
             pieces(of: "usage_attribution_sums", isSubtracted, &bindings).map { pieces in
                 """
                 SELECT bucket, \(key), \(sums.ofSums(isSubtracted: isSubtracted))
-                FROM \(pieces)
-                \(whereClause(isStored)) GROUP BY bucket, \(key)
+                FROM \(pieces) \(whereClause(isMatch)) GROUP BY bucket, \(key)
                 """
             }
         }
         // An index of records has no number for those without an attribution.
-        let isRecorded = matching.isEmpty ? [] : ["\(key) IN (\(selectAttributions(matching)))"]
-        let isMatch = matchesBlank ? isRecorded.map { "(\($0) OR \(key) IS NULL)" } : isRecorded
-        let rows = [deltas([key], &bindings)] + records([key], isMatch, &bindings)
+        let isRecorded = matchesBlank ? isMatch.map { "(\($0) OR \(key) IS NULL)" } : isMatch
+        let rows = [deltas([key], &bindings)] + records([key], isRecorded, &bindings)
         let others = """
             SELECT bucket, coalesce(\(key), 0), \(sums.list())
             FROM (\(rows.joined(separator: " UNION ALL "))) AS others
             """
-        let values = zip(parts, names).map { "\($0.sql(&bindings)) AS \($1)" }
         return """
-            SELECT \((["bucket"] + values + [sums.list()]).joined(separator: ", "))
-            FROM (\((levels + [others]).joined(separator: " UNION ALL "))) AS rest
-                (bucket, \(key), \(sums.list()))
-                JOIN \(Self.all) USING (\(key))
-            \(whereClause(matching))
+            (
+                WITH matched AS \(matching.isEmpty ? "NOT" : "") MATERIALIZED (
+                    SELECT \(([key] + values).joined(separator: ", "))
+                    FROM \(Self.all) \(whereClause(matching))
+                )
+                SELECT \((["bucket"] + names + [sums.list()]).joined(separator: ", "))
+                FROM (\((levels + [others]).joined(separator: " UNION ALL "))) AS rest
+                    (bucket, \(key), \(sums.list()))
+                    JOIN matched USING (\(key))
+            )
             """
     }
 
@@ -138,8 +146,13 @@ struct RollupSource {
         of sums: String, _ isSubtracted: Bool, _ bindings: inout Bindings
     ) -> String? {
         let levels = cover.levels.filter { $0.isSubtracted == isSubtracted }
-        guard !levels.isEmpty else { return nil }
+        guard let number = levels.first?.number else { return nil }
         let ids = bindings.bind(numbers: levels.map(\.id))
+        if levels.allSatisfy({ $0.number == number }) {
+            return """
+                (SELECT *, \(number) AS bucket FROM \(sums) WHERE bucket_id = ANY (\(ids))) AS level
+                """
+        }
         let buckets = bindings.bind(numbers: levels.map { Int64($0.number) })
         return """
             unnest(\(ids), \(buckets)) AS piece(bucket_id, bucket)

@@ -38,22 +38,22 @@ struct RollupSummary {
             let sums = SumFields.Columns.few
             let group = names.joined(separator: ", ")
             let source = rollups.groups(period, by: parts, sums)?.sql(by: parts, &bindings) ?? ""
-            let ranked = SummaryStatement.ranked(
-                "SELECT \(group), \(sums.list()) FROM source", isReport: top == nil, names)
+            let order = SummaryStatement.order(isReport: top == nil, names)
+            let row = SummaryFields.row(
+                .group, parts.count, rank: "row_number() OVER (ORDER BY \(order))", isNamed: true)
+            // PostgreSQL sorts only as many as LIMIT needs.
+            let shown = top.map { "ORDER BY \(order) LIMIT \(bindings.bind(Int64($0)))" } ?? ""
             let all = """
                 UNION ALL
-                SELECT \(SummaryFields.row(.named, parts.count)), \(sums.complete)
-                FROM (SELECT \(sums.ofSums()) FROM source) AS source
+                SELECT \(SummaryFields.row(.named, parts.count, groups: "groups")), \(sums.complete)
+                FROM (SELECT count(*) AS groups, \(sums.ofSums()) FROM source) AS source
                 """
-            let row = SummaryFields.row(
-                .group, parts.count, rank: "rank", groups: "groups", isNamed: true)
             return """
                 WITH source AS MATERIALIZED (
                     SELECT * FROM (\(source)) AS sums WHERE messages > 0
                 )
                 SELECT \(row), \(sums.complete)
-                FROM (\(ranked)) AS ranked
-                \(top.map { "WHERE rank <= \(bindings.bind(Int64($0)))" } ?? "")
+                FROM (SELECT \(group), \(sums.list()) FROM source \(shown)) AS shown
                 \(top == nil ? "" : all)
                 """
         }
@@ -76,7 +76,9 @@ struct RollupSummary {
                 let row = expressions.joined(separator: ", ")
                 return ["(\(row)) IN (SELECT * FROM unnest(\(arrays)))"]
             }
-            let sql = source?.sql(by: parts, &bindings) ?? ""
+            let sql =
+                leavesOutBlank
+                ? source?.rows(by: parts, &bindings) : source?.sql(by: parts, &bindings)
             let arrays =
                 values.map { bindings.bind(array: $0) }
                 + [bindings.bind(numbers: shown.map(\.rank))]
@@ -84,7 +86,7 @@ struct RollupSummary {
             let row = SummaryFields.row(.series, parts.count, bucket: "bucket", rank: "rank")
             let text = """
                 SELECT \(row), \(sums.list(of: "source"))
-                FROM (\(sql)) AS source
+                FROM (\(sql ?? "")) AS source
                 JOIN unnest(\(arrays.joined(separator: ", "))) AS shown(\(group), rank) USING (\(group))
                 """
             guard shown.count < groups.count else { return text }
@@ -105,18 +107,10 @@ extension SummaryRow {
 }
 
 extension [SummaryRow] {
-    /// Inserts the group of records without a value, after those with as many credits, and numbers the
-    /// first `top` groups, which remain.
-    mutating func insert(blank sum: UsageSum, _ partCount: Int, top: Int) {
-        guard sum.messages > 0 else { return }
-        let count = (first?.groupCount ?? 0) + 1
-        let place = firstIndex { $0.sum.hundredths < sum.hundredths } ?? self.count
+    /// Inserts the group of records without a value, after those with as many credits.
+    mutating func insert(blank sum: UsageSum, _ partCount: Int) {
+        let place = firstIndex { $0.sum.hundredths < sum.hundredths } ?? count
         let none = [String?](repeating: nil, count: partCount)
         insert(SummaryRow(kind: .group, values: none, sum: sum), at: place)
-        self = prefix(top).enumerated().map { index, row in
-            SummaryRow(
-                kind: .group, rank: Int64(index + 1), groupCount: count, values: row.values,
-                sum: row.sum)
-        }
     }
 }

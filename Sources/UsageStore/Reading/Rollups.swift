@@ -46,9 +46,11 @@ struct Rollups {
         }
     }
 
-    /// Whether sums by group cost about as much as a page: those of a month or two, or of a year by month.
+    /// Whether sums by group cost about as much as a page: those of a month, or of a year by month.
     func isShort(_ ranges: [Range<Timestamp>], by parts: [GroupPart], hasSeries: Bool) -> Bool {
-        guard let first = ranges.first, let last = ranges.last, isShort(ranges) else { return false }
+        guard let first = ranges.first, let last = ranges.last, isShort(ranges) else {
+            return false
+        }
         let whole = RollupCover([first.lowerBound..<last.upperBound], with: buckets)
         let bucketLimit = filter.level(by: parts) == .attributions ? 2 : 24
         return isShort(whole, bucketLimit)

@@ -48,7 +48,7 @@ public final class Summary {
             groups.append(group)
             row = try rows.next()
         }
-        prepareOther()
+        prepareOther(groups.first?.groupCount ?? 0)
     }
 
     /// From rollups, without `top` by report name; `run` runs a statement.
@@ -68,15 +68,23 @@ public final class Summary {
         }
         var shown: [SummaryRow] = []
         var blank = totals
+        var groupCount: Int64 = 0
         while let group = row {
-            if group.kind == .named { blank -= group.sum } else { shown.append(group) }
+            if group.kind == .named {
+                blank -= group.sum
+                groupCount = group.groupCount
+            } else {
+                shown.append(group)
+            }
             row = try rows.next()
         }
-        if summary.leavesOutBlank {
-            shown.insert(blank: blank, summary.parts.count, top: top)
+        if summary.leavesOutBlank, blank.messages > 0 {
+            shown.insert(blank: blank, summary.parts.count)
+            groupCount += 1
         }
+        shown = shown.prefix(top).enumerated().map { $1.numbered(Int64($0 + 1)) }
         groups = shown[...]
-        prepareOther()
+        prepareOther(groupCount)
         guard !shown.isEmpty else { return }
         rows = try run(summary.ofSeries(shown), true)
         row = try rows.next()
@@ -96,8 +104,8 @@ public final class Summary {
         }
     }
 
-    private func prepareOther() {
-        let left = (groups.first?.groupCount ?? 0) - Int64(groups.count)
+    private func prepareOther(_ groupCount: Int64) {
+        let left = groupCount - Int64(groups.count)
         if left > 0 {
             other = SummaryGroup(values: [], otherCount: left, sum: totals, series: buckets)
         }
@@ -129,7 +137,7 @@ public final class Summary {
         var series = Array(repeating: UsageSum.zero, count: buckets.count)
         var sum = UsageSum.zero
         while let bucket = row, bucket.rank == group.rank {
-            series[bucket.bucket - 1] = bucket.sum
+            series[bucket.bucket - 1] += bucket.sum
             sum += bucket.sum
             row = try reportingUnavailability { try rows.next() }
         }

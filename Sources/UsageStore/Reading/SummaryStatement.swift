@@ -23,6 +23,7 @@ struct SummaryStatement {
         let names = SummaryFields.names(parts.count)
         let sums = SumFields.Columns.all
         let group = names.joined(separator: ", ")
+        let order = Self.order(isReport: grouping == nil, names)
         self.init(partCount: parts.count) { bindings in
             var unused = Bindings()
             let isOfSome = !filter.attributionConditions(&unused).isEmpty
@@ -45,9 +46,11 @@ struct SummaryStatement {
                     FROM part \(parts.contains { $0 != .reportName } ? join : "")
                     GROUP BY bucket, \(group)
                 ), shown AS MATERIALIZED (
-                    SELECT * FROM (\(Self.ranked(
-                        "SELECT \(group), \(sums.ofSums()) FROM cell GROUP BY \(group)",
-                        isReport: grouping == nil, names))) AS ranked
+                    SELECT * FROM (
+                        SELECT *, row_number() OVER (ORDER BY \(order)) AS rank,
+                            count(*) OVER () AS groups
+                        FROM (SELECT \(group), \(sums.ofSums()) FROM cell GROUP BY \(group)) AS sums
+                    ) AS ranked
                     \(isShown)
                 )
                 SELECT \(SummaryFields.row(.bucket, parts.count, bucket: "bucket")), \(sums.ofSums())
@@ -72,16 +75,12 @@ struct SummaryStatement {
         self.bindings = bindings
     }
 
-    /// `groups` with their ranks and their number.
-    static func ranked(_ groups: String, isReport: Bool, _ names: [String]) -> String {
+    /// The order of groups.
+    static func order(isReport: Bool, _ names: [String]) -> String {
         let most = "credit_hundredths DESC"
         let byValue = names.map { "\($0) = '', \($0)" }.joined(separator: ", ")
         // `by_report` has the records without a name last, whatever their credits.
-        let order = isReport ? "value_1 = '', \(most), value_1" : "\(most), \(byValue)"
-        return """
-            SELECT *, row_number() OVER (ORDER BY \(order)) AS rank, count(*) OVER () AS groups
-            FROM (\(groups)) AS sums
-            """
+        return isReport ? "value_1 = '', \(most), value_1" : "\(most), \(byValue)"
     }
 
     /// The sums by bucket and keys: a query of the records for each bucket.
@@ -224,6 +223,13 @@ struct SummaryRow {
     let values: [String?]
 
     let sum: UsageSum
+
+    /// The same group with another number.
+    func numbered(_ rank: Int64) -> SummaryRow {
+        var row = self
+        row.rank = rank
+        return row
+    }
 }
 
 /// The rows of a summary, streamed: buckets, then groups, then the series of each group in turn.

@@ -64,8 +64,10 @@ struct SumFields {
         static let few = Columns(names: ["messages", "credit_hundredths"])
 
         /// The columns of `table`.
-        func list(of table: String? = nil) -> String {
-            names.map { (table.map { $0 + "." } ?? "") + $0 }.joined(separator: ", ")
+        func list(of table: String? = nil, isSubtracted: Bool = false) -> String {
+            let columns = names.map { (table.map { $0 + "." } ?? "") + $0 }
+            guard isSubtracted else { return columns.joined(separator: ", ") }
+            return zip(columns, names).map { "-\($0) AS \($1)" }.joined(separator: ", ")
         }
 
         /// All columns, of which the others are 0.
