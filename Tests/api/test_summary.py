@@ -425,14 +425,19 @@ def test_an_open_range_is_that_of_the_records_and_has_rows_without_groups(site):
 
 def test_a_period_is_compared_with_the_one_before(site):
     client = Client(site.site)
-    records = [Record(n, (1_324_857_600 + n * 7 * 3600) * 1_000_000, None, n) for n in range(1, 60)]
+    starts = [1_324_857_600, 1_711_670_400, 1_729_728_000]
+    records = [Record(1000 * k + n, (start + n * 3 * 3600) * 1_000_000, None, n)
+               for k, start in enumerate(starts) for n in range(1, 60)]
     psql(site.url, insert(records))
-    for name in ("UTC", "Pacific/Apia", "Pacific/Kiritimati", "America/New_York"):
+    # Apia skipped 2011-12-30; in London, days have 23 and 25 hours on 2024-03-31 and 2024-10-27.
+    skipped = [("2011-12-31", "2012-01-02"), ("2012-01-01", "2012-01-03"), ("2011-12-29", "2012-01-01"),
+               ("2011-12-30", "2011-12-31"), ("2012-01-01", "2012-01-01"), ("2012-01-01T00:00:00Z", "2012-01-01T07:00:00.5Z"),
+               ("2012-01-01", "2012-01-02T00:30:00Z"), ("2012-01-01", "2012-02-01")]
+    changed = [("2024-03-31", "2024-04-01"), ("2024-04-01", "2024-04-02"), ("2024-03-31", "2024-04-01T00:00:00Z"),
+               ("2024-10-28", "2024-10-29"), ("2024-10-27", "2024-10-29")]
+    for name in ("UTC", "Pacific/Apia", "Europe/London"):
         tz = zone(name)
-        # Apia skipped 2011-12-30.
-        for first, last in [("2011-12-31", "2012-01-02"), ("2012-01-01", "2012-01-03"), ("2011-12-29", "2012-01-01"),
-                            ("2011-12-30", "2011-12-31"), ("2012-01-01", "2012-01-01"), ("2012-01-01T00:00:00Z", "2012-01-01T07:00:00.5Z"),
-                            ("2012-01-01", "2012-01-02T00:30:00Z"), ("2012-01-01", "2012-02-01")]:
+        for first, last in skipped + changed:
             low, high = (moment_of(end, tz) for end in (first, last))
             parameters = [("from", first), ("to", last), ("tz", name), ("granularity", "total"), ("compare", "previous")]
             more = previous(records, first, low, last, high, tz)
