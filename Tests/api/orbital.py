@@ -32,8 +32,17 @@ class Client(http.client.HTTPConnection):
 
     def get(self, target, method="GET", **fields):
         names = {name.replace("_", "-"): value for name, value in fields.items()}
-        self.request(method, target, headers=names)
-        response = self.getresponse()
+        return self.exchange(method, target, None, names)
+
+    def exchange(self, method, target, body, fields):
+        """The response, with its body; on a new connection if nginx has closed the idle one."""
+        try:
+            self.request(method, target, body, fields)
+            response = self.getresponse()
+        except (BrokenPipeError, ConnectionResetError):
+            self.close()
+            self.request(method, target, body, fields)
+            response = self.getresponse()
         response.body = response.read().decode()
         return response
 

@@ -9,7 +9,7 @@ import json
 from orbital import credits_text, csv_rows, day_start, instant_text, local_date, moment, zone
 
 LIMITS = {"hour": 744, "day": 366, "week": 260, "month": 120, "total": 1}
-TOKENS = []
+TOKENS = ["input_tokens", "output_tokens", "cache_read_input_tokens", "cache_creation_input_tokens"]
 DAY = datetime.timedelta(days=1)
 QUARTER = 900
 
@@ -163,7 +163,13 @@ class Query:
         if "T" in self.first[0]:
             return low - (high - low), low
         first, last = (datetime.date.fromisoformat(text) for text in (self.first[0], self.last[0]))
-        return start_of(first - (last - first), self.zone), low
+        # Days that the zone has skipped are none.
+        is_day = lambda date: start_of(date, self.zone) < start_of(date + DAY, self.zone)
+        left, date = sum(is_day(first + DAY * n) for n in range((last - first).days)), first
+        while left:
+            date -= DAY
+            left -= is_day(date)
+        return start_of(date, self.zone), low
 
     def starts(self, low, high):
         """The granularity and the starts of the buckets; None if there are too many."""
@@ -277,6 +283,20 @@ class Expected:
         if count:
             objects.append(f'{{"other":true,"groups":{count},{Sum(others).members}{self.series(others)}}}')
         return f'"group_by":[{",".join(map(quoted, parts))}],"groups":[{",".join(objects)}]'
+
+    def csv(self):
+        """One row for each bucket, or for each bucket of each group."""
+        parts = self.query.group_by
+        rows = [["date", "start", "end", *parts, *["other"] * bool(parts), "messages", "reports", "credits_used", *TOKENS]]
+        groups, others, count = self.shown_groups() if parts else ([((), self.records)], [], 0)
+        lists = [([value or "" for value in values] + [""] * bool(parts), own) for values, own in groups]
+        if count:
+            lists.append(([""] * len(parts) + ["true"], others))
+        for cells, own in lists:
+            for (low, high), part in zip(self.buckets, self.split(own)):
+                times = [str(self.date(low)), shown(low, self.query.zone), shown(high, self.query.zone)]
+                rows.append([*times, *cells, *Sum(part).cells])
+        return csv_rows(rows)
 
     def series(self, records):
         return f',"series":[{",".join(credits_text(sum(r.hundredths for r in own)) for own in self.split(records))}]'
