@@ -9,8 +9,7 @@ func summary(_ request: Request, _ principal: Principal, _ service: Service) thr
         try SummaryQuery(request, principal, service.store)
     }
     return try service.revalidated(request, principal, query.key) { snapshot, isBodySent in
-        try service.store.becomeLong()
-        try snapshot.waitForLocks()
+        try snapshot.prepareForSums()
         let period = try SummaryPeriod(query, snapshot)
         var representation = Representation<Response.Body>(
             contentType: query.format.contentType, body: .stream { _ in })
