@@ -22,16 +22,11 @@ $$;
 REVOKE CREATE ON SCHEMA public FROM PUBLIC;
 
 -- The responder reads everything and records messages. It cannot change records, rates, keys or the schema.
-<<<<<<< HEAD
-GRANT SELECT ON usage_record, usage_attribution, credit_rate, usage_revision, api_key, api_key_revision,
-    schema_migrations, usage_rollup_state, usage_delta, usage_zone, usage_bucket, usage_value,
+GRANT SELECT ON usage_record, usage_attribution, credit_rate, usage_revision, usage_closing, usage_closed_id,
+    api_key, api_key_revision, schema_migrations, usage_rollup_state, usage_delta, usage_zone, usage_bucket, usage_value,
     usage_quarter_sum, usage_attribution_sum, usage_value_sum,
     closed_quarter_sum, closed_attribution_sum, closed_value_sum,
     usage_quarter_sums, usage_attribution_sums, usage_value_sums TO orbital_responder;
-=======
-GRANT SELECT ON usage_record, usage_attribution, credit_rate, usage_revision, usage_closing, usage_closed_id, api_key,
-    api_key_revision, schema_migrations TO orbital_responder;
->>>>>>> c913a74 (closing: refuse closed records, whoever writes)
 GRANT INSERT (message_id, external_id, "timestamp", report_name, attribution_id, message_text, character_count,
     text_digest, token_count, token_encoding, input_tokens, output_tokens, cache_read_input_tokens,
     cache_creation_input_tokens, credit_rate_id, credit_hundredths) ON usage_record TO orbital_responder;
