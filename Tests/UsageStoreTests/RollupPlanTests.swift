@@ -8,15 +8,19 @@ import Usage
 @Suite(.timeLimit(.minutes(2))) struct `PostgreSQL's plan of a sum from rollups` {
     private static let database = Result {
         let database = try Database()
-        try database.addRecords(100_000)
         try database.run(
             """
-            UPDATE usage_record SET attribution_id = usage_attribution(
-                'u-' || message_id % 20, NULL, 'model-' || message_id % 400 / 20, '{"env":"dev"}')
-            WHERE message_id % 7 > 0
+            SELECT usage_attribution('u-' || n % 20, NULL, 'model-' || n / 20, '{"env":"dev"}')
+            FROM generate_series(0, 399) AS n;
+            INSERT INTO usage_record
+                ("timestamp", report_name, attribution_id, message_text, credit_hundredths)
+            SELECT '2024-01-01'::timestamptz + n * interval '31 seconds',
+                CASE WHEN n % 3 = 0 THEN 'Report ' || n % 1000 END, nullif(n % 401, 0), 'x', n % 999
+            FROM generate_series(1, 100000) AS n;
+            -- Faster than merging as many deltas.
+            DELETE FROM usage_delta;
+            SELECT build_usage_rollups(NULL);
             """)
-        // Faster than merging as many deltas.
-        try database.run("DELETE FROM usage_delta; SELECT build_usage_rollups(NULL)")
         try database.run("VACUUM (ANALYZE)")
         return database.url
     }

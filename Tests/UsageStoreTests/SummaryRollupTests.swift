@@ -1,3 +1,4 @@
+import Postgres
 import TestSupport
 import Testing
 @testable import Usage
@@ -138,9 +139,38 @@ private struct Question {
             ).lines()
             #expect(summary == expected, "seed \(seed), question \(number): \(question)")
             #expect(try snapshot.total(question.filter) == snapshot.recordTotal(question.filter))
+            try compareAttributions(snapshot, question.filter)
             #expect(try snapshot.extent(question.filter) == snapshot.recordExtent(question.filter))
         }
         return rolledUp
+    }
+
+    private func compareAttributions(_ snapshot: Snapshot, _ filter: UsageFilter) throws {
+        for (part, prefix) in [(AttributionPart.column(.userID), ""), (.tag("env"), "d")] {
+            let sums = try snapshot.attributionSums(of: part, prefix: prefix, filter, limit: 3)
+            let expected = try snapshot.attributionSums(
+                AttributionSumsStatement(limit: 3) {
+                    recordValues(of: part, prefix: prefix, filter, &$0)
+                })
+            #expect(sums == expected, "\(filter)")
+        }
+    }
+
+    @Test func `is read before TRUNCATE, which would empty its snapshot`() throws {
+        let database = try Database()
+        try database.addRecords(100)
+        try database.merge()
+        let store = database.store()
+        defer { store.release() }
+        let snapshot = try store.snapshot()
+        try snapshot.prepareForSums()
+        #expect(throws: PostgresError.self) {
+            try database.run("SET lock_timeout = '100ms'; TRUNCATE usage_record")
+        }
+        #expect(try snapshot.total(UsageFilter()).messages == 100)
+        store.release()
+        try database.run("TRUNCATE usage_record")
+        #expect(try store.snapshot().total(UsageFilter()) == .zero)
     }
 
     @Test(arguments: [1, 2, 3] as [UInt64])

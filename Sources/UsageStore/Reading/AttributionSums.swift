@@ -2,7 +2,7 @@ import Postgres
 public import Usage
 
 /// The sum of the records that have one value of a part of attributions.
-public struct AttributionSum: Sendable {
+public struct AttributionSum: Equatable, Sendable {
     /// The value: a user, a team, a model, or a tag's value.
     public let value: String
 
@@ -26,22 +26,27 @@ extension Snapshot {
             let isShort = rollups.map {
                 $0.isShort([$0.filter.range], by: parts, hasSeries: false)
             }
-            if isShort != true { try becomeLong() }
+            try expect(isShort: isShort == true)
             let statement = AttributionSumsStatement(limit: limit) { bindings in
                 rollups?.values(of: part, prefix: prefix, &bindings)
                     ?? recordValues(of: part, prefix: prefix, all, &bindings)
             }
-            let row = try QueryReader(
-                connection, "attribution_sums", statement.text, statement.bindings.values)
-            var sums: [AttributionSum] = []
-            while try row.next() {
-                sums.append(
-                    AttributionSum(
-                        value: row[statement.value], messages: row[statement.messages],
-                        creditsUsed: row[statement.creditsUsed]))
-            }
-            return sums
+            return try attributionSums(statement)
         }
+    }
+
+    /// The values that the statement returns.
+    func attributionSums(_ statement: AttributionSumsStatement) throws -> [AttributionSum] {
+        let row = try QueryReader(
+            connection, "attribution_sums", statement.text, statement.bindings.values)
+        var sums: [AttributionSum] = []
+        while try row.next() {
+            sums.append(
+                AttributionSum(
+                    value: row[statement.value], messages: row[statement.messages],
+                    creditsUsed: row[statement.creditsUsed]))
+        }
+        return sums
     }
 }
 

@@ -112,10 +112,16 @@ struct RollupSource {
         let isMatch = matching.isEmpty ? [] : ["\(key) IN (SELECT \(key) FROM matched)"]
         let levels = [false, true].compactMap { isSubtracted in
             pieces(of: "usage_attribution_sums", isSubtracted, &bindings).map { pieces in
-                """
-                SELECT bucket, \(key), \(sums.ofSums(isSubtracted: isSubtracted))
-                FROM \(pieces) \(whereClause(isMatch)) GROUP BY bucket, \(key)
-                """
+                // Numbers are added up before they are joined, unless they are few.
+                matching.isEmpty
+                    ? """
+                    SELECT bucket, \(key), \(sums.ofSums(isSubtracted: isSubtracted))
+                    FROM \(pieces) GROUP BY bucket, \(key)
+                    """
+                    : """
+                    SELECT bucket, \(key), \(sums.list(isSubtracted: isSubtracted))
+                    FROM \(pieces) \(whereClause(isMatch))
+                    """
             }
         }
         // An index of records has no number for those without an attribution.

@@ -12,7 +12,7 @@ extension Snapshot {
                 try becomeLong()
                 return try recordExtent(all)
             }
-            if !rollups.isShort([rollups.filter.range]) { try becomeLong() }
+            try expect(isShort: rollups.isShort([rollups.filter.range]))
             var ends = (first: rollups.filter.range, last: rollups.filter.range)
             for isMonth in [true, false] {
                 guard let first = try used(ends.first, rollups, isMonth: isMonth).first,

@@ -96,6 +96,14 @@ public final class Snapshot {
         }
     }
 
+    /// Prepares for a query that is about as short as that of a page, or for a long one.
+    ///
+    /// Starting parallel workers takes longer than a short one.
+    func expect(isShort: Bool) throws {
+        guard isShort else { return try becomeLong() }
+        try connection.run("SET LOCAL max_parallel_workers_per_gather = 0", as: "short")
+    }
+
     /// Lets PostgreSQL use up to 32 MB to remember the attributions of records (Memoize), about 200,000,
     /// or to sum groups: twice `work_mem`, which is 4 MB by default.
     private static let moreMemory = """

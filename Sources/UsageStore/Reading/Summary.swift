@@ -184,7 +184,8 @@ extension Snapshot {
                 return try recordSummary(filter, buckets: buckets, grouping: grouping)
             }
             let ranges = buckets.map { $0.clamped(to: rollups.filter.range) }
-            if !rollups.isShort(ranges, by: parts, hasSeries: grouping != nil) { try becomeLong() }
+            try expect(
+                isShort: rollups.isShort(ranges, by: parts, hasSeries: grouping != nil))
             return try Summary(
                 RollupSummary(rollups: rollups, ranges: ranges, parts: parts), top: grouping?.top,
                 run)
@@ -209,7 +210,7 @@ extension Snapshot {
             return try recordTotal(all)
         }
         let whole = RollupSummary(rollups: rollups, ranges: [rollups.filter.range], parts: [])
-        if !rollups.isShort(whole.ranges) { try becomeLong() }
+        try expect(isShort: rollups.isShort(whole.ranges))
         return try run(whole.ofBuckets(), isStreamed: false).next()?.sum ?? .zero
     }
 
