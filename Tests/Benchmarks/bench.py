@@ -176,7 +176,7 @@ class Benchmark:
             fill(url, size)
             growth = Growth(url, self.folder / f"growth-{size}")
             try:
-                found[f"{size}"] = growth.measure(rounds=2 * self.rounds + 1)
+                found[f"{size}"] = dict(growth.measure(rounds=2 * self.rounds + 1))
             finally:
                 growth.stop()
             psql(self.cluster_url, f"DROP DATABASE year_{size} WITH (FORCE)")

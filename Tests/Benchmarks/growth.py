@@ -31,6 +31,18 @@ CHANGE = """
         CASE WHEN random() < 0.4 THEN 'Report ' || floor(1000 * random() ^ 3) END,
         1 + floor(20000 * random())::int, 700, 300"""
 
+# Where deep pages begin: the columns of the cursor, and a record. By credits, in the middle of the tenth of all
+# records that has the minimum price; and before them, so that the page ends among them.
+MIDDLE = "message_id >= (SELECT (min(message_id) + max(message_id)) / 2 FROM usage_record)"
+POSITIONS = {
+    "timestamp": (("timestamp", "message_id"), f"{MIDDLE} ORDER BY message_id"),
+    "message_id": (("message_id",), f"{MIDDLE} ORDER BY message_id"),
+    "report_name": (("report_name", "message_id"), f"{MIDDLE} AND report_name IS NOT NULL ORDER BY message_id"),
+    "credits_used": (("credits_used", "message_id"), f"{MIDDLE} AND credit_hundredths = 100 ORDER BY message_id"),
+    "before equal credits": (
+        ("credits_used", "message_id"), "credit_hundredths > 100 ORDER BY credit_hundredths, message_id DESC"),
+}
+
 # What must be read of the records for sums in a zone without levels.
 BY_USER_FROM_RECORDS = """
     SELECT date_trunc('day', "timestamp", 'Europe/London'), user_id, count(*), count(report_name),
@@ -43,16 +55,16 @@ BY_USER_FROM_RECORDS = """
 
 @dataclasses.dataclass(frozen=True)
 class Question:
-    """A request, the position after which its page begins, and the limit at 50 million records in milliseconds."""
+    """A request, its limit at 50 million records in milliseconds, and the position after which its page begins."""
 
     name: str
     path: str
     limit: float
-    after: tuple = ()
+    after: str = ""
 
 
 def questions():
-    """All questions; positions name values of the record in the middle."""
+    """All questions."""
     summary, found = "/usage/summary", []
     found.append(Question("year by days, DST zone", f"{summary}?{MONTHS}&tz=Europe/London", 50))
     for what, period, limit in (("whole months", MONTHS, 100), ("other days", DAYS, 300)):
@@ -70,13 +82,16 @@ def questions():
     for sort in SORTS:
         path = f"/usage?sort={sort}&limit=100"
         found += [Question(f"sort={sort}, first page", path, 10),
-                  Question(f"sort={sort}, deep page", path, 10, (sort.split(":")[0],))]
+                  Question(f"sort={sort}, deep page", path, 10, sort.split(":")[0])]
+    found.append(Question(
+        "sort=credits_used:desc, page that ends among equal credits", "/usage?sort=credits_used:desc&limit=100", 10,
+        "before equal credits"))
     ten = "&".join(f"user_id=user-{number}" for number in range(10, 20))
     for what, query, limit in (("a user, 20 attributions", "user_id=user-7", 10), ("10 users, 200 attributions", ten, 10),
                                ("a team, 1,680 attributions", "team_id=team-3", 100), ("a tag, 18,000 attributions", "tag=env:prod", 100)):
         path = f"/usage?{query}&sort=timestamp:desc&limit=100"
         found += [Question(f"{what}, first page", path, limit),
-                  Question(f"{what}, deep page", path, limit, ("timestamp",))]
+                  Question(f"{what}, deep page", path, limit, "timestamp")]
     return found
 
 
@@ -103,25 +118,19 @@ class Growth:
             seconds.append(load.read_seconds(address))
         return 1000 * statistics.median(seconds)
 
-    def position(self, columns):
-        """A deep page begins in the middle; by credits, in the middle of the records that have the minimum price."""
-        middle = "(SELECT (min(message_id) + max(message_id)) / 2 FROM usage_record)"
-        chosen = {
-            "timestamp": f"message_id >= {middle}",
-            "message_id": f"message_id >= {middle}",
-            "report_name": f"message_id >= {middle} AND report_name IS NOT NULL",
-            "credits_used": f"message_id >= {middle} AND credit_hundredths = 100",
-        }[columns[0]]
+    def position(self, name):
+        """The encoded values of the record after which a page begins."""
+        columns, chosen = POSITIONS[name]
         row = psql(self.url, f"""
             SELECT message_id, (extract(epoch FROM "timestamp") * 1000000)::bigint, report_name, credit_hundredths
-            FROM usage_record WHERE {chosen} ORDER BY message_id LIMIT 1""").strip().split("|")
+            FROM usage_record WHERE {chosen} LIMIT 1""").strip().split("|")
         values = dict(zip(("message_id", "timestamp", "report_name", "credits_used"), row))
         return b"".join(
-            b"\x01" + struct.pack(">H", len(values[name])) + values[name].encode() if name == "report_name"
-            else b"\x00" + struct.pack(">q", int(values[name]))
-            for name in columns)
+            b"\x01" + struct.pack(">H", len(values[column])) + values[column].encode() if column == "report_name"
+            else b"\x00" + struct.pack(">q", int(values[column]))
+            for column in columns)
 
-    def cursor(self, path, columns):
+    def cursor(self, path, name):
         """The cursor of a page at this position: its first nine bytes are those of any cursor of the same query."""
         done = subprocess.run(
             ["curl", "-sS", "-f", "-D", "-", "-o", "/dev/null", self.address + path], check=True, capture_output=True, text=True)
@@ -129,23 +138,20 @@ class Growth:
         query = urllib.parse.urlsplit(link.split("<")[1].split(">")[0]).query
         text = urllib.parse.parse_qs(query)["cursor"][0]
         first = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))[:9]
-        columns = columns if columns == ("message_id",) else (*columns, "message_id")
-        return base64.urlsafe_b64encode(first + self.position(columns)).decode().rstrip("=")
+        return base64.urlsafe_b64encode(first + self.position(name)).decode().rstrip("=")
 
     def measure(self, only="", rounds=7):
-        """Milliseconds of each question whose name contains `only`."""
-        found = {}
+        """The name and the milliseconds of each question whose name contains `only`."""
         for question in questions():
             if only in question.name:
                 path = question.path
                 if question.after:
                     path += f"&cursor={self.cursor(path, question.after)}"
-                found[question.name] = self.cold_ms(self.address + path, rounds)
+                yield question.name, self.cold_ms(self.address + path, rounds)
         if only in OTHER_ZONE:
             path = "/usage/summary?from=2025-06-01&to=2025-07-01&tz=Europe/London&group_by=user_id"
-            found[OTHER_ZONE] = self.cold_ms(self.address + path, 3)
-            found[RECORDS] = 1000 * statistics.median(load.query_seconds(self.url, BY_USER_FROM_RECORDS) for _ in range(3))
-        return found
+            yield OTHER_ZONE, self.cold_ms(self.address + path, 3)
+            yield RECORDS, 1000 * statistics.median(load.query_seconds(self.url, BY_USER_FROM_RECORDS) for _ in range(3))
 
 
 def fill(url, count):
@@ -164,7 +170,7 @@ def main():
     with tempfile.TemporaryDirectory(prefix="orbital-growth-") as folder:
         growth = Growth(arguments.url, pathlib.Path(folder))
         try:
-            for name, found in growth.measure(arguments.only, arguments.rounds).items():
+            for name, found in growth.measure(arguments.only, arguments.rounds):
                 print(f"{found:10.1f} ms  {name}" + (f"  (≤ {limits[name]:g})" if name in limits else ""), flush=True)
         finally:
             growth.stop()
