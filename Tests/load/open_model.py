@@ -181,7 +181,8 @@ def measure(generator, capacity, shares, seconds):
                 faults.append(f"p99 of {kind} at 75 %: {p99:.1f} ms exceed {LIMITS[kind]}")
         if share == 75 and not counts:
             faults.append("the run at 75 % does not count")
-        faults += [f"{share} %: {fault}" for fault in generator.faults[:3]]
+        if generator.faults:
+            faults.append(f"{share} %: {len(generator.faults)} of {count} failed, the first: {generator.faults[0]}")
     return faults
 
 
