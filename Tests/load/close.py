@@ -20,7 +20,7 @@ FILL = """
     SELECT n, CASE WHEN n % 4 = 0 THEN 'sent-' || n END,
         '2024-01-01Z'::timestamptz + (n - 1) * (interval '366 days' / {records}),
         CASE WHEN n % 5 < 2 THEN 'Report ' || n % 1000 END, NULL, n % 3000, n % 700,
-        (SELECT numbers[1 + (n * 7919) % cardinality(numbers)])
+        (SELECT numbers[1 + (n::bigint * 7919) % cardinality(numbers)])
     FROM (SELECT array_agg(attribution_id) AS numbers FROM usage_attribution) AS known,
         generate_series({first}, {last}) AS n"""
 ATTRIBUTIONS = """
