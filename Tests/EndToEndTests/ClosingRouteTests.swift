@@ -55,6 +55,31 @@ import Testing
         #expect(answers.allSatisfy { $0.body.contains(detail) })
     }
 
+    @Test func `refuse sums that only records have`() throws {
+        let site = try site()
+        defer { site.stop() }
+        try site.database.run("UPDATE usage_closing SET summed_before = closed_before")
+        for path in [
+            "/usage/summary?min_credits=1",
+            "/usage/summary?from=2024-12-31&to=2025-01-02&min_credits=1",
+            "/usage/summary?from=2024-12-31T00:05:00Z&to=2025-01-02T00:00:00Z",
+            "/usage/attributions?of=user_id&min_credits=1",
+        ] {
+            let closed = try site.curl(path)
+            #expect(closed.status == 422, "\(path)")
+            #expect(closed.body.contains(#""code":"closed""#), "\(closed.body)")
+        }
+        for path in [
+            "/usage/summary?from=2025-01-01&to=2025-01-02",
+            "/usage/attributions?of=user_id&from=2025-01-01",
+        ] {
+            #expect(try site.curl(path).status == 200)
+        }
+        #expect(
+            try site.curl("/usage/summary?from=2025-01-01&to=2025-01-02").body.contains(
+                #""messages":1,"#))
+    }
+
     @Test func `refuse a retry of a closed record by 422, and an import of it`() throws {
         let site = try site()
         defer { site.stop() }

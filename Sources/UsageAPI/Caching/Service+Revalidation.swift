@@ -32,7 +32,12 @@ extension Service {
         metrics.responsesFromDatabase.add()
         let snapshot = try store.snapshot(within: principal.bounds.filter)
         let isBodySent = request.method != Method.head.rawValue && !condition.isAny
-        var rendered = try render(snapshot, isBodySent)
+        var rendered: Representation<Response.Body>
+        do {
+            rendered = try render(snapshot, isBodySent)
+        } catch let closed as SumsClosed {
+            throw Problem(closed)
+        }
         if condition.isAny {
             return named(Response(.notModified), query, snapshot.revision, .database, principal)
         }
@@ -102,6 +107,18 @@ extension Service {
     /// The text between the quotes of the ETag (RFC 9110, section 8.8.3).
     private func tag(_ query: NormalisedQuery, _ revision: Int64) -> String {
         "\(revision)-\(String(query.fingerprint, radix: 36))-\(Self.encodingVersion)"
+    }
+}
+
+extension Problem {
+    /// A 422: the sums of closed records do not have what the query asks for.
+    fileprivate init(_ closed: SumsClosed) {
+        let message =
+            "Records before \(closed.before) are closed, and their sums cannot answer this query; "
+            + "X-Reporting-Zones has the zones whose days and months have sums by value."
+        self.init(
+            .unprocessableContent, "The records are closed.",
+            faults: [Fault(in: "query", name: "", code: .closed, message: message)])
     }
 }
 

@@ -19,13 +19,13 @@ extension Snapshot {
     public func attributionSums(
         of part: AttributionPart, prefix: String, _ filter: UsageFilter, limit: Int
     ) throws -> [AttributionSum] {
-        try reportingUnavailability {
-            let all = filter.and(bounds)
-            let parts = [GroupPart.attribution(part)]
+        let all = filter.and(bounds)
+        let parts = [GroupPart.attribution(part)]
+        return try reportingUnavailability {
             let rollups = try rollups(all, zone: "UTC", by: parts)
-            let isShort = rollups.map {
-                $0.isShort([$0.filter.range], by: parts, hasSeries: false)
-            }
+            let ranges = rollups.map { [$0.filter.range] } ?? []
+            try requireSums(rollups, of: all, in: ranges, hasGroups: true)
+            let isShort = rollups?.isShort(ranges, by: parts, hasSeries: false)
             try expect(isShort: isShort == true)
             let statement = AttributionSumsStatement(limit: limit) { bindings in
                 rollups?.values(of: part, prefix: prefix, &bindings)

@@ -58,19 +58,31 @@ struct RollupCover: Equatable {
 
     /// Covers contiguous `ranges` with those of the stored `buckets`, and with other records.
     ///
-    /// One range may be a larger bucket minus parts of it, if that is cheaper.
-    init(_ ranges: [Range<Timestamp>], with buckets: [RollupBucket]) {
+    /// One range may be a larger bucket minus parts of it, if that is cheaper. Records before
+    /// `closedBefore` do not exist any more: they are in buckets only.
+    init(
+        _ ranges: [Range<Timestamp>], with buckets: [RollupBucket], closedBefore: Timestamp? = nil
+    ) {
         let stored = [true, false].map { isMonth in
             buckets.filter { $0.isMonth == isMonth }
                 .sorted { $0.range.lowerBound < $1.range.lowerBound }
         }
-        let plan = Plan(stored: stored, mayExceed: ranges.count == 1)
+        let plan = Plan(
+            stored: stored, mayExceed: ranges.count == 1,
+            closedBefore: closedBefore ?? Timestamp.representable.lowerBound)
         for (index, range) in ranges.enumerated() {
             add(plan.pieces(range, stored[...]), index + 1)
         }
         records = Self.joined(records)
         subtracted = Self.joined(subtracted)
         covered = Self.joined(covered)
+    }
+
+    /// Whether it has records before `line`; none are closed before 2000.
+    func needsRecords(before line: Timestamp) -> Bool {
+        (records + subtracted).contains {
+            $0.range.lowerBound < line && $0.range.upperBound > Self.start
+        }
     }
 
     /// The first instant of the levels.
@@ -143,14 +155,14 @@ private struct Pieces {
 
     mutating func add(_ other: Pieces) {
         list += other.list
-        cost += other.cost
+        cost = min(cost + other.cost, 1 << 61)
     }
 
     mutating func subtract(_ other: Pieces) {
         list += other.list.map { piece in
             Piece(id: piece.id, range: piece.range, isSubtracted: !piece.isSubtracted)
         }
-        cost += other.cost
+        cost = min(cost + other.cost, 1 << 61)
     }
 }
 
@@ -159,19 +171,19 @@ private struct Plan {
     /// The sums of one bucket cost as much as the records of this time: some thousand.
     static let bucketCost: Int64 = 30 * 60_000_000
 
+    /// More than all buckets, and far from an overflow.
+    private static let closedCost: Int64 = 1 << 60
+
     let stored: [[RollupBucket]]
     let mayExceed: Bool
+    let closedBefore: Timestamp
 
     /// The pieces of `range`, from the coarsest of `levels`; the parts between buckets have few records.
     func pieces(
         _ range: Range<Timestamp>, _ levels: ArraySlice<[RollupBucket]>, isBetween: Bool = false
     ) -> Pieces {
         guard !range.isEmpty else { return Pieces() }
-        guard let buckets = levels.first else {
-            let length = range.upperBound.microseconds - range.lowerBound.microseconds
-            return Pieces(
-                list: [Pieces.Piece(id: nil, range: range)], cost: isBetween ? 0 : length)
-        }
+        guard let buckets = levels.first else { return records(range, isBetween: isBetween) }
         let finer = levels.dropFirst()
         var sum = Pieces()
         var start = range.lowerBound
@@ -186,6 +198,17 @@ private struct Plan {
         }
         sum.add(pieces(start..<range.upperBound, finer, isBetween: true))
         return sum
+    }
+
+    /// The records of `range`; closed ones have no place between buckets.
+    private func records(_ range: Range<Timestamp>, isBetween: Bool) -> Pieces {
+        let start = isBetween ? max(range.lowerBound, closedBefore) : range.lowerBound
+        guard start < range.upperBound else { return Pieces() }
+        let length = range.upperBound.microseconds - start.microseconds
+        let cost = start < closedBefore ? Self.closedCost : length
+        return Pieces(
+            list: [Pieces.Piece(id: nil, range: start..<range.upperBound)],
+            cost: isBetween ? 0 : cost)
     }
 
     /// The index of the first of some sorted buckets that ends after `instant`.

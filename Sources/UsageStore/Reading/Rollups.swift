@@ -8,13 +8,37 @@ struct Rollups {
     /// The stored days and months of one zone.
     let buckets: [RollupBucket]
 
+    /// Before this instant, there are sums only; nil if nothing is closed.
+    let closedBefore: Timestamp?
+
+    /// The first instant of which the zone has sums of closed records; nil if it has all.
+    let completeFrom: Timestamp?
+
+    /// Whether there are sums of all closed records of `ranges`, which are contiguous; with `hasGroups`
+    /// by value, with `hasSeries` for each of them.
+    func hasClosed(_ ranges: [Range<Timestamp>], hasGroups: Bool, hasSeries: Bool) -> Bool {
+        guard let line = closedBefore, let start = ranges.first?.lowerBound, start < line,
+            let end = ranges.last?.upperBound
+        else { return true }
+        if RollupCover(quartersOf: ranges).needsRecords(before: line) { return false }
+        let isFiltered = filter.level() != .quarters
+        guard hasGroups || isFiltered else { return true }
+        if let completeFrom, start < completeFrom { return false }
+        let lists = (hasGroups ? [[start..<end]] : []) + (hasSeries || isFiltered ? [ranges] : [])
+        return lists.allSatisfy { !cover($0).needsRecords(before: line) }
+    }
+
+    private func cover(_ ranges: [Range<Timestamp>]) -> RollupCover {
+        RollupCover(ranges, with: buckets, closedBefore: closedBefore)
+    }
+
     /// The query of the sums of all records of each range of time, which are contiguous; nil if no level
     /// has them.
     func whole(_ ranges: [Range<Timestamp>], _ bindings: inout Bindings) -> String? {
         guard let level = filter.level() else { return nil }
         let quarters = RollupSource(.quarters, RollupCover(quartersOf: ranges))
         guard level != .quarters else { return quarters.sql(&bindings) }
-        let cover = RollupCover(ranges, with: buckets)
+        let cover = cover(ranges)
         guard case .values = level, filter.matchesBlank else {
             return RollupSource(level, cover, matchesBlank: filter.matchesBlank) {
                 filter.conditions(of: level, value: $0, &$1)
@@ -75,7 +99,7 @@ struct Rollups {
     ) -> RollupSource? {
         guard let level = filter.level(by: parts) else { return nil }
         return RollupSource(
-            level, RollupCover(ranges, with: buckets), sums,
+            level, cover(ranges), sums,
             matchesBlank: matchesBlank ?? filter.matchesBlank
         ) { value, bindings in
             let own = filter.conditions(of: level, value: value, &bindings)
@@ -100,12 +124,14 @@ extension Snapshot {
         let isMonth = list.add("is_month", as: Bool?.self)
         let start = list.add("starts_at", as: Timestamp?.self)
         let end = list.add("ends_at", as: Timestamp?.self)
+        let complete = list.add("complete_from", as: Timestamp?.self)
         let row = try QueryReader(
             connection, "rollups",
             """
             SELECT \(list.sql)
             FROM (
-                SELECT zone_id FROM usage_zone JOIN usage_rollup_state AS state ON state.is_built
+                SELECT zone_id, complete_from
+                FROM usage_zone JOIN usage_rollup_state AS state ON state.is_built
                 WHERE usage_zone.is_built
                 ORDER BY name <> \(bindings.bind(zone, as: "text")), zone_id LIMIT 1
             ) AS zone
@@ -115,11 +141,15 @@ extension Snapshot {
             """, bindings.values)
         guard row.count > 0 else { return nil }
         var buckets: [RollupBucket] = []
+        var completeFrom: Timestamp?
         while try row.next() {
+            completeFrom = row[complete]
             guard let id = row[id], let start = row[start], let end = row[end] else { continue }
             buckets.append(
                 RollupBucket(id: id, isMonth: row[isMonth] ?? false, range: start..<end))
         }
-        return Rollups(filter: filter, buckets: buckets)
+        return Rollups(
+            filter: filter, buckets: buckets, closedBefore: summedBefore, completeFrom: completeFrom
+        )
     }
 }

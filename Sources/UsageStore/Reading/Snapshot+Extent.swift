@@ -6,9 +6,17 @@ extension Snapshot {
     public func extent(_ filter: UsageFilter) throws -> ClosedRange<Timestamp>? {
         let all = filter.and(bounds)
         return try reportingUnavailability {
-            // The ends of a range of an index.
-            guard RollupFilter(all).level() != .quarters else { return try recordExtent(all) }
+            // The ends of a range of an index, and those of the closed sums.
+            guard RollupFilter(all).level() != .quarters else {
+                let closed = try closedExtent(RollupFilter(all).range)
+                return [try recordExtent(all), closed].compactMap(\.self).reduce(nil) { all, part in
+                    guard let all else { return part }
+                    return min(
+                        all.lowerBound, part.lowerBound)...max(all.upperBound, part.upperBound)
+                }
+            }
             guard let rollups = try rollups(all, zone: "UTC") else {
+                try requireSums(nil, of: all)
                 try becomeLong()
                 return try recordExtent(all)
             }
@@ -19,6 +27,11 @@ extension Snapshot {
                     let last = try used(ends.last, rollups, isMonth: isMonth).last
                 else { return nil }
                 ends = (first, last)
+            }
+            // Of closed records, only the day is known.
+            if let line = summedBefore, ends.first.lowerBound < line {
+                let last = try recordExtent(all, in: ends.last)?.upperBound
+                return ends.first.lowerBound...(last ?? ends.last.upperBound.previous)
             }
             guard let first = try recordExtent(all, in: ends.first),
                 let last = try recordExtent(all, in: ends.last)
@@ -45,6 +58,26 @@ extension Snapshot {
         return used
     }
 
+    /// The first and the last quarter of an hour of closed records.
+    private func closedExtent(_ range: Range<Timestamp>) throws -> ClosedRange<Timestamp>? {
+        guard summedBefore != nil else { return nil }
+        var bindings = Bindings()
+        let isInside = [
+            "quarter >= \(bindings.bind(range.lowerBound))",
+            "quarter < \(bindings.bind(range.upperBound))",
+        ]
+        var list = SelectList()
+        let first = list.add("min(quarter)", as: Timestamp?.self)
+        let last = list.add("max(quarter)", as: Timestamp?.self)
+        let reader = try QueryReader(
+            connection, "closed_extent",
+            "SELECT \(list.sql) FROM closed_quarter_sum \(whereClause(isInside))", bindings.values)
+        guard try reader.next(), let first = reader[first], let last = reader[last] else {
+            return nil
+        }
+        return first...last
+    }
+
     /// The same from the records, in a range of time.
     func recordExtent(
         _ filter: UsageFilter, in range: Range<Timestamp>? = nil
@@ -65,4 +98,9 @@ extension Snapshot {
         }
         return first...last
     }
+}
+
+extension Timestamp {
+    /// The microsecond before.
+    fileprivate var previous: Timestamp { Timestamp(microseconds: microseconds - 1) }
 }

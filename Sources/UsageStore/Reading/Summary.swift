@@ -180,10 +180,13 @@ extension Snapshot {
         let parts = grouping?.parts ?? [.reportName]
         return try reportingUnavailability {
             guard let rollups = try rollups(all, zone: zone, by: parts) else {
+                try requireSums(nil, of: all)
                 try becomeLong()
                 return try recordSummary(filter, buckets: buckets, grouping: grouping)
             }
             let ranges = buckets.map { $0.clamped(to: rollups.filter.range) }
+            try requireSums(
+                rollups, of: all, in: ranges, hasGroups: true, hasSeries: grouping != nil)
             try expect(
                 isShort: rollups.isShort(ranges, by: parts, hasSeries: grouping != nil))
             return try Summary(
@@ -205,7 +208,9 @@ extension Snapshot {
     /// The sum of the records that match `filter`.
     func total(_ filter: UsageFilter) throws -> UsageSum {
         let all = filter.and(bounds)
-        guard let rollups = try rollups(all, zone: "UTC") else {
+        let rollups = try rollups(all, zone: "UTC")
+        try requireSums(rollups, of: all, in: rollups.map { [$0.filter.range] } ?? [])
+        guard let rollups else {
             try becomeLong()
             return try recordTotal(all)
         }
