@@ -238,7 +238,7 @@ BEGIN ATOMIC
         coalesce(input_tokens, 0)::bigint, coalesce(output_tokens, 0)::bigint,
         coalesce(cache_read_input_tokens, 0)::bigint, coalesce(cache_creation_input_tokens, 0)::bigint
     FROM usage_record
-    WHERE "timestamp" >= since AND "timestamp" >= usage_rollup_start() AND "timestamp" < until
+    WHERE "timestamp" >= since AND "timestamp" >= (SELECT usage_rollup_start()) AND "timestamp" < until
     UNION ALL
     SELECT quarter, report_name, attribution_id, -messages,
         CASE WHEN report_name IS NULL THEN 0 ELSE -messages END, -credit_hundredths,
@@ -456,7 +456,7 @@ BEGIN
     FOR month IN
         WITH RECURSIVE found(month) AS (
             SELECT date_trunc('month', min("timestamp"), 'UTC') FROM usage_record
-            WHERE "timestamp" >= usage_rollup_start()
+            WHERE "timestamp" >= (SELECT usage_rollup_start())
             UNION ALL
             SELECT (SELECT date_trunc('month', min("timestamp"), 'UTC') FROM usage_record
                     WHERE "timestamp" >= usage_month_after(found.month))
@@ -536,7 +536,7 @@ BEGIN
         SELECT usage_quarter("timestamp"), report_name, attribution_id, count(*), sum(credit_hundredths),
             coalesce(sum(input_tokens), 0), coalesce(sum(output_tokens), 0),
             coalesce(sum(cache_read_input_tokens), 0), coalesce(sum(cache_creation_input_tokens), 0)
-        FROM new_records WHERE "timestamp" >= usage_rollup_start()
+        FROM new_records WHERE "timestamp" >= (SELECT usage_rollup_start())
         GROUP BY 1, 2, 3;
     ELSIF TG_OP = 'DELETE' THEN
         INSERT INTO usage_delta (quarter, report_name, attribution_id, messages, credit_hundredths,
@@ -544,7 +544,7 @@ BEGIN
         SELECT usage_quarter("timestamp"), report_name, attribution_id, -count(*), -sum(credit_hundredths),
             -coalesce(sum(input_tokens), 0), -coalesce(sum(output_tokens), 0),
             -coalesce(sum(cache_read_input_tokens), 0), -coalesce(sum(cache_creation_input_tokens), 0)
-        FROM old_records WHERE "timestamp" >= usage_rollup_start()
+        FROM old_records WHERE "timestamp" >= (SELECT usage_rollup_start())
         GROUP BY 1, 2, 3;
     ELSE
         INSERT INTO usage_delta (quarter, report_name, attribution_id, messages, credit_hundredths,
@@ -561,7 +561,7 @@ BEGIN
               SELECT 1, "timestamp", report_name, attribution_id, credit_hundredths,
                   input_tokens, output_tokens, cache_read_input_tokens, cache_creation_input_tokens
               FROM new_records) AS records
-        WHERE "timestamp" >= usage_rollup_start()
+        WHERE "timestamp" >= (SELECT usage_rollup_start())
         GROUP BY 1, 2, 3
         HAVING NOT (sum(sign) = 0 AND sum(sign * credit_hundredths) = 0
             AND coalesce(sum(sign * input_tokens), 0) = 0

@@ -8,20 +8,6 @@ SET LOCAL lock_timeout = '300ms';
 CREATE OR REPLACE FUNCTION usage_rollup_start() RETURNS timestamptz LANGUAGE sql STABLE PARALLEL SAFE
 RETURN coalesce((SELECT max(summed_before) FROM usage_closing), usage_timestamp_first());
 
--- Once for each statement, and not for each of its rows.
-DO $$
-DECLARE
-    body text;
-BEGIN
-    FOR body IN
-        SELECT pg_get_functiondef(oid) FROM pg_proc
-        WHERE proname IN ('add_usage_deltas', 'usage_records_minus_deltas', 'begin_usage_rollups')
-    LOOP
-        EXECUTE replace(body, '>= usage_rollup_start()', '>= (SELECT usage_rollup_start())');
-    END LOOP;
-END
-$$;
-
 -- A zone that is added later has no sums of closed records.
 ALTER TABLE usage_zone
     ADD COLUMN complete_from timestamptz DEFAULT nullif(usage_rollup_start(), usage_timestamp_first());
@@ -104,18 +90,6 @@ $$;
 COMMENT ON FUNCTION close_usage_sums IS 'Moves the sums of some records from the open levels to the closed ones';
 
 -- migrate:down
-DO $$
-DECLARE
-    body text;
-BEGIN
-    FOR body IN
-        SELECT pg_get_functiondef(oid) FROM pg_proc
-        WHERE proname IN ('add_usage_deltas', 'usage_records_minus_deltas', 'begin_usage_rollups')
-    LOOP
-        EXECUTE regexp_replace(body, '>= \( *SELECT usage_rollup_start\(\)[^)]*\)', '>= usage_rollup_start()', 'g');
-    END LOOP;
-END
-$$;
 DROP FUNCTION close_usage_sums(timestamptz, timestamptz);
 ALTER TABLE usage_zone DROP COLUMN complete_from;
 CREATE OR REPLACE FUNCTION usage_rollup_start() RETURNS timestamptz LANGUAGE sql STABLE PARALLEL SAFE

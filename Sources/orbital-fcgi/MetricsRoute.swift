@@ -152,6 +152,17 @@ extension Exposition {
                 "Of the newest 1,000 records, those with a model that a rate without one has priced.",
                 count)
         }
+        metric(
+            "orbital_unmerged_deltas", .gauge,
+            "Deltas that wait to be merged into the rollups, at most a million.",
+            operations.unmergedDeltas)
+        metric(
+            "orbital_attributions", .gauge, "Combinations of user, team, model and tags.",
+            operations.attributions.count)
+        metric(
+            "orbital_attribution_limit", .gauge,
+            "ATTRIBUTION_LIMIT: beyond it, messages with a new combination are invalid.",
+            operations.attributions.limit)
         if let isFailing = operations.isArchiveFailing {
             metric(
                 "orbital_archive_failing", .gauge,

@@ -51,10 +51,12 @@ func runCGI(_ settings: Settings) -> Int32 {
     // The program must exit even if the web server does not read standard error.
     defer { output.finish(within: .seconds(1)) }
     let exchange = CGIExchange()
-    var responder = Responder(
-        Generation(settings, Admission(workers: 1)), server: nil,
-        metrics: ProcessMetrics(droppedLogLines: output.dropped), log: makeLog(output))
+    let generation = Generation(settings, Admission(workers: 1))
+    let metrics = ProcessMetrics(droppedLogLines: output.dropped)
+    let log = makeLog(output)
+    var responder = Responder(generation, server: nil, metrics: metrics, log: log)
     responder.respond(to: exchange)
+    mergeRollups(generation, metrics, log)
     return exchange.isAborted ? 1 : 0
 }
 

@@ -31,10 +31,12 @@ func runServer(_ mode: StartMode, _ settings: Settings) throws -> Int32 {
             if response.hasPrefix("Status: 200 ") { manager.alive() }
         }
     }
+    let merger = RollupMerger(current, log)
     log.info("serving", metadata: ["workers": "\(settings.workers)", "mode": "\(mode)"])
     let serving = "serving with \(settings.workers) workers"
     manager.ready(serving)
     waitForDrain(current, output, log, manager, serving)
+    merger.stop()
     log.info("draining", metadata: ["seconds": "\(settings.drainSeconds)"])
     manager.stopping("finishing accepted requests", within: settings.drainSeconds + 10)
     guard server.drain(seconds: settings.drainSeconds) else {

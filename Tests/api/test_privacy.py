@@ -306,7 +306,7 @@ def test_an_erasure_that_must_wait_for_an_import_changes_nothing(user, writer):
     done = subprocess.run([BUILT / "orbitalctl", "erase", "user", NAME], env=user.site.environment, capture_output=True, text=True)
     assert done.returncode == 69 and done.stderr == (
         "orbitalctl: the database is unavailable: another transaction uses the user's attributions: nothing was erased\n"
-        "orbitalctl: remedy: run it again when no import is running\n"), done
+        "orbitalctl: remedy: run it again when no import and no rollup rebuild is running\n"), done
     assert user.psql(state) == before
     writer.run("COMMIT")
     assert user.run("erase", "user", NAME).endswith("in 1 attribution, revoked 1 key, removed 1 text\n")

@@ -85,11 +85,18 @@ extension UsageStore {
                          ('usage_attribution', 'usage_attribution_delete', 'OA'),
                          ('usage_attribution', 'usage_attribution_digest', 'OA'),
                          ('usage_attribution', 'usage_attribution_revision', 'A'),
+                         ('usage_attribution', 'usage_attribution_rollup_delete', 'A'),
+                         ('usage_attribution', 'usage_attribution_rollup_truncate', 'A'),
+                         ('usage_attribution', 'usage_attribution_rollup_update', 'A'),
                          ('usage_attribution', 'usage_attribution_truncate', 'OA'),
                          ('usage_record', 'usage_record_characters_insert', 'A'),
                          ('usage_record', 'usage_record_characters_update', 'OA'),
                          ('usage_record', 'usage_record_price', 'OA'),
                          ('usage_record', 'usage_record_revision', 'A'),
+                         ('usage_record', 'usage_record_rollup_delete', 'A'),
+                         ('usage_record', 'usage_record_rollup_insert', 'A'),
+                         ('usage_record', 'usage_record_rollup_truncate', 'A'),
+                         ('usage_record', 'usage_record_rollup_update', 'A'),
                          ('usage_record', 'usage_record_timestamp_insert', 'OA'),
                          ('usage_record', 'usage_record_timestamp_update', 'OA'),
                          ('usage_revision', 'usage_revision_durable', 'A'),
@@ -167,6 +174,12 @@ public struct Operations: Sendable {
     /// How many of the newest 1,000 records have a model and were priced by a rate without one; nil
     /// while the table is locked.
     public let newestWithoutModelRate: Int?
+
+    /// The number of deltas that wait to be merged into the rollups, at most a million.
+    public let unmergedDeltas: Int
+
+    /// The number of attributions, and `ATTRIBUTION_LIMIT`.
+    public let attributions: (count: Int, limit: Int)
 }
 
 extension UsageStore {
@@ -181,14 +194,18 @@ extension UsageStore {
                                 AND expires_at < 'infinity'),
                            CASE WHEN current_setting('archive_mode') <> 'off'
                            THEN last_failed_time > coalesce(last_archived_time, '-infinity') IS TRUE
-                           END
+                           END,
+                           (SELECT count(*) FROM (SELECT FROM usage_delta LIMIT 1000000) AS delta),
+                           (SELECT max(attribution_id) FROM usage_attribution)
                     FROM pg_stat_archiver
                     """)
             }
             return Operations(
                 nextKeyExpirySeconds: row[0, 0].flatMap { Int($0) },
                 isArchiveFailing: row[0, 1].map { $0 == "t" },
-                newestWithoutModelRate: try? newestWithoutModelRate())
+                newestWithoutModelRate: try? newestWithoutModelRate(),
+                unmergedDeltas: row[0, 2].flatMap { Int($0) } ?? 0,
+                attributions: (row[0, 3].flatMap { Int($0) } ?? 0, shared.attributions.limit))
         }
     }
 }

@@ -162,7 +162,7 @@ extension UsageStore {
                 throw DatabaseUnavailable(
                     description:
                         "another transaction uses the user's attributions: nothing was erased",
-                    remedy: "run it again when no import is running")
+                    remedy: "run it again when no import and no rollup rebuild is running")
             }
         }
     }

@@ -142,7 +142,7 @@ extension UsageStore {
     public func tidyAfterErasure() throws {
         let connection = try connected()
         try connection.run("SET lock_timeout = '5s'")
-        for table in ["usage_record", "usage_attribution", "api_key"] {
+        for table in ["usage_record", "usage_attribution", "usage_value", "api_key"] {
             try connection.run("VACUUM (ANALYZE) \(table)")
         }
         try connection.run("RESET lock_timeout")

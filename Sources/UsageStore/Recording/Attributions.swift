@@ -15,7 +15,7 @@ struct StoredAttribution {
 /// The numbers of attributions that were looked up last.
 final class Attributions: Sendable {
     /// The largest number that a new attribution may have; 0: any.
-    private let limit: Int
+    let limit: Int
 
     private typealias Entry = (attribution: UsageRecord.Attribution, stored: StoredAttribution)
 

@@ -78,7 +78,9 @@ extension Check {
             report.fault(
                 "schema",
                 "missing or disabled triggers: \(missing.joined(separator: ", "))",
-                remedy: "enable or recreate them as in Migrations/")
+                remedy: "enable or recreate them as in Migrations/"
+                    + (missing.contains { $0.contains("_rollup_") }
+                        ? ", then: orbitalctl rollup rebuild" : ""))
         }
         for fault in try store.tableFaults() {
             report.fault(
@@ -104,6 +106,7 @@ extension Check {
         report.well("rates", rate.terms)
         try checkModels(store, rates, &report)
         try checkAttributions(store, settings, &report)
+        try checkRollups(settings, &report)
         checkTokenizers(rates, settings, &report)
         try checkTimestamps(store, &report)
     }
@@ -135,6 +138,40 @@ extension Check {
                 + "\(growth.part) has the most values: \(growth.values)",
             remedy: "if \(growth.part) has a value for each message, omit it, and send the value "
                 + "as external_id; otherwise raise ATTRIBUTION_LIMIT")
+    }
+
+    /// Reports rollups that are not complete, not merged, or not of as many records as there are.
+    private func checkRollups(_ settings: Settings, _ report: inout Report) throws {
+        // Counting many records takes longer than the other checks.
+        let store = UsageStore(
+            databaseURL: settings.databaseURL, applicationName: "orbitalctl check",
+            waitSeconds: 600)
+        let status = try store.rollupStatus()
+        let incomplete = status.zones.filter { !$0.isBuilt }.map(\.name)
+        guard status.isBuilt, incomplete.isEmpty else {
+            return report.fault(
+                "rollups",
+                status.isBuilt
+                    ? "the sums in \(incomplete.joined(separator: ", ")) are not complete, so sums read "
+                        + "the records" : "they are not complete, so sums read the records",
+                remedy: "orbitalctl rollup rebuild")
+        }
+        if let count = try store.rollupMiscount() {
+            return report.fault(
+                "rollups",
+                "they have \(count.rollups) messages, but there are \(count.records) records",
+                remedy: "orbitalctl verify names the differences; orbitalctl rollup rebuild "
+                    + "corrects them")
+        }
+        guard status.deltas <= 10 * UsageStore.mergeLimit else {
+            return report.fault(
+                "rollups", "\(status.deltas) deltas are not merged, so sums take longer",
+                remedy: "orbitalctl rollup merge; the responder's log says why it does not merge")
+        }
+        report.well(
+            "rollups",
+            "in \(status.zones.map(\.name).joined(separator: ", ")), with "
+                + "\(counted(status.deltas, "delta")) to merge")
     }
 
     private func checkTimestamps(_ store: UsageStore, _ report: inout Report) throws {

@@ -7,7 +7,9 @@ import UsageStore
 /// Verifies that all credits are right, and that all views of the records agree.
 struct Verify: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Prices every record again, and compares records, sums, exports and archives.",
+        abstract: """
+            Prices every record again, and compares records, rollups, summaries, exports and archives.
+            """,
         discussion: """
             Reads one snapshot, and prices each open record at the rate in force at its time for its \
             model. Compares closed sums with each other, and archives with their manifests. Lists each \
@@ -37,6 +39,7 @@ struct Verify: ParsableCommand {
         for zone in Self.zones {
             try compareSummary(snapshot, zone, rows, &findings)
         }
+        try compareRollups(snapshot, &findings)
         for difference in try snapshot.closedDifferences() { findings.add(difference) }
         let closings = try snapshot.closings()
         store.release()

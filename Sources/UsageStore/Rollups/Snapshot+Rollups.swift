@@ -1,0 +1,153 @@
+import Postgres
+
+extension Snapshot {
+    /// The columns of sums.
+    private static let sums = [
+        "messages", "reports", "credit_hundredths", "input_tokens", "output_tokens",
+        "cache_read_input_tokens", "cache_creation_input_tokens",
+    ]
+
+    /// Compares the rollups with the records, and calls `body` with each difference, as a sentence.
+    ///
+    /// Reads all records once, and once more for each reporting zone. The levels are compared with
+    /// the records minus the deltas that are not merged.
+    public func forEachRollupDifference(_ body: (String) -> Void) throws {
+        try reportingUnavailability {
+            let state = try connection.query("SELECT is_built FROM usage_rollup_state")
+            guard state[0, 0] == "t" else { return body("the rollups are not complete") }
+            let months = try connection.query(Self.months)
+            for row in 0..<months.count {
+                let bounds = [months[row, 0], months[row, 1]]
+                try compare(Self.quarters, bounds, body)
+            }
+            let zones = try connection.query(
+                "SELECT name FROM usage_zone WHERE is_built ORDER BY 1")
+            for zone in (0..<zones.count).compactMap({ zones[$0, 0] }) {
+                let months = try connection.query(Self.zoneMonths, [zone])
+                for row in 0..<months.count {
+                    let bounds = [zone, months[row, 0], months[row, 1]]
+                    try compare(Self.groups, bounds, body)
+                }
+            }
+        }
+    }
+
+    private func compare(
+        _ statement: String, _ parameters: [String?], _ body: (String) -> Void
+    ) throws {
+        let rows = try connection.query(statement, parameters)
+        for row in 0..<rows.count {
+            body("the rollup \(rows[row, 0] ?? ""): \(rows[row, 1] ?? "")")
+        }
+    }
+
+    /// The months in UTC that have records, deltas or levels, with their ends.
+    private static let months = """
+        WITH RECURSIVE record(month) AS (
+            SELECT date_trunc('month', min("timestamp"), 'UTC') FROM usage_record
+            WHERE "timestamp" >= usage_rollup_start()
+            UNION ALL
+            SELECT (SELECT date_trunc('month', min("timestamp"), 'UTC') FROM usage_record
+                    WHERE "timestamp" >= usage_month_after(record.month))
+            FROM record WHERE record.month IS NOT NULL
+        )
+        SELECT month, usage_month_after(month) FROM (
+            SELECT month FROM record WHERE month IS NOT NULL
+            UNION SELECT date_trunc('month', quarter, 'UTC') FROM usage_delta
+            UNION SELECT date_trunc('month', quarter, 'UTC') FROM usage_quarter_sum
+            UNION SELECT date_trunc('month', starts_at, 'UTC') FROM usage_bucket
+        ) AS months ORDER BY 1
+        """
+
+    /// The months of the zone $1 that overlap these.
+    private static let zoneMonths = """
+        SELECT DISTINCT starts_at, ends_at FROM usage_buckets_at($1::text, ARRAY(
+            SELECT unnest(ARRAY[starts, ends - interval '15 minutes'])
+            FROM (\(months)) AS utc(starts, ends)))
+        WHERE is_month ORDER BY 1
+        """
+
+    /// The sums of rows whose `found` is false are those of the records, the others of a level.
+    private static func differences(_ rows: String) -> String {
+        let columns = sums.map { name in
+            let sum = "coalesce(sum(\(name)) FILTER (WHERE"
+            return "\(sum) found), 0) AS found_\(name), \(sum) NOT found), 0) AS \(name)"
+        }.joined(separator: ", ")
+        let texts = sums.map { name in
+            """
+            CASE WHEN found_\(name) <> \(name)
+                THEN format('\(name) %s, expected %s', found_\(name), \(name)) END
+            """
+        }.joined(separator: ", ")
+        let isDifferent = sums.map { "found_\($0) <> \($0)" }.joined(separator: " OR ")
+        return """
+            SELECT title, concat_ws('; ', \(texts))
+            FROM (SELECT title, \(columns) FROM (\(rows)) AS rows GROUP BY title) AS sums
+            WHERE \(isDifferent) ORDER BY title
+            """
+    }
+
+    private static let columns = sums.joined(separator: ", ")
+
+    private static func instant(_ name: String) -> String {
+        "to_char(\(name) AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')"
+    }
+
+    /// Compares the quarters from $1 to $2.
+    private static let quarters = differences(
+        """
+        SELECT 'of the quarter ' || \(instant("quarter")) AS title, found, \(columns) FROM (
+            SELECT false AS found, quarter, \(columns)
+            FROM usage_records_minus_deltas($1::timestamptz, $2::timestamptz)
+            UNION ALL
+            SELECT true, quarter, \(columns) FROM usage_quarter_sum
+            WHERE quarter >= $1::timestamptz AND quarter < $2::timestamptz
+        ) AS both_sides
+        """)
+
+    /// Compares the days and the month of the zone $1 that begin from $2 on and before $3.
+    private static let groups =
+        """
+        WITH taken AS MATERIALIZED (
+            SELECT * FROM usage_records_minus_deltas($2::timestamptz, $3::timestamptz)
+        ), place AS MATERIALIZED (
+            SELECT * FROM usage_buckets_at($1::text, ARRAY(SELECT DISTINCT quarter FROM taken))
+        ), stored AS MATERIALIZED (
+            SELECT bucket_id, is_month, starts_at FROM usage_bucket JOIN usage_zone USING (zone_id)
+            WHERE name = $1::text AND starts_at >= $2::timestamptz AND starts_at < $3::timestamptz
+        ), attributed AS MATERIALIZED (
+            SELECT is_month, starts_at, coalesce(attribution_id, 0) AS attribution_id, \(summed)
+            FROM taken JOIN place USING (quarter)
+            GROUP BY is_month, starts_at, coalesce(attribution_id, 0)
+        ), valued AS MATERIALIZED (
+            SELECT attribution_id, part, "value" FROM usage_attribution,
+                usage_attribution_values(user_id, team_id, model, tags)
+        )
+        """
+        + differences(
+            """
+            SELECT 'of the ' || CASE WHEN is_month THEN 'month ' ELSE 'day ' END
+                || \(instant("starts_at")) || ' (' || $1::text || '), ' || key AS title,
+                found, \(columns) FROM (
+                SELECT false AS found, is_month, starts_at, 'attribution ' || attribution_id AS key,
+                    \(columns)
+                FROM attributed
+                UNION ALL
+                SELECT true, is_month, starts_at, 'attribution ' || attribution_id, \(columns)
+                FROM usage_attribution_sum JOIN stored USING (bucket_id)
+                UNION ALL
+                SELECT false, is_month, starts_at, part || ' ' || "value", \(columns)
+                FROM attributed JOIN valued USING (attribution_id)
+                UNION ALL
+                SELECT false, is_month, starts_at, 'report_name ' || report_name, \(columns)
+                FROM taken JOIN place USING (quarter) WHERE report_name IS NOT NULL
+                UNION ALL
+                SELECT true, is_month, starts_at,
+                    coalesce(part || ' ' || "value", 'value ' || value_id), \(columns)
+                FROM usage_value_sum JOIN stored USING (bucket_id)
+                    LEFT JOIN usage_value USING (value_id)
+            ) AS both_sides
+            """)
+
+    private static let summed = sums.map { "sum(\($0)) AS \($0)" }.joined(separator: ", ")
+}

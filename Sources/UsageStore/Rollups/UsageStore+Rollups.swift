@@ -1,0 +1,199 @@
+import Postgres
+public import Usage
+
+/// The state of the rollups.
+public struct RollupStatus: Sendable {
+    /// A reporting zone.
+    public struct Zone: Sendable {
+        /// Its name in the IANA database.
+        public let name: String
+        /// Whether its sums are complete; otherwise sums in it are read from the records.
+        public let isBuilt: Bool
+    }
+
+    /// Whether the levels are complete; otherwise all sums are read from the records.
+    public let isBuilt: Bool
+    /// When the levels last changed.
+    public let mergedAt: Timestamp?
+    /// The number of deltas that are not merged.
+    public let deltas: Int
+    /// The bytes of levels and deltas on disk, with their indexes.
+    public let bytes: Int
+    /// The reporting zones, by name.
+    public let zones: [Zone]
+}
+
+extension UsageStore {
+    /// How many deltas one transaction merges; as CGI, nothing is merged up to this number.
+    public static var mergeLimit: Int { 10_000 }
+
+    /// Merges deltas into the levels, in transactions of up to `mergeLimit`; returns their number.
+    ///
+    /// Ends if another process is merging.
+    public func mergeRollups() throws -> Int {
+        try reportingUnavailability {
+            let connection = try connected(isWatching: false)
+            var total = 0
+            while true {
+                let result = try connection.transaction {
+                    // A crash only takes the merge back, so its commit need not be on disk.
+                    try connection.run("SET LOCAL synchronous_commit = off")
+                    return try connection.query(
+                        "SELECT merge_usage_deltas($1::integer)", [String(Self.mergeLimit)])
+                }
+                guard let count = result[0, 0].flatMap(Int.init) else { return total }
+                total += count
+                guard count == Self.mergeLimit else { return total }
+            }
+        }
+    }
+
+    /// `mergeRollups` if more than `mergeLimit` deltas wait.
+    public func mergeManyRollups() throws {
+        let waiting = try reportingUnavailability {
+            try connected(isWatching: false).query(
+                "SELECT count(*) FROM (SELECT FROM usage_delta LIMIT $1::bigint) AS delta",
+                [String(Self.mergeLimit + 1)])
+        }
+        if waiting[0, 0] == String(Self.mergeLimit + 1) { _ = try mergeRollups() }
+    }
+
+    /// The state of the rollups.
+    public func rollupStatus() throws -> RollupStatus {
+        try reportingUnavailability {
+            let connection = try connected()
+            let state = try connection.query(
+                """
+                SELECT is_built, (SELECT count(*) FROM usage_delta),
+                    to_char(merged_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
+                    (SELECT sum(pg_total_relation_size(name::regclass)) FROM unnest(ARRAY[
+                        'usage_delta', 'usage_quarter_sum', 'usage_attribution_month_sum',
+                        'usage_attribution_day_sum', 'usage_value_month_sum', 'usage_value_day_sum',
+                        'usage_value', 'usage_bucket', 'closed_quarter_sum',
+                        'closed_attribution_sum', 'closed_value_sum']) AS name)::bigint
+                FROM usage_rollup_state
+                """)
+            guard state.count > 0 else {
+                throw DatabaseUnavailable(description: "usage_rollup_state has lost its row")
+            }
+            let zones = try connection.query("SELECT name, is_built FROM usage_zone ORDER BY name")
+            return RollupStatus(
+                isBuilt: state[0, 0] == "t", mergedAt: state[0, 2].flatMap(Timestamp.init),
+                deltas: state[0, 1].flatMap(Int.init) ?? 0,
+                bytes: state[0, 3].flatMap(Int.init) ?? 0,
+                zones: (0..<zones.count).map { row in
+                    .init(name: zones[row, 0] ?? "", isBuilt: zones[row, 1] == "t")
+                })
+        }
+    }
+
+    /// Sums the records anew, in one reporting zone or in all levels; calls `progress` with each month
+    /// before it is summed, such as `2024-05`.
+    ///
+    /// One transaction, beside readers and writers; closed sums do not change.
+    public func rebuildRollups(zone: String? = nil, progress: (String) -> Void) throws {
+        try reportingUnavailability {
+            let connection = try connected()
+            try connection.transaction { try rebuild(connection, zone, progress) }
+        }
+    }
+
+    private func rebuild(
+        _ connection: Connection, _ zone: String?, _ progress: (String) -> Void
+    ) throws {
+        // Meanwhile another process may merge for a second, or build.
+        try connection.run("SET LOCAL lock_timeout = 0")
+        let months = try connection.query(
+            """
+            SELECT month, to_char(month AT TIME ZONE 'UTC', 'YYYY-MM')
+            FROM begin_usage_rollups($1::text) AS month
+            """, [zone])
+        for row in 0..<months.count {
+            progress(months[row, 1] ?? "")
+            try connection.query(
+                "SELECT build_usage_rollup_month($1::text, $2::timestamptz)",
+                [zone, months[row, 0]])
+        }
+        try connection.query("SELECT end_usage_rollups($1::text)", [zone])
+    }
+
+    /// The number of messages in the rollups, deltas included, and that of the records, if they differ.
+    ///
+    /// Counts all records in one snapshot: 13 s for 50 million on two busy cores.
+    public func rollupMiscount() throws -> (rollups: String, records: String)? {
+        try reportingUnavailability {
+            let result = try connected().query(
+                """
+                SELECT rollups, records FROM (
+                    SELECT (SELECT coalesce(sum(messages), 0) FROM usage_quarter_sum)
+                            + (SELECT coalesce(sum(messages), 0) FROM usage_delta) AS rollups,
+                        (SELECT count(*) FROM usage_record
+                         WHERE "timestamp" >= (SELECT usage_rollup_start())) AS records
+                ) AS counts WHERE rollups <> records
+                """)
+            guard result.count > 0 else { return nil }
+            return (result[0, 0] ?? "", result[0, 1] ?? "")
+        }
+    }
+
+    /// The reporting zones whose clocks a merge has found changed: they must be built again.
+    public func changedZones() throws -> [String] {
+        try reportingUnavailability {
+            let zones = try connected().query(
+                """
+                SELECT name FROM usage_zone
+                WHERE NOT is_built AND (SELECT is_built FROM usage_rollup_state)
+                """)
+            return (0..<zones.count).compactMap { zones[$0, 0] }
+        }
+    }
+
+    /// Adds a reporting zone and sums the records in it, in one transaction; false if it exists.
+    public func addReportingZone(_ zone: String, progress: (String) -> Void) throws -> Bool {
+        try reportingUnavailability {
+            let connection = try connected()
+            return try connection.transaction {
+                let added = try connection.query(
+                    """
+                    INSERT INTO usage_zone (name) SELECT $1::text
+                    WHERE NOT EXISTS (SELECT FROM usage_zone WHERE name = $1::text) RETURNING 1
+                    """, [zone])
+                guard added.count > 0 else { return false }
+                try rebuild(connection, zone, progress)
+                return true
+            }
+        }
+    }
+
+    /// Removes a reporting zone and its sums; throws `AdministrationFault` if it must stay.
+    public func removeReportingZone(_ zone: String) throws {
+        try reportingUnavailability {
+            let connection = try connected()
+            try connection.transaction {
+                try connection.query("SELECT lock_usage_rollups(true)")
+                let result = try connection.query(
+                    """
+                    SELECT zone_id, (SELECT count(*) FROM usage_zone), EXISTS (
+                        SELECT FROM usage_bucket AS bucket WHERE bucket.zone_id = zone.zone_id
+                            AND (bucket_id IN (SELECT bucket_id FROM closed_attribution_sum)
+                                OR bucket_id IN (SELECT bucket_id FROM closed_value_sum)))
+                    FROM usage_zone AS zone WHERE name = $1::text
+                    """, [zone])
+                guard result.count > 0 else {
+                    throw AdministrationFault("\(zone) is not a reporting zone")
+                }
+                guard result[0, 1] != "1" else {
+                    throw AdministrationFault("\(zone) is the last reporting zone: it stays")
+                }
+                guard result[0, 2] == "f" else {
+                    throw AdministrationFault(
+                        "\(zone) has sums of closed records, which cannot be calculated again")
+                }
+                try connection.query(
+                    "SELECT empty_usage_buckets(ARRAY[$1::smallint])", [result[0, 0]])
+                try connection.query(
+                    "DELETE FROM usage_zone WHERE zone_id = $1::smallint", [result[0, 0]])
+            }
+        }
+    }
+}
