@@ -151,9 +151,14 @@ import Usage
                 + sum(pg_stat_get_xact_tuples_returned(indexrelid))
             FROM pg_index WHERE indrelid = 'usage_record'::regclass
             """)
-        // Two thirds have no name, which are soon found in the order of ids. Otherwise, the records of
-        // a walk, of at most two blocks, and of the page.
-        let most = after?.first == .text(nil) ? 500 : 4000
+        // Two thirds have no name, which are soon found in the order of ids; a thirtieth have 1.01
+        // credits, which are found in one block or two, after a walk. Others need two walks.
+        let most =
+            switch after?.first {
+            case .text(nil): 500
+            case .integer(101): 2500
+            default: 4000
+            }
         #expect(try #require(read[0, 0].flatMap(Int.init)) < most)
     }
 }
