@@ -12,7 +12,7 @@ import UsageStore
             #expect(try database.rollupDifferences() == [], "\(script)")
         }
         #expect(try database.value("SELECT count(*) FROM usage_delta") != "0")
-        while try database.value("SELECT merge_usage_deltas(7)") != "0" {
+        while try database.value("SELECT merge_usage_deltas(100)") != "0" {
             #expect(try database.rollupDifferences() == [])
         }
         #expect(try database.value("SELECT count(*) FROM usage_delta") == "0")
