@@ -33,6 +33,7 @@ struct RollupFilter {
         needsRecords = filters.contains { filter in
             filter.recordedFrom != nil || filter.recordedTo != nil || filter.minimumCredits != nil
                 || filter.maximumCredits != nil
+                || filter.texts.contains { $0.column == .externalID && !$0.values.isEmpty }
         }
         let needsReport = filters.contains { filter in
             filter.hasReport == true
