@@ -64,6 +64,12 @@ INSERT INTO usage_zone (name) VALUES ('UTC');
 
 COMMENT ON TABLE usage_zone IS 'The reporting zones';
 
+-- Responses name the zones. For each row, because a merge is a statement that changes no zone.
+CREATE TRIGGER usage_zone_revision
+    AFTER INSERT OR UPDATE OR DELETE ON usage_zone
+    FOR EACH ROW EXECUTE FUNCTION bump_usage_revision();
+ALTER TABLE usage_zone ENABLE ALWAYS TRIGGER usage_zone_revision;
+
 -- Local days and months, with the bounds that they had when they were summed. Time zones change, so a
 -- reader uses a bucket only if its bounds equal those calculated now. Months have negative numbers.
 CREATE TABLE usage_bucket (

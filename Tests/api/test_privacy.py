@@ -369,13 +369,15 @@ def test_statistics_lose_erased_texts_and_ids_even_if_the_first_run_could_not_va
     for name in ("one", "two"):
         assert user.post(message | {"model": name})[0] == 201
         user.run("keys", "create", name, "--scope", "usage:read", "--user", NAME)
-    user.psql("ANALYZE usage_record, usage_attribution, api_key")
+    while user.psql("SELECT merge_usage_deltas(1000)") != "0":
+        pass
+    user.psql("ANALYZE usage_record, usage_attribution, usage_value, api_key")
 
     def sampled():
         return set(user.psql(f"""SELECT tablename || '.' || attname FROM pg_stats WHERE schemaname = 'public'
             AND concat(most_common_vals, histogram_bounds) LIKE ANY ('{{%{TEXT}%,%{NAME}%}}')""").split())
 
-    ids = {"usage_attribution.user_id", "api_key.bound_user_id"}
+    ids = {"usage_attribution.user_id", "usage_value.value", "api_key.bound_user_id"}
     assert sampled() == ids | {"usage_record.message_text"}
     writer.run("BEGIN; LOCK TABLE usage_record IN SHARE UPDATE EXCLUSIVE MODE")
     user.run("erase", *words)

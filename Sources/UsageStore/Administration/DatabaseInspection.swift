@@ -100,6 +100,7 @@ extension UsageStore {
                          ('usage_record', 'usage_record_timestamp_insert', 'OA'),
                          ('usage_record', 'usage_record_timestamp_update', 'OA'),
                          ('usage_revision', 'usage_revision_durable', 'A'),
+                         ('usage_zone', 'usage_zone_revision', 'A'),
                          ('api_key', 'api_key_change', 'A'),
                          ('api_key', 'api_key_truncate', 'A'),
                          ('api_key_revision', 'api_key_revision_durable', 'A'),

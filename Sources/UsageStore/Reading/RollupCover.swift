@@ -101,7 +101,8 @@ struct RollupCover: Equatable {
 
     private mutating func add(_ pieces: Pieces, _ number: Int) {
         var changes: [(at: Timestamp, by: Int)] = []
-        recordMicroseconds += pieces.cost
+        // Closed records cost almost the largest number.
+        recordMicroseconds = min(recordMicroseconds + pieces.cost, 1 << 61)
         for piece in pieces.list {
             let part = Part(range: piece.range, number: number)
             guard let id = piece.id else {
