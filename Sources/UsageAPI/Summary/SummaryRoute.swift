@@ -13,7 +13,7 @@ func summary(_ request: Request, _ principal: Principal, _ service: Service) thr
         let period = try SummaryPeriod(query, snapshot)
         var representation = Representation<Response.Body>(
             contentType: query.format.contentType, body: .stream { _ in })
-        let zones = try service.store.reportingZones().joined(separator: ", ")
+        let zones = try snapshot.reportingZones().joined(separator: ", ")
         representation.fields.append(("X-Reporting-Zones", zones))
         guard isBodySent else { return representation }
         // The sums are streamed, so the other queries come first.

@@ -104,3 +104,17 @@ extension Timestamp {
     /// The microsecond before.
     fileprivate var previous: Timestamp { Timestamp(microseconds: microseconds - 1) }
 }
+
+extension Snapshot {
+    /// The reporting zones, whose local days and months are summed in advance; sorted by name.
+    public func reportingZones() throws -> [String] {
+        try reportingUnavailability {
+            let reader = try QueryReader(
+                connection, "reporting_zones",
+                "SELECT name FROM usage_zone WHERE is_built ORDER BY name")
+            var zones: [String] = []
+            while try reader.next() { zones.append(reader.string(0) ?? "") }
+            return zones
+        }
+    }
+}

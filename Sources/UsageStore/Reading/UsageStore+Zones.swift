@@ -42,18 +42,6 @@ extension UsageStore {
         }
     }
 
-    /// The reporting zones, whose local days and months are summed in advance; sorted by name.
-    public func reportingZones() throws -> [String] {
-        try reportingUnavailability {
-            let reader = try QueryReader(
-                try connected(), "reporting_zones",
-                "SELECT name FROM usage_zone WHERE is_built ORDER BY name")
-            var zones: [String] = []
-            while try reader.next() { zones.append(reader.string(0) ?? "") }
-            return zones
-        }
-    }
-
     private func names() throws -> Set<String> {
         if let known = shared.zoneNames { return known }
         let names = try reportingUnavailability {
