@@ -173,7 +173,7 @@ private struct Question {
         #expect(try store.snapshot().total(UsageFilter()) == .zero)
     }
 
-    @Test(arguments: [1, 2, 3] as [UInt64])
+    @Test(arguments: [1, 2] as [UInt64])
     func `equals that from the records, merged or not, in every zone`(seed: UInt64) throws {
         let database = try Database()
         var random = SeededGenerator(seed)
@@ -189,7 +189,7 @@ private struct Question {
         var rolledUp = 0
         for step in 0..<4 {
             try write(database, &random, 400)
-            rolledUp += try compare(database, 20, &random, seed)
+            rolledUp += try compare(database, 10, &random, seed)
             try database.run("SELECT merge_usage_deltas(\(step == 2 ? 100 : 100_000))")
             if step == 1 {
                 try database.run(
@@ -198,8 +198,8 @@ private struct Question {
                     SELECT build_usage_rollups('Europe/Berlin')
                     """)
             }
-            rolledUp += try compare(database, 20, &random, seed)
+            rolledUp += try compare(database, 10, &random, seed)
         }
-        #expect(rolledUp > 80)
+        #expect(rolledUp > 40)
     }
 }
