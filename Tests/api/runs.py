@@ -68,7 +68,7 @@ class Run:
         session, rng = Psql(self.service.url, stops=False), random.Random(f"{self.seed}/noise {number}")
         low = NOISE_IDS + number * 1_000_000
         own = f"message_id BETWEEN {low} AND {low + 999_999}"
-        while not self.ends.is_set():
+        while not self.ends.wait(0.05):
             lines = session.run(rng.choice([
                 f"""INSERT INTO usage_record (message_id, "timestamp", report_name, message_text, attribution_id)
                     SELECT {low} + n, '{NOISE_YEAR}-01-02Z'::timestamptz + n * interval '7 minutes', 'noise', 'x',
@@ -87,7 +87,7 @@ class Run:
         while not self.ends.wait(0.05):
             turn = rng.random()
             if turn < 0.92:
-                lines = session.run(f"SELECT merge_usage_deltas({rng.choice([1, 10, 100, 1000])})")
+                lines = session.run(f"SELECT merge_usage_deltas({rng.choice([1, 100, 10_000, 10_000])})")
                 if any("ERROR" in line for line in lines):
                     self.faults.append(f"merge: {lines}")
             elif turn < 0.94:
