@@ -107,10 +107,10 @@ import Testing
         let lock = try site.database.lockRecords()
         defer { _ = try? lock.run("ROLLBACK") }
         let curl = try site.startCurl("/usage")
-        #expect(try eventually { try site.runningQueries() == 1 })
+        #expect(try eventually { try site.runningQueries("LOCK TABLE") == 1 })
         curl.signal(SIGKILL)
         curl.wait()
-        #expect(try eventually(seconds: 1) { try site.runningQueries() == 0 })
+        #expect(try eventually(seconds: 1) { try site.runningQueries("LOCK TABLE") == 0 })
     }
 
     @Test func `ends within a second of curl, while curl reads slowly`() throws {

@@ -73,7 +73,7 @@ import Testing
         let reads = try (1...3).map { _ in
             try site.startCurl("/usage", options: ["-w", "%{http_code}"])
         }
-        #expect(try eventually { try site.runningQueries() == 3 })
+        #expect(try eventually { try site.runningQueries("LOCK TABLE") == 3 })
         // One more is refused at once.
         let refused = try site.curl("/usage")
         #expect(refused.status == 503)
@@ -133,7 +133,7 @@ import Testing
         let lock = try site.database.lockRecords()
         let output = TemporaryFolder.shared.file("body").path
         let curl = try site.startCurl("/usage", output: output)
-        #expect(try eventually { try site.runningQueries() == 1 })
+        #expect(try eventually { try site.runningQueries("LOCK TABLE") == 1 })
         site.responder.program.signal(SIGTERM)
         #expect(eventually { !FileManager.default.fileExists(atPath: site.responder.socketPath) })
         #expect(try site.curl("/health").status == 502)
@@ -149,7 +149,7 @@ import Testing
         let lock = try site.database.lockRecords()
         defer { _ = try? lock.run("ROLLBACK") }
         let curl = try site.startCurl("/usage", options: ["-w", "%{http_code}"])
-        #expect(try eventually { try site.runningQueries() == 1 })
+        #expect(try eventually { try site.runningQueries("LOCK TABLE") == 1 })
         site.responder.program.signal(SIGTERM)
         #expect(site.responder.program.wait() == 1)
         curl.wait()
