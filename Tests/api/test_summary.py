@@ -490,12 +490,11 @@ def test_equal_queries_share_a_cached_response_and_an_etag_and_others_do_not(sit
     tags = [tag(query) for query in others]
     assert len(set(tags)) == len(others), tags
     assert tag(standard, Accept="text/csv") == tag(f"{standard}&format=csv")
-    zones = client.get(f"/usage/summary?{standard}").getheader("X-Reporting-Zones")
     for query, own in zip(others, tags):
         first = client.get(f"/usage/summary?{query}", If_None_Match=own)
         head = client.get(f"/usage/summary?{query}", "HEAD")
         assert (first.status, first.body, head.status, head.body) == (304, "", 200, ""), query
-        assert (head.getheader("ETag"), head.getheader("X-Reporting-Zones")) == (own, zones), query
+        assert (head.getheader("ETag"), head.getheader("X-Reporting-Zones")) == (own, "UTC"), query
 
 
 def test_a_bound_key_groups_only_its_records(site):
