@@ -1,5 +1,7 @@
 import Foundation
+import Postgres
 import TestSupport
+import Testing
 
 /// Two thousand records in three reporting zones, and a folder for archives.
 struct Books {
@@ -39,6 +41,41 @@ struct Books {
 
     func close(_ line: String? = nil, _ more: [String] = []) throws -> Program.Outcome {
         try orbitalctl(["close", "--before", line ?? self.line, "--archive", folder] + more)
+    }
+
+    /// Runs `orbitalctl close` until it waits for the lock that `lock` takes, and kills it there.
+    func kill(at lock: String, status: String) throws {
+        let holder = try Connection(
+            url: database.url, applicationName: "holder", waitSeconds: 60)
+        try holder.run("BEGIN; \(lock)")
+        let closing = try Program(
+            Repository.program("orbitalctl"),
+            ["close", "--before", line, "--archive", folder],
+            environment: ["DATABASE_URL": database.url, "CONFIG_ENV": "test"])
+        let waits = try eventually {
+            try database.value(
+                """
+                SELECT count(*) FROM pg_stat_activity
+                WHERE datname = current_database() AND application_name = 'orbitalctl close'
+                    AND wait_event_type = 'Lock'
+                """) == "1"
+        }
+        #expect(waits, "\(lock): \(closing.output)")
+        closing.signal(SIGKILL)
+        closing.wait()
+        try holder.run("ROLLBACK")
+        let isGone = try eventually {
+            try database.value(
+                """
+                SELECT count(*) FROM pg_stat_activity
+                WHERE datname = current_database() AND application_name = 'orbitalctl close'
+                """) == "0"
+        }
+        #expect(isGone)
+        #expect(
+            try database.value("SELECT coalesce(max(status), '') FROM usage_closing")
+                == status,
+            "\(lock)")
     }
 
     /// All sums that readers see, with deltas, whichever table has them.

@@ -89,4 +89,20 @@ import Testing
                 == before.split(separator: "\n").count)
         #expect(try books.orbitalctl(["verify"]).status == 0)
     }
+
+    @Test func `with a damaged archive does not prevent the erasure of a user`() throws {
+        #expect(try books.close("2025-01-01").status == 0)
+        let archive = "\(books.folder)/usage-before-2025-01-01.ndjson.gz"
+        let bytes = try Data(contentsOf: URL(fileURLWithPath: archive))
+        try bytes.prefix(bytes.count / 2).write(to: URL(fileURLWithPath: archive))
+        let erased = try books.orbitalctl(["erase", "user", "u3"])
+        #expect(erased.status == 0, "\(erased.errors)")
+        #expect(
+            erased.output.contains(
+                "not searched to its end: cannot read \(archive): unexpected end of file\n"),
+            "\(erased.output)")
+        #expect(
+            try books.database.value(
+                "SELECT count(*) FROM usage_attribution WHERE user_id = 'u3'") == "0")
+    }
 }

@@ -30,7 +30,7 @@ import Testing
         let store = database.store(waitSeconds: 60)
         let closing = try store.beginClosing(
             before: try #require(line), directory: "/archive", waits: {})
-        try store.closeSums(of: closing)
+        try store.closeSums(of: closing) { _ in }
         try store.archive(
             closing,
             as: .init(

@@ -40,12 +40,16 @@ extension UsageStore {
         return (row[0, 0].flatMap(Int64.init) ?? 0, row[0, 1] ?? "")
     }
 
-    /// Closes the sums of the records before the line, a month in each transaction.
-    public func closeSums(of closing: Closing) throws {
+    /// Closes the sums of the records before the line, a month in each transaction; calls `progress` with
+    /// the end of each.
+    public func closeSums(of closing: Closing, progress: (String) -> Void) throws {
         try reportingUnavailability {
             let connection = try connected()
             try mergeDeltas(before: closing.before, connection)
-            while try connection.transaction({ try closeMonth(of: closing, connection) }) {}
+            while let end = try connection.transaction({ try closeMonth(of: closing, connection) })
+            {
+                progress(end)
+            }
         }
     }
 
@@ -60,8 +64,8 @@ extension UsageStore {
         }
     }
 
-    /// Closes the sums of the next month that has records; false after the last one.
-    private func closeMonth(of closing: Closing, _ connection: Connection) throws -> Bool {
+    /// Closes the sums of the next month that has records; returns its end, nil after the last one.
+    private func closeMonth(of closing: Closing, _ connection: Connection) throws -> String? {
         try connection.run(
             """
             SET LOCAL lock_timeout = 0;
@@ -86,7 +90,7 @@ extension UsageStore {
                 UPDATE usage_closing SET summed_before = closed_before, status = 'summed'
                 WHERE closed_before = $1::timestamptz
                 """, [line])
-            if try connection.query(Self.leftSums, [line]).count == 0 { return false }
+            if try connection.query(Self.leftSums, [line]).count == 0 { return nil }
             throw AdministrationFault(
                 "the rollups have sums before the line that no record has; run: orbitalctl rollup "
                     + "rebuild, then continue")
@@ -98,7 +102,7 @@ extension UsageStore {
             UPDATE usage_closing SET summed_before = $2::timestamptz
             WHERE closed_before = $1::timestamptz
             """, [line, until])
-        return true
+        return until
     }
 
     /// Open sums before the line; whatever the records had is closed.

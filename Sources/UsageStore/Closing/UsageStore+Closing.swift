@@ -44,6 +44,9 @@ public struct Closing: Equatable, Sendable {
     /// Where the archive is, or will be.
     public let directory: String
 
+    /// When the line was put in force; no other closing has this time.
+    public let begunAt: Timestamp
+
     /// The archive, once it is written.
     public let archive: Archived?
 }
@@ -59,6 +62,7 @@ extension UsageStore {
         let before = list.add("closed_before", as: Timestamp.self)
         let step = list.add("status", as: String.self)
         let directory = list.add("directory", as: String.self)
+        let begunAt = list.add("begun_at", as: Timestamp.self)
         let records = list.add("records", as: Int64?.self)
         let credits = list.add("credit_hundredths * 0.01", as: String.self)
         let sha256 = list.add("encode(sha256, 'hex')", as: String.self)
@@ -69,7 +73,7 @@ extension UsageStore {
             closings.append(
                 Closing(
                     before: row[before], step: Closing.Step(rawValue: row[step]) ?? .begun,
-                    directory: row[directory],
+                    directory: row[directory], begunAt: row[begunAt],
                     archive: row[records].map {
                         .init(records: $0, credits: row[credits], sha256: row[sha256])
                     }))
@@ -90,39 +94,42 @@ extension UsageStore {
         }
     }
 
-    /// Puts the line in force, or continues a closing before the same line; until its archive is
-    /// written, `directory` may change.
+    /// Puts the line in force, or continues a closing before the same line, which is returned.
     ///
-    /// Throws `AdministrationFault` if the books cannot be closed; calls `waits` each time that it waits
-    /// for a writer.
+    /// Until its archive is written, `directory` may change. Throws `AdministrationFault` if the books
+    /// cannot be closed; calls `waits` each time that it waits for a writer.
     public func beginClosing(
         before line: Timestamp, directory: String, waits: () -> Void
     ) throws -> Closing {
         try reportingUnavailability {
             let connection = try connected()
             if let unfinished = try Self.closings(connection).first(where: { $0.step != .done }) {
-                return try Self.resume(unfinished, line, directory, connection)
+                try Self.resume(unfinished, line, directory, connection)
+            } else {
+                try whileNobodyWrites(connection, waits) {
+                    if let fault = try Self.fault(of: line, connection) { throw fault }
+                    _ = try QueryReader(
+                        connection, "begin_closing",
+                        """
+                        INSERT INTO usage_closing (closed_before, directory)
+                        VALUES ($1::timestamptz, $2::text)
+                        """, [line.description, directory])
+                }
             }
-            try whileNobodyWrites(connection, waits) {
-                if let fault = try Self.fault(of: line, connection) { throw fault }
-                _ = try QueryReader(
-                    connection, "begin_closing",
-                    """
-                    INSERT INTO usage_closing (closed_before, directory)
-                    VALUES ($1::timestamptz, $2::text)
-                    """, [line.description, directory])
+            guard let closing = try Self.closings(connection).last else {
+                throw AdministrationFault("usage_closing has lost the closing before \(line)")
             }
-            return Closing(before: line, step: .begun, directory: directory, archive: nil)
+            return closing
         }
     }
 
     private static func resume(
         _ closing: Closing, _ line: Timestamp, _ directory: String, _ connection: Connection
-    ) throws -> Closing {
+    ) throws {
         guard closing.before == line else {
             throw unfinished(closing)
         }
-        guard closing.directory != directory else { return closing }
+        guard closing.directory != directory else { return }
         guard closing.archive == nil else {
             throw AdministrationFault("the archive of this closing is in \(closing.directory)")
         }
@@ -130,12 +137,12 @@ extension UsageStore {
             connection, "move_archive",
             "UPDATE usage_closing SET directory = $2::text WHERE closed_before = $1::timestamptz",
             [line.description, directory])
-        return Closing(before: line, step: closing.step, directory: directory, archive: nil)
     }
 
     private static func unfinished(_ closing: Closing) -> AdministrationFault {
         AdministrationFault(
-            "the closing before \(closing.before) is not finished; finish it first")
+            "the closing before \(closing.before) is not finished; finish it first: orbitalctl close "
+                + "--before \(closing.before) --archive \(closing.directory)")
     }
 
     /// Why the books cannot be closed before `line`.
@@ -151,10 +158,14 @@ extension UsageStore {
         let row = try connection.query(
             """
             SELECT $1::timestamptz > statement_timestamp(),
+                $1::timestamptz < usage_timestamp_first(),
                 EXISTS (SELECT FROM usage_record WHERE "timestamp" < usage_timestamp_first())
             """, [line.description])
         if row[0, 0] == "t" { return AdministrationFault("\(line) is in the future") }
         if row[0, 1] == "t" {
+            return AdministrationFault("\(line) is before 2000: no record has such a time")
+        }
+        if row[0, 2] == "t" {
             return AdministrationFault(
                 "records are dated before 2000, and no rollup has their sums; correct their "
                     + "timestamps: see the runbook, A record has the wrong date")

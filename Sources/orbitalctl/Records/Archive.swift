@@ -17,6 +17,7 @@ struct Archive {
     struct Manifest: Decodable, Equatable {
         let file: String
         let before: String
+        let begun_at: String
         let records: Int64
         let credits_used: Decimal
         let bytes: Int
@@ -48,15 +49,58 @@ struct Archive {
         path.replacing(".ndjson.gz", with: ".manifest.json")
     }
 
+    private var manifest: Manifest? {
+        FileManager.default.contents(atPath: manifestPath).flatMap {
+            try? JSONDecoder().decode(Manifest.self, from: $0)
+        }
+    }
+
     /// Whether one of its files exists.
     var exists: Bool {
         [path, manifestPath].contains(where: FileManager.default.fileExists)
     }
 
+    /// Throws a `Failure` if the files exist, unless an interrupted run of `closing` has written them;
+    /// nil is a closing that has not begun.
+    ///
+    /// Those of another closing, maybe of another database, must stay: its records are deleted.
+    func checkNames(of closing: Closing?) throws {
+        let isOwn = closing.map { $0.begunAt.description == manifest?.begun_at } ?? false
+        guard !exists || isOwn else {
+            throw Failure(
+                message: "\(path) or its manifest exists, and is not of this closing; name another "
+                    + "directory",
+                status: EX_CANTCREAT)
+        }
+    }
+
+    /// Removes the files, and incomplete ones of runs that were killed.
+    private func remove() throws {
+        for name in try FileManager.default.contentsOfDirectory(atPath: directory) {
+            let file = "\(directory)/\(name)"
+            if [path, manifestPath].contains(file) || isAbandoned(file) {
+                try FileManager.default.removeItem(atPath: file)
+            }
+        }
+    }
+
+    private func isAbandoned(_ file: String) -> Bool {
+        [path, manifestPath].contains { path in
+            guard file.hasPrefix("\(path).partial-"),
+                let process = file.split(separator: "-").last.flatMap({ pid_t($0) })
+            else { return false }
+            return kill(process, 0) != 0 && errno == ESRCH
+        }
+    }
+
     /// Writes both files; calls `progress` with the number of records so far.
     ///
     /// The manifest comes last, so an archive with a manifest is complete.
-    func write(_ snapshot: Snapshot, progress: (Int) -> Void) throws -> Closing.Archived {
+    func write(
+        _ snapshot: Snapshot, of closing: Closing, progress: (Int) -> Void
+    ) throws -> Closing.Archived {
+        try checkNames(of: closing)
+        try remove()
         let file = try PackedOutput(path: path)
         var items = ItemWriter(format: .ndjson, bom: false)
         for (index, rate) in try snapshot.creditRates().enumerated() {
@@ -68,22 +112,36 @@ struct Archive {
             sum.add(message)
             progress(sum.messages)
         }
+        // Somebody may have written it meanwhile.
+        try checkNames(of: nil)
         let digest = try file.close()
         let archived = Closing.Archived(
             records: Int64(sum.messages), credits: sum.credits, sha256: digest)
+        do {
+            try describe(archived, of: closing, byteCount: file.byteCount)
+        } catch {
+            try? remove()
+            throw error
+        }
+        return archived
+    }
+
+    private func describe(
+        _ archived: Closing.Archived, of closing: Closing, byteCount: Int
+    ) throws {
         var json = JSONWriter()
         json.object { json in
             json.member("file", fileName)
             json.member("before", before.description)
+            json.member("begun_at", closing.begunAt.description)
             json.member("records", literal: String(archived.records))
             json.member("credits_used", literal: archived.credits)
-            json.member("bytes", literal: String(file.byteCount))
-            json.member("sha256", digest)
+            json.member("bytes", literal: String(byteCount))
+            json.member("sha256", archived.sha256)
         }
         let manifest = try OutputFile(path: manifestPath)
         try manifest.write(json.bytes + [0x0a])
         try manifest.close()
-        return archived
     }
 
     /// What is wrong with the files of a closing, as sentences; none if they are not written yet.

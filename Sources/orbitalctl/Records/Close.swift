@@ -9,6 +9,10 @@ import UsageStore
 struct Close: ParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Closes the books: archives and deletes old records; their sums and ids stay.",
+        usage: """
+            orbitalctl close --before TIME --archive DIRECTORY [--dry-run] [--yes]
+            orbitalctl close status [--json]
+            """,
         subcommands: [Run.self, Status.self], defaultSubcommand: Run.self)
 
     struct Run: ParsableCommand {
@@ -28,8 +32,8 @@ struct Close: ParsableCommand {
 
         @Option(
             help: """
-                A date (midnight UTC) or RFC 3339 time on a quarter of an hour, not in the future: the \
-                first instant that stays open.
+                A date (midnight UTC) or RFC 3339 time on a quarter of an hour, not before 2000 or in \
+                the future: the first instant that stays open.
                 """)
         var before: String
         @Option(help: "The directory for the archive.", completion: .directory) var archive: String
@@ -51,33 +55,58 @@ struct Close: ParsableCommand {
         }
 
         private func close(_ store: UsageStore, _ line: Timestamp, _ directory: String) throws {
-            let isNew = try !store.closings().contains { $0.before == line && $0.step != .done }
-            if isNew { try store.checkClosing(before: line) }
-            try checkDirectory(directory, before: line, isNew: isNew)
-            if isNew {
+            let unfinished = try store.closings().first { $0.before == line && $0.step != .done }
+            if unfinished == nil { try store.checkClosing(before: line) }
+            if unfinished?.archive == nil {
+                let archive = Archive(directory: directory, before: line)
+                try archive.checkNames(of: unfinished)
+                // Whether files can be created; this one is removed at once.
+                _ = try OutputFile(path: archive.path)
+            }
+            if unfinished == nil {
                 let sum = try store.sum(before: line)
                 print(
                     "\(dryRun ? "would close" : "closing") \(counted(Int(sum.records), "record")), "
                         + "\(sum.credits) credits, before \(line)")
             }
             if dryRun { return }
-            if isNew, !yes { try confirm() }
+            if unfinished == nil, !yes { try confirm() }
+            // A step may take long, and a log shall show the one before.
+            fflush(nil)
             let progress = Progress(unit: "records", totalBytes: nil)
             defer { progress.end() }
-            var closing = try store.beginClosing(before: line, directory: directory) {
-                progress.show("waiting for writers …")
+            let closing = try store.beginClosing(before: line, directory: directory) {
+                progress.show(waiting)
             }
+            progress.end()
+            do {
+                try finish(closing, store)
+            } catch {
+                note(
+                    "orbitalctl: the closing is not finished, and its line is in force; run the same "
+                        + "command again to continue")
+                throw error
+            }
+            tidy(store)
+        }
+
+        /// Takes all steps that are left.
+        private func finish(_ begun: Closing, _ store: UsageStore) throws {
+            var closing = begun
             print(closing.report)
             while closing.step != .done {
-                // A step may take long, and a log shall show the one before.
                 fflush(nil)
+                let records = Int(try store.closedSum(of: closing).records)
+                // The archive is written and read again.
+                let passes = closing.step == .summed ? 2 : 1
+                let progress = Progress(unit: "records", totalBytes: passes * records)
+                defer { progress.end() }
                 try advance(closing, store, progress)
                 store.release()
-                closing = try store.closings().first { $0.before == line } ?? closing
+                closing = try store.closings().first { $0.before == closing.before } ?? closing
                 progress.end()
                 print(closing.report)
             }
-            tidy(store)
         }
 
         /// Takes the next step.
@@ -85,11 +114,14 @@ struct Close: ParsableCommand {
             _ closing: Closing, _ store: UsageStore, _ progress: Progress
         ) throws {
             switch closing.step {
-            case .begun: try store.closeSums(of: closing)
+            case .begun:
+                try store.closeSums(of: closing) {
+                    progress.show("closed the sums before \($0.prefix(10)) …")
+                }
             case .summed: try write(closing, store, progress)
             case .archived:
                 try store.closeIDs(of: closing, progress: { progress.show($0) }) {
-                    progress.show("waiting for writers …")
+                    progress.show(waiting)
                 }
             case .closed: try store.deleteRecords(of: closing) { progress.show($0) }
             case .done: break
@@ -100,9 +132,11 @@ struct Close: ParsableCommand {
             let archive = Archive(of: closing)
             let snapshot = try store.snapshot()
             try snapshot.waitForLocks()
-            let archived = try archive.write(snapshot) { progress.show($0) }
+            let archived = try archive.write(snapshot, of: closing) { progress.show($0) }
             store.release()
-            var faults = try archive.faults(archived) { progress.show($0) }
+            var faults = try archive.faults(archived) {
+                progress.show(Int(archived.records) + $0)
+            }
             let sum = try store.closedSum(of: closing)
             if sum.records != archived.records || sum.credits != archived.credits {
                 faults.append(
@@ -113,25 +147,6 @@ struct Close: ParsableCommand {
                 throw Failure(message: faults.joined(separator: "\n"), status: EX_DATAERR)
             }
             try store.archive(closing, as: archived)
-        }
-
-        private func checkDirectory(
-            _ directory: String, before line: Timestamp, isNew: Bool
-        ) throws {
-            var isDirectory: ObjCBool = false
-            let exists = FileManager.default.fileExists(
-                atPath: directory, isDirectory: &isDirectory)
-            guard exists, isDirectory.boolValue, access(directory, W_OK) == 0 else {
-                throw Failure(
-                    message: "\(directory) is not a directory that can be written",
-                    status: EX_CANTCREAT)
-            }
-            let archive = Archive(directory: directory, before: line)
-            guard !isNew || !archive.exists else {
-                throw Failure(
-                    message: "\(directory) already has an archive named \(archive.path)",
-                    status: EX_CANTCREAT)
-            }
         }
 
         /// Asks on a terminal; elsewhere the command line is the confirmation.
@@ -182,6 +197,8 @@ extension Closing {
         }
     }
 }
+
+private let waiting = "waiting for transactions that are recording …"
 
 /// A store with an hour for each statement, which may read or move all sums.
 private func closingStore(_ settings: Settings) -> UsageStore {

@@ -118,10 +118,16 @@ struct Erase: ParsableCommand {
                     print("not searched: \(archive.path) is not there")
                     continue
                 }
-                let count = try archive.count { $0.attribution.userID == id }
-                if count > 0 {
-                    print(
-                        "not changed: \(archive.path) has the user in \(counted(count, "record"))")
+                do {
+                    let count = try archive.count { $0.attribution.userID == id }
+                    if count > 0 {
+                        print(
+                            "not changed: \(archive.path) has the user in \(counted(count, "record"))"
+                        )
+                    }
+                } catch let failure as Failure {
+                    // A damaged archive must not prevent the erasure.
+                    print("not searched to its end: \(failure.message)")
                 }
             }
         }
