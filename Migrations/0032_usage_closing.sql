@@ -78,7 +78,8 @@ CREATE TRIGGER usage_closing_revision
 ALTER TABLE usage_closing ENABLE ALWAYS TRIGGER usage_closing_revision;
 
 -- Refuses records before the line, and closed ids, from everyone. Whoever sets orbital.closing may change and
--- delete records before the line, whose sums are closed; that is orbitalctl.
+-- delete records before the line, but not their ids, nor move them over the line, because their sums are
+-- closed; that is orbitalctl.
 --
 -- Once for each statement: a trigger for each row costs 8 µs a row. LIMIT makes each look-up use its index,
 -- however many rows the first statement had, whose plan is reused.
@@ -102,12 +103,13 @@ BEGIN
                 WHERE external_digest = substr(sha256(convert_to(added.external_id, 'UTF8')), 1, 16) LIMIT 1)
         LIMIT 1;
     ELSIF TG_OP = 'UPDATE' THEN
-        IF NOT is_closing THEN
-            SELECT message_id INTO refused FROM removed WHERE "timestamp" < line LIMIT 1;
-        END IF;
+        SELECT message_id INTO refused FROM removed
+        WHERE "timestamp" < line AND (NOT is_closing
+            OR message_id NOT IN (SELECT message_id FROM added WHERE "timestamp" < line))
+        LIMIT 1;
         IF refused IS NULL THEN
             SELECT added.message_id INTO refused FROM added LEFT JOIN removed USING (message_id)
-            WHERE added."timestamp" < line AND (removed."timestamp" < line AND is_closing) IS NOT TRUE
+            WHERE added."timestamp" < line AND (removed."timestamp" < line) IS NOT TRUE
                 OR removed.message_id IS NULL AND (
                     SELECT true FROM usage_closed_id AS closed
                     WHERE closed.message_id = added.message_id LIMIT 1)
@@ -141,9 +143,10 @@ CREATE TRIGGER usage_record_closed_update
 CREATE TRIGGER usage_record_closed_delete
     AFTER DELETE ON usage_record REFERENCING OLD TABLE AS removed
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_closed_usage();
-ALTER TABLE usage_record ENABLE ALWAYS TRIGGER usage_record_closed_insert;
-ALTER TABLE usage_record ENABLE ALWAYS TRIGGER usage_record_closed_update;
-ALTER TABLE usage_record ENABLE ALWAYS TRIGGER usage_record_closed_delete;
+ALTER TABLE usage_record
+    ENABLE ALWAYS TRIGGER usage_record_closed_insert,
+    ENABLE ALWAYS TRIGGER usage_record_closed_update,
+    ENABLE ALWAYS TRIGGER usage_record_closed_delete;
 
 -- Closed records have prices, too, although they are deleted. Its name comes after that of the trigger that
 -- waits for writers and for a closing.

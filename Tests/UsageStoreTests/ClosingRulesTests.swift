@@ -51,6 +51,9 @@ import Usage
                 "UPDATE usage_record SET report_name = 'r' WHERE message_id = 2",
                 "UPDATE usage_record SET report_name = 'r'",
                 "UPDATE usage_record SET \"timestamp\" = '2024-06-01Z' WHERE message_id = 3",
+                "UPDATE usage_record SET \"timestamp\" = '2025-06-01Z' WHERE message_id = 2",
+                insert(3, "2025-06-01Z")
+                    + " ON CONFLICT (message_id) DO UPDATE SET \"timestamp\" = '2024-06-01Z'",
                 "UPDATE usage_record SET message_id = 1 WHERE message_id = 3",
                 "UPDATE usage_record SET external_id = 'e-1' WHERE message_id = 3",
                 "DELETE FROM usage_record WHERE message_id = 2", "DELETE FROM usage_record",
@@ -68,13 +71,24 @@ import Usage
         #expect(try database.psql("SELECT count(*), count(report_name) FROM usage_record") == "2|0")
     }
 
-    @Test func `can be changed and deleted with orbital.closing, but not recorded`() throws {
+    @Test func `can be changed and deleted with orbital.closing, but not recorded or moved`() throws
+    {
         try database.run("SET orbital.closing = on")
         #expect(try refused(insert(10, "2024-06-01Z")))
         #expect(try refused(insert(1, "2025-06-01Z")))
         #expect(
             try refused(
                 "UPDATE usage_record SET \"timestamp\" = '2024-06-01Z' WHERE message_id = 3"))
+        for change in ["\"timestamp\" = '2025-06-01Z'", "message_id = 4"] {
+            #expect(
+                try refused("UPDATE usage_record SET \(change) WHERE message_id = 2"), "\(change)")
+        }
+        #expect(
+            try refused(
+                """
+                UPDATE usage_record SET message_id = message_id + 10, "timestamp" = '2025-06-01Z'
+                WHERE message_id = 2
+                """))
         #expect(try !refused("UPDATE usage_record SET message_text = NULL WHERE message_id = 2"))
         #expect(try !refused("DELETE FROM usage_record WHERE message_id = 2"))
     }
@@ -100,6 +114,32 @@ import Usage
             #expect(error?.state == "40001")
         }
         #expect(try database.value("SELECT count(*) FROM usage_record") == "0")
+    }
+
+    @Test func `raise all counters of the revision at the line, and when their ids are entered`()
+        throws
+    {
+        let database = try Database()
+        let store = database.store()
+        func counters() throws -> [Int] {
+            let rows = try database.connection.query(
+                "SELECT changes FROM usage_revision ORDER BY shard")
+            return (0..<rows.count).compactMap { rows[$0, 0].flatMap(Int.init) }
+        }
+        let before = try counters()
+        let line = try #require(Timestamp("2025-01-01T00:00:00Z"))
+        let closing = try store.beginClosing(before: line, directory: "/archive", waits: {})
+        let atLine = try counters()
+        try store.closeSums(of: closing) { _ in }
+        try store.archive(
+            closing,
+            as: .init(records: 0, credits: "0.00", sha256: String(repeating: "0", count: 64)))
+        #expect(try counters() == atLine)
+        try store.closeIDs(of: closing, progress: { _ in }, waits: {})
+        store.release()
+        #expect(before.count == 16)
+        #expect(atLine == before.map { $0 + 1 })
+        #expect(try counters() == before.map { $0 + 2 })
     }
 
     private func message(
