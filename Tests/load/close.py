@@ -5,6 +5,7 @@ archive into an empty database. Prints one JSON object: seconds of each step, ti
 import asyncio
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -58,12 +59,17 @@ def request(kind, number, records, key):
 
 
 async def ask(site, kind, number, records, key, found):
-    start = time.monotonic()
-    reader, writer = await asyncio.open_unix_connection(site)
-    writer.write(request(kind, number, records, key))
-    response = await asyncio.wait_for(reader.read(), 60)
-    writer.close()
-    status = response.split(b" ", 2)[1].decode()
+    """Sends a request, again after each 503, when its Retry-After says so."""
+    start, status = time.monotonic(), "503"
+    while status == "503":
+        reader, writer = await asyncio.open_unix_connection(site)
+        writer.write(request(kind, number, records, key))
+        response = (await asyncio.wait_for(reader.read(), 60)).decode()
+        writer.close()
+        status = response.split(" ", 2)[1]
+        if status == "503":
+            found["refusals"].setdefault(re.search('"detail":"([^"]*)"', response)[1], []).append(kind)
+            await asyncio.sleep(int(re.search(r"\r\nRetry-After: (\d+)\r\n", response)[1]))
     found["times"][kind].append(time.monotonic() - start)
     found["statuses"].setdefault(kind, {}).setdefault(status, 0)
     found["statuses"][kind][status] += 1
@@ -105,7 +111,7 @@ async def main(records=5_000_000):
     try:
         fill(service, records)
         key, before, groups = service.key(), service.psql(SUMS), service.psql(GROUPS)
-        found = {"times": {"read": [], "write": [], "retry": []}, "statuses": {}, "sums": {before}}
+        found = {"times": {"read": [], "write": [], "retry": []}, "statuses": {}, "refusals": {}, "sums": {before}}
         start = service.psql("SELECT clock_timestamp()")
         steps, began = {}, time.monotonic()
         closing = subprocess.Popen(
@@ -122,6 +128,7 @@ async def main(records=5_000_000):
         result = {"records": records, "status": await watching, "seconds after which a step was done": steps}
         result |= {f"{kind} p50, p99 ms": quantiles(times) for kind, times in found["times"].items()}
         result["statuses"] = found["statuses"]
+        result["503"] = found["refusals"]
         result["sums that readers saw"] = len(found["sums"] | {service.psql(SUMS)})
         result["groups are equal"] = service.psql(GROUPS) == groups
         result["written, recorded"] = [found["statuses"]["write"].get("201", 0), int(service.psql(
