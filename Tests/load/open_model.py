@@ -69,11 +69,11 @@ class Client:
 
 
 class Generator:
-    """Sends requests on as many connections as it takes, in one thread that polls while the next one is near."""
+    """Sends requests on as many connections as it takes, in one thread."""
 
     def __init__(self, address, authorization):
         self.address, self.authorization = address, authorization
-        self.poll, self.clients, self.idle = select.epoll(), {}, []
+        self.clients, self.idle = {}, []
         self.sent = 0
         self.begin_run()
 
@@ -96,8 +96,7 @@ class Generator:
     def send(self, kind, due):
         if not self.idle:
             client = Client(self.address)
-            self.clients[client.socket.fileno()] = client
-            self.poll.register(client.socket, select.EPOLLIN)
+            self.clients[client.socket] = client
             self.idle.append(client)
         client = self.idle.pop()
         if time.monotonic() - due > LATE:
@@ -107,8 +106,9 @@ class Generator:
     def receive(self, seconds):
         """Reads what has come within some seconds; the number of good responses."""
         count = 0
-        for number, _ in self.poll.poll(seconds):
-            client = self.clients[number]
+        # Not epoll, which waits for whole milliseconds.
+        for ready in select.select(self.clients, [], [], seconds)[0]:
+            client = self.clients[ready]
             status = client.receive()
             if status is not None:
                 self.milliseconds[client.kind].append(1000 * (time.monotonic() - client.due))
@@ -143,9 +143,8 @@ class Generator:
         begin = time.monotonic() + 0.1
         for moment, kind in plan:
             due = begin + moment
-            # Near the moment it polls without sleeping, because epoll_wait rounds to milliseconds.
             while (wait := due - time.monotonic()) > 0:
-                self.receive(wait - 0.002 if wait > 0.003 else 0)
+                self.receive(wait)
             self.send(kind, due)
         self.drain()
         return len(plan)
@@ -194,6 +193,10 @@ def serve(url, folder, arguments):
     try:
         service.start(url, folder / "service")
         os.sched_setaffinity(0, GENERATOR)
+        try:
+            os.sched_setscheduler(0, os.SCHED_FIFO | os.SCHED_RESET_ON_FORK, os.sched_param(1))
+        except PermissionError:
+            pass  # Beside other processes, it sends more requests late.
         generator = Generator(service.nginx.address, service.headers["Authorization"])
         generator.capacity(3)
         capacity = arguments.capacity or generator.capacity(arguments.seconds)
