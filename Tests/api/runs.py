@@ -13,13 +13,14 @@ from service import BUILT
 from writers import UPDATE, ZONES, Owner
 
 NOISE_YEAR, NOISE_IDS = 2019, 500_000_000
+MOST_DELTAS = 1000
 
 
 class Run:
-    """Owners that do some work at the same time; meanwhile others write, merge and rebuild."""
+    """Owners that do some work at the same time; meanwhile others merge and rebuild, and `noise` of them write."""
 
-    def __init__(self, service, owners):
-        self.service, self.seed = service, os.environ.get("SEED") or str(random.randrange(10**9))
+    def __init__(self, service, owners, noise=2):
+        self.service, self.noise, self.seed = service, noise, os.environ.get("SEED") or str(random.randrange(10**9))
         print(f"SEED={self.seed}")
         self.owners = [Owner(service, self.seed, number) for number in range(owners)]
         self.barrier = threading.Barrier(owners, action=self.truncate)
@@ -36,7 +37,7 @@ class Run:
 
     def run(self, work):
         """Runs `work`, which yields what it does, for each owner; fails at the first thing that is wrong."""
-        others = [threading.Thread(target=self.disturb, args=(n,)) for n in range(2)]
+        others = [threading.Thread(target=self.disturb, args=(n,)) for n in range(self.noise)]
         others.append(threading.Thread(target=self.maintain))
         threads = [threading.Thread(target=self.own, args=(work, owner)) for owner in self.owners]
         for thread in others + threads:
@@ -68,7 +69,7 @@ class Run:
         session, rng = Psql(self.service.url, stops=False), random.Random(f"{self.seed}/noise {number}")
         low = NOISE_IDS + number * 1_000_000
         own = f"message_id BETWEEN {low} AND {low + 999_999}"
-        while not self.ends.wait(0.5):
+        while not self.ends.is_set():
             lines = session.run(rng.choice([
                 f"""INSERT INTO usage_record (message_id, "timestamp", report_name, message_text, attribution_id)
                     SELECT {low} + n, '{NOISE_YEAR}-01-02Z'::timestamptz + n * interval '7 minutes', 'noise', 'x',
@@ -79,6 +80,9 @@ class Run:
                 f"DELETE FROM usage_record WHERE {own} AND message_id % 7 = {rng.randrange(7)}"]))
             if errors := [line for line in lines if "ERROR" in line]:
                 self.faults.append(f"noise {number}: {errors}")
+            # Each sum reads the deltas that wait, so merges must keep up.
+            while int(session.run("SELECT count(*) FROM usage_delta")[0]) > MOST_DELTAS and not self.ends.wait(0.02):
+                pass
         session.close()
 
     def maintain(self):

@@ -295,16 +295,14 @@ class Owner:
             assert pseudonym.startswith("erased-"), pseudonym
             self.renamed("user_id", old, pseudonym)
 
-    def record_one(self):
-        """Records one message of the owner's years in some way; its record."""
+    def own_message(self):
+        """A record of the owner's years, and a function that writes it in some way."""
         while True:
             message, record = self.message()
             if year_start(self.years[0]) <= record.microseconds < year_start(self.years[1] + 1):
                 break
         way = self.rng.choice([self.send, self.send_all, self.insert_one])
-        way([(message, record)])
-        self.add([record])
-        return record
+        return lambda: way([(message, record)]), record
 
     def insert_one(self, pairs):
         (message, record), = pairs
