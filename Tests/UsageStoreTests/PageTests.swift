@@ -98,7 +98,7 @@ import Usage
             let whole = try list(store, filter, .standard).records
                 .sorted { isBefore($0, $1, sort) }
             #expect(whole.count > 200)
-            for _ in 0..<25 {
+            for _ in 0..<10 {
                 let start = Int.random(in: 0...whole.count, using: &generator)
                 let limit = [1, 2, 7, 100, 1000].randomElement(using: &generator) ?? 1
                 let cursor = start == 0 ? nil : PageCursor(whole[start - 1], sort)
