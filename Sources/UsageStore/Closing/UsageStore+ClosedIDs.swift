@@ -17,7 +17,11 @@ extension UsageStore {
             var last: (time: Timestamp, id: Int64)?
             var count = 0
             repeat {
+                let isFirst = last == nil
                 last = try enterIDs(closing.before, after: last, connection, &count)
+                // If the table was analysed while it was empty, writers have prepared plans that read
+                // all of it; new statistics make them plan again.
+                if isFirst { try connection.run("ANALYZE usage_closed_id") }
                 progress(count)
             } while last != nil
             // Writers whose snapshot does not have all ids get a serialization failure.
