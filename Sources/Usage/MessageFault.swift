@@ -84,6 +84,16 @@ extension UsageRecord.TextLimit {
     /// The faults of a text that is named `name`.
     public func faults(_ text: String, _ name: String) -> [MessageFault] {
         switch self {
+        case .characters(let most), .identifier(let most):
+            // Most texts; counting Unicode scalars takes ten times as long.
+            if (1...most).contains(text.utf8.count), Self.isPrintableASCII(text) { return [] }
+        default: break
+        }
+        return otherFaults(text, name)
+    }
+
+    private func otherFaults(_ text: String, _ name: String) -> [MessageFault] {
+        switch self {
         case .characters(let most):
             let reason = "\(name) must have 1 to \(most) characters."
             return Self.length(text, most, name, reason) + Self.faultOfNUL(text, name)
@@ -105,6 +115,12 @@ extension UsageRecord.TextLimit {
             return [MessageFault(name, .tooLong, "\(name) must be at most \(most) MiB.")]
         case .mebibytes: return Self.faultOfNUL(text, name)
         }
+    }
+
+    private static func isPrintableASCII(_ text: String) -> Bool {
+        text.utf8.withContiguousStorageIfAvailable { bytes in
+            bytes.allSatisfy { (0x20...0x7e).contains($0) }
+        } ?? false
     }
 
     private static func length(

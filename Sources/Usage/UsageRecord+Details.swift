@@ -10,7 +10,6 @@ extension UsageRecord {
         var textDigest: String?
         var isEstimated = false
         var rate: Int64?
-        var attributionID: Int64?
     }
 
     /// Shared by copies of a record; copied before it is changed.
@@ -86,11 +85,5 @@ extension UsageRecord {
     public var rate: Int64? {
         get { details?.members.rate }
         set { change(isRemoval: newValue == nil) { $0.rate = newValue } }
-    }
-
-    /// The number of its attribution in the database, once that is known.
-    public var attributionID: Int64? {
-        get { details?.members.attributionID }
-        set { change(isRemoval: newValue == nil) { $0.attributionID = newValue } }
     }
 }

@@ -24,8 +24,18 @@ public struct UsageRecord: Hashable, Sendable {
     /// What a message of a text alone does not have; nil if there is none of it.
     var details: Details?
 
+    // Not among the details, because to set it would copy them. Four bytes, as in the database: to copy
+    // a record of more than 128 bytes takes a call.
+    private var attributionNumber: Int32?
+
     /// Makes an empty record.
     public init() {}
+
+    /// The number of its attribution in the database, once that is known.
+    public var attributionID: Int64? {
+        get { attributionNumber.map { Int64($0) } }
+        set { attributionNumber = newValue.map { Int32($0) } }
+    }
 
     /// Who and what a record belongs to.
     public struct Attribution: Hashable, Sendable {

@@ -36,6 +36,43 @@ import UsageStore
         }
     }
 
+    /// PostgreSQL reads the rates of the batch's models only.
+    @Test func `is priced by the model of each message, or by the rate without one`() throws {
+        let database = try Database()
+        let store = database.store()
+        try database.run(
+            """
+            INSERT INTO credit_rate (model, effective_from, tokenizer, input_price, output_price,
+                cache_read_price, cache_creation_price, minimum_hundredths)
+            VALUES ('o3', '2000-01-01Z', 'characters', 7000000, 1, 1, 1, 0)
+            """)
+        let parts: [(model: String?, user: String?, tokens: Int64?)] = [
+            ("o3", nil, 100), (nil, "u-1", 100), (nil, nil, 100), ("o4", "u-1", 100),
+            ("o3", "u-1", nil), (nil, nil, nil),
+        ]
+        let messages = parts.enumerated().map { number, part in
+            var message = message(Int64(number + 1), user: part.user)
+            message.attribution.model = part.model
+            message.reported.input = part.tokens
+            return message
+        }
+        let expected: [Int64] = [700, 4000, 4000, 4000, 2, 100]
+        for several in [messages, [messages[0], messages[2]]] {
+            let estimates = try store.estimates(several).map { $0.credits?.hundredths }
+            #expect(estimates == several.map { expected[Int($0.messageID ?? 0) - 1] })
+        }
+        for several in [[messages[0], messages[2]], messages] {
+            let outcomes = try store.record(several)
+            let credits = outcomes.map { outcome -> Int64? in
+                switch outcome {
+                case .created(let record), .duplicate(let record): record.creditsUsed?.hundredths
+                default: nil
+                }
+            }
+            #expect(credits == several.map { expected[Int($0.messageID ?? 0) - 1] })
+        }
+    }
+
     @Test func `that PostgreSQL aborts as the victim of a deadlock is recorded nevertheless`()
         throws
     {

@@ -22,6 +22,24 @@ import Usage
                 """)
     }
 
+    @Test(arguments: [
+        ("", false, false), ("a", true, true), (" ~", true, true), ("a\u{1f}", false, true),
+        ("a\u{7f}", false, true), ("é\u{9f}", false, true), ("a\0", false, false),
+        ("é\u{a0}", true, true), (String(repeating: "a", count: 200), true, true),
+        (String(repeating: "é", count: 200), true, true),
+        (String(repeating: "a", count: 201), false, false),
+        (String(repeating: "é", count: 201), false, false),
+    ])
+    func `allows texts by their Unicode scalars, in ASCII or not`(
+        text: String, isIdentifier: Bool, isName: Bool
+    ) {
+        let (identifier, name) = (
+            UsageRecord.TextLimit.identifier(200), UsageRecord.TextLimit.characters(200)
+        )
+        #expect(identifier.faults(text, "user_id").isEmpty == isIdentifier)
+        #expect(name.faults(text, "report_name").isEmpty == isName)
+    }
+
     /// ETags contain it: if it differed between builds, an upgrade would empty all caches.
     @Test func `has a digest that only a change of responses changes`() {
         #expect(UsageRecord.Column.digest == 0xf3b2866cf83a7d6a)

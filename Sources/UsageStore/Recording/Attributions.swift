@@ -200,5 +200,10 @@ extension UsageRecord.Attribution {
 }
 
 private func isSame(_ left: String?, _ right: String?) -> Bool {
-    (left ?? "").utf8.elementsEqual((right ?? "").utf8)
+    let (left, right) = ((left ?? "").utf8, (right ?? "").utf8)
+    // Views of texts are compared byte by byte through their indices.
+    let isSame = left.withContiguousStorageIfAvailable { left in
+        right.withContiguousStorageIfAvailable { left.elementsEqual($0) }
+    }
+    return (isSame ?? nil) ?? left.elementsEqual(right)
 }

@@ -15,6 +15,9 @@ struct RecordingBatch {
     /// The attributions of the messages.
     private var known: [StoredAttribution] = []
 
+    /// The models of the messages, some of them repeatedly.
+    private var models: [String?] = []
+
     /// The messages that another attempt must record.
     var open: [Int] { messages.indices.filter { outcomes[$0] == nil } }
 
@@ -41,25 +44,47 @@ struct RecordingBatch {
 
     /// Finds the numbers of the attributions of open messages.
     ///
-    /// Unless `creation` is `none`, creates what is missing, and refuses the messages whose attribution
-    /// may not be created. Cached numbers are for the first attempt only.
-    mutating func attribute(
-        _ attributions: Attributions, _ connection: Connection, _ creation: Attributions.Creation
+    /// Cached numbers are for the first attempt only.
+    mutating func attribute(_ attributions: Attributions, _ connection: Connection) throws {
+        let indices = open.filter { !messages[$0].isPlain }
+        for index in indices { messages[index].attributionID = nil }
+        known = []
+        models = [nil]
+        try attribute(indices, attributions, connection, .none)
+    }
+
+    /// Creates the attributions that open messages still lack, and refuses the messages whose
+    /// attribution may not be created.
+    mutating func createAttributions(
+        _ attributions: Attributions, _ connection: Connection
+    ) throws {
+        try attribute(unknown, attributions, connection, .short)
+    }
+
+    private mutating func attribute(
+        _ indices: [Int], _ attributions: Attributions, _ connection: Connection,
+        _ creation: Attributions.Creation
     ) throws {
         var wanted = DistinctAttributions()
-        let keys = open.filter { !messages[$0].isPlain }.compactMap { index in
+        let keys = indices.compactMap { index in
             wanted.key(of: messages[index].attribution).map { (index, Int($0)) }
         }
         guard !keys.isEmpty else { return }
         let stored = try attributions.stored(
             wanted.all, connection, creation, isOutdated: attempts > 0)
-        known = stored.compactMap(\.self)
+        known += stored.compactMap(\.self)
+        models += wanted.all.map(\.model)
         for (index, key) in keys {
             messages[index].attributionID = stored[key]?.id
             if stored[key] == nil, creation != .none {
                 outcomes[index] = .refused(.tooManyAttributions)
             }
         }
+    }
+
+    /// The open messages whose attribution has no number.
+    private var unknown: [Int] {
+        open.filter { messages[$0].attributionID == nil && messages[$0].hasAttribution }
     }
 
     /// Tries to record the open messages in one statement, which is a transaction.
@@ -83,11 +108,8 @@ struct RecordingBatch {
     /// Compares or refuses the open messages whose attribution has no number: a retry, also of a closed
     /// record, must not create it, which would bring the id of an erased user back.
     mutating func compareUnknown(_ connection: Connection) throws {
-        func unknown() -> [Int] {
-            open.filter { messages[$0].hasAttribution && messages[$0].attributionID == nil }
-        }
-        try compare(unknown(), connection)
-        try refuse(unknown(), connection)
+        try compare(unknown, connection)
+        try refuse(unknown, connection)
     }
 
     /// Records new messages; leaves those open that are already recorded, cannot be priced, or whose
@@ -96,7 +118,7 @@ struct RecordingBatch {
     /// The messages belong to different clients, so each may be recorded without the others.
     mutating func attemptTogether(_ connection: Connection) throws {
         let rest = open.filter {
-            !messages[$0].hasAttribution || messages[$0].attributionID != nil
+            messages[$0].attributionID != nil || !messages[$0].hasAttribution
         }
         try insert(
             rest, connection, RecordingStatements.oneTogether, RecordingStatements.manyTogether)
@@ -127,7 +149,7 @@ struct RecordingBatch {
         }
         let reader = try QueryReader(
             connection, "insert", many[isPlain: isPlain].insert(storesTexts: storesTexts),
-            items.parameters(isPlain: isPlain) + knownParameters(isPlain))
+            items.parameters(isPlain: isPlain) + pricingParameters(isPlain))
         var place = 0
         while try reader.next() {
             let id = reader[created].messageID
@@ -144,6 +166,11 @@ struct RecordingBatch {
     /// The parameters that list the attributions of messages that are not plain.
     private func knownParameters(_ isPlain: Bool) -> [Parameter] {
         isPlain ? [] : [.array(known.map(\.id)), .array(bytes: known.map(\.digest))]
+    }
+
+    /// The same, and the models, for statements that price many messages.
+    private func pricingParameters(_ isPlain: Bool) -> [Parameter] {
+        isPlain ? [] : knownParameters(isPlain) + [.array(models)]
     }
 
     /// Compares messages with the records under their ids, if any.
@@ -188,7 +215,8 @@ struct RecordingBatch {
         let statement = RecordingStatements.refused[isPlain: isPlain]
         let reader = try QueryReader(
             connection, "refuse", statement.text,
-            indices.map { messages[$0] }.parameters(isPlain: isPlain) + knownParameters(isPlain))
+            indices.map { messages[$0] }.parameters(isPlain: isPlain)
+                + pricingParameters(isPlain))
         while try reader.next() {
             outcomes[indices[Int(reader[statement.number]) - 1]] = .refused(
                 MessageRefusal(rawValue: reader[statement.refusal]) ?? .unpriced)

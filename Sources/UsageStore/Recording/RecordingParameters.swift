@@ -25,10 +25,14 @@ extension [UsageRecord] {
     func parameters(isPlain: Bool) -> [Parameter] {
         RecordingStatements.columns(isPlain: isPlain).map { column in
             switch column.kind {
-            case .integer(let place): .array(place.values(self))
+            // Its length is the number of rows.
+            case .integer(let place) where column == .messageID: .array(place.values(self))
+            case .integer(let place): unlessAbsent(place.values(self)) { .array($0) }
             case .timestamp(let place):
-                .array(timestamps: place.values(self).map { $0?.postgresMicroseconds })
-            case .text(let place, _): .array(place.values(self))
+                unlessAbsent(place.values(self)) { times in
+                    .array(timestamps: times.map { $0?.postgresMicroseconds })
+                }
+            case .text(let place, _): unlessAbsent(place.values(self)) { .array($0) }
             case .credits(let place): .array(place.values(self).map { $0?.hundredths })
             case .flag(let place): .array(place.values(self).map { $0 ? 1 : nil })
             case .tags(let place): .array(place.values(self))
@@ -36,10 +40,20 @@ extension [UsageRecord] {
         }
     }
 
+    /// An array; NULL if no message has a value, which spares PostgreSQL half of the arrays of most
+    /// batches: `unnest` fills them up.
+    private func unlessAbsent<Value>(
+        _ values: [Value?], _ array: ([Value?]) -> Parameter
+    ) -> Parameter {
+        values.contains { $0 != nil } ? array(values) : .null
+    }
+
     /// The parameters of the statement for estimates, without attributions.
     var estimateParameters: [Parameter] {
         let isPlain = isPlain
-        let known: [Parameter] = isPlain ? [] : [.array([Int64?]()), .array(bytes: [])]
-        return parameters(isPlain: isPlain) + known
+        if isPlain { return parameters(isPlain: true) }
+        return parameters(isPlain: false) + [
+            .array([Int64?]()), .array(bytes: []), .array(map(\.attribution.model)),
+        ]
     }
 }

@@ -103,8 +103,7 @@ extension RecordingStatements {
     /// An array of them, for the rates.
     private var models: String {
         if isStaged { return "ARRAY(SELECT DISTINCT model FROM staged_message)" }
-        guard !isPlain, let place = Self.messages.firstIndex(of: .model) else { return "ARRAY['']" }
-        return "$\(place + 1)::text[]"
+        return isPlain ? "ARRAY['']" : "$\(Self.messages.count + 3)::text[]"
     }
 
     /// The periods of the rates for these models.

@@ -60,7 +60,7 @@ extension UsageStore {
             var batch = RecordingBatch(messages, storesTexts: shared.storesTexts)
             try batch.count(counter)
             // What has to be created may wait, and must not delay the others.
-            try batch.attribute(shared.attributions, connection, .none)
+            try batch.attribute(shared.attributions, connection)
             try batch.attemptTogether(connection)
             return batch.outcomes
         } catch let error as PostgresError
@@ -89,9 +89,9 @@ extension UsageStore {
                     // A rate that was added in the meantime may price the remaining messages.
                     let counter = try shared.counter(connection, isOutdated: attempt > 1)
                     try batch.count(counter)
-                    try batch.attribute(shared.attributions, connection, .none)
+                    try batch.attribute(shared.attributions, connection)
                     try batch.compareUnknown(connection)
-                    try batch.attribute(shared.attributions, connection, .short)
+                    try batch.createAttributions(shared.attributions, connection)
                     try batch.attempt(connection)
                 } catch let error as PostgresError
                     where error.isRetriable || ClosedRecords.refused(error)
