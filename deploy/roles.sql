@@ -44,7 +44,6 @@ GRANT EXECUTE ON FUNCTION usage_attribution TO orbital_responder, orbital_writer
 
 -- The responder merges rollups and builds them again where time zones have changed; these, too, run with their
 -- owner's privileges.
-REVOKE EXECUTE ON FUNCTION merge_usage_deltas, begin_usage_rollups, build_usage_rollup_month, end_usage_rollups,
-    build_usage_rollups FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION merge_usage_deltas, begin_usage_rollups, build_usage_rollup_month, end_usage_rollups
+REVOKE EXECUTE ON FUNCTION merge_usage_deltas, build_usage_days, build_usage_months, end_usage_rollups FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION merge_usage_deltas, build_usage_days, build_usage_months, end_usage_rollups
     TO orbital_responder;

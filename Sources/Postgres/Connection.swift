@@ -19,6 +19,9 @@ public final class Connection {
     /// connection.
     public internal(set) var hasGrown = false
 
+    /// Receives the messages of RAISE INFO.
+    public var onInformation: ((String) -> Void)?
+
     /// A descriptor that is watched during waits; its hang-up ends the query.
     public var watchedDescriptor: Int32?
 
@@ -47,8 +50,14 @@ public final class Connection {
         handle = try meter.timing { try attempt.connect(within: meter.remaining) }
         // Data that the socket does not accept at once is sent by `flush`, which has a timeout.
         PQsetnonblocking(handle, 1)
-        // Notices such as "table does not exist, skipping" are ignored.
-        PQsetNoticeProcessor(handle, { _, _ in }, nil)
+        // Others, such as "table does not exist, skipping", are ignored.
+        PQsetNoticeReceiver(
+            handle,
+            { connection, notice in
+                guard let connection, let message = notice.flatMap(information) else { return }
+                Unmanaged<Connection>.fromOpaque(connection).takeUnretainedValue()
+                    .onInformation?(message)
+            }, Unmanaged.passUnretained(self).toOpaque())
         try run(endQueriesOnClose + session, as: "session")
     }
 

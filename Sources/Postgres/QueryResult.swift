@@ -30,12 +30,21 @@ public final class QueryResult {
             constraint: field(PG_DIAG_CONSTRAINT_NAME), statement: statement)
     }
 
-    private func field(_ code: UnicodeScalar) -> String? {
-        PQresultErrorField(handle, Int32(code.value)).map { String(cString: $0) }
-    }
+    private func field(_ code: UnicodeScalar) -> String? { text(code, of: handle) }
+}
+
+/// The message of a notice, if it is of RAISE INFO.
+func information(_ notice: OpaquePointer) -> String? {
+    text(PG_DIAG_SEVERITY_NONLOCALIZED, of: notice) == "INFO"
+        ? text(PG_DIAG_MESSAGE_PRIMARY, of: notice) : nil
+}
+
+private func text(_ code: UnicodeScalar, of result: OpaquePointer) -> String? {
+    PQresultErrorField(result, Int32(code.value)).map { String(cString: $0) }
 }
 
 // libpq-fe.h defines them as character constants, which Swift does not import as integers.
+private let PG_DIAG_SEVERITY_NONLOCALIZED: UnicodeScalar = "V"
 private let PG_DIAG_SQLSTATE: UnicodeScalar = "C"
 private let PG_DIAG_MESSAGE_PRIMARY: UnicodeScalar = "M"
 private let PG_DIAG_CONSTRAINT_NAME: UnicodeScalar = "n"

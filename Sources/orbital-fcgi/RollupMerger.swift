@@ -9,14 +9,20 @@ import UsageStore
 final class RollupMerger {
     private let stopping = Handoff<Void>()
 
-    /// Time between two merges.
-    private static let interval = Duration.seconds(5)
+    /// Time until the next merge, while there is work.
+    private static let interval = Duration.milliseconds(500)
+
+    /// The longest time until the next look without work.
+    private static let idleInterval = Duration.seconds(5)
 
     /// The longest time until the next attempt after failures.
     private static let longestDelay = Duration.seconds(300)
 
-    /// The time until zones are built again whose clocks have changed.
-    private static let rebuildInterval = Duration.seconds(600)
+    /// The time until it looks again whether zones must be built.
+    private static let buildInterval = Duration.seconds(600)
+
+    /// How many deltas are merged until those are removed.
+    private static let vacuumLimit = 20_000
 
     /// Starts the thread; without one, `orbitalctl rollup merge` or other processes merge.
     init(_ current: CurrentSettings, _ log: Logger) {
@@ -24,7 +30,11 @@ final class RollupMerger {
             var merging = Merging(current: current, log: log)
             var delay = Self.interval
             while stopping.wait(until: .now + delay) == nil {
-                delay = merging.merge() ? Self.interval : min(delay * 2, Self.longestDelay)
+                switch merging.merge() {
+                case nil: delay = min(delay * 2, Self.longestDelay)
+                case 0: delay = min(delay * 2, Self.idleInterval)
+                default: delay = Self.interval
+                }
             }
         }
         if code != 0 { log.warning("no thread merges rollups", metadata: ["errno": "\(code)"]) }
@@ -40,15 +50,16 @@ final class RollupMerger {
 
         /// The store, while there is work.
         private var store: UsageStore?
-        private var rebuiltAt: ContinuousClock.Instant?
+        private var lookedAt: ContinuousClock.Instant?
+        private var mergedCount = 0
 
         init(current: CurrentSettings, log: Logger) {
             self.current = current
             self.log = log
         }
 
-        /// Merges all deltas; false if that failed.
-        mutating func merge() -> Bool {
+        /// Merges the deltas that wait, and returns their number; nil if that failed.
+        mutating func merge() -> Int? {
             let store = store ?? makeStore(waitSeconds: 60)
             defer { store.release() }
             do {
@@ -56,27 +67,33 @@ final class RollupMerger {
                 // Without work, the connection is closed.
                 self.store = count > 0 ? store : nil
                 if count > 0 { log.debug("rollups merged", metadata: ["deltas": "\(count)"]) }
-                try rebuild(store)
-                return true
+                mergedCount += count
+                if mergedCount > RollupMerger.vacuumLimit {
+                    mergedCount = 0
+                    try store.vacuumDeltas()
+                }
+                try build(store)
+                return count
             } catch {
                 self.store = nil
                 // Requests report an unavailable database.
                 let level: Logger.Level = error is DatabaseUnavailable ? .debug : .warning
                 log.log(
                     level: level, "rollups were not merged", metadata: ["error": "\(error)"])
-                return false
+                return nil
             }
         }
 
-        /// Builds the zones again whose clocks have changed: until then, their sums read the records.
-        private mutating func rebuild(_ store: UsageStore) throws {
-            if let rebuiltAt, rebuiltAt + RollupMerger.rebuildInterval > .now { return }
-            for zone in try store.changedZones() {
-                rebuiltAt = .now
-                log.notice("the clocks of a zone have changed", metadata: ["zone": "\(zone)"])
+        /// Builds the zones whose clocks have changed, or that nobody builds any more: until then, sums
+        /// in them read records.
+        private mutating func build(_ store: UsageStore) throws {
+            if let lookedAt, lookedAt + RollupMerger.buildInterval > .now { return }
+            lookedAt = .now
+            for zone in try store.zonesToBuild() {
+                log.notice("the sums of a zone are built", metadata: ["zone": "\(zone)"])
                 let builder = makeStore(waitSeconds: 3600)
                 defer { builder.release() }
-                try builder.rebuildRollups(zone: zone) { _ in }
+                try builder.rebuildRollups(zone: zone, resumes: true) { _ in }
             }
         }
 

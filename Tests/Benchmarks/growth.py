@@ -157,7 +157,8 @@ class Growth:
 def fill(url, count):
     """A year of records with its rollups."""
     fill_year(url, count)
-    psql(url, "SELECT build_usage_rollups(NULL); VACUUM (ANALYZE); CHECKPOINT;")
+    psql(url, "CALL build_usage_rollups(NULL)")
+    psql(url, "VACUUM (ANALYZE); CHECKPOINT;")
 
 
 def main():

@@ -45,25 +45,43 @@ import Testing
     }
 
     @Test func `of a zone whose clocks have changed are summed again by the responder`() throws {
-        let site = try Site()
-        defer { site.stop() }
-        try insert(100, site.database)
-        #expect(try site.database.value("SELECT merge_usage_deltas(1000)") == "100")
-        try site.database.run(
+        let database = try Database()
+        try insert(300, database)
+        #expect(try database.value("SELECT merge_usage_deltas(1000)") == "300")
+        try database.run(
             """
-            UPDATE usage_bucket SET ends_at = ends_at + interval '1 hour'
+            UPDATE usage_bucket SET ends_at = ends_at - interval '1 hour'
             WHERE starts_at = '2024-01-02Z' AND NOT is_month
             """)
-        try insert(200, site.database)
+        let site = try Site(database: database)
+        defer { site.stop() }
         #expect(
             try eventually(seconds: 60) {
-                try site.database.value(
+                try database.value(
                     """
-                    SELECT count(*) FROM usage_bucket WHERE NOT is_month
+                    SELECT count(*) FROM usage_bucket JOIN usage_zone USING (zone_id)
+                    WHERE is_built AND NOT is_month
                         AND starts_at = '2024-01-02Z' AND ends_at = '2024-01-03Z'
                     """) == "1"
             })
-        #expect(try site.database.value("SELECT is_built FROM usage_zone") == "t")
+    }
+
+    @Test func `are few while records arrive, and merged ones do not stay`() throws {
+        let site = try Site()
+        defer { site.stop() }
+        let start = ContinuousClock.now
+        for _ in 1...8 {
+            try insert(3000, site.database)
+            #expect(try eventually(seconds: 60) { try waiting(site.database) == "0" })
+        }
+        // It looks twice a second while there is work, but every five seconds at first.
+        #expect(.now - start < .seconds(25))
+        #expect(
+            try eventually(seconds: 60) {
+                try site.database.value(
+                    "SELECT vacuum_count > 0 FROM pg_stat_user_tables WHERE relname = 'usage_delta'"
+                ) == "t"
+            })
     }
 
     @Test func `are merged by a CGI process that records when more than 10,000 wait`() throws {

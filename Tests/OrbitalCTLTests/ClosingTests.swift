@@ -43,7 +43,7 @@ import Testing
                 == "t|\(2000 - count)")
         #expect(try books.database.value("SELECT count(*) FROM usage_closed_id") == "\(count)")
         // What is open can be summed again, and thrown away; what is closed stays.
-        try books.database.run("SELECT build_usage_rollups(NULL)")
+        try books.database.run("CALL build_usage_rollups(NULL)")
         #expect(try books.sums() == before)
         try books.database.run("TRUNCATE usage_record")
         #expect(

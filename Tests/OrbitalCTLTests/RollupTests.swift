@@ -54,6 +54,39 @@ import Testing
         #expect(try run(["rollup", "status"], old).status == 69)
     }
 
+    @Test func `are built by migrate up, which shows each month`() throws {
+        let database = try Database(isMigrated: false)
+        let folder = TemporaryFolder.shared.file("migrations").path
+        try FileManager.default.createDirectory(
+            atPath: folder, withIntermediateDirectories: true)
+        let files = try FileManager.default.contentsOfDirectory(
+            atPath: Repository.path("Migrations")
+        ).filter { $0.hasSuffix(".sql") }.sorted()
+        func migrate(_ files: [String]) throws -> Program.Outcome {
+            for file in files {
+                try FileManager.default.copyItem(
+                    atPath: Repository.path("Migrations/\(file)"), toPath: "\(folder)/\(file)")
+            }
+            return try run(["migrate", "up", "--migrations", folder], database)
+        }
+        #expect(try migrate(files.filter { $0 < "0027" }).status == 0)
+        try database.run(
+            """
+            INSERT INTO usage_record ("timestamp", message_text)
+            SELECT '2024-01-31T20:00Z'::timestamptz + n * interval '1 hour', 'x' FROM generate_series(1, 9) AS n
+            """)
+        let outcome = try migrate(files.filter { $0 >= "0027" })
+        #expect(outcome.status == 0)
+        #expect(
+            outcome.errors == """
+                orbitalctl: summing the records of 2024-01 in UTC
+                orbitalctl: summing the records of 2024-02 in UTC
+
+                """)
+        #expect(try database.value("SELECT sum(messages) FROM usage_quarter_sum") == "9")
+        #expect(try printed("verify", database).contains(": 0 differences"))
+    }
+
     @Test func `adds, lists and removes reporting zones, but not the last one`() throws {
         let database = try Database()
         try database.addRecords(3000)

@@ -160,9 +160,8 @@ import Testing
 
     @Test func `of a zone that is added afterwards are refused by value`() throws {
         try close()
-        try database.run(
-            "INSERT INTO usage_zone (name) VALUES ('Europe/London'); SELECT build_usage_rollups('Europe/London')"
-        )
+        try database.run("INSERT INTO usage_zone (name) VALUES ('Europe/London')")
+        try database.run("CALL build_usage_rollups('Europe/London')")
         let month = Question(
             zone: "Europe/London", from: "2025-01-01T00:00:00Z", to: "2025-02-01T00:00:00Z",
             parts: ["model"])

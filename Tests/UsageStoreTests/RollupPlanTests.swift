@@ -19,8 +19,8 @@ import Usage
             FROM generate_series(1, 100000) AS n;
             -- Faster than merging as many deltas.
             DELETE FROM usage_delta;
-            SELECT build_usage_rollups(NULL);
             """)
+        try database.run("CALL build_usage_rollups(NULL)")
         try database.run("VACUUM (ANALYZE)")
         return database.url
     }

@@ -306,10 +306,25 @@ def test_an_erasure_that_must_wait_for_an_import_changes_nothing(user, writer):
     done = subprocess.run([BUILT / "orbitalctl", "erase", "user", NAME], env=user.site.environment, capture_output=True, text=True)
     assert done.returncode == 69 and done.stderr == (
         "orbitalctl: the database is unavailable: another transaction uses the user's attributions: nothing was erased\n"
-        "orbitalctl: remedy: run it again when no import and no rollup rebuild is running\n"), done
+        "orbitalctl: remedy: run it again when no import is running\n"), done
     assert user.psql(state) == before
     writer.run("COMMIT")
     assert user.run("erase", "user", NAME).endswith("in 1 attribution, revoked 1 key, removed 1 text\n")
+
+
+def test_an_erasure_waits_for_a_rebuild_of_rollups_and_lets_others_record(user, writer):
+    assert user.post({"message_id": 1, "user_id": NAME, "message_text": TEXT})[0] == 201
+    # As a transaction of a rebuild has until its end.
+    writer.run("BEGIN; SELECT lock_usage_rollups(true)")
+    process = user.start("erase", "user", NAME)
+    # Longer than others wait for a lock.
+    eventually(lambda: user.psql("""SELECT count(*) FROM pg_stat_activity
+        WHERE application_name = 'orbitalctl erase' AND wait_event_type = 'Lock'
+            AND query_start < clock_timestamp() - interval '3 s'""") == "1")
+    assert user.post({"message_id": 2, "user_id": NAME, "message_text": TEXT})[0] == 201
+    writer.run("COMMIT")
+    assert process.wait() == 0
+    assert user.psql("SELECT count(*) FROM usage_attribution WHERE user_id = '" + NAME + "'") == "0"
 
 
 def test_other_places_that_have_the_id_are_listed_and_stay(user):

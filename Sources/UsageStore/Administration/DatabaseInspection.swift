@@ -86,6 +86,7 @@ extension UsageStore {
                          ('usage_attribution', 'usage_attribution_digest', 'OA'),
                          ('usage_attribution', 'usage_attribution_revision', 'A'),
                          ('usage_attribution', 'usage_attribution_rollup_delete', 'A'),
+                         ('usage_attribution', 'usage_attribution_rollup_lock', 'A'),
                          ('usage_attribution', 'usage_attribution_rollup_truncate', 'A'),
                          ('usage_attribution', 'usage_attribution_rollup_update', 'A'),
                          ('usage_attribution', 'usage_attribution_truncate', 'OA'),

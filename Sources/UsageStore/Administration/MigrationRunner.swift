@@ -109,6 +109,10 @@ public final class MigrationRunner {
         return pending.count
     }
 
+    /// Calls `body` with the progress of migrations that take long, such as `summing the records of
+    /// 2024-05 in UTC`.
+    public func onProgress(_ body: @escaping (String) -> Void) { connection.onInformation = body }
+
     /// Reverts the last applied migration; nil if none is applied.
     public func down(_ migrations: [Migration]) throws -> Migration? {
         let newest = try connection.query("SELECT max(version) FROM schema_migrations")[0, 0]

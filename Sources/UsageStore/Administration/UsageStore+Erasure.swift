@@ -150,6 +150,13 @@ extension UsageStore {
             let connection = try connected()
             do {
                 return try connection.transaction {
+                    // A chunk of a rebuild may take longer than others should wait.
+                    try connection.run(
+                        """
+                        SET LOCAL lock_timeout = '60s';
+                        SELECT lock_usage_rollups(true);
+                        SET LOCAL lock_timeout = '2s'
+                        """)
                     let keys = try QueryReader(
                         connection, "revoke_keys", Erasure.revokeKeys, parameters,
                         isStreamed: false)
@@ -162,7 +169,7 @@ extension UsageStore {
                 throw DatabaseUnavailable(
                     description:
                         "another transaction uses the user's attributions: nothing was erased",
-                    remedy: "run it again when no import and no rollup rebuild is running")
+                    remedy: "run it again when no import is running")
             }
         }
     }

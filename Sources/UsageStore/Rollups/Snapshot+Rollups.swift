@@ -15,21 +15,22 @@ extension Snapshot {
         try reportingUnavailability {
             let state = try connection.query("SELECT is_built FROM usage_rollup_state")
             guard state[0, 0] == "t" else { return body("the rollups are not complete") }
-            let months = try connection.query(Self.months)
-            for row in 0..<months.count {
-                let bounds = [months[row, 0], months[row, 1]]
-                try compare(Self.quarters, bounds, body)
-            }
+            for bounds in try months(of: "UTC") { try compare(Self.quarters, bounds, body) }
             let zones = try connection.query(
                 "SELECT name FROM usage_zone WHERE is_built ORDER BY 1")
             for zone in (0..<zones.count).compactMap({ zones[$0, 0] }) {
-                let months = try connection.query(Self.zoneMonths, [zone])
-                for row in 0..<months.count {
-                    let bounds = [zone, months[row, 0], months[row, 1]]
-                    try compare(Self.groups, bounds, body)
+                for bounds in try months(of: zone) {
+                    try compare(Self.groups, [zone] + bounds, body)
                 }
             }
         }
+    }
+
+    /// The bounds of the local months that have records, deltas or sums.
+    private func months(of zone: String) throws -> [[String?]] {
+        let months = try connection.query(
+            "SELECT starts_at, ends_at FROM usage_rollup_months($1::text)", [zone])
+        return (0..<months.count).map { [months[$0, 0], months[$0, 1]] }
     }
 
     private func compare(
@@ -40,32 +41,6 @@ extension Snapshot {
             body("the rollup \(rows[row, 0] ?? ""): \(rows[row, 1] ?? "")")
         }
     }
-
-    /// The months in UTC that have records, deltas or levels, with their ends.
-    private static let months = """
-        WITH RECURSIVE record(month) AS (
-            SELECT date_trunc('month', min("timestamp"), 'UTC') FROM usage_record
-            WHERE "timestamp" >= usage_rollup_start()
-            UNION ALL
-            SELECT (SELECT date_trunc('month', min("timestamp"), 'UTC') FROM usage_record
-                    WHERE "timestamp" >= usage_month_after(record.month))
-            FROM record WHERE record.month IS NOT NULL
-        )
-        SELECT month, usage_month_after(month) FROM (
-            SELECT month FROM record WHERE month IS NOT NULL
-            UNION SELECT date_trunc('month', quarter, 'UTC') FROM usage_delta
-            UNION SELECT date_trunc('month', quarter, 'UTC') FROM usage_quarter_sum
-            UNION SELECT date_trunc('month', starts_at, 'UTC') FROM usage_bucket
-        ) AS months ORDER BY 1
-        """
-
-    /// The months of the zone $1 that overlap these.
-    private static let zoneMonths = """
-        SELECT DISTINCT starts_at, ends_at FROM usage_buckets_at($1::text, ARRAY(
-            SELECT unnest(ARRAY[starts, ends - interval '15 minutes'])
-            FROM (\(months)) AS utc(starts, ends)))
-        WHERE is_month ORDER BY 1
-        """
 
     /// The sums of rows whose `found` is false are those of the records, the others of a level.
     private static func differences(_ rows: String) -> String {

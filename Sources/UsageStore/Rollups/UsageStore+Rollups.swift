@@ -24,10 +24,13 @@ public struct RollupStatus: Sendable {
 }
 
 extension UsageStore {
-    /// How many deltas one transaction merges; as CGI, nothing is merged up to this number.
-    public static var mergeLimit: Int { 10_000 }
+    /// As CGI, nothing is merged up to this number of deltas; ten times as many are a fault.
+    public static var manyDeltas: Int { 10_000 }
 
-    /// Merges deltas into the levels, in transactions of up to `mergeLimit`; returns their number.
+    /// How many deltas one transaction merges, which takes less than 200 ms.
+    private static var mergeLimit: Int { 2_000 }
+
+    /// Merges deltas into the levels until few wait; returns the number of those merged.
     ///
     /// Ends if another process is merging.
     public func mergeRollups() throws -> Int {
@@ -43,19 +46,26 @@ extension UsageStore {
                 }
                 guard let count = result[0, 0].flatMap(Int.init) else { return total }
                 total += count
-                guard count == Self.mergeLimit else { return total }
+                guard count > Self.mergeLimit / 2 else { return total }
             }
         }
     }
 
-    /// `mergeRollups` if more than `mergeLimit` deltas wait.
+    /// Removes merged deltas, which every sum reads until then; nothing without the privilege.
+    public func vacuumDeltas() throws {
+        try reportingUnavailability {
+            try connected(isWatching: false).run("VACUUM (SKIP_LOCKED) usage_delta")
+        }
+    }
+
+    /// `mergeRollups` if more than `manyDeltas` wait.
     public func mergeManyRollups() throws {
         let waiting = try reportingUnavailability {
             try connected(isWatching: false).query(
                 "SELECT count(*) FROM (SELECT FROM usage_delta LIMIT $1::bigint) AS delta",
-                [String(Self.mergeLimit + 1)])
+                [String(Self.manyDeltas + 1)])
         }
-        if waiting[0, 0] == String(Self.mergeLimit + 1) { _ = try mergeRollups() }
+        if waiting[0, 0] == String(Self.manyDeltas + 1) { _ = try mergeRollups() }
     }
 
     /// The state of the rollups.
@@ -88,33 +98,25 @@ extension UsageStore {
     }
 
     /// Sums the records anew, in one reporting zone or in all levels; calls `progress` with each month
-    /// before it is summed, such as `2024-05`.
+    /// before it is summed, such as `summing the records of 2024-05 in UTC`.
     ///
-    /// One transaction, beside readers and writers; closed sums do not change.
-    public func rebuildRollups(zone: String? = nil, progress: (String) -> Void) throws {
+    /// In short transactions, beside readers, writers and merges; closed sums do not change. With
+    /// `resumes`, continues the sums of a zone that are not complete.
+    public func rebuildRollups(
+        zone: String? = nil, resumes: Bool = false, progress: @escaping (String) -> Void
+    ) throws {
         try reportingUnavailability {
             let connection = try connected()
-            try connection.transaction { try rebuild(connection, zone, progress) }
-        }
-    }
-
-    private func rebuild(
-        _ connection: Connection, _ zone: String?, _ progress: (String) -> Void
-    ) throws {
-        // Meanwhile another process may merge for a second, or build.
-        try connection.run("SET LOCAL lock_timeout = 0")
-        let months = try connection.query(
-            """
-            SELECT month, to_char(month AT TIME ZONE 'UTC', 'YYYY-MM')
-            FROM begin_usage_rollups($1::text) AS month
-            """, [zone])
-        for row in 0..<months.count {
-            progress(months[row, 1] ?? "")
+            connection.onInformation = progress
+            // Meanwhile another process may build.
+            try connection.run("SET lock_timeout = 0")
+            defer {
+                connection.onInformation = nil
+                _ = try? connection.run("SET lock_timeout = '2s'")
+            }
             try connection.query(
-                "SELECT build_usage_rollup_month($1::text, $2::timestamptz)",
-                [zone, months[row, 0]])
+                "CALL build_usage_rollups($1::text, $2::boolean)", [zone, String(resumes)])
         }
-        try connection.query("SELECT end_usage_rollups($1::text)", [zone])
     }
 
     /// The number of messages in the rollups, deltas included, and that of the records, if they differ.
@@ -136,33 +138,46 @@ extension UsageStore {
         }
     }
 
-    /// The reporting zones whose clocks a merge has found changed: they must be built again.
-    public func changedZones() throws -> [String] {
+    /// The reporting zones to build: those whose clocks have changed since, and those that somebody
+    /// has begun to build and left.
+    ///
+    /// Where sums are closed, buckets stay as they are, and those after them may differ, too.
+    public func zonesToBuild() throws -> [String] {
         try reportingUnavailability {
             let zones = try connected().query(
                 """
-                SELECT name FROM usage_zone
-                WHERE NOT is_built AND (SELECT is_built FROM usage_rollup_state)
+                SELECT name FROM usage_zone AS zone WHERE (SELECT is_built FROM usage_rollup_state) AND (
+                    NOT is_built AND (built_at > now() - interval '10 minutes') IS NOT TRUE
+                    OR is_built AND EXISTS (
+                        SELECT is_month, starts_at, ends_at FROM usage_bucket
+                        WHERE zone_id = zone.zone_id
+                            AND starts_at > usage_rollup_start() + interval '2 months'
+                        EXCEPT
+                        SELECT is_month, starts_at, ends_at FROM usage_buckets_at(name, ARRAY(
+                            SELECT starts_at FROM usage_bucket WHERE zone_id = zone.zone_id))))
                 """)
             return (0..<zones.count).compactMap { zones[$0, 0] }
         }
     }
 
-    /// Adds a reporting zone and sums the records in it, in one transaction; false if it exists.
-    public func addReportingZone(_ zone: String, progress: (String) -> Void) throws -> Bool {
-        try reportingUnavailability {
+    /// Adds a reporting zone and sums the records in it, or continues that; false if it is there, and
+    /// complete.
+    public func addReportingZone(
+        _ zone: String, progress: @escaping (String) -> Void
+    ) throws -> Bool {
+        let isBuilt = try reportingUnavailability {
             let connection = try connected()
             return try connection.transaction {
-                let added = try connection.query(
-                    """
-                    INSERT INTO usage_zone (name) SELECT $1::text
-                    WHERE NOT EXISTS (SELECT FROM usage_zone WHERE name = $1::text) RETURNING 1
-                    """, [zone])
-                guard added.count > 0 else { return false }
-                try rebuild(connection, zone, progress)
-                return true
+                try connection.query("SELECT lock_usage_rollups(true)")
+                try connection.query(
+                    "INSERT INTO usage_zone (name) VALUES ($1::text) ON CONFLICT DO NOTHING", [zone]
+                )
+                return try connection.query(
+                    "SELECT is_built FROM usage_zone WHERE name = $1::text", [zone])[0, 0] == "t"
             }
         }
+        if !isBuilt { try rebuildRollups(zone: zone, resumes: true, progress: progress) }
+        return !isBuilt
     }
 
     /// Removes a reporting zone and its sums; throws `AdministrationFault` if it must stay.
@@ -176,7 +191,8 @@ extension UsageStore {
                     SELECT zone_id, (SELECT count(*) FROM usage_zone), EXISTS (
                         SELECT FROM usage_bucket AS bucket WHERE bucket.zone_id = zone.zone_id
                             AND (bucket_id IN (SELECT bucket_id FROM closed_attribution_sum)
-                                OR bucket_id IN (SELECT bucket_id FROM closed_value_sum)))
+                                OR bucket_id IN (SELECT bucket_id FROM closed_value_sum))),
+                        (SELECT is_built FROM usage_rollup_state)
                     FROM usage_zone AS zone WHERE name = $1::text
                     """, [zone])
                 guard result.count > 0 else {
@@ -185,14 +201,18 @@ extension UsageStore {
                 guard result[0, 1] != "1" else {
                     throw AdministrationFault("\(zone) is the last reporting zone: it stays")
                 }
+                // Quarters are summed with the first zone.
+                guard result[0, 3] == "t" else {
+                    throw AdministrationFault(
+                        "the rollups are not complete; run: orbitalctl rollup rebuild")
+                }
                 guard result[0, 2] == "f" else {
                     throw AdministrationFault(
                         "\(zone) has sums of closed records, which cannot be calculated again")
                 }
                 try connection.query(
-                    "SELECT empty_usage_buckets(ARRAY[$1::smallint])", [result[0, 0]])
-                try connection.query(
                     "DELETE FROM usage_zone WHERE zone_id = $1::smallint", [result[0, 0]])
+                try connection.query("SELECT remove_lost_usage_sums()")
             }
         }
     }

@@ -58,7 +58,9 @@ extension Migrate {
 
         func run() throws {
             let migrations = try files.migrations()
-            let count = try files.runner().up(migrations) { print("applying \($0.fileName)") }
+            let runner = try files.runner()
+            runner.onProgress { note("orbitalctl: \($0)") }
+            let count = try runner.up(migrations) { print("applying \($0.fileName)") }
             if count == 0 { print("the schema is up to date") }
         }
     }

@@ -11,7 +11,7 @@ struct Rollup: ParsableCommand {
         abstract: "Maintains the rollups, from which sums are calculated.",
         discussion: """
             Rollups change the cost of a sum, never its value. Statements that change records add \
-            deltas; the responder merges them every five seconds.
+            deltas; the responder merges them within seconds.
             """,
         subcommands: [Merge.self, Rebuild.self, Status.self, Zones.self])
 
@@ -31,8 +31,8 @@ struct Rollup: ParsableCommand {
             abstract: "Sums all records anew, beside readers and writers.",
             discussion: """
                 Needed if verify or check finds that rollups differ from the records: after a \
-                data-only restore, or if triggers were disabled. One transaction: if it is stopped, \
-                nothing has changed. Sums of closed records do not change.
+                data-only restore, or if triggers were disabled. It may be stopped anywhere, and \
+                begins again then. Sums of closed records do not change.
                 """)
 
         func run() throws {
@@ -95,8 +95,8 @@ extension Rollup {
             static let configuration = CommandConfiguration(
                 abstract: "Adds a reporting zone, and sums the records in it.",
                 discussion: """
-                    Beside readers and writers, in one transaction: if it is stopped, the zone is not \
-                    added.
+                    Beside readers and writers. If it is stopped, run it again, and it continues; after \
+                    ten minutes, the responder does.
                     """)
 
             @Argument(help: "A name of the IANA database, such as Europe/London.") var zone: String
@@ -163,14 +163,15 @@ private func longStore() throws -> UsageStore {
 
 /// Sums records, with progress on a terminal; the number of months.
 private func building(
-    _ build: (UsageStore, (String) -> Void) throws -> Void
+    _ build: (UsageStore, @escaping (String) -> Void) throws -> Void
 ) throws -> Int {
     let progress = Progress(unit: "months", totalBytes: nil)
     defer { progress.end() }
-    var months = 0
-    try build(try longStore()) { month in
-        months += 1
-        progress.show("summing the records of \(month)")
+    var months: Set<String> = []
+    try build(try longStore()) { step in
+        // Each month once, also in several zones.
+        months.insert(step.components(separatedBy: " in ")[0])
+        progress.show(step)
     }
-    return months
+    return months.count
 }

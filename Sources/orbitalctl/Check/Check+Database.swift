@@ -163,7 +163,7 @@ extension Check {
                 remedy: "orbitalctl verify names the differences; orbitalctl rollup rebuild "
                     + "corrects them")
         }
-        guard status.deltas <= 10 * UsageStore.mergeLimit else {
+        guard status.deltas <= 10 * UsageStore.manyDeltas else {
             return report.fault(
                 "rollups", "\(status.deltas) deltas are not merged, so sums take longer",
                 remedy: "orbitalctl rollup merge; the responder's log says why it does not merge")
