@@ -6,10 +6,11 @@ public struct CSVWriter {
     /// Starts with nothing written.
     public init() {}
 
-    /// Writes one row; `nil` is an empty field.
-    public mutating func row(_ fields: [String?]) {
+    /// Writes one row, after fields that are encoded already; `nil` is an empty field.
+    public mutating func row(after encoded: [UInt8] = [], _ fields: [String?]) {
+        bytes += encoded
         for (index, field) in fields.enumerated() {
-            if index > 0 { bytes.append(UInt8(ascii: ",")) }
+            if index > 0 || !encoded.isEmpty { bytes.append(UInt8(ascii: ",")) }
             write(field ?? "")
         }
         bytes += [0x0d, 0x0a]

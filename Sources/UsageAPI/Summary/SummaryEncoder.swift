@@ -129,32 +129,37 @@ struct SummaryEncoder {
         csv.row(["date", "start", "end"] + parts + names)
         try writer.append(csv.bytes)
         guard let period, let sums else { return }
+        // Each group has the same.
+        let times = period.buckets.map { bucket in
+            var csv = CSVWriter()
+            csv.row([
+                period.date(of: bucket), period.text(of: bucket.lowerBound),
+                period.text(of: bucket.upperBound),
+            ])
+            return Array(csv.bytes.dropLast(2))
+        }
         if let grouping = query.grouping {
             while let group = try sums.nextGroup() {
                 let values =
                     group.otherCount == nil
                     ? group.values + [nil] : grouping.parts.map { _ in nil } + ["true"]
-                try writer.append(rows(of: group.series, values, period))
+                try writer.append(rows(of: group.series, values, times))
             }
         } else {
-            try writer.append(rows(of: sums.buckets, [], period))
+            try writer.append(rows(of: sums.buckets, [], times))
             // The connection is busy until all rows are read.
             while try sums.nextReport() != nil {}
         }
     }
 
     private func rows(
-        of series: [UsageSum], _ values: [String?], _ period: SummaryPeriod
+        of series: [UsageSum], _ values: [String?], _ times: [[UInt8]]
     ) -> [UInt8] {
         var csv = CSVWriter()
         let cells = values.map { $0.map { (needsFormulaGuard($0.utf8.first) ? "'" : "") + $0 } }
-        for (bucket, sum) in zip(period.buckets, series) {
-            let times = [
-                period.date(of: bucket), period.text(of: bucket.lowerBound),
-                period.text(of: bucket.upperBound),
-            ]
+        for (time, sum) in zip(times, series) {
             let counts = [String(sum.messages), String(sum.reports), sum.creditsUsed]
-            csv.row(times + cells + counts + sum.tokenCounts.map { String($0.count) })
+            csv.row(after: time, cells + counts + sum.tokenCounts.map { String($0.count) })
         }
         return csv.bytes
     }
