@@ -82,7 +82,8 @@ ALTER TABLE usage_closing ENABLE ALWAYS TRIGGER usage_closing_revision;
 -- closed; that is orbitalctl.
 --
 -- Once for each statement: a trigger for each row costs 8 µs a row. LIMIT makes each look-up use its index,
--- however many rows the first statement had, whose plan is reused.
+-- however many rows the first statement had, whose plan is reused. TRUNCATE has to wait until a closing is done,
+-- which needs the records.
 CREATE FUNCTION refuse_closed_usage() RETURNS trigger LANGUAGE plpgsql
 SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE
@@ -91,6 +92,15 @@ DECLARE
     refused bigint;
 BEGIN
     IF line IS NULL THEN
+        RETURN NULL;
+    END IF;
+    IF TG_OP = 'TRUNCATE' THEN
+        IF EXISTS (SELECT FROM usage_closing WHERE status <> 'done') THEN
+            RAISE EXCEPTION 'the closing of the books before % is not finished',
+                to_char(line AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')
+                USING ERRCODE = 'restrict_violation', SCHEMA = TG_TABLE_SCHEMA, TABLE = TG_TABLE_NAME,
+                    CONSTRAINT = 'usage_record_closed', HINT = 'Run orbitalctl close again.';
+        END IF;
         RETURN NULL;
     END IF;
     is_closing := coalesce(current_setting('orbital.closing', true), '') = 'on';
@@ -143,13 +153,17 @@ CREATE TRIGGER usage_record_closed_update
 CREATE TRIGGER usage_record_closed_delete
     AFTER DELETE ON usage_record REFERENCING OLD TABLE AS removed
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_closed_usage();
+CREATE TRIGGER usage_record_closed_truncate
+    BEFORE TRUNCATE ON usage_record
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_closed_usage();
 ALTER TABLE usage_record
     ENABLE ALWAYS TRIGGER usage_record_closed_insert,
     ENABLE ALWAYS TRIGGER usage_record_closed_update,
-    ENABLE ALWAYS TRIGGER usage_record_closed_delete;
+    ENABLE ALWAYS TRIGGER usage_record_closed_delete,
+    ENABLE ALWAYS TRIGGER usage_record_closed_truncate;
 
--- Closed records have prices, too, although they are deleted. Its name comes after that of the trigger that
--- waits for writers and for a closing.
+-- Closed records have prices, too, although they are deleted. Triggers fire in the order of their names: this
+-- one after the one that waits for writers and for a closing.
 CREATE FUNCTION refuse_closed_credit_rate() RETURNS trigger LANGUAGE plpgsql
 SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE
@@ -178,6 +192,7 @@ END
 $$;
 DROP TRIGGER credit_rate_open ON credit_rate;
 DROP FUNCTION refuse_closed_credit_rate();
+DROP TRIGGER usage_record_closed_truncate ON usage_record;
 DROP TRIGGER usage_record_closed_delete ON usage_record;
 DROP TRIGGER usage_record_closed_update ON usage_record;
 DROP TRIGGER usage_record_closed_insert ON usage_record;

@@ -9,14 +9,29 @@ CREATE OR REPLACE FUNCTION usage_rollup_start() RETURNS timestamptz LANGUAGE sql
 RETURN coalesce((SELECT max(summed_before) FROM usage_closing), usage_timestamp_first());
 
 -- A zone that is added later has no sums of closed records.
-ALTER TABLE usage_zone
-    ADD COLUMN complete_from timestamptz DEFAULT nullif(usage_rollup_start(), usage_timestamp_first());
+ALTER TABLE usage_zone ADD COLUMN complete_from timestamptz;
 
 COMMENT ON COLUMN usage_zone.complete_from IS
     'The first instant of which the zone has sums, because earlier ones were closed before it was added';
 
+-- Sets it under the lock of the rollups, for which a zone that is added may wait while a closing moves sums. No
+-- default: it would be calculated before the wait. A zone that is built already is restored as it was.
+CREATE FUNCTION set_usage_zone_complete_from() RETURNS trigger LANGUAGE plpgsql
+SECURITY DEFINER SET search_path = public, pg_temp SET lock_timeout = 0 AS $$
+BEGIN
+    PERFORM lock_usage_rollups(true);
+    NEW.complete_from := nullif(usage_rollup_start(), usage_timestamp_first());
+    RETURN NEW;
+END
+$$;
+
+CREATE TRIGGER usage_zone_complete_from
+    BEFORE INSERT ON usage_zone
+    FOR EACH ROW WHEN (NOT NEW.is_built) EXECUTE FUNCTION set_usage_zone_complete_from();
+
 -- Closes the sums of the records from `since` to `until`, which are merged. The caller holds the lock of the
--- rollups, and sets summed_before. A missing bucket or value is an error: NULL is in no key.
+-- rollups, and sets summed_before. A missing bucket or value makes the statement fail, because key columns are
+-- NOT NULL.
 CREATE FUNCTION close_usage_sums(since timestamptz, until timestamptz) RETURNS void LANGUAGE plpgsql
 SET search_path = public, pg_temp SET work_mem = '256MB' SET jit = off AS $$
 DECLARE
@@ -90,6 +105,15 @@ $$;
 COMMENT ON FUNCTION close_usage_sums IS 'Moves the sums of some records from the open levels to the closed ones';
 
 -- migrate:down
+DO $$
+BEGIN
+    IF EXISTS (SELECT FROM usage_closing) THEN
+        RAISE EXCEPTION 'records are closed: without usage_zone.complete_from, their sums would be lost';
+    END IF;
+END
+$$;
+DROP TRIGGER usage_zone_complete_from ON usage_zone;
+DROP FUNCTION set_usage_zone_complete_from();
 DROP FUNCTION close_usage_sums(timestamptz, timestamptz);
 ALTER TABLE usage_zone DROP COLUMN complete_from;
 CREATE OR REPLACE FUNCTION usage_rollup_start() RETURNS timestamptz LANGUAGE sql STABLE PARALLEL SAFE

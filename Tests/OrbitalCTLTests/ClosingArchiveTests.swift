@@ -51,22 +51,47 @@ import Testing
             "DELETE FROM closed_value_sum USING usage_bucket AS b WHERE b.bucket_id = closed_value_sum.bucket_id AND is_month":
                 "closed days and months of value",
             "UPDATE closed_quarter_sum SET reports = reports + 1 WHERE quarter = '2024-12-20T00:30Z'":
-                "the closed sums by report name have 185 messages, expected 186",
+                "the rollup of the closed day 2024-12-20T00:00:00Z (UTC): reports 15, expected 16",
+            // The same in days and months.
+            """
+            UPDATE closed_attribution_sum SET credit_hundredths = credit_hundredths + 100
+            WHERE attribution_id = 3 AND bucket_id IN (SELECT bucket_id FROM usage_bucket
+                WHERE starts_at IN ('2024-12-20Z', '2024-12-01Z'))
+            """: "the rollup of the closed month 2024-12-01T00:00:00Z (UTC): credit_hundredths ",
+            "DELETE FROM closed_value_sum USING usage_value AS v WHERE v.value_id = closed_value_sum.value_id AND v.value = 'u2'":
+                "(America/New_York), user_id u2: messages 0, expected ",
+            "DELETE FROM closed_value_sum USING usage_value AS v WHERE v.value_id = closed_value_sum.value_id AND v.value = 'r3'":
+                "(Asia/Kathmandu), report_name: messages ",
+            """
+            UPDATE closed_value_sum SET cache_read_input_tokens = 99
+            WHERE bucket_id = (SELECT bucket_id FROM usage_bucket JOIN usage_zone USING (zone_id)
+                WHERE name = 'UTC' AND NOT is_month AND starts_at = '2024-12-20Z')
+            """:
+                "the rollup of the closed day 2024-12-20T00:00:00Z (UTC), model m1: cache_read_input_tokens 99, expected 0",
+            "UPDATE closed_value_sum SET output_tokens = 99 FROM usage_bucket AS b WHERE b.bucket_id = closed_value_sum.bucket_id AND is_month":
+                "closed days and months of value",
+            "DELETE FROM usage_bucket WHERE is_month AND starts_at = '2024-12-01Z'":
+                "the rollup of the closed month that is missing (UTC): messages 0, expected ",
+            "UPDATE usage_closed_id SET message_id = -1 WHERE message_id = 7":
+                "\(archive) has 1 record whose ids usage_closed_id does not have",
+            "UPDATE usage_closed_id SET external_digest = NULL WHERE message_id = 8":
+                "\(archive) has 1 record whose ids usage_closed_id does not have",
+            "DELETE FROM usage_closed_id WHERE message_id < 3":
+                "usage_closed_id has 555 ids, expected 557",
+        ]
+        let tables = [
+            "closed_quarter_sum", "closed_attribution_sum", "closed_value_sum", "usage_closed_id",
+            "usage_bucket",
         ]
         for (change, words) in changes {
-            try books.database.run(
-                "BEGIN; CREATE TABLE saved_q AS TABLE closed_quarter_sum; CREATE TABLE saved_a AS TABLE closed_attribution_sum; CREATE TABLE saved_v AS TABLE closed_value_sum; \(change); COMMIT"
-            )
-            let found = try verify()
+            let save = tables.map { "CREATE TABLE saved_\($0) AS TABLE \($0);" }.joined()
+            try books.database.run("BEGIN; \(save) \(change); COMMIT")
+            let found = try verify(["--limit", "1000"])
             #expect(found.contains { $0.contains(words) }, "\(change): \(found)")
-            try books.database.run(
-                """
-                BEGIN; TRUNCATE closed_quarter_sum, closed_attribution_sum, closed_value_sum;
-                INSERT INTO closed_quarter_sum TABLE saved_q;
-                INSERT INTO closed_attribution_sum TABLE saved_a;
-                INSERT INTO closed_value_sum TABLE saved_v;
-                DROP TABLE saved_q, saved_a, saved_v; COMMIT
-                """)
+            let restore = tables.map {
+                "TRUNCATE \($0); INSERT INTO \($0) TABLE saved_\($0); DROP TABLE saved_\($0);"
+            }.joined()
+            try books.database.run("BEGIN; \(restore) COMMIT")
         }
         #expect(try verify().count == 1)
     }

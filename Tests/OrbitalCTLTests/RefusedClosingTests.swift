@@ -34,6 +34,9 @@ import Testing
         expect(
             try books.close("1999-12-31T23:45:00Z"), 65,
             "1999-12-31T23:45:00Z is before 2000: no record has such a time")
+        expect(
+            try books.close("1999-01-01", ["--dry-run"]), 65,
+            "1999-01-01T00:00:00Z is before 2000: no record has such a time")
         let name = "\(books.folder)/usage-before-2025-01-01.manifest.json"
         try "{}".write(toFile: name, atomically: true, encoding: .utf8)
         expect(try books.close("2025-01-01"), 73, "exists, and is not of this closing")

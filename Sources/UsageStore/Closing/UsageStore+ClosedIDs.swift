@@ -24,6 +24,7 @@ extension UsageStore {
                 if isFirst { try connection.run("ANALYZE usage_closed_id") }
                 progress(count)
             } while last != nil
+            try requireIDs(connection)
             // Writers whose snapshot does not have all ids get a serialization failure.
             try whileNobodyWrites(connection, waits) {
                 _ = try QueryReader(
@@ -67,11 +68,48 @@ extension UsageStore {
         return (row[time], row[id])
     }
 
+    /// Throws `AdministrationFault` unless all records of the archives have their ids entered: others
+    /// could be recorded, and charged, again.
+    private func requireIDs(_ connection: Connection) throws {
+        let counts = try connection.query(
+            """
+            SELECT (SELECT count(*) FROM usage_closed_id), coalesce(sum(records), 0)
+            FROM usage_closing
+            """)
+        let (ids, records) = (counts[0, 0] ?? "", counts[0, 1] ?? "")
+        guard ids == records else {
+            throw AdministrationFault(
+                "usage_closed_id has \(ids) ids, but the archives have \(records) records: records or "
+                    + "ids were removed by hand")
+        }
+    }
+
+    /// The number of records, described by their ids, that `usage_closed_id` does not have.
+    public func countOpen(_ records: [(messageID: Int64, externalID: String?)]) throws -> Int {
+        try reportingUnavailability {
+            var bindings = Bindings()
+            let numbers = records.map { String($0.messageID) }.joined(separator: ",")
+            let ids = bindings.bind("{\(numbers)}", as: "bigint[]")
+            let externalIDs = bindings.bind(array: records.map { $0.externalID ?? "" })
+            let count = try connected().query(
+                """
+                SELECT count(*)
+                FROM unnest(\(ids), \(externalIDs)) AS item(message_id, external_id)
+                WHERE NOT EXISTS (
+                    SELECT FROM usage_closed_id AS closed WHERE closed.message_id = item.message_id
+                        AND external_digest IS NOT DISTINCT FROM
+                            \(ClosedRecords.digest(of: "nullif(item.external_id, '')")))
+                """, bindings.values)
+            return count[0, 0].flatMap(Int.init) ?? 0
+        }
+    }
+
     /// Deletes the records before the line, in short transactions; calls `progress` with their number so
     /// far.
     public func deleteRecords(of closing: Closing, progress: (Int) -> Void) throws {
         try reportingUnavailability {
             let connection = try connected()
+            try requireIDs(connection)
             var from: Timestamp?
             var count = 0
             repeat {

@@ -2,7 +2,7 @@ import Postgres
 
 extension Snapshot {
     /// The columns of sums.
-    private static let sums = [
+    static let sums = [
         "messages", "reports", "credit_hundredths", "input_tokens", "output_tokens",
         "cache_read_input_tokens", "cache_creation_input_tokens",
     ]
@@ -43,7 +43,7 @@ extension Snapshot {
     }
 
     /// The sums of rows whose `found` is false are those of the records, the others of a level.
-    private static func differences(_ rows: String) -> String {
+    static func differences(_ rows: String) -> String {
         let columns = sums.map { name in
             let sum = "coalesce(sum(\(name)) FILTER (WHERE"
             return "\(sum) found), 0) AS found_\(name), \(sum) NOT found), 0) AS \(name)"
@@ -62,9 +62,9 @@ extension Snapshot {
             """
     }
 
-    private static let columns = sums.joined(separator: ", ")
+    static let columns = sums.joined(separator: ", ")
 
-    private static func instant(_ name: String) -> String {
+    static func instant(_ name: String) -> String {
         "to_char(\(name) AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')"
     }
 

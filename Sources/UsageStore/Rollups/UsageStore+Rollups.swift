@@ -9,6 +9,8 @@ public struct RollupStatus: Sendable {
         public let name: String
         /// Whether its sums are complete; otherwise sums in it are read from the records.
         public let isBuilt: Bool
+        /// The first instant of which it has sums; nil if it has all, also those of closed records.
+        public let completeFrom: Timestamp?
     }
 
     /// Whether the levels are complete; otherwise all sums are read from the records.
@@ -86,13 +88,20 @@ extension UsageStore {
             guard state.count > 0 else {
                 throw DatabaseUnavailable(description: "usage_rollup_state has lost its row")
             }
-            let zones = try connection.query("SELECT name, is_built FROM usage_zone ORDER BY name")
+            let zones = try connection.query(
+                """
+                SELECT name, is_built,
+                    to_char(complete_from AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')
+                FROM usage_zone ORDER BY name
+                """)
             return RollupStatus(
                 isBuilt: state[0, 0] == "t", mergedAt: state[0, 2].flatMap(Timestamp.init),
                 deltas: state[0, 1].flatMap(Int.init) ?? 0,
                 bytes: state[0, 3].flatMap(Int.init) ?? 0,
                 zones: (0..<zones.count).map { row in
-                    .init(name: zones[row, 0] ?? "", isBuilt: zones[row, 1] == "t")
+                    .init(
+                        name: zones[row, 0] ?? "", isBuilt: zones[row, 1] == "t",
+                        completeFrom: zones[row, 2].flatMap(Timestamp.init))
                 })
         }
     }
@@ -186,6 +195,15 @@ extension UsageStore {
             let connection = try connected()
             try connection.transaction {
                 try connection.query("SELECT lock_usage_rollups(true)")
+                // A zone that was added after a closing has not all of them: others do.
+                for level in ["attribution", "value"] {
+                    try connection.query(
+                        """
+                        DELETE FROM closed_\(level)_sum WHERE bucket_id IN (
+                            SELECT bucket_id FROM usage_bucket JOIN usage_zone USING (zone_id)
+                            WHERE name = $1::text AND complete_from IS NOT NULL)
+                        """, [zone])
+                }
                 let result = try connection.query(
                     """
                     SELECT zone_id, (SELECT count(*) FROM usage_zone), EXISTS (

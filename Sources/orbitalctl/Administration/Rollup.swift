@@ -43,7 +43,7 @@ struct Rollup: ParsableCommand {
 
     struct Status: ParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Shows whether the rollups are complete, and how many deltas wait.",
+            abstract: "Shows whether the rollups are complete, deltas that wait, and the zones.",
             discussion: "Exit status 1 if they are not complete.")
 
         @Flag(help: "Print a JSON object.") var json = false
@@ -117,7 +117,8 @@ extension Rollup {
 
         struct Remove: ParsableCommand {
             static let configuration = CommandConfiguration(
-                abstract: "Removes a reporting zone and its sums; the last one stays.")
+                abstract: "Removes a reporting zone and its sums; the last one stays.",
+                discussion: "So does one that has the sums of all closed records.")
 
             @Argument(help: "Its name.") var zone: String
 
@@ -128,7 +129,8 @@ extension Rollup {
         }
 
         struct List: ParsableCommand {
-            static let configuration = CommandConfiguration(abstract: "Lists the reporting zones.")
+            static let configuration = CommandConfiguration(
+                abstract: "Lists the reporting zones, and since when they have sums.")
 
             @OptionGroup var format: ListFormat
 
@@ -146,11 +148,15 @@ extension RollupStatus {
 }
 
 extension RollupStatus.Zone {
-    fileprivate var line: String { name + (isBuilt ? "" : ", not complete") }
+    fileprivate var line: String {
+        name + (isBuilt ? "" : ", not complete")
+            + (completeFrom.map { ", has sums from \($0) on" } ?? "")
+    }
 
     fileprivate func write(to json: inout JSONWriter) {
         json.member("zone", name)
         json.member("complete", literal: "\(isBuilt)")
+        if let completeFrom { json.member("complete_from", completeFrom.description) }
     }
 }
 

@@ -26,6 +26,8 @@ final class Rejections {
     func add(line: Int, _ message: UsageRecord, _ rejection: MessageImport.Rejection) throws {
         let reason: String
         switch rejection {
+        case .refused(.closed):
+            reason = "the books are closed at its timestamp: see orbitalctl close status"
         case .refused(let refusal): reason = refusal.reason
         case .otherRate: reason = "rate is not the one in force at timestamp"
         case .conflict(let names): reason = conflict(message, names)

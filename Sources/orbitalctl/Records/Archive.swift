@@ -146,9 +146,28 @@ struct Archive {
 
     /// What is wrong with the files of a closing, as sentences; none if they are not written yet.
     ///
-    /// The SHA-256 is enough: the closing has read the records.
-    func verify(_ closing: Closing) throws -> [String] {
-        try closing.archive.map { try described(by: $0) } ?? []
+    /// The SHA-256 is enough for the records, because the closing has read them; their ids must be
+    /// entered.
+    func verify(_ closing: Closing, _ store: UsageStore) throws -> [String] {
+        guard let expected = closing.archive else { return [] }
+        let faults = try described(by: expected)
+        guard faults.isEmpty, closing.step == .closed || closing.step == .done else {
+            return faults
+        }
+        var open = 0
+        var batch: [(messageID: Int64, externalID: String?)] = []
+        func look() throws {
+            open += try store.countOpen(batch)
+            batch.removeAll(keepingCapacity: true)
+        }
+        try forEachMessage { message in
+            batch.append((message.messageID ?? 0, message.externalID))
+            if batch.count == 10_000 { try look() }
+        }
+        try look()
+        return open == 0
+            ? []
+            : ["\(path) has \(counted(open, "record")) whose ids usage_closed_id does not have"]
     }
 
     /// What is wrong with the files, as sentences, compared with what was written; reads the file as an
@@ -215,7 +234,7 @@ struct Archive {
         return count
     }
 
-    private func forEachMessage(_ body: (UsageRecord) -> Void) throws {
+    private func forEachMessage(_ body: (UsageRecord) throws -> Void) throws {
         var items = try RatedSource(
             NDJSONSource(input: Input(path: path)), path: path, delimiter: nil)
         while let item = try items.next() {
@@ -223,7 +242,7 @@ struct Archive {
                 throw Failure(
                     message: "\(path): line \(item.line) cannot be imported", status: EX_DATAERR)
             }
-            body(message)
+            try body(message)
         }
     }
 }

@@ -19,9 +19,12 @@ struct Close: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Archives and deletes the records before a line.",
             discussion: """
-                From the first step on, messages dated before the line and messages with the id of a \
-                closed record are refused (422 closed), and lists leave closed records out. Sums stay \
-                the same; those that the rollups do not have, such as hours by user, are refused, too.
+                As soon as the line is in force, messages dated before it and messages with the id of a \
+                closed record are refused (422 closed), and lists leave closed records out. Sums of \
+                closed records stay the same. Sums that the rollups do not have, such as hours by user, \
+                are refused. First add the reporting zones (rollup zones add) in which you will need \
+                sums by report, user, team, model or tag: a zone that is added later has none of closed \
+                records.
 
                 The steps: the line is put in force; the sums before it are closed; the archive, \
                 usage-before-DATE.ndjson.gz with a manifest, is written and read again; the ids are \
@@ -32,8 +35,8 @@ struct Close: ParsableCommand {
 
         @Option(
             help: """
-                A date (midnight UTC) or RFC 3339 time on a quarter of an hour, not before 2000 or in \
-                the future: the first instant that stays open.
+                The first instant that stays open: a date (midnight UTC), or an RFC 3339 time on a \
+                quarter of an hour, such as 2026-01-01T00:00:00-05:00; not before 2000 or in the future.
                 """)
         var before: String
         @Option(help: "The directory for the archive.", completion: .directory) var archive: String
@@ -68,6 +71,10 @@ struct Close: ParsableCommand {
                 print(
                     "\(dryRun ? "would close" : "closing") \(counted(Int(sum.records), "record")), "
                         + "\(sum.credits) credits, before \(line)")
+                let zones = try store.rollupStatus().zones.map(\.name).joined(separator: ", ")
+                print(
+                    "their sums by value stay in \(zones); zones that are added later do not have them"
+                )
             }
             if dryRun { return }
             if unfinished == nil, !yes { try confirm() }

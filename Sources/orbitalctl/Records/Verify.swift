@@ -12,8 +12,8 @@ struct Verify: ParsableCommand {
             """,
         discussion: """
             Reads one snapshot, and prices each open record at the rate in force at its time for its \
-            model. Compares closed sums with each other, and archives with their manifests. Lists each \
-            difference; exit status 1 if there is one.
+            model. Compares closed sums with each other, and archives with their manifests and with the \
+            closed ids. Lists each difference; exit status 1 if there is one.
             """)
 
     @Option(help: "Maximum number of differences listed.") var limit = 100
@@ -40,12 +40,15 @@ struct Verify: ParsableCommand {
             try compareSummary(snapshot, zone, rows, &findings)
         }
         try compareRollups(snapshot, &findings)
-        for difference in try snapshot.closedDifferences() { findings.add(difference) }
+        try snapshot.forEachClosedDifference { findings.add($0) }
         let closings = try snapshot.closings()
         store.release()
+        defer { store.release() }
         for closing in closings {
             progress.show("reading the archive of the records before \(closing.before) …")
-            try Archive(of: closing, in: archives).verify(closing).forEach { findings.add($0) }
+            try Archive(of: closing, in: archives).verify(closing, store).forEach {
+                findings.add($0)
+            }
         }
         progress.end()
         var line = "verified \(counted(rows.messages, "record")), \(rows.credits) credits: "
