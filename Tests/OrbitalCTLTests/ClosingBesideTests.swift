@@ -137,4 +137,21 @@ import Testing
         #expect(closed.errors.hasSuffix("usage_closed_id has 1216 ids, \(words)"))
         #expect(try books.database.value("SELECT count(*) FROM usage_record") == "1999")
     }
+
+    @Test func `a merge that another transaction prevents names it, as check does`() throws {
+        let holder = try Connection(
+            url: books.database.url, applicationName: "forgotten", waitSeconds: 60)
+        try holder.run(
+            "BEGIN; UPDATE usage_attribution SET model = 'm9' WHERE attribution_id = 1")
+        let pid = try #require(try holder.query("SELECT pg_backend_pid()")[0, 0])
+        let merge = try books.orbitalctl(["rollup", "merge"])
+        #expect(merge.status == 75)
+        let words = "process \(pid) (forgotten) has locked the rollups since 20"
+        #expect(
+            merge.errors.hasPrefix("orbitalctl: nothing is merged: \(words)"), "\(merge.errors)")
+        #expect(
+            try books.orbitalctl(["check"]).output.contains(" to merge, but \(words)"))
+        try holder.run("ROLLBACK")
+        #expect(try books.orbitalctl(["rollup", "merge"]).status == 0)
+    }
 }

@@ -121,6 +121,21 @@ extension UsageStore {
         return (0..<result.count).compactMap { result[$0, 0] }
     }
 
+    /// The process whose transaction prevents merges of rollups, as words; nil if there is none.
+    public func rollupsHolder() throws -> String? {
+        try reportingUnavailability {
+            let result = try connected().query(
+                """
+                SELECT format('process %s (%s) has locked the rollups since %s', pid, application_name,
+                    to_char(xact_start AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'))
+                FROM usage_rollup_state AS state
+                    JOIN pg_locks ON transactionid = state.xmax AND granted
+                    JOIN pg_stat_activity USING (pid)
+                """)
+            return result.count > 0 ? result[0, 0] : nil
+        }
+    }
+
     /// The records dated before 2000 or more than five minutes ahead: their number, and the first ids.
     public func recordsOutsideRange() throws -> (count: Int, ids: [String]) {
         let result = try connected().query(

@@ -17,11 +17,23 @@ struct Rollup: ParsableCommand {
 
     struct Merge: ParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Merges the deltas that wait into the sums.",
-            discussion: "For systems without a running responder, such as CGI.")
+            abstract: "Merges waiting deltas into the rollups.",
+            discussion: """
+                For systems without a running responder, such as CGI. Exit status 75 if another \
+                transaction prevents it for five seconds.
+                """)
 
         func run() throws {
-            let count = try longStore().mergeRollups()
+            let store = try longStore()
+            let deadline = ContinuousClock.now + .seconds(5)
+            var count = try store.mergeRollups()
+            while count == 0, let holder = try store.rollupsHolder() {
+                guard ContinuousClock.now < deadline else {
+                    throw Failure(message: "nothing is merged: \(holder)", status: EX_TEMPFAIL)
+                }
+                Thread.sleep(forTimeInterval: 0.1)
+                count = try store.mergeRollups()
+            }
             print("merged \(counted(count, "delta"))")
         }
     }

@@ -168,10 +168,12 @@ extension Check {
                 "rollups", "\(status.deltas) deltas are not merged, so sums take longer",
                 remedy: "orbitalctl rollup merge; the responder's log says why it does not merge")
         }
+        let holder = status.deltas > 0 ? try store.rollupsHolder() : nil
         report.well(
             "rollups",
             "in \(status.zones.map(\.name).joined(separator: ", ")), with "
-                + "\(counted(status.deltas, "delta")) to merge")
+                + "\(counted(status.deltas, "delta")) to merge"
+                + (holder.map { ", but \($0)" } ?? ""))
     }
 
     private func checkTimestamps(_ store: UsageStore, _ report: inout Report) throws {
