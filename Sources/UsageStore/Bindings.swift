@@ -70,15 +70,24 @@ extension UsageFilter {
             add(column, "IN (\(bindings.bind(values)))")
         }
         if let hasReport { add(.reportName, hasReport ? "IS NOT NULL" : "IS NULL") }
-        if let recordedFrom { add(.recordedAt, ">= \(bindings.bind(recordedFrom))") }
-        if let recordedTo { add(.recordedAt, "< \(bindings.bind(recordedTo))") }
         if let minimumCredits {
             add(.creditsUsed, ">= \(bindings.bind(minimumCredits.hundredths))")
         }
         if let maximumCredits {
             add(.creditsUsed, "<= \(bindings.bind(maximumCredits.hundredths))")
         }
-        return conditions + others.flatMap { $0.valueConditions(&bindings) }
+        let own = recordedConditions(&bindings, isOwn: true)
+        return conditions + own + others.flatMap { $0.valueConditions(&bindings) }
+    }
+
+    /// The range of the time of recording; with `isOwn`, without those of filters it is combined with.
+    func recordedConditions(_ bindings: inout Bindings, isOwn: Bool = false) -> [String] {
+        let column = UsageRecord.Column.recordedAt.sql
+        var conditions: [String] = []
+        if let recordedFrom { conditions.append("\(column) >= \(bindings.bind(recordedFrom))") }
+        if let recordedTo { conditions.append("\(column) < \(bindings.bind(recordedTo))") }
+        return isOwn
+            ? conditions : conditions + others.flatMap { $0.recordedConditions(&bindings) }
     }
 
     /// The conditions on columns of the table of attributions.

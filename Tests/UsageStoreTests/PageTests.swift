@@ -12,7 +12,7 @@ import Usage
             """
             SELECT setseed(0.5);
             INSERT INTO usage_record (message_id, "timestamp", report_name, message_text,
-                credit_hundredths, attribution_id)
+                credit_hundredths, attribution_id, recorded_at)
             SELECT CASE n WHEN 1 THEN -9223372036854775808 WHEN 2 THEN 9223372036854775807
                     ELSE (n % 3 - 1) * (n / 7 * 1000 + n % 7) END,
                 '2024-01-01Z'::timestamptz + floor(random() * random() * 60) * interval '7 minutes',
@@ -20,7 +20,9 @@ import Usage
                     THEN ('{a,A,b c,é,漢,\u{FFFF},\u{1F600}}'::text[])[1 + floor(random() * 7)] END,
                 'x', (ARRAY[100, 100, 100, 100, 170, 1560, n, 7 * n])[1 + floor(random() * 8)],
                 CASE WHEN n % 2 = 0
-                    THEN usage_attribution('u-' || n % 3, NULL, 'm-' || n % 5, NULL) END
+                    THEN usage_attribution(
+                        CASE WHEN n % 4 = 0 THEN 'u-' || n % 3 END, NULL, 'm-' || n % 5, NULL) END,
+                '2024-01-01Z'::timestamptz + n % 60 * interval '1 second'
             FROM generate_series(1, 3000) AS n
             WHERE n % 3 <> 1 OR n < 3 ON CONFLICT DO NOTHING;
             """)
@@ -75,7 +77,15 @@ import Usage
         user.texts = [(.userID, ["u-0"])]
         var others = UsageFilter()
         others.texts = [(.userID, ["u-2", ""])]
-        return [UsageFilter(), time, report, credits, user, others]
+        var none = UsageFilter()
+        none.texts = [(.userID, [""])]
+        var recorded = UsageFilter()
+        recorded.recordedFrom = Timestamp("2024-01-01T00:00:20Z")
+        recorded.recordedTo = Timestamp("2024-01-01T00:00:55Z")
+        return [
+            UsageFilter(), time, report, credits, user, others, none, recorded,
+            recorded.and(others),
+        ]
     }
 
     private static let sorts = [
@@ -145,12 +155,6 @@ import Usage
         var count = 0
         while try rows.next() { count += 1 }
         #expect(count == 100)
-        let read = try snapshot.connection.query(
-            """
-            SELECT pg_stat_get_xact_tuples_returned('usage_record'::regclass)
-                + sum(pg_stat_get_xact_tuples_returned(indexrelid))
-            FROM pg_index WHERE indrelid = 'usage_record'::regclass
-            """)
         // Two thirds have no name, which are soon found in the order of ids; a thirtieth have 1.01
         // credits, which are found in one block or two, after a walk. Others need two walks.
         let most =
@@ -159,6 +163,77 @@ import Usage
             case .integer(101): 2500
             default: 4000
             }
-        #expect(try #require(read[0, 0].flatMap(Int.init)) < most)
+        #expect(try recordsRead(snapshot) < most)
+    }
+
+    /// How many records and entries of their indexes the transaction has read.
+    private func recordsRead(_ snapshot: Snapshot) throws -> Int {
+        let read = try snapshot.connection.query(
+            """
+            SELECT pg_stat_get_xact_tuples_returned('usage_record'::regclass)
+                + sum(pg_stat_get_xact_tuples_returned(indexrelid))
+            FROM pg_index WHERE indrelid = 'usage_record'::regclass
+            """)
+        return try #require(read[0, 0].flatMap(Int.init))
+    }
+
+    @Test(
+        arguments: [
+            "timestamp", "timestamp:desc", "message_id", "message_id:desc", "credits_used",
+        ],
+        [97, 91])
+    func `of what was recorded lately has its first records, and reads few earlier ones`(
+        text: String, percent: Int64
+    ) throws {
+        let sort = try #require(SortOrder(text))
+        var filter = UsageFilter()
+        let first = try #require(Timestamp("2024-01-01T00:00:00Z")).microseconds
+        filter.recordedFrom = Timestamp(microseconds: first + percent * 1000 * 31_000_000)
+        let store = try Self.store(PlannedDatabase.url)
+        let snapshot = try store.snapshot()
+        defer { store.release() }
+        let rows = try snapshot.records(filter, sort: sort, limit: 100)
+        var found: [Int64?] = []
+        while try rows.next() { found.append(rows.record.messageID) }
+        let read = try recordsRead(snapshot)
+        var bindings = Bindings()
+        let expected = try snapshot.connection.query(
+            """
+            SELECT message_id FROM usage_record \(whereClause(filter.conditions(&bindings)))
+            ORDER BY \(sort.terms.map(\.sql).joined(separator: ", ")) LIMIT 100
+            """, bindings.values)
+        #expect(found == (0..<100).map { expected[$0, 0].flatMap { Int64($0) } })
+        // 3,000 are read and sorted, and 9,000 after a walk; the newest of these are soon found.
+        let most = percent == 97 ? 7000 : text.hasSuffix(":desc") ? 9000 : 40_000
+        #expect(read < most)
+    }
+
+    @Test func `of records without a value reads little more, if nearly all have one`() throws {
+        let database = try Database()
+        try database.addRecords(20_000)
+        try database.run(
+            """
+            UPDATE usage_record SET attribution_id = usage_attribution(
+                CASE WHEN message_id > 400 THEN 'u-' || message_id % 500 END, NULL, 'm', '{"env":"dev"}')
+            WHERE message_id % 2 = 0 OR message_id > 400
+            """)
+        try database.run("VACUUM FULL usage_record")
+        try database.run("VACUUM (ANALYZE) usage_record, usage_attribution")
+        let store = database.store()
+        var user = UsageFilter()
+        user.texts = [(.userID, [""])]
+        var tag = UsageFilter()
+        tag.tags = [("env", "")]
+        // The even ones have the tag.
+        for (filter, last, step) in [(user, 400, 1), (tag, 399, 2)] {
+            let snapshot = try store.snapshot()
+            defer { store.release() }
+            let rows = try snapshot.records(
+                filter, sort: try #require(SortOrder("timestamp:desc")), limit: 100)
+            var ids: [Int64?] = []
+            while try rows.next() { ids.append(rows.record.messageID) }
+            #expect(ids == (0..<100).map { Int64(last - step * $0) })
+            #expect(try recordsRead(snapshot) < 1000)
+        }
     }
 }

@@ -19,15 +19,17 @@ enum PlannedDatabase {
                 FROM generate_series(0, 38, 2) AS n
             )
             INSERT INTO usage_record (message_id, "timestamp", report_name, attribution_id,
-                message_text, credit_rate_id, credit_hundredths)
-            SELECT 1000000000 + 40 * record.n,
-                CASE WHEN record.n BETWEEN 40001 AND 50000 THEN '2024-01-19Z'
-                    ELSE '2024-01-01'::timestamptz + record.n * interval '31 seconds' END,
+                message_text, credit_rate_id, credit_hundredths, recorded_at)
+            SELECT 1000000000 + 40 * record.n, instant,
                 CASE WHEN record.n % 3 = 0 THEN 'Report ' || record.n % 1000 END, attribution_id,
                 repeat('x', 20 + record.n % 200), 1,
                 CASE WHEN record.n % 10 = 0 THEN 100 WHEN record.n % 30 = 7 THEN 101
-                    ELSE 10 * (20 + record.n % 200) END
-            FROM generate_series(1, 100000) AS record(n)
+                    ELSE 10 * (20 + record.n % 200) END, instant
+            FROM (
+                SELECT n, CASE WHEN n BETWEEN 40001 AND 50000 THEN '2024-01-19Z'
+                    ELSE '2024-01-01'::timestamptz + n * interval '31 seconds' END AS instant
+                FROM generate_series(1, 100000) AS n
+            ) AS record
                 LEFT JOIN attribution ON attribution.n = record.n % 40
             ORDER BY record.n
             """)

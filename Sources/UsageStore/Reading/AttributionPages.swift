@@ -4,7 +4,8 @@ import Usage
 /// Pages of some attributions in the order of time.
 ///
 /// In `usage_record_attribution_idx` the records of each attribution are one range in the order of
-/// time. PostgreSQL does not merge many ranges, and would read and sort all of their records.
+/// time, and so are those without one in `usage_record_unattributed_idx`. PostgreSQL does not merge
+/// many ranges, and would read and sort all of their records.
 struct AttributionPages {
     /// The filter of the records.
     let filter: UsageFilter
@@ -30,12 +31,12 @@ struct AttributionPages {
     /// The maximum number of records that a walk reads for one record of the page.
     private static let walkFactor = 20
 
-    /// Whether the order is that of time, and no record without an attribution matches.
+    /// Whether the order is that of time, and the filter has conditions on attributions.
     static func isPossible(_ filter: UsageFilter, sort: SortOrder) -> Bool {
         var bindings = Bindings()
         return sort.terms.map(\.column) == [.timestamp, .messageID]
             && sort.terms.last?.isDescending == false
-            && !filter.attributionConditions(&bindings).isEmpty && !filter.matchesUnattributed
+            && !filter.attributionConditions(&bindings).isEmpty
     }
 
     /// Makes the statements for a filter and an order for which they are possible.
@@ -68,10 +69,11 @@ struct AttributionPages {
     func walk(_ attributions: String) -> RecordsStatement {
         RecordsStatement(fields, order: [.timestamp, .messageID]) { list, columns, bindings in
             let time = whereClause(timeConditions(&bindings))
+            let isOne = "attribution_id = ANY (\(bindings.bind(attributions, as: "integer[]")))"
+            let isOneOrNone = "(attribution_id IS NULL OR \(isOne))"
             let isMatch =
-                filter.valueConditions(&bindings) + [
-                    "attribution_id = ANY (\(bindings.bind(attributions, as: "integer[]")))"
-                ]
+                filter.valueConditions(&bindings)
+                + [filter.matchesUnattributed ? isOneOrNone : isOne]
             let most = bindings.bind(Int64(limit * Self.walkFactor))
             let next = "SELECT * FROM usage_record \(time) ORDER BY \(order) LIMIT \(most)"
             let source = columns.source("(\(next)) AS page", name: "page")
@@ -97,7 +99,8 @@ struct AttributionPages {
         """
     }
 
-    /// The statement that merges the ranges of `count` attributions.
+    /// The statement that merges the ranges of `count` attributions, and that of records without one if
+    /// they match.
     ///
     /// The record at position `limit` among some records of each range, whichever they are, bounds
     /// the page. With the bound, few ranges are left, and the record at this position among them
@@ -108,31 +111,39 @@ struct AttributionPages {
             let conditions = timeConditions(&bindings) + filter.valueConditions(&bindings)
             let sample = bindings.bind(Int64(min(limit, 1 + 2 * limit / max(count, 1))))
             let most = bindings.bind(Int64(limit))
-            func range(_ list: String, of table: String, _ more: [String] = []) -> String {
-                let isOwn = "attribution_id = \(table).attribution_id"
-                return """
-                    SELECT \(list) FROM usage_record
-                    \(whereClause([isOwn] + more + conditions)) ORDER BY "timestamp" \(direction)
+            /// The first records of each range in `source`, and of those without an attribution, whose
+            /// index has the times only.
+            func ranges(
+                _ list: String, of source: String, _ end: String, _ more: [String] = [],
+                numbers: (own: String, none: String) = ("", "")
+            ) -> String {
+                func range(_ list: String, _ isOwn: String) -> String {
                     """
+                    SELECT \(list) FROM usage_record
+                    \(whereClause([isOwn] + more + conditions)) ORDER BY "timestamp" \(direction) \(end)
+                    """
+                }
+                let own = range(list, "attribution_id = matched.attribution_id")
+                let all = "SELECT \(numbers.own)range.* FROM \(source), LATERAL (\(own)) AS range"
+                guard filter.matchesUnattributed else { return all }
+                return "\(all) UNION ALL (\(range(numbers.none + list, "attribution_id IS NULL")))"
             }
-            let times = range("\"timestamp\"", of: "near", [within("bound")])
-            let records = range(columns.ofRecords, of: "near", [within("last")])
+            let some = ranges(
+                "\"timestamp\"", of: "unnest(\(numbers)) AS matched (attribution_id)",
+                "LIMIT \(sample)", numbers: ("attribution_id, ", "NULL, "))
+            let times = ranges("\"timestamp\"", of: "matched", "LIMIT \(most)", [within("bound")])
+            let records = ranges(
+                columns.ofRecords, of: "matched", "FETCH FIRST (\(most)) ROWS WITH TIES",
+                [within("last")])
             return """
-                WITH sample AS MATERIALIZED (
-                    SELECT attribution_id, "timestamp"
-                    FROM unnest(\(numbers)) AS matched (attribution_id), LATERAL (
-                        \(range("\"timestamp\"", of: "matched")) LIMIT \(sample)
-                    ) AS range
-                ), bound AS MATERIALIZED (
+                WITH sample AS MATERIALIZED (\(some)), bound AS MATERIALIZED (
                     \(time(in: "sample", at: most)) AS bound
-                ), near AS MATERIALIZED (
+                ), matched AS MATERIALIZED (
                     SELECT DISTINCT attribution_id FROM sample WHERE \(within("bound"))
                 ), last AS MATERIALIZED (
-                    \(time(in: "near, LATERAL (\(times) LIMIT \(most)) AS range", at: most)) AS last
+                    \(time(in: "(\(times)) AS times", at: most)) AS last
                 ), page AS (
-                    SELECT range.* FROM near,
-                        LATERAL (\(records) FETCH FIRST (\(most)) ROWS WITH TIES) AS range
-                    ORDER BY \(order) LIMIT \(most)
+                    SELECT * FROM (\(records)) AS records ORDER BY \(order) LIMIT \(most)
                 )
                 SELECT \(list) FROM \(columns.source("page", name: "page")) ORDER BY \(order)
                 """

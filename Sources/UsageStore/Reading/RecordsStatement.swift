@@ -79,16 +79,51 @@ extension RecordsStatement {
         walking filter: UsageFilter, sort: SortOrder, _ range: PageRange, limit: Int,
         fields: [UsageRecord.Column]
     ) {
+        let most = max(limit, min(Self.walkFactor * limit, Self.walkLimit))
+        self.init(filter, sort: sort, range, limit: limit, fields: fields) { bindings in
+            """
+            \(whereClause(range.idCondition(&bindings)))
+            ORDER BY \(range.terms.sql) LIMIT \(bindings.bind(Int64(most)))
+            """
+        }
+    }
+
+    /// The same among the next `most` records of the range, whether they match the filter or not.
+    init(
+        next most: Int, _ filter: UsageFilter, sort: SortOrder, _ range: PageRange, limit: Int,
+        fields: [UsageRecord.Column]
+    ) {
+        self.init(filter, sort: sort, range, limit: limit, fields: fields) { bindings in
+            """
+            \(whereClause(filter.timeConditions(&bindings) + range.conditions(&bindings)))
+            ORDER BY \(range.indexOrder) LIMIT \(bindings.bind(Int64(most)))
+            """
+        }
+    }
+
+    /// Makes the statement for the first `limit` records of a range among all that were recorded within
+    /// the bounds of the filter.
+    init(
+        recorded filter: UsageFilter, sort: SortOrder, _ range: PageRange, limit: Int,
+        fields: [UsageRecord.Column]
+    ) {
+        self.init(filter, sort: sort, range, limit: limit, fields: fields) { bindings in
+            // Without OFFSET, PostgreSQL might read all records in the order of the page.
+            "\(whereClause(filter.recordedConditions(&bindings))) OFFSET 0"
+        }
+    }
+
+    /// Makes the statement for the first `limit` records of a range among some records, which `some`
+    /// selects.
+    private init(
+        _ filter: UsageFilter, sort: SortOrder, _ range: PageRange, limit: Int,
+        fields: [UsageRecord.Column], among some: (inout Bindings) -> String
+    ) {
         self.init(fields, order: sort.terms.map(\.column)) { list, columns, bindings in
-            let most = bindings.bind(
-                Int64(max(limit, min(Self.walkFactor * limit, Self.walkLimit))))
-            let next = """
-                SELECT * FROM usage_record \(whereClause(range.idCondition(&bindings)))
-                ORDER BY \(range.terms.sql) LIMIT \(most)
-                """
+            let source = "(SELECT * FROM usage_record \(some(&bindings))) AS page"
             let conditions = filter.conditions(&bindings) + range.conditions(&bindings)
             return """
-                SELECT \(list) FROM \(columns.source("(\(next)) AS page", name: "page"))
+                SELECT \(list) FROM \(columns.source(source, name: "page"))
                 \(whereClause(conditions)) ORDER BY \(range.terms.sql)
                 LIMIT \(bindings.bind(Int64(limit)))
                 """

@@ -56,6 +56,59 @@ private struct PageQuery {
         return try [part] + parts(of: range.equal(last), limit: limit - part.count)
     }
 
+    /// The first `limit` records of consecutive ranges; nil if many records were recorded within the
+    /// bounds of the filter.
+    func parts(ofFewRecorded ranges: [PageRange], limit: Int) throws -> [PagePart]? {
+        guard try snapshot.isRecorded(filter, atMost: Self.recordedLimit) else { return nil }
+        return try read(ranges, limit) { try [among(recorded: $0, limit: $1)] }
+    }
+
+    /// The same of many, in an order that is nearly that of recording.
+    ///
+    /// PostgreSQL does not know that, and would read all earlier records. So either the page is among
+    /// the next records of the order, or the records within the bounds are read and sorted. Which of
+    /// these reads fewer records is found by trying both, with more and more.
+    func parts(ofManyRecorded ranges: [PageRange], limit: Int) throws -> [PagePart] {
+        try read(ranges, limit) { range, limit in
+            guard range.terms.count == sort.terms.count else {
+                return try parts(of: range, limit: limit)
+            }
+            var most = Self.recordedLimit
+            while true {
+                let next = try run(
+                    RecordsStatement(
+                        next: most, filter, sort: sort, range, limit: limit, fields: fields))
+                if next.count == limit { return [next] }
+                most *= 16
+                if try snapshot.isRecorded(filter, atMost: most) {
+                    return try [among(recorded: range, limit: limit)]
+                }
+            }
+        }
+    }
+
+    /// More records than a page has, which are soon read.
+    private static let recordedLimit = 8192
+
+    private func among(recorded range: PageRange, limit: Int) throws -> PagePart {
+        try run(
+            RecordsStatement(recorded: filter, sort: sort, range, limit: limit, fields: fields))
+    }
+
+    /// Reads consecutive ranges until the page has `limit` records.
+    func read(
+        _ ranges: [PageRange], _ limit: Int,
+        _ parts: (_ range: PageRange, _ limit: Int) throws -> [PagePart]
+    ) throws -> [PagePart] {
+        var all: [PagePart] = []
+        for range in ranges {
+            let missing = limit - all.reduce(0) { $0 + $1.count }
+            guard missing > 0 else { break }
+            all += try parts(range, missing)
+        }
+        return all
+    }
+
     /// The merged ranges of attributions, unless a walk along the index of time is enough.
     func part(of attributions: [Int64], _ pages: AttributionPages) throws -> PagePart {
         let list = "{\(attributions.map(String.init).joined(separator: ","))}"
@@ -75,20 +128,51 @@ extension Snapshot {
         fields: [UsageRecord.Column]
     ) throws -> [PagePart] {
         let query = PageQuery(snapshot: self, filter: filter, sort: sort, fields: fields)
-        var parts: [PagePart] = []
-        var missing: Int { limit - parts.reduce(0) { $0 + $1.count } }
+        let ranges = PageRange.ranges(sort, after: cursor)
+        if filter.isBoundByRecording,
+            let parts = try query.parts(ofFewRecorded: ranges, limit: limit)
+        {
+            return parts
+        }
         if AttributionPages.isPossible(filter, sort: sort), let numbers = try attributions(filter) {
             // Records of the cursor's time: the index of attributions does not have their ids.
-            if let cursor, let range = PageRange.equal(sort, to: cursor) {
-                parts = try query.parts(of: range, limit: limit)
-            }
+            let equal = cursor.flatMap { PageRange.equal(sort, to: $0) }.map { [$0] } ?? []
+            let parts = try query.read(equal, limit, query.parts)
+            let missing = limit - parts.reduce(0) { $0 + $1.count }
             let pages = AttributionPages(
                 filter, sort: sort, after: cursor, limit: missing, fields: fields)
             return missing > 0 ? try parts + [query.part(of: numbers, pages)] : parts
         }
-        for range in PageRange.ranges(sort, after: cursor) where missing > 0 {
-            parts += try query.parts(of: range, limit: missing)
+        if filter.isBoundByRecording, sort.isNearlyThatOfRecording {
+            return try query.parts(ofManyRecorded: ranges, limit: limit)
         }
-        return parts
+        return try query.read(ranges, limit, query.parts)
+    }
+
+    /// Whether at most so many records were recorded within the bounds of a filter.
+    fileprivate func isRecorded(_ filter: UsageFilter, atMost most: Int) throws -> Bool {
+        var bindings = Bindings()
+        let rows = try QueryReader(
+            connection, "recorded",
+            """
+            SELECT FROM usage_record \(whereClause(filter.recordedConditions(&bindings)))
+            ORDER BY recorded_at OFFSET \(bindings.bind(Int64(most))) LIMIT 1
+            """, bindings.values)
+        return rows.count == 0
+    }
+}
+
+extension UsageFilter {
+    /// Whether it has bounds of the time of recording.
+    fileprivate var isBoundByRecording: Bool {
+        var bindings = Bindings()
+        return !recordedConditions(&bindings).isEmpty
+    }
+}
+
+extension SortOrder {
+    /// Whether records are mostly recorded in this order, or in the opposite one.
+    fileprivate var isNearlyThatOfRecording: Bool {
+        terms.first?.column == .timestamp || terms.first?.column == .messageID
     }
 }
