@@ -46,8 +46,18 @@ import Usage
         let last = try #require(Timestamp(end))
         let ranges = ReportingPeriod(from: first, to: last, offsets: .utc).buckets(.day)
         let parts = parts.compactMap(GroupPart.init)
-        let rollups = try store.snapshot().rollups(filter, zone: "UTC", by: parts)
-        return RollupSummary(rollups: try #require(rollups), ranges: ranges, parts: parts)
+        let found = try store.snapshot().rollups(filter, zone: "UTC", by: parts)
+        let rollups = try #require(found)
+        return RollupSummary(rollups: rollups, ranges: rollups.ranges(ranges), parts: parts)
+    }
+
+    /// The plan of the sum of all records that match.
+    private func total(_ filter: UsageFilter) throws -> String {
+        let store = try Database(sharing: Self.database.get()).store()
+        defer { store.release() }
+        let rollups = try #require(try store.snapshot().rollups(filter, zone: "UTC"))
+        let ranges = rollups.ranges([rollups.filter.range])
+        return try plan(RollupSummary(rollups: rollups, ranges: ranges, parts: []).ofBuckets())
     }
 
     /// The largest number of rows that a step returns.
@@ -100,5 +110,39 @@ import Usage
         #expect(!plan.contains("Seq Scan on usage_attribution_day_sum"), "\(plan)")
         #expect(!plan.contains("usage_record"), "\(plan)")
         #expect(rows(plan) < 500, "\(plan)")
+    }
+
+    private static var valueFilters: [UsageFilter] {
+        var report = UsageFilter()
+        report.texts = [(.reportName, (0..<10).map { "Report \(3 * $0)" })]
+        var user = UsageFilter()
+        user.texts = [(.userID, ["u-3"])]
+        return [report, user]
+    }
+
+    @Test(arguments: valueFilters.indices)
+    func `of a value without bounds of time reads none of its records`(number: Int) throws {
+        let plan = try total(Self.valueFilters[number])
+        #expect(plan.contains("_month_sum"), "\(plan)")
+        let index = "usage_record_(report_name_block|attribution)_idx"
+        #expect(plan.matches(of: try Regex(index)).isEmpty, "\(plan)")
+        #expect(rows(plan) < 3000, "\(plan)")
+    }
+
+    @Test(arguments: [["user_id"], ["report_name"], ["user_id", "model"]])
+    func `of days until now reads no record of the last one`(parts: [String]) throws {
+        // The last record is of 21:06 on the last day.
+        let summary = try summary("2024-01-30T00:00:00Z", "2024-02-05T22:07:00Z", by: parts)
+        let read = try [plan(summary.ofBuckets()), plan(summary.ofGroups(top: 10))]
+        for plan in read {
+            let records = plan.matches(of: /using usage_record.*rows=([0-9]+) loops/)
+            #expect(records.allSatisfy { $0.1 == "0" }, "\(plan)")
+        }
+    }
+
+    @Test func `of open records does not read the sums of closed ones`() throws {
+        let summary = try summary("2024-01-01T00:00:00Z", "2024-03-01T00:00:00Z", by: ["user_id"])
+        let plan = try plan(summary.ofGroups(top: 10))
+        #expect(!plan.contains("closed_"), "\(plan)")
     }
 }

@@ -23,12 +23,12 @@ extension Snapshot {
         let parts = [GroupPart.attribution(part)]
         return try reportingUnavailability {
             let rollups = try rollups(all, zone: "UTC", by: parts)
-            let ranges = rollups.map { [$0.filter.range] } ?? []
+            let ranges = rollups.map { $0.ranges([$0.filter.range]) } ?? []
             try requireSums(rollups, of: all, in: ranges, hasGroups: true)
             let isShort = rollups?.isShort(ranges, by: parts, hasSeries: false)
             try expect(isShort: isShort == true)
             let statement = AttributionSumsStatement(limit: limit) { bindings in
-                rollups?.values(of: part, prefix: prefix, &bindings)
+                rollups?.values(of: part, prefix: prefix, in: ranges, &bindings)
                     ?? recordValues(of: part, prefix: prefix, all, &bindings)
             }
             return try attributionSums(statement)
@@ -53,10 +53,11 @@ extension Snapshot {
 extension Rollups {
     /// The query of the values of `part` that begin with `prefix`, and their sums.
     fileprivate func values(
-        of part: AttributionPart, prefix: String, _ bindings: inout Bindings
+        of part: AttributionPart, prefix: String, in ranges: [Range<Timestamp>],
+        _ bindings: inout Bindings
     ) -> String? {
         let part = GroupPart.attribution(part)
-        let source = groups([filter.range], by: [part], .few, matchesBlank: false) {
+        let source = groups(ranges, by: [part], .few, matchesBlank: false) {
             values, bindings in
             ["\(values[0]) <> ''"] + startConditions(values[0], prefix, &bindings)
         }

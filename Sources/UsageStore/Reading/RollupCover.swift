@@ -23,6 +23,9 @@ struct RollupCover: Equatable {
         let id: Int64
         let number: Int
         let isSubtracted: Bool
+
+        /// Whether records of it are closed, or open; both for the month in which the line is.
+        let isClosed, isOpen: Bool
     }
 
     /// The sums of local days and months.
@@ -71,7 +74,7 @@ struct RollupCover: Equatable {
             stored: stored, mayExceed: ranges.count == 1,
             closedBefore: closedBefore ?? Timestamp.representable.lowerBound)
         for (index, range) in ranges.enumerated() {
-            add(plan.pieces(range, stored[...]), index + 1)
+            add(plan.pieces(range, stored[...]), index + 1, plan.closedBefore)
         }
         records = Self.joined(records)
         subtracted = Self.joined(subtracted)
@@ -99,7 +102,7 @@ struct RollupCover: Equatable {
         if !range.isEmpty { records.append(Part(range: range, number: number)) }
     }
 
-    private mutating func add(_ pieces: Pieces, _ number: Int) {
+    private mutating func add(_ pieces: Pieces, _ number: Int, _ closedBefore: Timestamp) {
         var changes: [(at: Timestamp, by: Int)] = []
         // Closed records cost almost the largest number.
         recordMicroseconds = min(recordMicroseconds + pieces.cost, 1 << 61)
@@ -109,7 +112,11 @@ struct RollupCover: Equatable {
                 if piece.isSubtracted { subtracted.append(part) } else { records.append(part) }
                 continue
             }
-            levels.append(Level(id: id, number: number, isSubtracted: piece.isSubtracted))
+            levels.append(
+                Level(
+                    id: id, number: number, isSubtracted: piece.isSubtracted,
+                    isClosed: piece.range.lowerBound < closedBefore,
+                    isOpen: piece.range.upperBound > closedBefore))
             recordMicroseconds -= Plan.bucketCost
             let sign = piece.isSubtracted ? -1 : 1
             changes += [(piece.range.lowerBound, sign), (piece.range.upperBound, -sign)]

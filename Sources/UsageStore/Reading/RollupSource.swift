@@ -55,22 +55,28 @@ struct RollupSource {
         return sources.joined(separator: " UNION ALL ")
     }
 
-    /// The rows of the value level.
+    /// The rows of the value level; without `names`, one for each stored bucket, which spares joining all
+    /// of its values.
     private func values(
         _ part: GroupPart, _ names: [String], _ bindings: inout Bindings
     ) -> [String] {
-        [false, true].compactMap { isSubtracted in
-            guard let pieces = pieces(of: "usage_value_sums", isSubtracted, &bindings) else {
-                return nil
-            }
-            let isPart = "part = \(bindings.bind(part.description, as: "text"))"
-            let matching = whereClause([isPart] + conditions("\"value\"", &bindings))
-            let value = names.map { "\"value\" AS \($0)" }
-            let columns = ["bucket"] + value + [sums.list(isSubtracted: isSubtracted)]
-            return """
-                SELECT \(columns.joined(separator: ", "))
-                FROM \(pieces) JOIN usage_value USING (value_id) \(matching)
-                """
+        // PostgreSQL cannot determine the type of a parameter that is not used.
+        guard !cover.levels.isEmpty else { return [] }
+        // PostgreSQL refuses a parameter that no source uses.
+        guard !cover.levels.isEmpty else { return [] }
+        let isPart = "part = \(bindings.bind(part.description, as: "text"))"
+        let isMatch = [isPart] + conditions("\"value\"", &bindings)
+        let value = names.map { "\"value\" AS \($0)" }
+        let columns = ["bucket_id"] + value + [names.isEmpty ? sums.ofSums() : sums.list()]
+        return pieces(of: "value_sum", &bindings) { table, isInside in
+            """
+            SELECT \(columns.joined(separator: ", "))
+            FROM \(table) JOIN usage_value USING (value_id) \(whereClause([isInside] + isMatch))
+            \(names.isEmpty ? "GROUP BY bucket_id" : "")
+            """
+        }.map { pieces, isSubtracted in
+            let columns = ["bucket"] + names + [sums.list(isSubtracted: isSubtracted)]
+            return "SELECT \(columns.joined(separator: ", ")) FROM \(pieces)"
         }
     }
 
@@ -108,21 +114,19 @@ struct RollupSource {
     ) -> String {
         let key = UsageRecord.Column.attributionID.sql
         let matching = conditions("", &bindings)
-        let values = zip(parts, names).map { "\($0.sql(&bindings)) AS \($1)" }
+        let values = zip(parts, names).map { "coalesce(\($0.sql(&bindings)), '') AS \($1)" }
         let isMatch = matching.isEmpty ? [] : ["\(key) IN (SELECT \(key) FROM matched)"]
-        let levels = [false, true].compactMap { isSubtracted in
-            pieces(of: "usage_attribution_sums", isSubtracted, &bindings).map { pieces in
-                // Numbers are added up before they are joined, unless they are few.
-                matching.isEmpty
-                    ? """
-                    SELECT bucket, \(key), \(sums.ofSums(isSubtracted: isSubtracted))
-                    FROM \(pieces) GROUP BY bucket, \(key)
-                    """
-                    : """
-                    SELECT bucket, \(key), \(sums.list(isSubtracted: isSubtracted))
-                    FROM \(pieces) \(whereClause(isMatch))
-                    """
-            }
+        let levels = pieces(of: "attribution_sum", &bindings).map { pieces, isSubtracted in
+            // Numbers are added up before they are joined, unless they are few.
+            matching.isEmpty
+                ? """
+                SELECT bucket, \(key), \(sums.ofSums(isSubtracted: isSubtracted))
+                FROM \(pieces) GROUP BY bucket, \(key)
+                """
+                : """
+                SELECT bucket, \(key), \(sums.list(isSubtracted: isSubtracted))
+                FROM \(pieces) \(whereClause(isMatch))
+                """
         }
         // An index of records has no number for those without an attribution.
         let isRecorded = matchesBlank ? isMatch.map { "(\($0) OR \(key) IS NULL)" } : isMatch
@@ -131,38 +135,67 @@ struct RollupSource {
             SELECT bucket, coalesce(\(key), 0), \(sums.list())
             FROM (\(rows.joined(separator: " UNION ALL "))) AS others
             """
+        let rest = """
+            (\((levels + [others]).joined(separator: " UNION ALL "))) AS rest (bucket, \(key), \(sums.list()))
+            """
+        let columns = ["bucket"] + names + [sums.list()]
+        guard !matching.isEmpty else {
+            // LEFT, so that PostgreSQL expects as many rows as before.
+            let columns = ["bucket"] + values + [sums.list()]
+            return """
+                SELECT \(columns.joined(separator: ", "))
+                FROM \(rest) LEFT JOIN usage_attribution USING (\(key))
+                """
+        }
         return """
             (
-                WITH matched AS \(matching.isEmpty ? "NOT" : "") MATERIALIZED (
+                WITH matched AS MATERIALIZED (
                     SELECT \(([key] + values).joined(separator: ", "))
                     FROM \(Self.all) \(whereClause(matching))
                 )
-                SELECT \((["bucket"] + names + [sums.list()]).joined(separator: ", "))
-                FROM (\((levels + [others]).joined(separator: " UNION ALL "))) AS rest
-                    (bucket, \(key), \(sums.list()))
-                    JOIN matched USING (\(key))
+                SELECT \(columns.joined(separator: ", ")) FROM \(rest) JOIN matched USING (\(key))
             )
             """
     }
 
-    /// The rows of `sums` of the stored buckets that are added or subtracted; nil if there are none.
+    /// The rows of the open and the closed `level` of the stored buckets that are added or subtracted.
     ///
-    /// Without the constants, PostgreSQL would also read the days where only months are needed.
+    /// `select` returns the query of the rows of a table that meet a condition, with their `bucket_id`.
     private func pieces(
-        of sums: String, _ isSubtracted: Bool, _ bindings: inout Bindings
-    ) -> String? {
-        let levels = cover.levels.filter { $0.isSubtracted == isSubtracted }
-        guard let number = levels.first?.number else { return nil }
-        let ids = bindings.bind(numbers: levels.map(\.id))
-        if levels.allSatisfy({ $0.number == number }) {
-            return """
-                (SELECT *, \(number) AS bucket FROM \(sums) WHERE bucket_id = ANY (\(ids))) AS level
-                """
+        of level: String, _ bindings: inout Bindings,
+        _ select: (_ table: String, _ isInside: String) -> String = {
+            "SELECT * FROM \($0) WHERE \($1)"
+        }
+    ) -> [(rows: String, isSubtracted: Bool)] {
+        var pieces: [(rows: String, isSubtracted: Bool)] = []
+        for isSubtracted in [false, true] {
+            let levels = cover.levels.filter { $0.isSubtracted == isSubtracted }
+            let tables = [
+                ("usage", levels.filter(\.isOpen)), ("closed", levels.filter(\.isClosed)),
+            ]
+            for (name, levels) in tables where !levels.isEmpty {
+                let ids = bindings.bind(numbers: levels.map(\.id))
+                let rows = select("\(name)_\(level)", "bucket_id = ANY (\(ids))")
+                pieces.append((placed(rows, levels, ids, &bindings), isSubtracted))
+            }
+        }
+        return pieces
+    }
+
+    /// The rows of some stored buckets, with the number of the part in which each is.
+    ///
+    /// Without the constants in `rows`, PostgreSQL would also read the days where only months are needed.
+    private func placed(
+        _ rows: String, _ levels: [RollupCover.Level], _ ids: String, _ bindings: inout Bindings
+    ) -> String {
+        let number = levels[0].number
+        guard levels.contains(where: { $0.number != number }) else {
+            return "(SELECT *, \(number) AS bucket FROM (\(rows)) AS level) AS level"
         }
         let buckets = bindings.bind(numbers: levels.map { Int64($0.number) })
         return """
             unnest(\(ids), \(buckets)) AS piece(bucket_id, bucket)
-                JOIN (SELECT * FROM \(sums) WHERE bucket_id = ANY (\(ids))) AS level USING (bucket_id)
+                JOIN (\(rows)) AS level USING (bucket_id)
             """
     }
 
@@ -189,58 +222,4 @@ struct RollupSource {
             WHERE \(place.isInside)
             """
     }
-
-    /// The sums of records by `keys`, where the cover has records.
-    private func records(
-        _ keys: [String], _ conditions: [String], _ bindings: inout Bindings
-    ) -> [String] {
-        [(cover.records, false), (cover.subtracted, true)].compactMap { parts, isSubtracted in
-            guard !parts.isEmpty else { return nil }
-            let list = sums.ofRecords(isSubtracted: isSubtracted)
-            guard Self.areDense(parts) else {
-                return ranges(parts, keys, conditions, list, &bindings)
-            }
-            let place = RollupPlaces(parts, #""timestamp""#, &bindings)
-            let group = (["n"] + keys).joined(separator: ", ")
-            return """
-                SELECT \(([place.bucket] + keys + [sums.list()]).joined(separator: ", "))
-                FROM (
-                    SELECT \(group), \(list)
-                    FROM (SELECT *, \(place.number) FROM usage_record) AS placed
-                    \(whereClause([place.isBetween, place.isInside] + conditions)) GROUP BY \(group)
-                ) AS records
-                """
-        }
-    }
-
-    /// Whether one query of the records reads little more than a query for each of many ranges.
-    private static func areDense(_ parts: [RollupCover.Part]) -> Bool {
-        guard parts.count > 4, let first = parts.first, let last = parts.last else { return false }
-        let length = parts.reduce(0) { $0 + $1.range.microseconds }
-        return 2 * length > last.range.upperBound.microseconds - first.range.lowerBound.microseconds
-    }
-
-    private func ranges(
-        _ parts: [RollupCover.Part], _ keys: [String], _ conditions: [String], _ list: String,
-        _ bindings: inout Bindings
-    ) -> String {
-        let starts = bindings.bind(parts.map(\.range.lowerBound))
-        let ends = bindings.bind(parts.map(\.range.upperBound))
-        let buckets = bindings.bind(numbers: parts.map { Int64($0.number) })
-        let inRange = [#""timestamp" >= range_start"#, #""timestamp" < range_end"#]
-        let group = keys.isEmpty ? "" : "GROUP BY \(keys.joined(separator: ", "))"
-        return """
-            SELECT \((["bucket"] + keys + [sums.list()]).joined(separator: ", "))
-            FROM unnest(\(starts), \(ends), \(buckets)) AS part(range_start, range_end, bucket),
-                LATERAL (
-                    SELECT \((keys + [list]).joined(separator: ", ")) FROM usage_record
-                    \(whereClause(inRange + conditions)) \(group)
-                ) AS sums
-            """
-    }
-}
-
-extension Range<Timestamp> {
-    /// The length.
-    fileprivate var microseconds: Int64 { upperBound.microseconds - lowerBound.microseconds }
 }

@@ -14,6 +14,24 @@ struct Rollups {
     /// The first instant of which the zone has sums of closed records; nil if it has all.
     let completeFrom: Timestamp?
 
+    /// The time of the last record; nil without records.
+    let lastRecord: Timestamp?
+
+    /// Limits contiguous ranges to the filter's range of time.
+    ///
+    /// If no record is after the last one, it ends with the last stored day or month, so that these are
+    /// not divided, and their records not read.
+    func ranges(_ ranges: [Range<Timestamp>]) -> [Range<Timestamp>] {
+        var clamped = ranges.map { $0.clamped(to: filter.range) }
+        guard let last = clamped.last, !last.isEmpty else { return clamped }
+        let used = [lastRecord, closedBefore].compactMap(\.self)
+        if used.allSatisfy({ $0 < last.upperBound }) {
+            let end = buckets.map(\.range.upperBound).max() ?? last.upperBound
+            clamped[clamped.count - 1] = last.lowerBound..<max(end, last.upperBound)
+        }
+        return clamped
+    }
+
     /// Whether there are sums of all closed records of `ranges`, which are contiguous; with `hasGroups`
     /// by value, with `hasSeries` for each of them.
     func hasClosed(_ ranges: [Range<Timestamp>], hasGroups: Bool, hasSeries: Bool) -> Bool {
@@ -125,6 +143,7 @@ extension Snapshot {
         let start = list.add("starts_at", as: Timestamp?.self)
         let end = list.add("ends_at", as: Timestamp?.self)
         let complete = list.add("complete_from", as: Timestamp?.self)
+        let last = list.add("(SELECT max(\"timestamp\") FROM usage_record)", as: Timestamp?.self)
         let row = try QueryReader(
             connection, "rollups",
             """
@@ -142,14 +161,16 @@ extension Snapshot {
         guard row.count > 0 else { return nil }
         var buckets: [RollupBucket] = []
         var completeFrom: Timestamp?
+        var lastRecord: Timestamp?
         while try row.next() {
             completeFrom = row[complete]
+            lastRecord = row[last]
             guard let id = row[id], let start = row[start], let end = row[end] else { continue }
             buckets.append(
                 RollupBucket(id: id, isMonth: row[isMonth] ?? false, range: start..<end))
         }
         return Rollups(
-            filter: filter, buckets: buckets, closedBefore: summedBefore, completeFrom: completeFrom
-        )
+            filter: filter, buckets: buckets, closedBefore: summedBefore,
+            completeFrom: completeFrom, lastRecord: lastRecord)
     }
 }

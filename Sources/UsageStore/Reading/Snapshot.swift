@@ -98,10 +98,15 @@ public final class Snapshot {
 
     /// Prepares for a query that is about as short as that of a page, or for a long one.
     ///
-    /// Starting parallel workers takes longer than a short one.
+    /// Starting parallel workers takes longer than a short one. For a long one, PostgreSQL takes the sums of
+    /// groups that they send for more expensive than they are, and would have none.
     func expect(isShort: Bool) throws {
-        guard isShort else { return try becomeLong() }
-        try connection.run("SET LOCAL max_parallel_workers_per_gather = 0", as: "short")
+        if isShort {
+            try connection.run("SET LOCAL max_parallel_workers_per_gather = 0", as: "short")
+        } else {
+            try becomeLong()
+            try connection.run("SET LOCAL parallel_tuple_cost = 0.01", as: "long")
+        }
     }
 
     /// Lets PostgreSQL use up to 32 MB to remember the attributions of records (Memoize), about 200,000,

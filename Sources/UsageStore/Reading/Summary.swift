@@ -184,7 +184,7 @@ extension Snapshot {
                 try becomeLong()
                 return try recordSummary(filter, buckets: buckets, grouping: grouping)
             }
-            let ranges = buckets.map { $0.clamped(to: rollups.filter.range) }
+            let ranges = rollups.ranges(buckets)
             try requireSums(
                 rollups, of: all, in: ranges, hasGroups: true, hasSeries: grouping != nil)
             try expect(
@@ -209,13 +209,14 @@ extension Snapshot {
     func total(_ filter: UsageFilter) throws -> UsageSum {
         let all = filter.and(bounds)
         let rollups = try rollups(all, zone: "UTC")
-        try requireSums(rollups, of: all, in: rollups.map { [$0.filter.range] } ?? [])
+        let ranges = rollups.map { $0.ranges([$0.filter.range]) } ?? []
+        try requireSums(rollups, of: all, in: ranges)
         guard let rollups else {
             try becomeLong()
             return try recordTotal(all)
         }
-        let whole = RollupSummary(rollups: rollups, ranges: [rollups.filter.range], parts: [])
-        try expect(isShort: rollups.isShort(whole.ranges))
+        let whole = RollupSummary(rollups: rollups, ranges: ranges, parts: [])
+        try expect(isShort: rollups.isShort(ranges))
         return try run(whole.ofBuckets(), isStreamed: false).next()?.sum ?? .zero
     }
 
