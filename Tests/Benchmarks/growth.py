@@ -7,6 +7,7 @@ through nginx, in milliseconds. `bench.py` compares them at several sizes.
 import argparse
 import base64
 import dataclasses
+import os
 import pathlib
 import statistics
 import struct
@@ -45,22 +46,25 @@ POSITIONS = {
 
 # What must be read of the records for sums in a zone without levels.
 BY_USER_FROM_RECORDS = """
-    SELECT date_trunc('day', "timestamp", 'Europe/London'), user_id, count(*), count(report_name),
+    SELECT date_trunc('day', "timestamp", 'America/New_York'), user_id, count(*), count(report_name),
         sum(credit_hundredths), sum(input_tokens), sum(output_tokens), sum(cache_read_input_tokens),
         sum(cache_creation_input_tokens)
     FROM usage_record LEFT JOIN usage_attribution USING (attribution_id)
-    WHERE "timestamp" >= '2025-06-01 00:00 Europe/London' AND "timestamp" < '2025-07-01 00:00 Europe/London'
+    WHERE "timestamp" >= '2025-06-01 00:00 America/New_York'
+        AND "timestamp" < '2025-07-01 00:00 America/New_York'
     GROUP BY 1, 2"""
 
 
 @dataclasses.dataclass(frozen=True)
 class Question:
-    """A request, its limit at 50 million records in milliseconds, and the position after which its page begins."""
+    """A request, its limit at 50 million records in milliseconds, the position after which its page begins, and the
+    user to whom its key is bound."""
 
     name: str
     path: str
     limit: float
     after: str = ""
+    bound: str = ""
 
 
 def questions():
@@ -77,6 +81,10 @@ def questions():
         Question("totals of a report", "/usage?report_name=Report%207&limit=1&totals=true", 20),
         Question("totals of a user", "/usage?user_id=user-7&limit=1&totals=true", 20),
         Question("totals of a model", "/usage?model=model-3&limit=1&totals=true", 20),
+        Question("totals of a team", "/usage?team_id=team-3&limit=1&totals=true", 20),
+        Question("totals of a tag", "/usage?tag=env:prod&limit=1&totals=true", 20),
+        Question("totals of a user, other days", f"/usage?user_id=user-7&{DAYS}&limit=1&totals=true", 20),
+        Question("totals of a report, other days", f"/usage?report_name=Report%207&{DAYS}&limit=1&totals=true", 20),
         Question("attributions of users", "/usage/attributions?of=user_id", 100),
     ]
     for sort in SORTS:
@@ -92,6 +100,9 @@ def questions():
         path = f"/usage?{query}&sort=timestamp:desc&limit=100"
         found += [Question(f"{what}, first page", path, limit),
                   Question(f"{what}, deep page", path, limit, "timestamp")]
+    path = "/usage?sort=timestamp:desc&limit=100"
+    found += [Question("a key bound to a user, first page", path, 10, bound="user-7"),
+              Question("a key bound to a user, deep page", path, 10, "timestamp", "user-7")]
     return found
 
 
@@ -106,16 +117,26 @@ class Growth:
         self.url, self.service = url, Orbital()
         self.service.build(REPOSITORY / ".run/bench")
         self.address = self.service.start(url, folder)
+        self.options = {"": []}
 
     def stop(self):
         self.service.stop()
 
-    def cold_ms(self, address, rounds):
+    def bound(self, user):
+        """The options of curl for a key that is bound to a user."""
+        if user not in self.options:
+            key = subprocess.run(
+                [self.service.programs / "orbitalctl", "keys", "create", "bound", "--scope", "usage:read", "--user", user],
+                env={**os.environ, "DATABASE_URL": self.url}, check=True, capture_output=True, text=True).stdout
+            self.options[user] = ["-H", f"Authorization: Bearer {key.strip()}"]
+        return self.options[user]
+
+    def cold_ms(self, address, rounds, options=()):
         """The median of requests that each follow a change."""
         seconds = []
         for _ in range(rounds):
             psql(self.url, CHANGE)
-            seconds.append(load.read_seconds(address))
+            seconds.append(load.read_seconds(address, *options))
         return 1000 * statistics.median(seconds)
 
     def position(self, name):
@@ -130,10 +151,10 @@ class Growth:
             else b"\x00" + struct.pack(">q", int(values[column]))
             for column in columns)
 
-    def cursor(self, path, name):
+    def cursor(self, path, name, options=()):
         """The cursor of a page at this position: its first nine bytes are those of any cursor of the same query."""
         done = subprocess.run(
-            ["curl", "-sS", "-f", "-D", "-", "-o", "/dev/null", self.address + path], check=True, capture_output=True, text=True)
+            ["curl", "-sS", "-f", "-D", "-", "-o", "/dev/null", *options, self.address + path], check=True, capture_output=True, text=True)
         link = next(line for line in done.stdout.splitlines() if line.lower().startswith("link:"))
         query = urllib.parse.urlsplit(link.split("<")[1].split(">")[0]).query
         text = urllib.parse.parse_qs(query)["cursor"][0]
@@ -144,12 +165,12 @@ class Growth:
         """The name and the milliseconds of each question whose name contains `only`."""
         for question in questions():
             if only in question.name:
-                path = question.path
+                path, options = question.path, self.bound(question.bound)
                 if question.after:
-                    path += f"&cursor={self.cursor(path, question.after)}"
-                yield question.name, self.cold_ms(self.address + path, rounds)
+                    path += f"&cursor={self.cursor(path, question.after, options)}"
+                yield question.name, self.cold_ms(self.address + path, rounds, options)
         if only in OTHER_ZONE:
-            path = "/usage/summary?from=2025-06-01&to=2025-07-01&tz=Europe/London&group_by=user_id"
+            path = "/usage/summary?from=2025-06-01&to=2025-07-01&tz=America/New_York&group_by=user_id"
             yield OTHER_ZONE, self.cold_ms(self.address + path, 3)
             yield RECORDS, 1000 * statistics.median(load.query_seconds(self.url, BY_USER_FROM_RECORDS) for _ in range(3))
 

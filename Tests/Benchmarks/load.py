@@ -78,10 +78,11 @@ class Changes:
         self.psql.wait()
 
 
-def read_seconds(address):
-    """One GET, everything to /dev/null."""
+def read_seconds(address, *options):
+    """One GET with options of curl, everything to /dev/null."""
     done = subprocess.run(
-        ["curl", "-sS", "-f", "-o", "/dev/null", "-w", "%{time_total}", address], check=True, capture_output=True, text=True)
+        ["curl", "-sS", "-f", "-o", "/dev/null", "-w", "%{time_total}", *options, address],
+        check=True, capture_output=True, text=True)
     return float(done.stdout)
 
 
