@@ -63,6 +63,13 @@ import Testing
         #expect(text(cover) == expected)
     }
 
+    @Test func `leaves out a bucket over the start of 2000, whose sums lack what is before`() throws
+    {
+        let range = try range("1999-12-31T05:00:00Z", "2000-01-01T05:00:00Z")
+        let cover = RollupCover([range], with: [RollupBucket(id: 1, isMonth: false, range: range)])
+        #expect(text(cover) == "\(range.lowerBound)..<\(range.upperBound)")
+    }
+
     @Test func `of several ranges has no bucket that is not inside one of them`() throws {
         let ranges = [
             try range("2024-01-01T00:00:00Z", "2024-01-31T12:00:00Z"),

@@ -106,10 +106,32 @@ import Usage
         let shown = [(1, "u-3", "model-3"), (2, "u-4", "model-7")].map { rank, user, model in
             SummaryRow(kind: .group, rank: rank, values: [user, model], sum: .zero)
         }
-        let plan = try plan(summary.ofSeries(shown))
+        let plan = try plan(summary.ofSeries(shown, attributions: numbers(shown, summary)))
         #expect(!plan.contains("Seq Scan on usage_attribution_day_sum"), "\(plan)")
         #expect(!plan.contains("usage_record"), "\(plan)")
         #expect(rows(plan) < 500, "\(plan)")
+    }
+
+    /// The attributions of `groups`.
+    private func numbers(_ groups: [SummaryRow], _ summary: RollupSummary) throws -> [Int64] {
+        let store = try Database(sharing: Self.database.get()).store()
+        defer { store.release() }
+        return try store.snapshot().attributions { summary.conditions(of: groups, &$0) }
+    }
+
+    @Test func `of a tag that all attributions have looks none of them up in each day`() throws {
+        var filter = UsageFilter()
+        filter.tags = [("env", "dev")]
+        let summary = try summary(
+            "2024-01-01T00:00:00Z", "2024-02-01T00:00:00Z", by: ["model"], filter)
+        let shown = (0..<10).map { number in
+            SummaryRow(
+                kind: .group, rank: Int64(number + 1), values: ["model-\(number)"], sum: .zero)
+        }
+        let plan = try plan(summary.ofSeries(shown, attributions: numbers(shown, summary)))
+        let loops = plan.matches(of: /loops=([0-9]+)/).compactMap { Int($0.1) }.max()
+        #expect(try #require(loops) < 200, "\(plan)")
+        #expect(!plan.contains("usage_record"), "\(plan)")
     }
 
     private static var valueFilters: [UsageFilter] {

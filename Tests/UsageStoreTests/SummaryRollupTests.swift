@@ -173,6 +173,54 @@ private struct Question {
         #expect(try store.snapshot().total(UsageFilter()) == .zero)
     }
 
+    @Test func `has the records of before 2000 in a local day that ends after`() throws {
+        let database = try Database()
+        try database.run(
+            """
+            SET session_replication_role = replica;
+            INSERT INTO usage_record ("timestamp", message_text, credit_hundredths, report_name)
+            VALUES ('1999-12-31T12:00Z', 'x', 100, 'r'), ('2000-01-01T02:00Z', 'x', 200, 'r');
+            RESET session_replication_role;
+            INSERT INTO usage_zone (name) VALUES ('America/New_York')
+            """)
+        try database.run("CALL build_usage_rollups('America/New_York')")
+        let store = database.store()
+        defer { store.release() }
+        let start = try #require(Timestamp("1999-12-31T05:00:00Z"))
+        let end = try #require(Timestamp("2000-01-01T05:00:00Z"))
+        let sums = try store.snapshot().summary(
+            UsageFilter(), buckets: [start..<end], zone: "America/New_York")
+        let report = try #require(try sums.nextReport())
+        #expect((report.sum.messages, report.sum.creditsUsed) == (2, "3.00"))
+    }
+
+    @Test func `reads the days of the zone in which its range begins`() throws {
+        let database = try Database()
+        try database.run(
+            """
+            INSERT INTO usage_record ("timestamp", message_text) VALUES ('2024-06-09T22:00Z', 'x');
+            INSERT INTO usage_zone (name) VALUES ('Asia/Tokyo'), ('Europe/Berlin')
+            """)
+        try database.run("CALL build_usage_rollups(NULL)")
+        let store = database.store()
+        defer { store.release() }
+        var filter = UsageFilter()
+        filter.texts = [(.userID, ["u"])]
+        for (start, zone) in [
+            ("T22:00:00Z", "Europe/Berlin"), ("T15:00:00Z", "Asia/Tokyo"), ("T00:00:00Z", "UTC"),
+        ] {
+            filter.from = Timestamp("2024-06-09\(start)")
+            let buckets = try #require(try store.snapshot().rollups(filter)).buckets
+            let expected = try database.value(
+                """
+                SELECT string_agg(bucket_id::text, ' ' ORDER BY bucket_id)
+                FROM usage_bucket JOIN usage_zone USING (zone_id) WHERE name = '\(zone)'
+                """)
+            let found = buckets.map(\.id).sorted().map(String.init).joined(separator: " ")
+            #expect(found == expected, "\(start)")
+        }
+    }
+
     @Test(arguments: [1, 2] as [UInt64])
     func `equals that from the records, merged or not, in every zone`(seed: UInt64) throws {
         let database = try Database()

@@ -3,6 +3,7 @@
 import datetime
 import json
 import random
+import subprocess
 import urllib.parse
 import zoneinfo
 
@@ -10,6 +11,7 @@ import pytest
 from orbital import (
     EPOCH, UTC, Client, Record, credits_text, csv_rows, day_start, insert, instant_text, local_date, moment,
     psql, zone)
+from service import BUILT
 
 ZONES = """Africa/Cairo Africa/Casablanca Africa/Johannesburg Africa/Monrovia America/Asuncion
     America/Caracas America/Chicago America/Goose_Bay America/Havana America/Los_Angeles
@@ -511,3 +513,26 @@ def test_a_bound_key_groups_only_its_records(site):
         '"previous":{"from":"2024-03-29T00:00:00+00:00","to":"2024-03-30T00:00:00+00:00",'
         '"totals":{"messages":1,"reports":0,"credits_used":1.00}}}'), body
     assert '"groups":[{"user_id":"u-3",' in client.get(query).body
+
+
+def test_a_user_is_compared_with_a_closed_month_and_the_first_day_stays(start_site, tmp_path):
+    site = start_site()
+    client = Client(site.site)
+    psql(site.url, insert([
+        # Its day in UTC begins on the day before in New York.
+        Record(1, 1_707_991_200_000_000, "Report", 100, user_id="u-1"),
+        Record(2, 1_708_000_000_000_000, "Report", 150, user_id="u-2"),
+        Record(3, 1_710_000_000_000_000, "Report", 400, user_id="u-1")]))
+    tool = [BUILT / "orbitalctl"]
+    subprocess.run([*tool, "rollup", "zones", "add", "America/New_York"], env=site.environment, check=True)
+    first = "/usage/summary?tz=America/New_York&group_by=user_id&user_id=u-1"
+    compared = "/usage/summary?from=2024-03-01&to=2024-03-29&user_id=u-1&group_by=user_id&compare=previous"
+    before = [json.loads(client.get(path).body) for path in (first, compared)]
+    assert before[0]["from"] == "2024-02-15T00:00:00-05:00"
+    assert before[1]["previous"]["totals"] == {"messages": 1, "reports": 1, "credits_used": 1.00}
+    subprocess.run([*tool, "close", "--before", "2024-03-01", "--archive", tmp_path],
+                   env=site.environment, check=True)
+    after = [json.loads(client.get(path).body) for path in (first, compared)]
+    for response in before + after:
+        response.pop("revision", None)
+    assert after == before

@@ -58,7 +58,7 @@ struct SummaryPeriod {
         let from = query.filter.from
         let to = query.filter.to
         if let from, let to { return from..<to }
-        guard let extent = try snapshot.extent(query.filter) else {
+        guard let extent = try snapshot.extent(query.filter, zone: query.zone) else {
             return (from ?? to).map { $0..<$0 }
         }
         let first = extent.lowerBound
@@ -116,10 +116,7 @@ struct PreviousPeriod {
         var filter = query.filter
         filter.from = range.lowerBound
         filter.to = range.upperBound
-        let sums = try snapshot.summary(filter, buckets: [range], zone: query.zone)
-        // The connection is busy until all rows are read.
-        while try sums.nextReport() != nil {}
-        totals = sums.totals
+        totals = try snapshot.total(filter)
     }
 }
 

@@ -14,6 +14,20 @@ public struct AttributionSum: Equatable, Sendable {
 }
 
 extension Snapshot {
+    /// The numbers of the attributions that meet conditions; 0 is that of records without an attribution.
+    func attributions(where conditions: (inout Bindings) -> [String]) throws -> [Int64] {
+        var bindings = Bindings()
+        var list = SelectList()
+        let id: Field<Int64> = list.add("attribution_id")
+        let isMatch = whereClause(conditions(&bindings))
+        let reader = try QueryReader(
+            connection, "attributions", "SELECT \(list.sql) FROM \(RollupSource.all) \(isMatch)",
+            bindings.values)
+        var numbers: [Int64] = []
+        while try reader.next() { numbers.append(reader[id]) }
+        return numbers
+    }
+
     /// The values of `part` that begin with `prefix`, by code point, in the records that match
     /// `filter`: most credits first, among equals by value; at most `limit`.
     public func attributionSums(
@@ -22,13 +36,20 @@ extension Snapshot {
         let all = filter.and(bounds)
         let parts = [GroupPart.attribution(part)]
         return try reportingUnavailability {
-            let rollups = try rollups(all, zone: "UTC", by: parts)
+            let rollups = try rollups(all, by: parts)
             let ranges = rollups.map { $0.ranges([$0.filter.range]) } ?? []
             try requireSums(rollups, of: all, in: ranges, hasGroups: true)
             let isShort = rollups?.isShort(ranges, by: parts, hasSeries: false)
             try expect(isShort: isShort == true)
+            let matching =
+                try rollups?.filter.level(by: parts) == .attributions
+                ? attributions { bindings in
+                    let value = part.sql(&bindings)
+                    return ["\(value) <> ''"] + startConditions(value, prefix, &bindings)
+                        + all.attributionConditions(&bindings)
+                } : nil
             let statement = AttributionSumsStatement(limit: limit) { bindings in
-                rollups?.values(of: part, prefix: prefix, in: ranges, &bindings)
+                rollups?.values(of: part, prefix: prefix, in: ranges, matching, &bindings)
                     ?? recordValues(of: part, prefix: prefix, all, &bindings)
             }
             return try attributionSums(statement)
@@ -54,12 +75,12 @@ extension Rollups {
     /// The query of the values of `part` that begin with `prefix`, and their sums.
     fileprivate func values(
         of part: AttributionPart, prefix: String, in ranges: [Range<Timestamp>],
-        _ bindings: inout Bindings
+        _ attributions: [Int64]?, _ bindings: inout Bindings
     ) -> String? {
         let part = GroupPart.attribution(part)
-        let source = groups(ranges, by: [part], .few, matchesBlank: false) {
-            values, bindings in
-            ["\(values[0]) <> ''"] + startConditions(values[0], prefix, &bindings)
+        let source = groups(ranges, by: [part], .few, matchesBlank: false, of: attributions) {
+            value, bindings in
+            startConditions(value, prefix, &bindings)
         }
         return (source?.sql(by: [part], &bindings)).map { source in
             """

@@ -40,7 +40,7 @@ struct RollupCover: Equatable {
     /// Where the levels take the place of records, and deltas have to be added; in order, disjoint.
     private(set) var covered: [Part] = []
 
-    /// The microseconds of records to read, without those between stored buckets, which are few.
+    /// The microseconds of records to read, without the few between stored buckets.
     private(set) var recordMicroseconds: Int64 = 0
 
     /// Covers contiguous `ranges` with quarters of an hour, and with the records at their edges.
@@ -61,13 +61,13 @@ struct RollupCover: Equatable {
 
     /// Covers contiguous `ranges` with those of the stored `buckets`, and with other records.
     ///
-    /// One range may be a larger bucket minus parts of it, if that is cheaper. Records before
-    /// `closedBefore` do not exist any more: they are in buckets only.
+    /// One range may be a larger bucket minus parts of it. Before `closedBefore` there are sums only.
     init(
         _ ranges: [Range<Timestamp>], with buckets: [RollupBucket], closedBefore: Timestamp? = nil
     ) {
         let stored = [true, false].map { isMonth in
-            buckets.filter { $0.isMonth == isMonth }
+            // The sums of a bucket over the start of 2000 lack what is before it.
+            buckets.filter { $0.isMonth == isMonth && $0.range.lowerBound >= Self.start }
                 .sorted { $0.range.lowerBound < $1.range.lowerBound }
         }
         let plan = Plan(

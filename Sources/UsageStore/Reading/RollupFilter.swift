@@ -50,25 +50,19 @@ struct RollupFilter {
         return all.contains(.reportName) ? nil : .attributions
     }
 
-    /// The conditions on what `level` has sums of; `value` is the value of a part.
-    ///
-    /// At the level of attributions, they are on columns of the table of attributions.
+    /// The conditions on `value`, where `level` has the sums of the values of a part.
     func conditions(
         of level: RollupLevel, value: String, _ bindings: inout Bindings
     ) -> [String] {
-        switch level {
-        case .quarters: return []
-        case .attributions: return filters[0].attributionConditions(&bindings)
-        case .values(let part):
-            var conditions: [String] = []
-            for filter in filters {
-                for accepted in filter.accepted(part) {
-                    let texts = bindings.bind(array: accepted)
-                    conditions.append("\(value) = ANY (\(texts))")
-                }
-            }
-            return conditions
+        guard case .values(let part) = level else { return [] }
+        return filters.flatMap { $0.accepted(part) }.map { accepted in
+            "\(value) = ANY (\(bindings.bind(array: accepted)))"
         }
+    }
+
+    /// The conditions on the columns of the table of attributions.
+    func attributionConditions(_ bindings: inout Bindings) -> [String] {
+        filters[0].attributionConditions(&bindings)
     }
 }
 

@@ -6,9 +6,14 @@ struct RollupSource {
     let level: RollupLevel
     let cover: RollupCover
 
-    /// The conditions on what the level has sums of: on the value of a part, or on the columns of the
-    /// table of attributions.
+    /// The conditions on the value of a part, at a level of values.
     let conditions: (_ value: String, inout Bindings) -> [String]
+
+    /// The attributions to add up, at their level; nil for all.
+    ///
+    /// Their numbers and not a query of them: PostgreSQL cannot estimate how many have a tag, and would
+    /// look each one up in each bucket.
+    let attributions: [Int64]?
 
     let sums: SumFields.Columns
 
@@ -17,9 +22,10 @@ struct RollupSource {
 
     init(
         _ level: RollupLevel, _ cover: RollupCover, _ sums: SumFields.Columns = .all,
-        matchesBlank: Bool = false,
+        matchesBlank: Bool = false, attributions: [Int64]? = nil,
         where conditions: @escaping (_ value: String, inout Bindings) -> [String] = { _, _ in [] }
     ) {
+        self.attributions = attributions
         self.level = level
         self.cover = cover
         self.sums = sums
@@ -62,8 +68,6 @@ struct RollupSource {
     ) -> [String] {
         // PostgreSQL cannot determine the type of a parameter that is not used.
         guard !cover.levels.isEmpty else { return [] }
-        // PostgreSQL refuses a parameter that no source uses.
-        guard !cover.levels.isEmpty else { return [] }
         let isPart = "part = \(bindings.bind(part.description, as: "text"))"
         let isMatch = [isPart] + conditions("\"value\"", &bindings)
         let value = names.map { "\"value\" AS \($0)" }
@@ -100,7 +104,7 @@ struct RollupSource {
     }
 
     /// All attributions; 0 is the one of records without an attribution.
-    private static let all = """
+    static let all = """
         (
             SELECT attribution_id, user_id, team_id, model, tags FROM usage_attribution
             UNION ALL
@@ -113,48 +117,30 @@ struct RollupSource {
         _ parts: [GroupPart], _ names: [String], _ bindings: inout Bindings
     ) -> String {
         let key = UsageRecord.Column.attributionID.sql
-        let matching = conditions("", &bindings)
         let values = zip(parts, names).map { "coalesce(\($0.sql(&bindings)), '') AS \($1)" }
-        let isMatch = matching.isEmpty ? [] : ["\(key) IN (SELECT \(key) FROM matched)"]
+        let isMatch = attributions.map { ["\(key) = ANY (\(bindings.bind(numbers: $0)))"] } ?? []
         let levels = pieces(of: "attribution_sum", &bindings).map { pieces, isSubtracted in
-            // Numbers are added up before they are joined, unless they are few.
-            matching.isEmpty
-                ? """
-                SELECT bucket, \(key), \(sums.ofSums(isSubtracted: isSubtracted))
-                FROM \(pieces) GROUP BY bucket, \(key)
-                """
-                : """
-                SELECT bucket, \(key), \(sums.list(isSubtracted: isSubtracted))
-                FROM \(pieces) \(whereClause(isMatch))
-                """
+            // Numbers are added up before they are joined.
+            """
+            SELECT bucket, \(key), \(sums.ofSums(isSubtracted: isSubtracted))
+            FROM \(pieces) \(whereClause(isMatch)) GROUP BY bucket, \(key)
+            """
         }
         // An index of records has no number for those without an attribution.
         let isRecorded = matchesBlank ? isMatch.map { "(\($0) OR \(key) IS NULL)" } : isMatch
         let rows = [deltas([key], &bindings)] + records([key], isRecorded, &bindings)
         let others = """
-            SELECT bucket, coalesce(\(key), 0), \(sums.list())
-            FROM (\(rows.joined(separator: " UNION ALL "))) AS others
+            SELECT * FROM (
+                SELECT bucket, coalesce(\(key), 0) AS \(key), \(sums.list())
+                FROM (\(rows.joined(separator: " UNION ALL "))) AS rest
+            ) AS others \(whereClause(isMatch))
             """
-        let rest = """
-            (\((levels + [others]).joined(separator: " UNION ALL "))) AS rest (bucket, \(key), \(sums.list()))
-            """
-        let columns = ["bucket"] + names + [sums.list()]
-        guard !matching.isEmpty else {
-            // LEFT, so that PostgreSQL expects as many rows as before.
-            let columns = ["bucket"] + values + [sums.list()]
-            return """
-                SELECT \(columns.joined(separator: ", "))
-                FROM \(rest) LEFT JOIN usage_attribution USING (\(key))
-                """
-        }
+        // LEFT, so that PostgreSQL expects as many rows as before.
         return """
-            (
-                WITH matched AS MATERIALIZED (
-                    SELECT \(([key] + values).joined(separator: ", "))
-                    FROM \(Self.all) \(whereClause(matching))
-                )
-                SELECT \(columns.joined(separator: ", ")) FROM \(rest) JOIN matched USING (\(key))
-            )
+            SELECT \((["bucket"] + values + [sums.list()]).joined(separator: ", "))
+            FROM (\((levels + [others]).joined(separator: " UNION ALL ")))
+                AS rest (bucket, \(key), \(sums.list()))
+                LEFT JOIN usage_attribution USING (\(key))
             """
     }
 

@@ -59,23 +59,30 @@ struct RollupSummary {
         }
     }
 
-    /// The statement of the series of `groups`.
+    /// The conditions of the attributions of `groups`.
+    func conditions(of groups: [SummaryRow], _ bindings: inout Bindings) -> [String] {
+        let row = parts.map { $0.sql(&bindings) }.joined(separator: ", ")
+        let values = parts.indices.map { part in groups.map { $0.values[part] ?? "" } }
+        let arrays = values.map { bindings.bind(array: $0) }.joined(separator: ", ")
+        let isMatch = rollups.attributions.map {
+            ["attribution_id = ANY (\(bindings.bind(numbers: $0)))"]
+        }
+        return ["(\(row)) IN (SELECT * FROM unnest(\(arrays)))"] + (isMatch ?? [])
+    }
+
+    /// The statement of the series of `groups`, which have these `attributions` if these are their level.
     ///
     /// At a level of values, the one of records without a value is the difference between all and
     /// those that have one, which are the first rows then.
-    func ofSeries(_ groups: [SummaryRow]) -> SummaryStatement {
+    func ofSeries(_ groups: [SummaryRow], attributions: [Int64]?) -> SummaryStatement {
         SummaryStatement(partCount: parts.count) { bindings in
             let sums = SumFields.Columns.all
             let shown = groups.filter { !$0.isBlank || !leavesOutBlank }
             let values = parts.indices.map { part in shown.map { $0.values[part] ?? "" } }
             let source = rollups.groups(
-                ranges, by: parts, matchesBlank: shown.contains(where: \.isBlank)
-            ) { expressions, bindings in
-                let arrays = values.map { bindings.bind(array: $0) }.joined(separator: ", ")
-                guard parts.count > 1 else { return ["\(expressions[0]) = ANY (\(arrays))"] }
-                let row = expressions.joined(separator: ", ")
-                return ["(\(row)) IN (SELECT * FROM unnest(\(arrays)))"]
-            }
+                ranges, by: parts, matchesBlank: shown.contains(where: \.isBlank),
+                of: attributions
+            ) { value, bindings in ["\(value) = ANY (\(bindings.bind(array: values[0])))"] }
             let sql =
                 leavesOutBlank
                 ? source?.rows(by: parts, &bindings) : source?.sql(by: parts, &bindings)

@@ -5,6 +5,9 @@ import Usage
 struct Rollups {
     let filter: RollupFilter
 
+    /// The attributions that match the filter, where their level is needed; nil for all.
+    let attributions: [Int64]?
+
     /// The stored days and months of one zone.
     let buckets: [RollupBucket]
 
@@ -58,7 +61,9 @@ struct Rollups {
         guard level != .quarters else { return quarters.sql(&bindings) }
         let cover = cover(ranges)
         guard case .values = level, filter.matchesBlank else {
-            return RollupSource(level, cover, matchesBlank: filter.matchesBlank) {
+            return RollupSource(
+                level, cover, matchesBlank: filter.matchesBlank, attributions: attributions
+            ) {
                 filter.conditions(of: level, value: $0, &$1)
             }.sql(&bindings)
         }
@@ -108,31 +113,29 @@ struct Rollups {
 
     /// The sums of each range by one or two parts; nil if no level has them.
     ///
-    /// `conditions` are others on the values of the parts. At a level of values, records without one
-    /// are left out.
+    /// `chosen` are the attributions to add up at their level, instead of all that match; `conditions` are
+    /// others on the value of a part at its level, which leaves out records without one.
     func groups(
         _ ranges: [Range<Timestamp>], by parts: [GroupPart], _ sums: SumFields.Columns = .all,
-        matchesBlank: Bool? = nil,
-        where conditions: ((_ values: [String], inout Bindings) -> [String])? = nil
+        matchesBlank: Bool? = nil, of chosen: [Int64]? = nil,
+        where conditions: @escaping (_ value: String, inout Bindings) -> [String] = { _, _ in [] }
     ) -> RollupSource? {
         guard let level = filter.level(by: parts) else { return nil }
         return RollupSource(
-            level, cover(ranges), sums,
-            matchesBlank: matchesBlank ?? filter.matchesBlank
+            level, cover(ranges), sums, matchesBlank: matchesBlank ?? filter.matchesBlank,
+            attributions: chosen ?? attributions
         ) { value, bindings in
-            let own = filter.conditions(of: level, value: value, &bindings)
-            guard let conditions else { return own }
-            let values = level == .attributions ? parts.map { $0.sql(&bindings) } : [value]
-            return own + conditions(values, &bindings)
+            filter.conditions(of: level, value: value, &bindings) + conditions(value, &bindings)
         }
     }
 }
 
 extension Snapshot {
-    /// The levels for `filter`, with the days and months of `zone`, or of another reporting zone; nil if
-    /// there are no sums yet, or if no level has sums of such records.
+    /// The levels for `filter`, with the days and months of the reporting zone `zone`, or else of one in
+    /// which a day begins where the filter's range of time does; nil if there are no sums yet, or if no
+    /// level has sums of such records.
     func rollups(
-        _ filter: UsageFilter, zone: String, by parts: [GroupPart] = []
+        _ filter: UsageFilter, zone: String? = nil, by parts: [GroupPart] = []
     ) throws -> Rollups? {
         let filter = RollupFilter(filter)
         guard filter.level() != nil, filter.level(by: parts) != nil else { return nil }
@@ -152,7 +155,11 @@ extension Snapshot {
                 SELECT zone_id, complete_from
                 FROM usage_zone JOIN usage_rollup_state AS state ON state.is_built
                 WHERE usage_zone.is_built
-                ORDER BY name <> \(bindings.bind(zone, as: "text")), zone_id LIMIT 1
+                ORDER BY name = \(bindings.bind(zone ?? "", as: "text")) DESC, EXISTS (
+                    SELECT FROM usage_bucket AS day WHERE day.zone_id = usage_zone.zone_id
+                        AND NOT is_month AND starts_at = \(bindings.bind(filter.range.lowerBound))
+                ) DESC, zone_id
+                LIMIT 1
             ) AS zone
             LEFT JOIN usage_bucket AS bucket ON bucket.zone_id = zone.zone_id
                 AND starts_at < \(bindings.bind(filter.range.upperBound)) + interval '32 days'
@@ -169,8 +176,12 @@ extension Snapshot {
             buckets.append(
                 RollupBucket(id: id, isMonth: row[isMonth] ?? false, range: start..<end))
         }
+        let isOfSome = filter.level(by: parts) == .attributions && !filter.parts.isEmpty
         return Rollups(
-            filter: filter, buckets: buckets, closedBefore: summedBefore,
+            filter: filter,
+            attributions: isOfSome
+                ? try attributions { filter.attributionConditions(&$0) } : nil,
+            buckets: buckets, closedBefore: summedBefore,
             completeFrom: completeFrom, lastRecord: lastRecord)
     }
 }

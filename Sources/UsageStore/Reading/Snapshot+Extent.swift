@@ -3,7 +3,11 @@ public import Usage
 
 extension Snapshot {
     /// The first and the last instant of the records that match `filter`; nil without records.
-    public func extent(_ filter: UsageFilter) throws -> ClosedRange<Timestamp>? {
+    ///
+    /// Of closed records, it is the start of the first one's local day in `zone`, if that is a reporting zone.
+    public func extent(
+        _ filter: UsageFilter, zone: String? = nil
+    ) throws -> ClosedRange<Timestamp>? {
         let all = filter.and(bounds)
         return try reportingUnavailability {
             // The ends of a range of an index, and those of the closed sums.
@@ -15,11 +19,12 @@ extension Snapshot {
                         all.lowerBound, part.lowerBound)...max(all.upperBound, part.upperBound)
                 }
             }
-            guard let rollups = try rollups(all, zone: "UTC") else {
+            guard let rollups = try rollups(all, zone: zone) else {
                 try requireSums(nil, of: all)
                 try becomeLong()
                 return try recordExtent(all)
             }
+            try requireSums(rollups, of: all, in: [rollups.filter.range])
             try expect(isShort: rollups.isShort([rollups.filter.range]))
             var ends = (first: rollups.filter.range, last: rollups.filter.range)
             for isMonth in [true, false] {

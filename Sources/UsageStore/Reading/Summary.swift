@@ -51,10 +51,12 @@ public final class Summary {
         prepareOther(groups.first?.groupCount ?? 0)
     }
 
-    /// From rollups, without `top` by report name; `run` runs a statement.
+    /// From rollups, without `top` by report name; `run` runs a statement, and `attributions` selects those
+    /// of groups.
     fileprivate init(
         _ summary: RollupSummary, top: Int?,
-        _ run: (SummaryStatement, _ isStreamed: Bool) throws -> SummaryRows
+        _ run: (SummaryStatement, _ isStreamed: Bool) throws -> SummaryRows,
+        attributions: ([SummaryRow]) throws -> [Int64]
     ) throws {
         buckets = Array(repeating: .zero, count: summary.ranges.count)
         rows = try run(summary.ofBuckets(), false)
@@ -86,7 +88,8 @@ public final class Summary {
         groups = shown[...]
         prepareOther(groupCount)
         guard !shown.isEmpty else { return }
-        rows = try run(summary.ofSeries(shown), true)
+        let ofShown = summary.leavesOutBlank ? nil : try attributions(shown)
+        rows = try run(summary.ofSeries(shown, attributions: ofShown), true)
         row = try rows.next()
         guard summary.leavesOutBlank else { return }
         named = Array(repeating: .zero, count: buckets.count)
@@ -189,9 +192,10 @@ extension Snapshot {
                 rollups, of: all, in: ranges, hasGroups: true, hasSeries: grouping != nil)
             try expect(
                 isShort: rollups.isShort(ranges, by: parts, hasSeries: grouping != nil))
-            return try Summary(
-                RollupSummary(rollups: rollups, ranges: ranges, parts: parts), top: grouping?.top,
-                run)
+            let summary = RollupSummary(rollups: rollups, ranges: ranges, parts: parts)
+            return try Summary(summary, top: grouping?.top, run) { groups in
+                try attributions { summary.conditions(of: groups, &$0) }
+            }
         }
     }
 
@@ -206,9 +210,13 @@ extension Snapshot {
     }
 
     /// The sum of the records that match `filter`.
-    func total(_ filter: UsageFilter) throws -> UsageSum {
+    public func total(_ filter: UsageFilter) throws -> UsageSum {
+        try reportingUnavailability { try rolledUpTotal(filter) }
+    }
+
+    private func rolledUpTotal(_ filter: UsageFilter) throws -> UsageSum {
         let all = filter.and(bounds)
-        let rollups = try rollups(all, zone: "UTC")
+        let rollups = try rollups(all)
         let ranges = rollups.map { $0.ranges([$0.filter.range]) } ?? []
         try requireSums(rollups, of: all, in: ranges)
         guard let rollups else {
