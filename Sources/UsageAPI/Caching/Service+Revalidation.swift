@@ -114,8 +114,9 @@ extension Problem {
     /// A 422: the sums of closed records do not have what the query asks for.
     fileprivate init(_ closed: SumsClosed) {
         let message =
-            "Records before \(closed.before) are closed, and their sums cannot answer this query; "
-            + "X-Reporting-Zones has the zones whose days and months have sums by value."
+            "Records before \(closed.before) are closed. Only their sums remain: of quarters of an hour, "
+            + "and by report name, user, team, model or tag of whole days in the zones that were "
+            + "reporting zones then. With a filter, add group_by: by_report is by report name."
         self.init(
             .unprocessableContent, "The records are closed.",
             faults: [Fault(in: "query", name: "", code: .closed, message: message)])
