@@ -130,6 +130,6 @@ def main(rounds=5, seconds=3):
     sys.exit(1 if faults else 0)
 
 
-if len(sys.argv) > 3:
+if len(sys.argv) > 3 or "--help" in sys.argv:
     sys.exit(__doc__)
 main(*map(int, sys.argv[1:]))
