@@ -30,7 +30,7 @@ test-unit: place ## run the tests that start no program, in seconds; installs no
 test: test-packages build ## run the test suite (8 minutes), or the tests whose name matches FILTER=REGEX
 	@exec Tests/dev/test $(if $(FILTER),--filter "$$FILTER")
 
-test-full: test ## also run the slow tests: packages, virtual machines, containers, upgrades under load, the runbook
+test-full: test ## also run the tests that measure, and the slow ones: packages, machines, containers, upgrades, the runbook
 	@deploy/packages full
 	@exec Tests/dev/test full
 

@@ -48,7 +48,8 @@ import Testing
         let sources = try texts(["Sources"])
         let known = try sources + texts(["deploy/systemd", "nginx/optional", "nginx/snippets"])
         var quoted: [String] = page.matches(of: /`([A-Z]+_[A-Z_]+)\*?`/).map { String($0.1) }
-        quoted += page.matches(of: /\borbital_(?!before|closed|restored|responder|fcgi)[a-z_]+/).map {
+        quoted += page.matches(of: /\borbital_(?!before|closed|restored|responder|fcgi)[a-z_]+/).map
+        {
             String($0.0)
         }
         quoted += page.matches(of: /-g '([a-z ]+)'/).map { String($0.1) }

@@ -232,7 +232,7 @@ enum PlannedDatabase {
             RecordingStatements.estimate[isPlain: false].text,
         ] {
             let parameters = Array(
-                repeating: "{}", count: RecordingStatements.columns(isPlain: false).count + 2)
+                repeating: "{}", count: RecordingStatements.columns(isPlain: false).count + 3)
             let plan = try plan(text, parameters, mode: "force_generic_plan")
             #expect(plan.contains(/Hash Cond: .*used_model/), "\(plan)")
         }
