@@ -155,7 +155,16 @@ import Usage
     func `of days until now reads no record of the last one`(parts: [String]) throws {
         // The last record is of 21:06 on the last day.
         let summary = try summary("2024-01-30T00:00:00Z", "2024-02-05T22:07:00Z", by: parts)
-        let read = try [plan(summary.ofBuckets()), plan(summary.ofGroups(top: 10))]
+        let values = ["user_id": "u-3", "report_name": "Report 300", "model": "model-3"]
+        let shown = [
+            SummaryRow(kind: .group, rank: 1, values: parts.map { values[$0] }, sum: .zero)
+        ]
+        let chosen = try parts.count > 1 ? numbers(shown, summary) : nil
+        let read = try [
+            plan(summary.ofBuckets()), plan(summary.ofGroups(top: 10)),
+            // One range of several is not a day minus its end.
+            plan(summary.ofSeries(shown, attributions: chosen)),
+        ]
         for plan in read {
             let records = plan.matches(of: /using usage_record.*rows=([0-9]+) loops/)
             #expect(records.allSatisfy { $0.1 == "0" }, "\(plan)")
