@@ -40,7 +40,8 @@ extension Snapshot {
             let ranges = rollups.map { $0.ranges([$0.filter.range]) } ?? []
             try requireSums(rollups, of: all, in: ranges, hasGroups: true)
             let isShort = rollups?.isShort(ranges, by: parts, hasSeries: false)
-            try expect(isShort: isShort == true)
+            try expect(
+                isShort: isShort == true, hasManyRecords: rollups?.hasManyRecords(ranges) ?? true)
             let matching =
                 try rollups?.filter.level(by: parts) == .attributions
                 ? attributions { bindings in

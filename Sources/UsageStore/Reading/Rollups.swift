@@ -108,6 +108,11 @@ struct Rollups {
         cover.levels.count <= bucketLimit && cover.recordMicroseconds <= Self.shortMicroseconds
     }
 
+    /// Whether sums by value read many records beside the levels.
+    func hasManyRecords(_ ranges: [Range<Timestamp>]) -> Bool {
+        cover(ranges).recordMicroseconds > 8 * Self.shortMicroseconds
+    }
+
     /// Six hours of records are 34,000 in a year of 50 million.
     private static let shortMicroseconds: Int64 = 6 * 3_600_000_000
 

@@ -25,7 +25,9 @@ extension Snapshot {
                 return try recordExtent(all)
             }
             try requireSums(rollups, of: all, in: [rollups.filter.range])
-            try expect(isShort: rollups.isShort([rollups.filter.range]))
+            try expect(
+                isShort: rollups.isShort([rollups.filter.range]),
+                hasManyRecords: rollups.hasManyRecords([rollups.filter.range]))
             var ends = (first: rollups.filter.range, last: rollups.filter.range)
             for isMonth in [true, false] {
                 guard let first = try used(ends.first, rollups, isMonth: isMonth).first,

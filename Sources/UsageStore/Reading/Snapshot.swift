@@ -98,14 +98,12 @@ public final class Snapshot {
 
     /// Prepares for a query that is about as short as that of a page, or for a long one.
     ///
-    /// Starting parallel workers takes longer than a short one. For a long one, PostgreSQL takes the sums of
-    /// groups that they send for more expensive than they are, and would have none.
-    func expect(isShort: Bool) throws {
-        if isShort {
-            try connection.run("SET LOCAL max_parallel_workers_per_gather = 0", as: "short")
-        } else {
-            try becomeLong()
-            try connection.run("SET LOCAL parallel_tuple_cost = 0.01", as: "long")
+    /// Starting parallel workers takes longer than the sums of levels, whose groups they would also have to
+    /// send: only those of many records gain.
+    func expect(isShort: Bool, hasManyRecords: Bool) throws {
+        if !isShort { try becomeLong() }
+        if !hasManyRecords {
+            try connection.run("SET LOCAL max_parallel_workers_per_gather = 0", as: "serial")
         }
     }
 

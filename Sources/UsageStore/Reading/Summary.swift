@@ -51,8 +51,7 @@ public final class Summary {
         prepareOther(groups.first?.groupCount ?? 0)
     }
 
-    /// From rollups, without `top` by report name; `run` runs a statement, and `attributions` selects those
-    /// of groups.
+    /// From rollups, without `top` by report name; `attributions` selects those of groups.
     fileprivate init(
         _ summary: RollupSummary, top: Int?,
         _ run: (SummaryStatement, _ isStreamed: Bool) throws -> SummaryRows,
@@ -191,7 +190,8 @@ extension Snapshot {
             try requireSums(
                 rollups, of: all, in: ranges, hasGroups: true, hasSeries: grouping != nil)
             try expect(
-                isShort: rollups.isShort(ranges, by: parts, hasSeries: grouping != nil))
+                isShort: rollups.isShort(ranges, by: parts, hasSeries: grouping != nil),
+                hasManyRecords: rollups.hasManyRecords(ranges))
             let summary = RollupSummary(rollups: rollups, ranges: ranges, parts: parts)
             return try Summary(summary, top: grouping?.top, run) { groups in
                 try attributions { summary.conditions(of: groups, &$0) }
@@ -224,7 +224,8 @@ extension Snapshot {
             return try recordTotal(all)
         }
         let whole = RollupSummary(rollups: rollups, ranges: ranges, parts: [])
-        try expect(isShort: rollups.isShort(ranges))
+        try expect(
+            isShort: rollups.isShort(ranges), hasManyRecords: rollups.hasManyRecords(ranges))
         return try run(whole.ofBuckets(), isStreamed: false).next()?.sum ?? .zero
     }
 
