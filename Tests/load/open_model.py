@@ -117,7 +117,12 @@ class Generator:
                 else:
                     body = client.response.partition(b"\r\n\r\n")[2]
                     self.faults.append(f"{client.kind}: {status} {body[:200]!r}")
-                self.idle.append(client)
+                # nginx closes a connection after its thousandth request, and says so in the response.
+                if b"\r\nconnection: close" in client.response.partition(b"\r\n\r\n")[0].lower():
+                    client.socket.close()
+                    del self.clients[ready]
+                else:
+                    self.idle.append(client)
         return count
 
     def capacity(self, seconds, clients=16):
