@@ -14,31 +14,6 @@ import UsageStore
         return database
     }
 
-    private func background(_ database: Database, _ script: String) throws -> Program {
-        try Program(
-            "/usr/bin/psql", ["-XqAt", "-v", "ON_ERROR_STOP=1", database.url, "-c", script],
-            environment: ["PGAPPNAME": "background"])
-    }
-
-    private func isBlocked(_ database: Database) throws -> Bool {
-        try eventually {
-            try database.value(
-                """
-                SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
-                    AND application_name = 'background' AND wait_event_type = 'Lock'
-                """) == "1"
-        }
-    }
-
-    private func kill(_ database: Database, _ program: Program) throws {
-        _ = try database.value(
-            """
-            SELECT count(pg_terminate_backend(pid, 10000)) FROM pg_stat_activity
-            WHERE datname = current_database() AND application_name = 'background'
-            """)
-        #expect(program.wait() != 0)
-    }
-
     /// Locks the sums of a day, so that a build waits there.
     private func lockDay(_ database: Database, _ day: String) throws -> Connection {
         let session = try Connection(url: database.url, applicationName: "lock", waitSeconds: 60)
@@ -56,9 +31,10 @@ import UsageStore
         try database.run("UPDATE usage_quarter_sum SET messages = messages + 1")
         try database.run(addAttributed("1, 500", from: 5000))
         let lock = try lockDay(database, "2024-02-03Z")
-        let build = try background(database, "CALL build_usage_rollups(NULL)")
-        #expect(try isBlocked(database))
-        try kill(database, build)
+        let build = try database.background("CALL build_usage_rollups(NULL)")
+        #expect(try database.isBackgroundBlocked())
+        try database.endBackground()
+        #expect(build.wait() != 0)
         try lock.run("ROLLBACK")
         let differences = try database.rollupDifferences()
         #expect(!differences.isEmpty)
@@ -79,8 +55,8 @@ import UsageStore
     @Test func `lets merges through after each of its transactions`() throws {
         let database = try database()
         let lock = try lockDay(database, "2024-02-03Z")
-        let build = try background(database, "CALL build_usage_rollups(NULL)")
-        #expect(try isBlocked(database))
+        let build = try database.background("CALL build_usage_rollups(NULL)")
+        #expect(try database.isBackgroundBlocked())
         try database.run(addAttributed("1, 500", from: 5000))
         #expect(try database.value("SELECT merge_usage_deltas(10)") == nil)
         let last = try lockDay(database, "2024-03-02Z")
@@ -107,9 +83,10 @@ import UsageStore
         try database.run(addAttributed("1, 4000", from: 5000))
         try database.merge()
         let lock = try lockDay(database, "2024-02-03Z")
-        let build = try background(database, "CALL build_usage_rollups('Europe/London', true)")
-        #expect(try isBlocked(database))
-        try kill(database, build)
+        let build = try database.background("CALL build_usage_rollups('Europe/London', true)")
+        #expect(try database.isBackgroundBlocked())
+        try database.endBackground()
+        #expect(build.wait() != 0)
         try lock.run("ROLLBACK")
         #expect(try database.value("SELECT is_built FROM usage_zone WHERE name <> 'UTC'") == "f")
         #expect(try database.store().zonesToBuild() == [])

@@ -13,23 +13,6 @@ import UsageStore
         return connection
     }
 
-    /// Runs SQL in psql, whose name in `pg_stat_activity` is `background`.
-    private func background(_ database: Database, _ script: String) throws -> Program {
-        try Program(
-            "/usr/bin/psql", ["-XqAt", "-v", "ON_ERROR_STOP=1", database.url, "-c", script],
-            environment: ["PGAPPNAME": "background"])
-    }
-
-    private func isBlocked(_ database: Database) throws -> Bool {
-        try eventually {
-            try database.value(
-                """
-                SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
-                    AND application_name = 'background' AND wait_event_type = 'Lock'
-                """) == "1"
-        }
-    }
-
     private func sum(_ connection: Connection) throws -> String? {
         try connection.query(
             """
@@ -65,8 +48,8 @@ import UsageStore
             LOCK TABLE usage_record IN ACCESS SHARE MODE; SELECT usage_revision()
             """)
         let merger = try session(database, "BEGIN; SELECT merge_usage_deltas(50)")
-        let truncation = try background(database, "TRUNCATE usage_record")
-        #expect(try isBlocked(database))
+        let truncation = try database.background("TRUNCATE usage_record")
+        #expect(try database.isBackgroundBlocked())
         #expect(try sum(reader) == "100")
         #expect(try Database.rollupDifferences(reader) == [])
         try merger.run("COMMIT")
@@ -97,12 +80,11 @@ import UsageStore
         let change = "UPDATE usage_attribution SET user_id = 'erased' WHERE user_id = 'user 1'"
         // The merge is first.
         let merger = try session(database, "BEGIN; SELECT merge_usage_deltas(50)")
-        let eraser = try background(
-            database,
+        let eraser = try database.background(
             """
             BEGIN ISOLATION LEVEL \(isolation); SELECT usage_revision(); \(change); COMMIT
             """)
-        #expect(try isBlocked(database))
+        #expect(try database.isBackgroundBlocked())
         try merger.run("COMMIT")
         let status = eraser.wait()
         if isolation == "READ COMMITTED" {
@@ -173,13 +155,9 @@ import UsageStore
             """)
         let waiting = try database.value("SELECT count(*) FROM usage_delta")
         let holder = try session(database, "BEGIN; \(step)")
-        let merger = try background(database, "SELECT merge_usage_deltas(1000)")
-        #expect(try isBlocked(database))
-        _ = try database.value(
-            """
-            SELECT count(pg_terminate_backend(pid, 10000)) FROM pg_stat_activity
-            WHERE datname = current_database() AND application_name = 'background'
-            """)
+        let merger = try database.background("SELECT merge_usage_deltas(1000)")
+        #expect(try database.isBackgroundBlocked())
+        try database.endBackground()
         #expect(merger.wait() != 0)
         try holder.run("ROLLBACK")
         #expect(try database.value("SELECT count(*) FROM usage_delta") == waiting)
@@ -191,8 +169,8 @@ import UsageStore
     @Test func `that is not committed changes nothing`() throws {
         let database = try Database()
         try database.run(addAttributed("1, 100"))
-        let merger = try background(
-            database, "BEGIN; SELECT merge_usage_deltas(50); SELECT pg_sleep(60)")
+        let merger = try database.background(
+            "BEGIN; SELECT merge_usage_deltas(50); SELECT pg_sleep(60)")
         #expect(
             try eventually {
                 try database.value(
@@ -200,11 +178,7 @@ import UsageStore
             })
         merger.signal(SIGKILL)
         _ = merger.wait()
-        _ = try database.value(
-            """
-            SELECT count(pg_terminate_backend(pid, 10000)) FROM pg_stat_activity
-            WHERE datname = current_database() AND application_name = 'background'
-            """)
+        try database.endBackground()
         #expect(try database.value("SELECT count(*) FROM usage_delta") == "100")
         #expect(try database.store().mergeRollups() == 100)
         #expect(try database.rollupDifferences() == [])

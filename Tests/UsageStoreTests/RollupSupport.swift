@@ -20,6 +20,33 @@ func addAttributed(_ range: String, from: Int = 0) -> String {
 }
 
 extension Database {
+    /// Runs SQL in psql, whose name in `pg_stat_activity` is `background`.
+    func background(_ script: String) throws -> Program {
+        try Program(
+            "/usr/bin/psql", ["-XqAt", "-v", "ON_ERROR_STOP=1", url, "-c", script],
+            environment: ["PGAPPNAME": "background"])
+    }
+
+    /// Waits until it waits for a lock; false if that takes too long.
+    func isBackgroundBlocked() throws -> Bool {
+        try eventually {
+            try value(
+                """
+                SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
+                    AND application_name = 'background' AND wait_event_type = 'Lock'
+                """) == "1"
+        }
+    }
+
+    /// Ends its session.
+    func endBackground() throws {
+        _ = try value(
+            """
+            SELECT count(pg_terminate_backend(pid, 10000)) FROM pg_stat_activity
+            WHERE datname = current_database() AND application_name = 'background'
+            """)
+    }
+
     /// Merges all deltas.
     func merge() throws {
         while try value("SELECT merge_usage_deltas(10000)") != "0" {}

@@ -527,12 +527,16 @@ def test_a_user_is_compared_with_a_closed_month_and_the_first_day_stays(start_si
     subprocess.run([*tool, "rollup", "zones", "add", "America/New_York"], env=site.environment, check=True)
     first = "/usage/summary?tz=America/New_York&group_by=user_id&user_id=u-1"
     compared = "/usage/summary?from=2024-03-01&to=2024-03-29&user_id=u-1&group_by=user_id&compare=previous"
-    before = [json.loads(client.get(path).body) for path in (first, compared)]
+    until = f"{first}&to=2024-02-16"
+    before = [json.loads(client.get(path).body) for path in (first, compared, until)]
     assert before[0]["from"] == "2024-02-15T00:00:00-05:00"
     assert before[1]["previous"]["totals"] == {"messages": 1, "reports": 1, "credits_used": 1.00}
     subprocess.run([*tool, "close", "--before", "2024-03-01", "--archive", tmp_path],
                    env=site.environment, check=True)
-    after = [json.loads(client.get(path).body) for path in (first, compared)]
+    after = [json.loads(client.get(path).body) for path in (first, compared, until)]
     for response in before + after:
         response.pop("revision", None)
     assert after == before
+    assert after[2]["totals"]["messages"] == 1
+    # Inside a closed day, there is no sum by user, and not a sum of 0.
+    assert client.get("/usage/summary?to=2024-02-15T11:00:00Z&group_by=user_id&user_id=u-1").status == 422

@@ -154,15 +154,22 @@ struct AttributionPages {
 extension Snapshot {
     /// The numbers of the attributions that match; nil if they are too many.
     func attributions(_ filter: UsageFilter) throws -> [Int64]? {
+        let numbers = try attributions(atMost: AttributionPages.rangeLimit + 1) {
+            filter.attributionConditions(&$0)
+        }
+        return numbers.count > AttributionPages.rangeLimit ? nil : numbers
+    }
+
+    /// The numbers of the attributions that meet conditions.
+    func attributions(
+        atMost limit: Int = .max, where conditions: (inout Bindings) -> [String]
+    ) throws -> [Int64] {
         var bindings = Bindings()
-        let conditions = filter.attributionConditions(&bindings)
+        let matched = selectAttributions(conditions(&bindings))
         let rows = try QueryReader(
             connection, "attributions",
-            """
-            SELECT attribution_id::bigint FROM (\(selectAttributions(conditions))) AS matched
-            LIMIT \(AttributionPages.rangeLimit + 1)
-            """, bindings.values)
-        guard rows.count <= AttributionPages.rangeLimit else { return nil }
+            "SELECT attribution_id::bigint FROM (\(matched)) AS matched LIMIT \(limit)",
+            bindings.values)
         var numbers: [Int64] = []
         while try rows.next() { numbers.append(rows.integer(0)) }
         return numbers

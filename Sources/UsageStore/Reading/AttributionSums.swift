@@ -14,20 +14,6 @@ public struct AttributionSum: Equatable, Sendable {
 }
 
 extension Snapshot {
-    /// The numbers of the attributions that meet conditions; 0 is that of records without an attribution.
-    func attributions(where conditions: (inout Bindings) -> [String]) throws -> [Int64] {
-        var bindings = Bindings()
-        var list = SelectList()
-        let id: Field<Int64> = list.add("attribution_id")
-        let isMatch = whereClause(conditions(&bindings))
-        let reader = try QueryReader(
-            connection, "attributions", "SELECT \(list.sql) FROM \(RollupSource.all) \(isMatch)",
-            bindings.values)
-        var numbers: [Int64] = []
-        while try reader.next() { numbers.append(reader[id]) }
-        return numbers
-    }
-
     /// The values of `part` that begin with `prefix`, by code point, in the records that match
     /// `filter`: most credits first, among equals by value; at most `limit`.
     public func attributionSums(

@@ -11,8 +11,8 @@ struct RollupSource {
 
     /// The attributions to add up, at their level; nil for all.
     ///
-    /// Their numbers and not a query of them: PostgreSQL cannot estimate how many have a tag, and would
-    /// look each one up in each bucket.
+    /// 0 is that of records without one. Not a query of them: PostgreSQL cannot estimate how many have a
+    /// tag, and would look each one up in each bucket.
     let attributions: [Int64]?
 
     let sums: SumFields.Columns
@@ -102,15 +102,6 @@ struct RollupSource {
             \(whereClause(isMatch))
             """
     }
-
-    /// All attributions; 0 is the one of records without an attribution.
-    static let all = """
-        (
-            SELECT attribution_id, user_id, team_id, model, tags FROM usage_attribution
-            UNION ALL
-            SELECT 0, ''::text COLLATE "C", ''::text COLLATE "C", ''::text COLLATE "C", '{}'::jsonb
-        ) AS attribution
-        """
 
     /// The sums of attributions from all sources, by values.
     private func attributions(

@@ -70,6 +70,11 @@ struct RollupSummary {
         return ["(\(row)) IN (SELECT * FROM unnest(\(arrays)))"] + (isMatch ?? [])
     }
 
+    /// The number that stands for records without an attribution, if `groups` have them.
+    func blank(in groups: [SummaryRow]) -> [Int64] {
+        rollups.filter.matchesBlank && groups.contains(where: \.isBlank) ? [0] : []
+    }
+
     /// The statement of the series of `groups`, which have these `attributions` if these are their level.
     ///
     /// At a level of values, the one of records without a value is the difference between all and

@@ -6,6 +6,8 @@ struct Rollups {
     let filter: RollupFilter
 
     /// The attributions that match the filter, where their level is needed; nil for all.
+    ///
+    /// 0 is that of records without one.
     let attributions: [Int64]?
 
     /// The stored days and months of one zone.
@@ -182,10 +184,9 @@ extension Snapshot {
                 RollupBucket(id: id, isMonth: row[isMonth] ?? false, range: start..<end))
         }
         let isOfSome = filter.level(by: parts) == .attributions && !filter.parts.isEmpty
+        let matching = try isOfSome ? attributions { filter.attributionConditions(&$0) } : nil
         return Rollups(
-            filter: filter,
-            attributions: isOfSome
-                ? try attributions { filter.attributionConditions(&$0) } : nil,
+            filter: filter, attributions: matching.map { $0 + (filter.matchesBlank ? [0] : []) },
             buckets: buckets, closedBefore: summedBefore,
             completeFrom: completeFrom, lastRecord: lastRecord)
     }

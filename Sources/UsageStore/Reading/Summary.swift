@@ -194,7 +194,7 @@ extension Snapshot {
                 hasManyRecords: rollups.hasManyRecords(ranges))
             let summary = RollupSummary(rollups: rollups, ranges: ranges, parts: parts)
             return try Summary(summary, top: grouping?.top, run) { groups in
-                try attributions { summary.conditions(of: groups, &$0) }
+                try attributions { summary.conditions(of: groups, &$0) } + summary.blank(in: groups)
             }
         }
     }
