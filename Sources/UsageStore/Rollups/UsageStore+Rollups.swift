@@ -29,7 +29,7 @@ extension UsageStore {
     /// As CGI, nothing is merged up to this number of deltas; ten times as many are a fault.
     public static var manyDeltas: Int { 10_000 }
 
-    /// How many deltas one transaction merges, which takes less than 200 ms.
+    /// How many deltas one transaction merges; others wait for it.
     private static var mergeLimit: Int { 2_000 }
 
     /// Merges deltas into the levels until few wait; returns the number of those merged.
