@@ -54,7 +54,8 @@ package struct AdmissionGate<Caller: Equatable> {
     /// When the gate last recovered from a short stall.
     private var recovery: ContinuousClock.Instant?
 
-    /// Until when PostgreSQL counts as slow, not frozen, after two short stalls.
+    /// Until when PostgreSQL counts as slow, not frozen: after two short stalls, or a new connection,
+    /// whose first queries take longer than later ones.
     private var slowEnd: ContinuousClock.Instant?
 
     /// How many requests are connecting to PostgreSQL.
@@ -67,12 +68,14 @@ package struct AdmissionGate<Caller: Equatable> {
     /// after this time without progress, new callers are refused.
     package static var slowStallLimit: Duration { .milliseconds(250) }
 
-    /// How long callers wait while requests connect and none has succeeded: after a restart, on a
-    /// busy machine, the first connections take longer, and the web server passes on all requests.
+    /// How long callers wait once requests connect and until one has succeeded: after a restart, on
+    /// a busy machine, the first connections and their first queries take longer, and the web server
+    /// passes on all requests.
     package static var startLimit: Duration { .seconds(1) }
 
-    /// After two recoveries in this period, PostgreSQL counts as slow for this period.
-    private static var recoveryPeriod: Duration { .seconds(2) }
+    /// After two recoveries in this period, or a new connection, PostgreSQL counts as slow for this
+    /// period.
+    private static var slowPeriod: Duration { .seconds(2) }
 
     /// Makes a gate with `limit` permits.
     package init(
@@ -157,11 +160,14 @@ package struct AdmissionGate<Caller: Equatable> {
     /// The connection is open, which is progress, or has failed.
     package mutating func endConnecting(at now: ContinuousClock.Instant, isDone: Bool) {
         connectingCount -= 1
-        if isDone { progress = now }
+        guard isDone else { return }
+        progress = now
+        slowEnd = now + Self.slowPeriod
     }
 
     private var slowLimit: Duration {
-        lastSuccess == nil && connectingCount > 0 ? Self.startLimit : Self.slowStallLimit
+        let isStarting = lastSuccess == nil && (connectingCount > 0 || slowEnd != nil)
+        return isStarting ? Self.startLimit : Self.slowStallLimit
     }
 
     /// Takes a permit; false if there is none.
@@ -175,8 +181,8 @@ package struct AdmissionGate<Caller: Equatable> {
     /// A request is done; detects a short stall before it, which is a sign of a slow PostgreSQL.
     private mutating func recover(at now: ContinuousClock.Instant) {
         guard (Self.stallLimit..<Self.slowStallLimit).contains(now - progress) else { return }
-        if let recovery, now - recovery < Self.recoveryPeriod {
-            slowEnd = now + Self.recoveryPeriod
+        if let recovery, now - recovery < Self.slowPeriod {
+            slowEnd = now + Self.slowPeriod
         }
         recovery = now
     }
