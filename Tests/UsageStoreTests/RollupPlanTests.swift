@@ -106,17 +106,20 @@ import Usage
         let shown = [(1, "u-3", "model-3"), (2, "u-4", "model-7")].map { rank, user, model in
             SummaryRow(kind: .group, rank: rank, values: [user, model], sum: .zero)
         }
-        let plan = try plan(summary.ofSeries(shown, attributions: numbers(shown, summary)))
+        let plan = try plan(series(shown, summary))
         #expect(!plan.contains("Seq Scan on usage_attribution_day_sum"), "\(plan)")
         #expect(!plan.contains("usage_record"), "\(plan)")
         #expect(rows(plan) < 500, "\(plan)")
     }
 
-    /// The attributions of `groups`.
-    private func numbers(_ groups: [SummaryRow], _ summary: RollupSummary) throws -> [Int64] {
+    /// The statement of the series of `groups`.
+    private func series(
+        _ groups: [SummaryRow], _ summary: RollupSummary
+    ) throws -> SummaryStatement {
+        guard !summary.leavesOutBlank else { return summary.ofSeries(groups) }
         let store = try Database(sharing: Self.database.get()).store()
         defer { store.release() }
-        return try store.snapshot().attributions { summary.conditions(of: groups, &$0) }
+        return summary.ofSeries(try store.snapshot().attributions(of: groups, summary))
     }
 
     @Test func `of a tag that all attributions have looks none of them up in each day`() throws {
@@ -128,7 +131,7 @@ import Usage
             SummaryRow(
                 kind: .group, rank: Int64(number + 1), values: ["model-\(number)"], sum: .zero)
         }
-        let plan = try plan(summary.ofSeries(shown, attributions: numbers(shown, summary)))
+        let plan = try plan(series(shown, summary))
         let loops = plan.matches(of: /loops=([0-9]+)/).compactMap { Int($0.1) }.max()
         #expect(try #require(loops) < 200, "\(plan)")
         #expect(!plan.contains("usage_record"), "\(plan)")
@@ -159,11 +162,10 @@ import Usage
         let shown = [
             SummaryRow(kind: .group, rank: 1, values: parts.map { values[$0] }, sum: .zero)
         ]
-        let chosen = try parts.count > 1 ? numbers(shown, summary) : nil
         let read = try [
             plan(summary.ofBuckets()), plan(summary.ofGroups(top: 10)),
             // One range of several is not a day minus its end.
-            plan(summary.ofSeries(shown, attributions: chosen)),
+            plan(series(shown, summary)),
         ]
         for plan in read {
             let records = plan.matches(of: /using usage_record.*rows=([0-9]+) loops/)

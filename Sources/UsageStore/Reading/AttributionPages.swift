@@ -66,10 +66,13 @@ struct AttributionPages {
     /// The statement that looks for the page among the next records of all attributions.
     ///
     /// If it finds fewer than `limit` records, the page may have others.
-    func walk(_ attributions: String) -> RecordsStatement {
+    func walk() -> RecordsStatement {
         RecordsStatement(fields, order: [.timestamp, .messageID]) { list, columns, bindings in
             let time = whereClause(timeConditions(&bindings))
-            let isOne = "attribution_id = ANY (\(bindings.bind(attributions, as: "integer[]")))"
+            // Each record's own attribution: to look it up among many thousand takes longer.
+            let isOwn = ["attribution_id = page.attribution_id"]
+            let conditions = isOwn + filter.attributionConditions(&bindings)
+            let isOne = "(SELECT true FROM usage_attribution \(whereClause(conditions)))"
             let isOneOrNone = "(attribution_id IS NULL OR \(isOne))"
             let isMatch =
                 filter.valueConditions(&bindings)

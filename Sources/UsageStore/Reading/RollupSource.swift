@@ -107,15 +107,41 @@ struct RollupSource {
     private func attributions(
         _ parts: [GroupPart], _ names: [String], _ bindings: inout Bindings
     ) -> String {
-        let key = UsageRecord.Column.attributionID.sql
         let values = zip(parts, names).map { "coalesce(\($0.sql(&bindings)), '') AS \($1)" }
+        // LEFT, so that PostgreSQL expects as many rows as before.
+        return """
+            SELECT \((["bucket"] + values + [sums.list()]).joined(separator: ", "))
+            FROM \(attributed(isSummed: true, &bindings)) LEFT JOIN usage_attribution USING (\(Self.key))
+            """
+    }
+
+    /// The query of the sums by `bucket` and `rank`, of which each attribution has one.
+    func sql(ranks: [Int64], _ bindings: inout Bindings) -> String {
+        let numbers = bindings.bind(numbers: attributions ?? [])
+        return """
+            SELECT bucket, rank, \(sums.ofSums())
+            FROM \(attributed(isSummed: false, &bindings))
+                JOIN unnest(\(numbers), \(bindings.bind(numbers: ranks))) AS shown(\(Self.key), rank)
+                USING (\(Self.key))
+            GROUP BY bucket, rank
+            """
+    }
+
+    private static let key = UsageRecord.Column.attributionID.sql
+
+    /// The sums by bucket and attribution from all sources; those of levels added up if `isSummed`, as
+    /// pays off before many are joined.
+    private func attributed(isSummed: Bool, _ bindings: inout Bindings) -> String {
+        let key = Self.key
         let isMatch = attributions.map { ["\(key) = ANY (\(bindings.bind(numbers: $0)))"] } ?? []
         let levels = pieces(of: "attribution_sum", &bindings).map { pieces, isSubtracted in
-            // Numbers are added up before they are joined.
-            """
-            SELECT bucket, \(key), \(sums.ofSums(isSubtracted: isSubtracted))
-            FROM \(pieces) \(whereClause(isMatch)) GROUP BY bucket, \(key)
-            """
+            let list =
+                isSummed
+                ? sums.ofSums(isSubtracted: isSubtracted) : sums.list(isSubtracted: isSubtracted)
+            return """
+                SELECT bucket, \(key), \(list)
+                FROM \(pieces) \(whereClause(isMatch)) \(isSummed ? "GROUP BY bucket, \(key)" : "")
+                """
         }
         // An index of records has no number for those without an attribution.
         let isRecorded = matchesBlank ? isMatch.map { "(\($0) OR \(key) IS NULL)" } : isMatch
@@ -126,12 +152,8 @@ struct RollupSource {
                 FROM (\(rows.joined(separator: " UNION ALL "))) AS rest
             ) AS others \(whereClause(isMatch))
             """
-        // LEFT, so that PostgreSQL expects as many rows as before.
         return """
-            SELECT \((["bucket"] + values + [sums.list()]).joined(separator: ", "))
-            FROM (\((levels + [others]).joined(separator: " UNION ALL ")))
-                AS rest (bucket, \(key), \(sums.list()))
-                LEFT JOIN usage_attribution USING (\(key))
+            (\((levels + [others]).joined(separator: " UNION ALL "))) AS rest (bucket, \(key), \(sums.list()))
             """
     }
 

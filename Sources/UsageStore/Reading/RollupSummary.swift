@@ -1,3 +1,4 @@
+import Postgres
 import Usage
 
 /// The statements of a summary from rollups, each of which needs the rows of the one before.
@@ -59,47 +60,65 @@ struct RollupSummary {
         }
     }
 
-    /// The conditions of the attributions of `groups`.
-    func conditions(of groups: [SummaryRow], _ bindings: inout Bindings) -> [String] {
-        let row = parts.map { $0.sql(&bindings) }.joined(separator: ", ")
-        let values = parts.indices.map { part in groups.map { $0.values[part] ?? "" } }
-        let arrays = values.map { bindings.bind(array: $0) }.joined(separator: ", ")
+    /// The statement of the attributions of `groups`, with the rank of the group.
+    func attributions(of groups: [SummaryRow], _ bindings: inout Bindings) -> String {
+        let group = names.joined(separator: ", ")
+        let values = parts.map { $0.sql(&bindings) }.joined(separator: ", ")
         let isMatch = rollups.attributions.map {
             ["attribution_id = ANY (\(bindings.bind(numbers: $0)))"]
         }
-        return ["(\(row)) IN (SELECT * FROM unnest(\(arrays)))"] + (isMatch ?? [])
+        return """
+            SELECT attribution_id::bigint, rank::bigint
+            FROM usage_attribution JOIN \(shown(groups, &bindings)) ON (\(values)) = (\(group))
+            \(whereClause(isMatch ?? []))
+            """
     }
 
-    /// The number that stands for records without an attribution, if `groups` have them.
-    func blank(in groups: [SummaryRow]) -> [Int64] {
-        rollups.filter.matchesBlank && groups.contains(where: \.isBlank) ? [0] : []
+    /// The values and ranks of `groups` as a table.
+    private func shown(_ groups: [SummaryRow], _ bindings: inout Bindings) -> String {
+        let values = parts.indices.map { part in
+            bindings.bind(array: groups.map { $0.values[part] ?? "" })
+        }
+        let arrays = (values + [bindings.bind(numbers: groups.map(\.rank))]).joined(separator: ", ")
+        return "unnest(\(arrays)) AS shown(\((names + ["rank"]).joined(separator: ", ")))"
     }
 
-    /// The statement of the series of `groups`, which have these `attributions` if these are their level.
+    /// The rank of records without an attribution, if they match and `groups` have them.
+    func blankRank(in groups: [SummaryRow]) -> Int64? {
+        rollups.filter.matchesBlank ? groups.first(where: \.isBlank)?.rank : nil
+    }
+
+    /// The statement of the series of groups that have these attributions, each with the group's rank.
+    func ofSeries(_ attributions: [(number: Int64, rank: Int64)]) -> SummaryStatement {
+        SummaryStatement(partCount: parts.count) { bindings in
+            let source = rollups.groups(
+                ranges, by: parts, matchesBlank: attributions.contains { $0.number == 0 },
+                of: attributions.map(\.number))
+            let row = SummaryFields.row(.series, parts.count, bucket: "bucket", rank: "rank")
+            return """
+                SELECT \(row), \(SumFields.Columns.all.list())
+                FROM (\(source?.sql(ranks: attributions.map(\.rank), &bindings) ?? "")) AS source
+                """
+        }
+    }
+
+    /// The statement of the series of `groups` at a level of values.
     ///
-    /// At a level of values, the one of records without a value is the difference between all and
-    /// those that have one, which are the first rows then.
-    func ofSeries(_ groups: [SummaryRow], attributions: [Int64]?) -> SummaryStatement {
+    /// That of records without a value is the difference between all and those that have one, which are
+    /// the first rows then.
+    func ofSeries(_ groups: [SummaryRow]) -> SummaryStatement {
         SummaryStatement(partCount: parts.count) { bindings in
             let sums = SumFields.Columns.all
-            let shown = groups.filter { !$0.isBlank || !leavesOutBlank }
-            let values = parts.indices.map { part in shown.map { $0.values[part] ?? "" } }
-            let source = rollups.groups(
-                ranges, by: parts, matchesBlank: shown.contains(where: \.isBlank),
-                of: attributions
-            ) { value, bindings in ["\(value) = ANY (\(bindings.bind(array: values[0])))"] }
-            let sql =
-                leavesOutBlank
-                ? source?.rows(by: parts, &bindings) : source?.sql(by: parts, &bindings)
-            let arrays =
-                values.map { bindings.bind(array: $0) }
-                + [bindings.bind(numbers: shown.map(\.rank))]
-            let group = names.joined(separator: ", ")
+            let shown = groups.filter { !$0.isBlank }
+            let values = shown.map { $0.values[0] ?? "" }
+            let source = rollups.groups(ranges, by: parts, matchesBlank: false) { value, bindings in
+                ["\(value) = ANY (\(bindings.bind(array: values)))"]
+            }
             let row = SummaryFields.row(.series, parts.count, bucket: "bucket", rank: "rank")
             let text = """
                 SELECT \(row), \(sums.list(of: "source"))
-                FROM (\(sql ?? "")) AS source
-                JOIN unnest(\(arrays.joined(separator: ", "))) AS shown(\(group), rank) USING (\(group))
+                FROM (\(source?.rows(by: parts, &bindings) ?? "")) AS source
+                JOIN \(self.shown(shown, &bindings)) USING (\(names.joined(separator: ", ")))
                 """
             guard shown.count < groups.count else { return text }
             let named = rollups.groups(ranges, by: parts)?.sql(&bindings) ?? ""
@@ -110,6 +129,22 @@ struct RollupSummary {
                 FROM (\(named)) AS named
                 """
         }
+    }
+}
+
+extension Snapshot {
+    /// The attributions of groups, with the rank of the group; 0 is none.
+    func attributions(
+        of groups: [SummaryRow], _ summary: RollupSummary
+    ) throws -> [(number: Int64, rank: Int64)] {
+        var bindings = Bindings()
+        let statement = summary.attributions(of: groups, &bindings)
+        let rows = try QueryReader(
+            connection, "attributions_of_groups", statement, bindings.values)
+        var attributions: [(number: Int64, rank: Int64)] = []
+        while try rows.next() { attributions.append((rows.integer(0), rows.integer(1))) }
+        if let rank = summary.blankRank(in: groups) { attributions.append((0, rank)) }
+        return attributions
     }
 }
 

@@ -111,11 +111,11 @@ private struct PageQuery {
 
     /// The merged ranges of attributions, unless a walk along the index of time is enough.
     func part(of attributions: [Int64], _ pages: AttributionPages) throws -> PagePart {
-        let list = "{\(attributions.map(String.init).joined(separator: ","))}"
         if attributions.count >= AttributionPages.walkMinimum {
-            let found = try run(pages.walk(list))
+            let found = try run(pages.walk())
             if found.count == pages.limit { return found }
         }
+        let list = "{\(attributions.map(String.init).joined(separator: ","))}"
         return try run(pages.merge(list, count: attributions.count))
     }
 }

@@ -26,7 +26,6 @@ public final class Summary {
 
     private var rows: SummaryRows
     private var row: SummaryRow?
-
     /// The groups that are not read yet.
     private var groups: ArraySlice<SummaryRow> = []
     private var other: SummaryGroup?
@@ -55,7 +54,7 @@ public final class Summary {
     fileprivate init(
         _ summary: RollupSummary, top: Int?,
         _ run: (SummaryStatement, _ isStreamed: Bool) throws -> SummaryRows,
-        attributions: ([SummaryRow]) throws -> [Int64]
+        attributions: ([SummaryRow]) throws -> [(number: Int64, rank: Int64)]
     ) throws {
         buckets = Array(repeating: .zero, count: summary.ranges.count)
         rows = try run(summary.ofBuckets(), false)
@@ -87,8 +86,9 @@ public final class Summary {
         groups = shown[...]
         prepareOther(groupCount)
         guard !shown.isEmpty else { return }
-        let ofShown = summary.leavesOutBlank ? nil : try attributions(shown)
-        rows = try run(summary.ofSeries(shown, attributions: ofShown), true)
+        rows = try run(
+            summary.leavesOutBlank
+                ? summary.ofSeries(shown) : summary.ofSeries(try attributions(shown)), true)
         row = try rows.next()
         guard summary.leavesOutBlank else { return }
         named = Array(repeating: .zero, count: buckets.count)
@@ -193,8 +193,8 @@ extension Snapshot {
                 isShort: rollups.isShort(ranges, by: parts, hasSeries: grouping != nil),
                 hasManyRecords: rollups.hasManyRecords(ranges))
             let summary = RollupSummary(rollups: rollups, ranges: ranges, parts: parts)
-            return try Summary(summary, top: grouping?.top, run) { groups in
-                try attributions { summary.conditions(of: groups, &$0) } + summary.blank(in: groups)
+            return try Summary(summary, top: grouping?.top, run) {
+                try attributions(of: $0, summary)
             }
         }
     }
