@@ -4,9 +4,14 @@
 -- to the closed sums and subtracts it from the open ones, so that their total is the same in every snapshot.
 SET LOCAL lock_timeout = '300ms';
 
--- Open levels and deltas have the records from here on; the sums of earlier ones are closed.
-CREATE OR REPLACE FUNCTION usage_rollup_start() RETURNS timestamptz LANGUAGE sql STABLE PARALLEL SAFE
-RETURN coalesce((SELECT max(summed_before) FROM usage_closing), usage_timestamp_first());
+-- Open levels and deltas have the records from here on; the sums of earlier ones are closed. In PL/pgSQL, which
+-- keeps the plan: each statement that calls a function in SQL plans it anew, here in 300,000 instructions.
+CREATE OR REPLACE FUNCTION usage_rollup_start() RETURNS timestamptz LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET search_path = public, pg_temp AS $$
+BEGIN
+    RETURN coalesce((SELECT max(summed_before) FROM usage_closing), usage_timestamp_first());
+END
+$$;
 
 -- A zone that is added later has no sums of closed records.
 ALTER TABLE usage_zone ADD COLUMN complete_from timestamptz;

@@ -25,6 +25,9 @@ import UsageStore
 
     private let statements = [
         "SET TIME ZONE 'Asia/Kolkata'",
+        // One record without attribution, one with all members, and many.
+        addAttributed("7, 7", from: 400),
+        addAttributed("12, 12", from: 400),
         addAttributed("1, 300"),
         // Nothing, an existing id, and a new one.
         "INSERT INTO usage_record (\"timestamp\", message_text) SELECT now(), 'x' WHERE false",
@@ -85,6 +88,12 @@ import UsageStore
         try database.merge()
         #expect(try database.value("SELECT sum(credit_hundredths) FROM usage_quarter_sum") == "50")
         #expect(try database.rollupDifferences() == [])
+    }
+
+    @Test func `leave out a single record of before 2000`() throws {
+        let database = try Database()
+        try database.replicate("(1, '1999-12-31T23:59:59.999999Z', 'x', 100, 1)")
+        #expect(try database.value("SELECT count(*) FROM usage_delta") == "0")
     }
 
     @Test func `are exact beyond bigint`() throws {
