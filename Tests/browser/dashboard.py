@@ -1,6 +1,7 @@
 """What the browser tests share: Chromium, the page, and what it must never do."""
 
 import contextlib
+import re
 import time
 import urllib.parse
 
@@ -13,6 +14,8 @@ ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
 SCRIPTS = "/favicon.svg"
 # Nobody looks: a frame need not wait for a screen.
 UNLIMITED = ["--disable-frame-rate-limit", "--disable-gpu-vsync"]
+# The range of most tests: their records are years old.
+WHOLE = "range=all"
 DESKTOP = {"viewport": {"width": 1280, "height": 900}, "timezone_id": "America/New_York"}
 
 # Sixty days with six weeks in between on which nothing happened, five reports and none.
@@ -52,14 +55,17 @@ class Site:
         return psql(self.service.url, script).strip()
 
     @contextlib.contextmanager
-    def open(self, path="/", may_fail=False, is_live=True, has_clock=False, **options):
+    def open(self, path="/", may_fail=False, is_live=True, has_clock=False, is_whole=True, **options):
         """The page, once it shows something; whatever it complains of is a fault in the end.
 
         Chromium itself writes failed requests to the console; `may_fail` says that there are some.
+        An address without a range shows all records, unless `is_whole` is false; `query` leaves this range out.
         With `has_clock`, `later` lets time pass. An empty path opens nothing yet. `options` are those
         of a browser context; without any, all share one, and with it the cached scripts and styles.
         """
         is_shared = not options and not has_clock
+        if is_whole and (path == "/" or path.startswith("/?")) and not re.search("[?&](range|from|to)=", path):
+            path += f"{'&' if '?' in path else '?'}{WHOLE}"
         context = self.context if is_shared else self.browser.new_context(**DESKTOP | options)
         page = context.new_page()
         complaints = []
@@ -93,7 +99,28 @@ def later(page, seconds=3.1):
 
 def query(page):
     """The parameters of the page's address."""
-    return dict(urllib.parse.parse_qsl(urllib.parse.urlsplit(page.url).query))
+    parameters = urllib.parse.parse_qsl(urllib.parse.urlsplit(page.url).query)
+    return dict(each for each in parameters if "=".join(each) != WHOLE)
+
+
+def cards(page):
+    """The numbers of the cards that are there."""
+    return page.locator(".cards dd:not(.change):visible").all_inner_texts()
+
+
+def group(page, name):
+    """The button of a group in the list beside the chart, which filters."""
+    return page.locator("#group-list .group", has_text=name)
+
+
+def choose_dates(page, first=None, last=None):
+    """Custom dates, which are behind the presets."""
+    if not page.locator("#dates").is_visible():
+        page.locator("#preset").select_option("custom")
+        expect(page.locator("#dates")).to_be_visible()
+    for name, date in [("from", first), ("to", last)]:
+        if date:
+            page.locator(f"#{name}").fill(date)
 
 
 def rows(page, number=None):

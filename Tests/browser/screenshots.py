@@ -17,6 +17,11 @@ def point_at(share):
     return act
 
 
+def open_filter(page):
+    page.get_by_role("button", name="Filter by User").click()
+    expect(page.locator("#picker-list [role=option]").nth(3)).to_be_visible()
+
+
 def open_receipt(page):
     page.locator("#records tbody button").nth(2).click()
     expect(page.get_by_role("dialog").locator("dl")).to_be_visible()
@@ -45,9 +50,10 @@ def stop_answering(page):
 def pictures():
     """Name, address, size, scheme, and what to do before the picture is taken."""
     demo = os.environ["SITE_DEMO"]
-    sorted_view = demo + "/?sort=credits_used:desc"
+    sorted_view = demo + "/?range=all&sort=credits_used:desc"
     yield "light", sorted_view, WIDE, "light", point_at(0.146)
     yield "dark", sorted_view, WIDE, "dark", point_at(0.146)
+    yield "filters", demo + "/?range=all&group_by=model&team_id=legal&team_id=sales", WIDE, "light", open_filter
     yield "receipt", demo, WIDE, "light", open_receipt
     yield "phone", demo, PHONE, "light", None
     yield "phone-dark", demo, PHONE, "dark", None
@@ -55,7 +61,7 @@ def pictures():
     yield "misunderstood", demo + "/?tz=Mars/Base&sort=price:asc&granularity=hour", WIDE, "light", None
     yield "error", demo, WIDE, "light", break_off
     yield "sign-in", demo, WIDE, "light", stop_answering
-    yield "million-records", os.environ["SITE_MILLION"], WIDE, "light", go_to_the_end
+    yield "million-records", os.environ["SITE_MILLION"] + "/?range=all", WIDE, "light", go_to_the_end
 
 
 def main(folder):

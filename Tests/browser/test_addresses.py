@@ -1,6 +1,6 @@
 """The view is in the address: controls write it, and back, forward and pasted links restore it."""
 
-from dashboard import eventually, expect, later, query, rows, wait_until_live
+from dashboard import cards, choose_dates, eventually, expect, group, later, query, rows, wait_until_live
 
 VIEW = ("/?from=2024-03-25&to=2024-04-02&tz=Europe/London&report_name=Rent+Review&report_name=Lease+Abstract"
         "&granularity=hour&sort=credits_used:desc,report_name:asc")
@@ -14,9 +14,10 @@ def seen(page):
         "preset": page.locator("#preset option:checked").inner_text(),
         "dates": [page.locator("#from").input_value(), page.locator("#to").input_value()],
         "zone": page.locator("#zone").input_value(),
-        "report": page.locator("#report option:checked").inner_text(),
+        "filters": page.locator("#chips li").all_inner_texts(),
+        "group by": page.locator("#group-by option:checked").inner_text(),
         "period": page.locator("#period").inner_text(),
-        "cards": page.locator(".cards dd").all_inner_texts(),
+        "cards": cards(page),
         "chart": page.locator("#chart-title").inner_text(),
         "sorts": [head.get_attribute("aria-sort") for head in page.locator("#records th[data-column]").all()],
         "rows": rows(page, 8),
@@ -27,10 +28,10 @@ def seen(page):
 def test_a_pasted_link_shows_what_the_controls_say(site):
     with site.open(VIEW) as page:
         view = seen(page)
-    assert view["preset"] == "Custom"
+    assert view["preset"] == "Custom dates"
     assert view["dates"] == ["2024-03-25", "2024-04-01"]
     assert view["zone"] == "Europe/London"
-    assert view["report"] == "2 reports"
+    assert view["filters"] == ["Report: Rent Review", "Report: Lease Abstract"]
     assert view["period"] == "25 Mar 2024 – 1 Apr 2024"
     assert view["chart"] == "Credits per hour"
     assert view["sorts"] == ["ascending", "descending"]
@@ -53,11 +54,13 @@ def test_each_control_makes_an_address_and_back_and_forward_restore_each_view(si
         messages = page.locator("#messages")
         step(lambda: page.locator("#zone").select_option("Asia/Tokyo"),
              lambda: expect(page.locator("#zone-name")).to_have_text("(Asia/Tokyo)"))
-        step(lambda: page.locator("#from").fill("2024-03-22"),
+        step(lambda: page.locator("#preset").select_option("custom"),
+             lambda: expect(page.locator("#from")).to_have_value("2024-03-20"))
+        step(lambda: choose_dates(page, "2024-03-22"),
              lambda: expect(period).to_have_text("22 Mar 2024 – 5 Jun 2024"))
-        step(lambda: page.locator("#to").fill("2024-03-30"),
+        step(lambda: choose_dates(page, None, "2024-03-30"),
              lambda: expect(period).to_have_text("22 Mar 2024 – 30 Mar 2024"))
-        step(lambda: page.locator("#report").select_option(label="Lease Abstract"),
+        step(lambda: group(page, "Lease Abstract").click(),
              lambda: expect(messages).to_have_text(site.sql("""SELECT count(*) FROM usage_record
                  WHERE report_name = 'Lease Abstract' AND "timestamp" >= '2024-03-22T00:00+09'
                  AND "timestamp" < '2024-03-31T00:00+09'""")))
@@ -117,8 +120,8 @@ def test_a_choice_by_keyboard_is_one_step_however_many_it_passes(site):
         page.keyboard.type("Europe/Lon", delay=50)
         expect(page.locator("#zone-name")).to_have_text("(Europe/London)")
         page.locator("#preset").focus()
-        for _ in range(3):
-            page.keyboard.press("ArrowDown")
+        for _ in range(7):
+            page.keyboard.press("ArrowUp")
         expect(page.locator("#preset option:checked")).to_have_text("Last 7 days")
         assert page.evaluate("history.length") == steps + 2
         page.go_back()
@@ -133,8 +136,9 @@ def test_presets_are_days_of_the_zone(site):
         expected = site.sql("""
             SELECT day - 6, day + 1 FROM (SELECT (now() AT TIME ZONE 'Pacific/Kiritimati')::date AS day) AS today""")
         expect(page.locator("#messages")).to_have_text("0")
-        assert f"{query(page)['from']}|{query(page)['to']}" == expected
-        expect(page.locator("#records-empty")).to_have_text("No messages in this range. Try a wider range or another report.")
+        assert query(page) == {"tz": "Pacific/Kiritimati", "range": "7d"}
+        assert page.locator("#csv").get_attribute("href").startswith("/usage?from={}&to={}&".format(*expected.split("|")))
+        expect(page.locator("#records-empty")).to_have_text("No messages match. Try a wider range or fewer filters.")
         page.locator("#preset").select_option(label="All time")
         expect(page.locator("#messages")).to_have_text("3,000")
         assert query(page) == {"tz": "Pacific/Kiritimati"}
@@ -143,14 +147,15 @@ def test_presets_are_days_of_the_zone(site):
 def test_each_zone_that_is_offered_is_one_that_the_service_accepts(site):
     known = set(site.sql("SELECT name FROM pg_timezone_names WHERE name !~ '^(posix|right)/|^Factory$'").splitlines())
     # If Chromium cannot detect the computer's time zone, it reports Etc/Unknown.
-    for own, suggested in [("Etc/Unknown", ["UTC"]), ("America/New_York", ["UTC", "America/New_York"])]:
+    for own, yours in [("Etc/Unknown", []), ("America/New_York", [["Yours (slower)", "America/New_York"]])]:
         with site.open(timezone_id=own) as page:
             groups = page.locator("#zone optgroup").evaluate_all(
-                "groups => groups.map(group => [...group.children].map(option => option.value))")
-            assert groups[0] == suggested
-            assert len(groups[1]) > 400 and set(groups[1]) - known == set(), set(groups[1]) - known
-            page.locator("#zone").select_option(groups[1][-1])
-            expect(page.locator("#zone-name")).to_have_text(f"({groups[1][-1]})")
+                "groups => groups.map(group => [group.label, ...[...group.children].map(option => option.value)])")
+            assert groups[:-1] == [["Reporting zones", "UTC"], *yours]
+            label, *others = groups[-1]
+            assert label == "Other zones (slower)" and len(others) > 400 and set(others) - known == set()
+            page.locator("#zone").select_option(others[-1])
+            expect(page.locator("#zone-name")).to_have_text(f"({others[-1]})")
             wait_until_live(page)
     with site.open("/?tz=Etc/Unknown") as page:
         assert "“Etc/Unknown” is not a known time zone" in page.get_by_role("alert").inner_text()
@@ -177,19 +182,23 @@ def test_what_is_not_understood_is_said(site):
                    "&page=2&has_report=maybe") as page:
         notices = page.get_by_role("alert").inner_text()
         for text in [
-                "“Mars/Base” is not a known time zone (example: Europe/London). Showing UTC.",
+                "“Mars/Base” is not a known time zone (example: Europe/London). Showing the first reporting zone.",
                 "“2024-02-30” is not a valid start date (write it as 2024-01-31). Showing from the first record.",
                 "“minute” is not a valid granularity (use hour, day, week or month). Showing the default.",
                 "“credits_used:up” is not a valid sort (use report_name or credits_used, then :asc or :desc). Ignored.",
-                "“maybe” is not a valid has_report (use true or false). Showing all messages.",
+                "“maybe” is not a valid has_report (use true or false). Ignored.",
+
                 "Unknown parameter “page” in the address. Ignored."]:
             assert text in notices, notices
         assert page.locator("#messages").inner_text() == "3,000"
         page.get_by_role("button", name="Reset").click()
         expect(page.locator("#notices li")).to_have_count(0)
         assert query(page) == {}
-    with site.open("/?page=2&from=2024-05-01&to=2024-04-01&sort=report_name,report_name:desc") as page:
+    with site.open("/?page=2&from=2024-05-01&to=2024-04-01&sort=report_name,report_name:desc&tag=a&group_by=user") as page:
         notices = page.get_by_role("alert").inner_text()
+        assert "“a” is not a valid tag (write it as key:value). Ignored." in notices
+        assert ("“user” is not a valid group_by (use none, report_name, user_id, team_id, model or tag:KEY). "
+                "Showing the default.") in notices
         assert "The start 2024-05-01 is after the end 2024-04-01. Showing all time." in notices
         assert "The address sorts by report_name twice. Using the first." in notices
     # In Tokyo the 1st begins at 15:00 of the day before.
@@ -212,7 +221,7 @@ def test_a_granularity_that_does_not_fit_shows_the_services_reason_and_the_defau
         asked = []
         page.on("response", lambda response: asked.append(f"{response.status} {response.url[len(site.url):]}"))
         later(page)
-        eventually(page, lambda: asked == ["304 /usage/summary"])
+        eventually(page, lambda: asked == ["304 /usage/summary?group_by=report_name&top=8"])
         expect(note).to_have_text(reason)
         page.get_by_role("button", name="Week").click()
         expect(title).to_have_text("Credits per week")
@@ -224,7 +233,7 @@ def test_a_granularity_that_does_not_fit_shows_the_services_reason_and_the_defau
         page.go_back()
         expect(title).to_have_text("Credits per week")
         # In a range with few enough hours, the same choice applies.
-        page.locator("#from").fill("2024-05-20")
+        choose_dates(page, "2024-05-20")
         page.get_by_role("button", name="Hour").click()
         expect(title).to_have_text("Credits per hour")
         expect(note).to_have_text("")

@@ -1,6 +1,6 @@
 """The chart: what a pointer can read and choose, the keyboard can."""
 
-from dashboard import eventually, expect, query, wait_until_live
+from dashboard import choose_dates, eventually, expect, query, wait_until_live
 
 DAY = """SELECT to_char(coalesce(sum(credit_hundredths), 0) / 100.0, 'FM999,990.00') || ' credits', count(*) || ' messages'
     FROM usage_record WHERE "timestamp" >= '{0}T00:00Z' AND "timestamp" < '{0}T00:00Z'::timestamptz + interval '1 day'"""
@@ -143,7 +143,7 @@ def test_bars_are_hours_days_weeks_or_months(site):
 
 
 def test_bars_are_as_high_as_their_credits_and_have_the_colours_of_the_scheme(site):
-    with site.open("/?from=2024-03-20&to=2024-03-30") as page:
+    with site.open("/?from=2024-03-20&to=2024-03-30&group_by=none") as page:
         assert colours(page).get("61,91,217", 0) > 10_000
         page.emulate_media(color_scheme="dark")
         eventually(page, lambda: colours(page).get("138,164,255", 0) > 10_000)
@@ -153,7 +153,7 @@ def test_bars_are_as_high_as_their_credits_and_have_the_colours_of_the_scheme(si
         eventually(page, lambda: colours(page).get("61,91,217", 0) > 10_000)
         page.evaluate("dispatchEvent(new Event('afterprint'))")
         eventually(page, lambda: "61,91,217" not in colours(page))
-    with site.open("/?from=2024-04-20&to=2024-04-24") as page:
+    with site.open("/?from=2024-04-20&to=2024-04-24&group_by=none") as page:
         assert "61,91,217" not in colours(page), "nothing was used, so there is no bar"
 
 
@@ -204,7 +204,7 @@ def test_a_tip_that_a_finger_has_opened_closes_with_its_bars(site):
             page.locator("#chart .u-over").tap(position={"x": place, "y": 100})
             expect(tip).to_be_visible()
             assert page.evaluate("document.documentElement.scrollWidth") == 390, "it is on the page"
-        page.locator("#from").fill("2024-03-25")
+        choose_dates(page, "2024-03-25")
         expect(page.locator("#period")).to_have_text("25 Mar 2024 – 5 Jun 2024")
         wait_until_live(page)
         frames(page)
@@ -214,7 +214,7 @@ def test_a_tip_that_a_finger_has_opened_closes_with_its_bars(site):
 def test_without_its_library_the_page_says_so_and_shows_all_the_rest(site):
     with site.open("", is_live=False, may_fail=True) as page:
         page.route("**/assets/uplot.js", lambda route: route.fulfill(status=404))
-        page.goto(site.url)
+        page.goto(f"{site.url}/?range=all")
         expect(page.locator("#chart")).to_contain_text("/assets/uplot.js is missing")
         expect(page.locator("#messages")).to_have_text("3,000")
         page.get_by_text("Show as table").click()

@@ -40,7 +40,7 @@ def test_sums_beyond_two_to_the_53_hundredths_are_right_to_the_cent(site):
     with site.open("/?granularity=day") as page:
         assert page.locator("#credits").inner_text() == money(total)
         assert page.locator("#average").inner_text() == money(average)
-        assert page.locator("#report-list .sum").first.inner_text() == money(large)
+        assert page.locator("#group-list .sum").first.inner_text() == money(large)
         assert [row[3] for row in rows(page)] == [
             money(amount) for amount in [9007199254740993, 9007199254740992, 4503599627370497, 12345678]]
         page.locator("#chart").focus()
@@ -70,7 +70,7 @@ def test_a_text_that_looks_like_a_long_number_stays_as_it_is(site):
     site.sql(f"UPDATE usage_record SET report_name = '{name}' WHERE message_id = 9223372036854775807")
     with site.open("/?report_name=" + urllib.parse.quote(name)) as page:
         assert column(page, 2, 1) == [name]
-        assert page.locator("#report-list .name").all_inner_texts().count(name) == 1
+        assert page.locator("#group-list .name").all_inner_texts().count(name) == 1
 
 
 def test_long_ids_and_credits_are_seen_whole_from_a_phone_to_a_wide_screen(site):

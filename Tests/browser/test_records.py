@@ -248,7 +248,7 @@ def test_names_are_written_in_their_own_direction(site):
     with site.open() as page:
         page.get_by_role("button", name="Message 0, receipt").click()
         expect(page.get_by_role("dialog").locator("dl")).to_be_visible()
-        for selector in ["#records tr[data-index='0'] .name", "#report-list .name", "#receipt dd"]:
+        for selector in ["#records tr[data-index='0'] .name", "#group-list .name", "#receipt dd"]:
             first, last = page.locator(selector, has_text=name).evaluate(ends)
             assert last < first, selector
     site.sql("DELETE FROM usage_record WHERE message_id = 0")

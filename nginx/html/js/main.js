@@ -1,84 +1,143 @@
 // The page: its address is the view, controls change the address, and `load` shows the view.
 
 import { Chart } from "./chart/chart.js";
-import { showGranularity, showRefusal, showTable, startGranularity } from "./chart/panel.js";
+import {
+  showGranularity, showGrouping, showRefusal, showTable, startGranularity, startGrouping,
+} from "./chart/panel.js";
 import { showDownloads, startDownloads } from "./records/download.js";
 import { showReceipt } from "./records/receipt.js";
 import { RecordsTable } from "./records/records.js";
 import { cycled, makeSortable, showSort } from "./records/sort.js";
-import { element } from "./shared/dom.js";
+import { element, show } from "./shared/dom.js";
 import { Live } from "./status/live.js";
 import { askForKey, showSignedIn, startSignIn } from "./status/sign-in.js";
 import { showNotices } from "./status/status.js";
-import { showCards, showEmpty, showRatesToCheck } from "./summary/cards.js";
-import { ReportList } from "./summary/reports.js";
-import { forgetResponses, summariesOf } from "./summary/summaries.js";
-import { showControls, showPreset, showReports, startControls } from "./view/controls.js";
-import { emptyView, readView, recordsOf, searchOf, withReport, zoomed } from "./view/view.js";
+import { showCards, showComparison, showEmpty, showRatesToCheck } from "./summary/cards.js";
+import { GroupList } from "./summary/groups.js";
+import { comparisonOf, forgetResponses, summaryOf } from "./summary/summaries.js";
+import { showControls, showPeriod, startControls } from "./view/controls.js";
+import { discover } from "./view/discover.js";
+import { showFilters, startFilters } from "./view/filters.js";
+import { groupsOf } from "./view/groups.js";
+import { toggled } from "./view/parts.js";
+import { forgetValues } from "./view/values.js";
+import { emptyView, readView, recordsOf, resolved, searchOf, zoomed } from "./view/view.js";
 
 /** Changes of one field within this time are one entry of the browser's history. */
 const PASSING_MILLISECONDS = 1000;
+/** What is assumed until `discover` has found it. */
+const UNKNOWN = { zones: ["UTC"], newest: null, tags: [], hasUsers: false };
 
 let address = location.search;
-let { view, faults } = readView(address);
-/** What is on the screen: the parameters of the rows, and the responses with the sums. */
-const shown = { rows: null, summary: null, reports: null };
+let { view, faults } = readView(address, history.state?.outer);
+/** What `discover` has found, or null. */
+let found = null;
+/** What is on the screen: the parameters of the rows, the summary, and what belongs to it. */
+const shown = { rows: null, view: null, summary: null, compared: null };
+/** The keys of the groups that the user has hidden in the chart. */
+const hidden = new Set();
 
 /** The field of the last change, and the time of the change. */
 const passed = { field: null, at: 0 };
 
 const chart = new Chart(element("chart"), (first, last) => {
-  change(zoomed(shown.summary, first, last));
+  change(zoomed(view, shown.summary, first, last));
 });
-const reports = new ReportList((name) => change(withReport(view, name)));
+const groups = new GroupList(
+  (filter) => change({ filters: toggled(view.filters, filter) }),
+  (key) => {
+    if (!hidden.delete(key)) hidden.add(key);
+    showGroups();
+  });
 const table = new RecordsTable(
-  (id, opener) => showReceipt(id, opener, view.tz), (failure) => live.failed(failure));
+  (id, opener) => showReceipt(id, opener, current().tz), (failure) => live.failed(failure));
 const live = new Live(load, (failure) => {
   if (!["unauthorised", "forbidden"].includes(failure.kind)) return;
   if (!shown.summary) element("main").hidden = true;
   askForKey(failure.message);
 });
 
+const current = () => resolved(view, found ?? UNKNOWN);
+
 /** Shows the view. Reads the rows if those shown are of another view or of an older revision. */
 async function load(signal) {
-  const loaded = view;
+  if (!found) {
+    const discovered = await discover(signal);
+    if (signal.aborted) return;
+    found = discovered;
+    showChoices();
+  }
+  const loaded = current();
   const parameters = recordsOf(loaded).toString();
   const rows = shown.rows === parameters ? null : table.show(loaded);
   // Until these arrive, the rows on the screen may be of either view.
   if (rows) shown.rows = null;
-  // It is awaited below; until then, this prevents an unhandled rejection.
+  // Both are awaited below; until then, this prevents an unhandled rejection.
   rows?.catch(() => {});
-  const sums = await summariesOf(loaded, signal);
+  const { summary, refusal } = await summaryOf(loaded, signal);
   if (signal.aborted) return;
-  if (sums.refusal) {
+  if (refusal) {
     view = { ...view, granularity: null };
-    showRefusal(sums.refusal);
+    showRefusal(refusal);
   }
-  showSums(sums);
-  showPreset(loaded);
+  showSums(summary, loaded);
+  const comparing = compare(summary, loaded, signal);
+  comparing.catch(() => {});
   await rows;
   if (signal.aborted) return;
-  table.setTotal(sums.summary.totals.messages);
-  await table.catchUp(sums.summary.revision);
+  table.setTotal(summary.totals.messages);
+  await table.catchUp(summary.revision);
+  await comparing;
   if (signal.aborted) return;
   shown.rows = parameters;
   element("main").dataset.shows = "this";
   element("main").hidden = false;
   showSignedIn();
+  // The first records decide about the zone's dates and the tags.
+  if (!found.newest && summary.totals.messages > 0) found = null;
 }
 
-function showSums({ summary, reports: all }) {
-  if (shown.summary === summary && shown.reports === all) return;
+/** Reads what the sums are compared with; again only after they have changed. */
+async function compare(summary, loaded, signal) {
+  if (shown.compared === summary) return;
+  const comparison = await comparisonOf(loaded, summary, signal);
+  if (signal.aborted) return;
+  showComparison(summary, comparison);
+  shown.compared = summary;
+}
+
+function showSums(summary, loaded) {
+  const isSame = shown.summary === summary;
   shown.summary = summary;
-  shown.reports = all;
-  showCards(summary, view);
+  shown.view = loaded;
+  showPeriod(summary);
+  if (isSame) return;
+  showCards(summary, loaded);
   showRatesToCheck(summary);
   showGranularity(summary.granularity);
-  chart.show(summary);
-  showTable(summary);
-  reports.show(all, view);
-  showReports(view, all);
-  showEmpty(summary, view);
+  showGroups();
+  showEmpty(summary, loaded);
+}
+
+function showGroups() {
+  const all = groupsOf(shown.summary, shown.view);
+  chart.show(shown.summary, all.filter(({ key }) => !hidden.has(key)));
+  showTable(shown.summary, all);
+  groups.show(shown.summary, all, shown.view, hidden);
+}
+
+/** Shows what can be chosen, and what is. */
+function showChoices() {
+  const { zones, tags } = found ?? UNKNOWN;
+  const chosen = current();
+  showControls(chosen, Boolean(view.from || view.to), zones);
+  // Without a start, there is no period before.
+  element("main").dataset.compared = view.range !== "all" && !(view.to && !view.from);
+  showGrouping(chosen, tags);
+  showFilters(chosen, tags);
+  showSort(element("records"), view.sort);
+  showDownloads(chosen);
+  show(element("zoom-out"), view.outer !== null, element("chart"));
 }
 
 /** Shows the parts of a view that need no response. */
@@ -86,10 +145,7 @@ function showView() {
   if (shown.summary) element("main").dataset.shows = "other";
   showNotices(faults);
   showRefusal("");
-  showControls(view);
-  showSort(element("records"), view.sort);
-  showDownloads(view);
-  if (shown.reports) reports.show(shown.reports, view);
+  showChoices();
   live.now();
 }
 
@@ -99,13 +155,15 @@ function showView() {
  */
 function change(changes, field = null) {
   view = changes ? { ...view, ...changes } : emptyView();
+  if (!changes || changes.filters || changes.groupBy) hidden.clear();
   faults = [];
   if (searchOf(view) !== address) {
     const now = performance.now();
     const isPassing = field && field === passed.field && now < passed.at + PASSING_MILLISECONDS;
     const target = `${location.pathname}${searchOf(view)}`;
-    if (isPassing) history.replaceState(null, "", target);
-    else history.pushState(null, "", target);
+    const state = { outer: view.outer };
+    if (isPassing) history.replaceState(state, "", target);
+    else history.pushState(state, "", target);
     Object.assign(passed, { field, at: now });
     address = location.search;
   }
@@ -117,18 +175,21 @@ addEventListener("popstate", () => {
   if (location.search === address) return;
   address = location.search;
   passed.field = null;
-  ({ view, faults } = readView(address));
+  hidden.clear();
+  ({ view, faults } = readView(address, history.state?.outer));
   showView();
 });
 
 startControls(change);
-element("reset").addEventListener("click", () => reports.reset());
+startFilters(change);
 startDownloads();
-element("all-reports").addEventListener("click", () => change({ reports: [], hasReport: null }));
 startGranularity((granularity) => change({ granularity }));
+startGrouping((groupBy, field) => change({ groupBy }, field));
+element("zoom-out").addEventListener("click", () => change(view.outer));
 startSignIn(() => {
   forgetResponses();
-  shown.rows = shown.summary = shown.reports = null;
+  forgetValues();
+  shown.rows = shown.summary = shown.compared = found = null;
   live.now();
 });
 makeSortable(element("records"), (column) => change({ sort: cycled(view.sort, column) }));

@@ -1,33 +1,48 @@
 // The bar chart: one bar for each bucket. All bars have the same width, also a day of 23 hours.
 
 import { compact } from "../shared/format.js";
+import { MOST_GROUPS } from "../view/groups.js";
 import { startKeys } from "./keys.js";
+import { stacked } from "./stack.js";
 import { ticksOf } from "./ticks.js";
 import { Tip } from "./tip.js";
 
-const HEIGHT = 300;
 /** The share of a bar in the distance between two bars, and its largest width in pixels. */
 const SHARE = 0.72, WIDEST = 56;
 /** Narrower bars have fractional pixels, so that gaps are even; wider bars have sharp edges. */
 const SHARP_FROM = 10;
+/** The pixels between two groups of a bar. */
+const GAP = 1;
+/** With the sum of the other groups. */
+const LAYERS = MOST_GROUPS + 1;
 
-/** uPlot's path builder: a bar for each value except zero; uPlot's own loses narrow gaps. */
-function bars(plot, series, first, last) {
-  const fill = new Path2D();
-  const at = (value, scale) => plot.valToPos(value, scale, true);
-  const floor = at(0, "y");
-  const pitch = at(1, "x") - at(0, "x");
+/** The width of all bars in the canvas's pixels, and how they are rounded. */
+function widthOf(plot) {
+  const pitch = plot.valToPos(1, "x", true) - plot.valToPos(0, "x", true);
   const isSharp = pitch >= SHARP_FROM;
   const round = (pixels) => (isSharp ? Math.round(pixels) : pixels);
-  const width = Math.max(1, round(Math.min(pitch * SHARE, WIDEST * devicePixelRatio)));
+  return { round, width: Math.max(1, round(Math.min(pitch * SHARE, WIDEST * devicePixelRatio))) };
+}
+
+/** The parts of one group in all bars, as a path; uPlot's own loses narrow gaps. */
+function barsOf({ layers, last }, layer, plot, first, end) {
+  const fill = new Path2D();
+  const { starts, ends } = layers[layer];
+  const at = (value, scale) => plot.valToPos(value, scale, true);
+  const { round, width } = widthOf(plot);
   const radius = Math.min(4 * devicePixelRatio, width * 0.15);
-  for (let index = first; index <= last; index += 1) {
-    const value = plot.data[series][index];
-    if (value === 0) continue;
-    // The smallest value is still visible.
-    const height = Math.max(1, Math.round(floor - at(value, "y")));
-    fill.roundRect(
-      round(at(index, "x") - width / 2), floor - height, width, height, [radius, radius, 0, 0]);
+  for (let index = first; index <= end; index += 1) {
+    if (ends[index] === starts[index]) continue;
+    const [one, other] = [at(starts[index], "y"), at(ends[index], "y")].map(Math.round);
+    const [low, high] = one > other ? [other, one] : [one, other];
+    const isLast = last[index] === layer;
+    // A line separates two groups; but the smallest bar is still visible.
+    const gap = isLast || layers.length === 1 ? 0 : GAP;
+    const height = Math.max(isLast ? 1 : 0, high - low - gap);
+    if (height === 0) continue;
+    const top = ends[index] > starts[index] ? high - height : low;
+    fill.roundRect(round(at(index, "x") - width / 2), top, width, height,
+      isLast ? [radius, radius, 0, 0] : 0);
   }
   return { fill };
 }
@@ -45,7 +60,9 @@ export class Chart {
   #plot = null;
   #tip;
   #cancel;
+  #stack = stacked([], 0);
   buckets = [];
+  groups = [];
   granularity = "day";
   #onZoom;
 
@@ -65,11 +82,13 @@ export class Chart {
       });
     }
     new ResizeObserver(() => {
-      this.#plot?.setSize({ width: element.clientWidth, height: HEIGHT });
+      this.#plot?.setSize(this.#size());
+      if (this.#plot) this.#tip.refresh(this.#plot);
     }).observe(element);
   }
 
-  show({ totals, buckets: all, granularity }) {
+  /** Shows the buckets of a summary; each bar consists of `groups`, the first at the bottom. */
+  show({ totals, buckets: all, granularity }, groups) {
     if (!globalThis.uPlot) return this.#showMissing();
     // Without messages, the chart has no axis.
     const buckets = totals.messages > 0 ? all : [];
@@ -77,14 +96,41 @@ export class Chart {
       || buckets[0]?.start !== this.buckets[0]?.start;
     this.buckets = buckets;
     this.granularity = granularity;
+    this.groups = groups;
+    this.#stack = stacked(groups, buckets.length);
+    const nothing = new Array(buckets.length).fill(0);
     const data = [
-      buckets.map((_, index) => index), buckets.map((each) => Number(each.credits_used)),
+      buckets.map((_, index) => index),
+      ...Array.from({ length: LAYERS }, (_, layer) => this.#stack.layers[layer]?.ends ?? nothing),
     ];
     if (this.#plot) this.#plot.setData(data);
-    else this.#plot = new uPlot(this.#options(), data, this.#element);
+    else this.#start(data);
     this.#plot.root.hidden = buckets.length === 0;
     if (isOther) this.#reset();
     else this.#tip.refresh(this.#plot);
+  }
+
+  #start(data) {
+    this.#plot = new uPlot(this.#options(), data, this.#element);
+    const { over } = this.#plot;
+    let read = null;
+    over.addEventListener("pointerdown", ({ pointerType }) => {
+      // A finger reads a bar with its first tap, and zooms with the second.
+      read = pointerType === "touch" ? this.#tip.index : undefined;
+      // A click beside an open list closes it, and does nothing else.
+      if (document.querySelector(":popover-open")) read = null;
+    });
+    over.addEventListener("click", ({ offsetX }) => {
+      const index = this.#bucketAt(offsetX);
+      if (this.buckets.length > 1 && (read === undefined || read === index)) {
+        this.zoom(index, index);
+      }
+    });
+  }
+
+  #bucketAt(position) {
+    const index = Math.round(this.#plot.posToVal(position, "x"));
+    return Math.max(0, Math.min(this.buckets.length - 1, index));
   }
 
   /** Clears the tip and the selection until the pointer moves or a key is pressed. */
@@ -108,6 +154,9 @@ export class Chart {
     this.#tip.show(this.#plot, index);
   }
 
+  /** The width of a bar in the page's pixels. */
+  barWidth(plot) { return widthOf(plot).width / devicePixelRatio; }
+
   /** Marks a range of bars. */
   select(first, last) {
     const left = this.#plot.valToPos(first - 0.5, "x");
@@ -126,6 +175,10 @@ export class Chart {
     this.#onZoom(first, last);
   }
 
+  #size() {
+    return { width: this.#element.clientWidth, height: this.#element.clientHeight };
+  }
+
   #options() {
     const paint = (name) => () => colour(this.#element, name);
     const axis = {
@@ -133,8 +186,7 @@ export class Chart {
       ticks: { show: false },
     };
     return {
-      width: this.#element.clientWidth,
-      height: HEIGHT,
+      ...this.#size(),
       // On the right, half of the last label needs space.
       padding: [8, 24, 0, 0],
       legend: { show: false },
@@ -144,11 +196,19 @@ export class Chart {
       },
       scales: {
         x: { time: false, range: () => [-0.5, Math.max(0.5, this.buckets.length - 0.5)] },
-        y: { range: (_, _least, most) => [0, most > 0 ? most * 1.08 : 1] },
+        y: {
+          range: () => {
+            const { least, most } = this.#stack;
+            return [least * 1.08, most > 0 || least < 0 ? most * 1.08 : 1];
+          },
+        },
       },
-      series: [{}, {
-        paths: bars, fill: paint("--accent"), width: 0, points: { show: false },
-      }],
+      series: [{}, ...Array.from({ length: LAYERS }, (_, layer) => ({
+        paths: (plot, _series, first, end) => (layer < this.groups.length
+          ? barsOf(this.#stack, layer, plot, first, end) : null),
+        fill: () => colour(this.#element, this.groups[layer]?.colour ?? "--accent"),
+        width: 0, points: { show: false },
+      }))],
       axes: [
         {
           ...axis, size: 44, gap: 6, grid: { show: false },
@@ -156,7 +216,7 @@ export class Chart {
           values: (plot) => ticksOf(this, plot.width).map((tick) => tick.text),
         },
         {
-          ...axis, size: 56, gap: 8, values: (plot, numbers) => this.#amounts(plot, numbers),
+          ...axis, size: 56, gap: 8, space: 44, values: (_, numbers) => this.#amounts(numbers),
           grid: { stroke: paint("--line"), width: 1 },
         },
       ],
@@ -168,15 +228,13 @@ export class Chart {
   }
 
   /** The labels of the grid lines; if no credits were used, only zero has a label. */
-  #amounts({ data }, numbers) {
-    const isUsed = data[1].some((value) => value > 0);
+  #amounts(numbers) {
+    const isUsed = this.#stack.most > 0 || this.#stack.least < 0;
     return numbers.map((number) => (isUsed || number === 0 ? compact(number) : ""));
   }
 
-  #dragged({ select, posToVal }) {
+  #dragged({ select }) {
     if (select.width < 4) return;
-    const last = this.buckets.length - 1;
-    const index = (position) => Math.max(0, Math.min(last, Math.round(posToVal(position, "x"))));
-    this.zoom(index(select.left), index(select.left + select.width));
+    this.zoom(this.#bucketAt(select.left), this.#bucketAt(select.left + select.width));
   }
 }

@@ -27,7 +27,7 @@ export function startKeys(area, chart) {
     if (anchor === null) chart.deselect();
     else chart.select(Math.min(anchor, index), Math.max(anchor, index));
     const range = anchor === null ? "" : `${Math.abs(index - anchor) + 1} selected. `;
-    readout.textContent = range + sentence(chart.buckets, index, chart.granularity);
+    readout.textContent = range + sentence(chart, index);
   };
 
   area.addEventListener("keydown", (event) => {

@@ -1,10 +1,10 @@
-// What surrounds the chart: the choice of the granularity, and the same numbers as a table.
+// What surrounds the chart: granularity, grouping, the way back, and the same numbers as a table.
 
-import { element } from "../shared/dom.js";
+import { element, fill } from "../shared/dom.js";
 import { bucketText, count, credits } from "../shared/format.js";
-import { GRANULARITIES } from "../view/view.js";
+import { partName, PARTS } from "../view/parts.js";
+import { GRANULARITIES, UNGROUPED } from "../view/view.js";
 
-const HEADS = ["When", "Credits", "Messages", "With a report"];
 const capitalised = (name) => name[0].toUpperCase() + name.slice(1);
 
 /** Calls `onChoose` with the granularity that the user chooses. */
@@ -28,15 +28,31 @@ export function showGranularity(granularity) {
     granularity === "total" ? "Credits" : `Credits per ${granularity}`;
 }
 
+/** Calls `onChoose` with the part by which the user groups. */
+export function startGrouping(onChoose) {
+  element("group-by").addEventListener("change", ({ target }) => onChoose(target.value, target));
+}
+
+/** Shows how a view is grouped; `tags` are the keys of tags that can be chosen. */
+export function showGrouping({ groupBy }, tags) {
+  const parts = [...PARTS, ...tags];
+  if (groupBy !== UNGROUPED && !parts.includes(groupBy)) parts.push(groupBy);
+  fill(element("group-by"), [
+    new Option("None", UNGROUPED), ...parts.map((part) => new Option(partName(part), part))]);
+  element("group-by").value = groupBy;
+}
+
 /** Says why the service refused the chosen granularity; an empty text says nothing. */
 export function showRefusal(text) {
   element("granularity-note").textContent = text;
 }
 
-function tableOf({ buckets, granularity }) {
+function tableOf({ buckets, granularity }, groups) {
+  const named = groups.filter(({ sum }) => sum);
   const table = document.createElement("table");
   const head = table.createTHead().insertRow();
-  for (const text of HEADS) {
+  const heads = ["When", "Credits", "Messages", "With a report", ...named.map(({ name }) => name)];
+  for (const text of heads) {
     const cell = document.createElement("th");
     cell.scope = "col";
     cell.textContent = text;
@@ -52,21 +68,22 @@ function tableOf({ buckets, granularity }) {
     row.insertCell().textContent = credits(bucket.credits_used);
     row.insertCell().textContent = count(bucket.messages);
     row.insertCell().textContent = count(bucket.reports);
+    for (const { series } of named) row.insertCell().textContent = credits(series[index]);
   }
   return table;
 }
 
-let summary = null;
+let shown = null;
 
 /** Shows a summary as a table, which is only built while the reader has it open. */
-export function showTable(newest) {
-  summary = newest;
+export function showTable(summary, groups) {
+  shown = [summary, groups];
   renderTable();
 }
 
 function renderTable() {
-  const isOpen = element("twin").open && summary;
-  element("twin-table").replaceChildren(...(isOpen ? [tableOf(summary)] : []));
+  const isOpen = element("twin").open && shown;
+  element("twin-table").replaceChildren(...(isOpen ? [tableOf(...shown)] : []));
 }
 
 element("twin").addEventListener("toggle", renderTable);

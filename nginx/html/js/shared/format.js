@@ -1,8 +1,5 @@
 // Numbers and times as people read them.
 
-/** The name of the group of messages that have no report. */
-export const NO_REPORT = "Without a report";
-
 const LOCALE = "en-GB";
 const whole = new Intl.NumberFormat(LOCALE);
 const twoDecimals = new Intl.NumberFormat(LOCALE, {
@@ -22,12 +19,34 @@ export const rate = (number) => allDecimals.format(number);
 export const compact = (number) => short.format(number);
 
 /** "1 message", "2 messages". */
-export const counted = (number, noun) => `${count(number)} ${noun}${number === 1 ? "" : "s"}`;
+export const counted = (number, noun, plural = `${noun}s`) =>
+  `${count(number)} ${number === 1 ? noun : plural}`;
 
 /** Credits, a number or a string, as an integer of hundredths: no digit is lost. */
 function hundredths(credits) {
   const [whole, fraction = ""] = String(credits).split(".");
   return BigInt(whole + fraction.padEnd(2, "0"));
+}
+
+const percents = new Intl.NumberFormat(LOCALE, {
+  style: "percent", minimumFractionDigits: 1, maximumFractionDigits: 1,
+});
+
+/** A part of a whole as a percentage; both are credits. */
+export const share = (part, whole) =>
+  (Number(whole) > 0 ? percents.format(Number(part) / Number(whole)) : "–");
+
+/** Input and output tokens of a sum, exactly; 0 if no tokens were reported. */
+export const tokens = ({ input_tokens: input = 0, output_tokens: output = 0 }) =>
+  BigInt(input) + BigInt(output);
+
+/** "+12.5%": how much more `now` is than `before`; both are credits or whole numbers. */
+export function changeText(now, before) {
+  const [one, other] = [hundredths(now), hundredths(before)];
+  if (one === other) return "±0.0%";
+  if (other <= 0n) return one > other ? "more" : "less";
+  const share = Number(one - other) / Number(other);
+  return `${share > 0 ? "+" : "−"}${percents.format(Math.abs(share))}`;
 }
 
 /** Credits per message; half a hundredth is rounded away from zero, as PostgreSQL rounds. */

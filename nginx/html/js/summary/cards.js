@@ -1,19 +1,56 @@
-// The four numbers of a summary, its period, and what is shown if it has no messages.
+// The numbers of a summary, how they have changed, and what is shown if it has no messages.
 
 import { element, show } from "../shared/dom.js";
-import { average, count, counted, credits, periodText } from "../shared/format.js";
+import {
+  average, changeText, count, counted, credits, periodText, tokens,
+} from "../shared/format.js";
+import { valuesIn } from "../view/groups.js";
+import { partNoun } from "../view/parts.js";
 import { isEverything } from "../view/view.js";
 
+/** The cards that are compared: the number of a sum as text, and as a value if there is one. */
+const CARDS = {
+  credits: ({ credits_used: sum }) => [credits(sum), sum],
+  messages: ({ messages }) => [count(messages), messages],
+  tokens: (totals) => [count(tokens(totals)), tokens(totals)],
+  average: (totals) => [average(totals)],
+};
+
+const capitalised = (text) => text[0].toUpperCase() + text.slice(1);
+
 export function showCards(summary, view) {
-  const { totals } = summary;
-  const reports = summary.by_report.filter(({ report_name: name }) => name !== undefined);
-  element("credits").textContent = credits(totals.credits_used);
-  element("messages").textContent = count(totals.messages);
-  element("reports").textContent = count(reports.length);
-  element("with-report").textContent = `in ${counted(totals.reports, "message")}`;
-  element("average").textContent = average(totals);
+  const { totals, group_by: [part] } = summary;
+  for (const [name, numberOf] of Object.entries(CARDS)) {
+    element(name).textContent = numberOf(totals)[0];
+  }
+  show(element("tokens-card"), tokens(totals) > 0n);
+  element("tokens-kinds").textContent =
+    `${count(totals.input_tokens ?? 0)} in, ${count(totals.output_tokens ?? 0)} out`;
+  element("values-name").textContent = capitalised(partNoun(part, 2));
+  element("values-note").textContent =
+    part === "report_name" ? `in ${counted(totals.reports, "message")}` : "";
+  showNumber(valuesIn(summary));
   element("period").textContent = summary.from ? periodText(summary)
     : isEverything(view) ? "No records yet" : "No records";
+}
+
+function showNumber(number) {
+  element("values").textContent = number === null ? "–" : count(number);
+}
+
+/** Shows how much has changed since the period before; `previous` is null if there is none. */
+export function showComparison({ totals }, { previous, number }) {
+  showNumber(number);
+  const period = previous && periodText(previous.summary).replace(", 00:00 –", " –");
+  element("compared").textContent = !previous ? ""
+    : `${previous.isPart ? "so far, compared" : "compared"} with ${period}`;
+  for (const [name, numberOf] of Object.entries(CARDS)) {
+    const [text, value] = previous ? numberOf(previous.summary.totals) : [];
+    const now = numberOf(totals)[1];
+    // An average has no value of its own that could be divided exactly.
+    const change = value === undefined ? "from" : `${changeText(now, value)} from`;
+    element(`${name}-change`).textContent = previous ? `${change} ${text}` : "\u00a0";
+  }
 }
 
 const rates = element("rates");
@@ -31,7 +68,7 @@ export function showRatesToCheck({ newest_records_without_model_rate: number = 0
 export function showEmpty({ totals }, view) {
   const text = isEverything(view)
     ? "No messages recorded yet. The first one will appear here automatically."
-    : "No messages in this range. Try a wider range or another report.";
+    : "No messages match. Try a wider range or fewer filters.";
   for (const id of ["chart-empty", "records-empty"]) {
     element(id).hidden = totals.messages > 0;
     element(id).textContent = text;

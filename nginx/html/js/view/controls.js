@@ -1,34 +1,29 @@
-// The fields above the cards: they show the view and change it.
+// The fields above the cards for the range and the zone: they show the view and change it.
 
-import { element } from "../shared/dom.js";
-import { count, NO_REPORT } from "../shared/format.js";
-import { addDays, dateIn, daysOf, PRESETS, presetOf } from "./range.js";
-import { zoneNamed } from "./view.js";
+import { element, show } from "../shared/dom.js";
+import { addDays, dateIn, daysOf, PRESETS, RECENT } from "./range.js";
+import { between, zoneNamed } from "./view.js";
 
 const CUSTOM = "custom";
-/** The report field's options that are not a report; a report's option is "=" and its name. */
-const ANY = "any", WITH = "with", WITHOUT = "without", SEVERAL = "several", MORE = "more";
-const NAMES_SHOWN = 300;
+
+/** The period on the screen, which custom dates start from. */
+let period = null;
 
 /** Calls `onChange` with the changes of the view and, for a list, with its element. */
 export function startControls(onChange) {
   element("preset").append(
-    ...PRESETS.map(([name], index) => new Option(name, index)), new Option("Custom", CUSTOM));
-  element("preset").lastElementChild.hidden = true;
+    ...Object.entries(PRESETS).map(([name, [label]]) => new Option(label, name)),
+    new Option("Custom dates", CUSTOM));
   element("preset").addEventListener("change", ({ target }) => {
-    const [from, to] = PRESETS[target.value][1](dateIn(element("zone").value));
-    onChange({ from, to }, target);
+    const range = target.value === RECENT ? null : target.value;
+    if (range !== CUSTOM) onChange({ ...between(null, null), range }, target);
+    else onChange(between(...customStart()), target);
   });
-  for (const id of ["from", "to"]) onDate(element(id), () => onChange(customRange(id)));
+  for (const id of ["from", "to"]) {
+    onDate(element(id), () => onChange(between(...customRange(id))));
+  }
   element("zone").addEventListener("change", ({ target }) => {
-    onChange({ tz: target.value }, target);
-  });
-  element("report").addEventListener("change", ({ target }) => {
-    onChange({
-      [ANY]: { reports: [], hasReport: null },
-      [WITH]: { reports: [], hasReport: true },
-      [WITHOUT]: { reports: [], hasReport: false },
-    }[target.value] ?? { reports: [target.value.slice(1)], hasReport: null }, target);
+    onChange({ tz: target.selectedIndex === 0 ? null : target.value }, target);
   });
   element("reset").addEventListener("click", () => onChange(null));
 }
@@ -70,20 +65,19 @@ function onDate(field, action) {
   });
 }
 
-/** The range of both date fields; if it is reversed, both become the date that was changed. */
+/** The bounds of the period on the screen, as dates. */
+function customStart() {
+  const today = dateIn("UTC");
+  const [first, last] = period?.from ? daysOf(period) : [today, today];
+  return [first, addDays(last, 1)];
+}
+
+/** The bounds by both date fields; if they are reversed, both are the date that was changed. */
 function customRange(changed) {
   let from = element("from").value || null;
   let last = element("to").value || null;
   if (from && last && from > last) [from, last] = changed === "from" ? [from, from] : [last, last];
-  return { from, to: last && addDays(last, 1) };
-}
-
-/** Selects the preset that equals the view's range; it can change at midnight. */
-export function showPreset(view) {
-  const preset = presetOf(view);
-  const value = preset < 0 ? CUSTOM : String(preset);
-  // Setting the value would close an open list.
-  if (element("preset").value !== value) element("preset").value = value;
+  return [from, last && addDays(last, 1)];
 }
 
 function groupOf(label, zones) {
@@ -93,66 +87,44 @@ function groupOf(label, zones) {
   return group;
 }
 
-/** The options of the zone field: UTC and the browser's own zone come first. */
-function zoneOptions() {
+/** The options of the zone field: the zones whose grouped sums are fast come first. */
+function zoneOptions(zones, current) {
   // A computer without a valid time zone reports a name that the service does not know.
   const own = zoneNamed(Intl.DateTimeFormat().resolvedOptions().timeZone ?? "");
-  const all = Intl.supportedValuesOf("timeZone").filter((zone) => zoneNamed(zone));
-  const near = own && own !== "UTC" ? ["UTC", own] : ["UTC"];
-  return [groupOf("Suggested", near), groupOf("All", all.filter((zone) => !near.includes(zone)))];
+  const near = own && !zones.includes(own) ? [own] : [];
+  const others = Intl.supportedValuesOf("timeZone")
+    .filter((zone) => zoneNamed(zone) && !zones.includes(zone) && !near.includes(zone));
+  if (![...zones, ...near, ...others].includes(current)) others.unshift(current);
+  return [
+    groupOf("Reporting zones", zones), ...near.map((zone) => groupOf("Yours (slower)", [zone])),
+    groupOf("Other zones (slower)", others),
+  ];
 }
 
-export function showControls(view) {
-  showPreset(view);
+/** Shows the range and the zone of a resolved view; `isCustom` says that its dates were chosen. */
+export function showControls(view, isCustom, zones) {
+  element("preset").value = isCustom ? CUSTOM : view.range ?? RECENT;
+  show(element("dates"), isCustom, element("preset"));
   const [first, last] = daysOf(view);
   setDate("from", first);
   setDate("to", last);
   const zone = element("zone");
-  if (zone.options.length === 0) zone.append(...zoneOptions());
   const isListed = [...zone.options].some((option) => option.value === view.tz);
-  if (!isListed) zone.append(new Option(view.tz));
+  const listed = [...zone.querySelectorAll("optgroup:first-child option")].map(({ text }) => text);
+  // Replacing the options would close an open list.
+  if (!isListed || listed.join() !== zones.join()) {
+    zone.replaceChildren(...zoneOptions(zones, view.tz));
+  }
   zone.value = view.tz;
   element("zone-name").textContent = element("zone-name").title = `(${view.tz})`;
-  showReports(view, null);
+}
+
+/** Remembers the period of a summary. */
+export function showPeriod(summary) {
+  period = summary;
 }
 
 /** Sets a date field; an equal value is not set, because that would discard typed digits. */
 function setDate(id, value) {
   if (element(id).value !== value) element(id).value = value;
-}
-
-function moreOption(shown, all) {
-  const text = `Showing ${count(shown)} of ${count(all)}; search for more below`;
-  const option = new Option(text, MORE);
-  option.disabled = true;
-  return option;
-}
-
-/** Fills the report field with `reports` unless that is null, and selects the view's reports. */
-export function showReports(view, reports) {
-  const field = element("report");
-  if (reports) {
-    const all = reports.flatMap(({ report_name: name }) => name ?? []);
-    const names = all.slice(0, NAMES_SHOWN)
-      .toSorted((one, other) => one.localeCompare(other, "en"));
-    const options = [
-      new Option("All messages", ANY), new Option("With a report", WITH),
-      new Option(NO_REPORT, WITHOUT), ...names.map((name) => new Option(name, `=${name}`)),
-    ];
-    if (all.length > names.length) options.push(moreOption(names.length, all.length));
-    const isSame = options.length === field.options.length
-      && options.every((option, index) => option.value === field.options[index].value
-        && option.text === field.options[index].text);
-    // Replacing the options would close an open list.
-    if (!isSame) field.replaceChildren(...options);
-  }
-  let chosen = view.hasReport === null ? ANY : view.hasReport ? WITH : WITHOUT;
-  let label = null;
-  if (view.reports.length === 1) [chosen, label] = [`=${view.reports[0]}`, view.reports[0]];
-  if (view.reports.length > 1) [chosen, label] = [SEVERAL, `${view.reports.length} reports`];
-  field.querySelector(`option[value="${SEVERAL}"]`)?.remove();
-  if (label && ![...field.options].some((option) => option.value === chosen)) {
-    field.append(new Option(label, chosen));
-  }
-  field.value = chosen;
 }

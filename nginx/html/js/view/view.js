@@ -1,26 +1,44 @@
 // The view: which records are shown, and how. It is stored in the page's address only.
 
+import { hasFilter, isPart, isTag, parameterOf, PARTS, toggled } from "./parts.js";
+import { boundsOf, PRESETS, RECENT } from "./range.js";
+
 const COLUMNS = ["report_name", "credits_used"];
 export const GRANULARITIES = ["hour", "day", "week", "month"];
+/** The grouping of a view that is not grouped. */
+export const UNGROUPED = "none";
 
 const DATE = /^\d{4}-\d{2}-\d{2}$/;
 const INSTANT = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,6})?(Z|[+-]\d{2}:\d{2})$/;
 /** The most characters of the address that a notice quotes. */
 const QUOTED = 60;
-const SINGLE = ["from", "to", "tz", "has_report", "granularity", "sort"];
+const SINGLE = ["range", "from", "to", "tz", "has_report", "group_by", "granularity", "sort"];
+const REPEATED = [...PARTS, "tag"];
 
-/** The view of an address without parameters: all records, in UTC. */
+/**
+ * The view of an address without parameters. `null` is what `resolved` replaces: the latest 30
+ * days that have records, the first reporting zone, users or reports. A filter is a part and a
+ * value. `outer` has the ranges from which the user zoomed in; it is not part of the address.
+ */
 export function emptyView() {
   return {
-    from: null, to: null, tz: "UTC", reports: [], hasReport: null, granularity: null, sort: [],
+    range: null, from: null, to: null, tz: null, filters: [], groupBy: null, granularity: null,
+    sort: [], outer: null,
   };
 }
 
-/** Whether a view is filtered by report. */
-export const isFiltered = ({ reports, hasReport }) => reports.length > 0 || hasReport !== null;
+/** A view with its bounds, zone and grouping, by what `discover` found. */
+export function resolved(view, { zones, newest, hasUsers }) {
+  const tz = view.tz ?? zones[0];
+  const [from, to] = view.from || view.to
+    ? [view.from, view.to] : boundsOf(view.range ?? RECENT, tz, newest);
+  return {
+    ...view, from, to, tz, groupBy: view.groupBy ?? (hasUsers ? "user_id" : "report_name"),
+  };
+}
 
-/** Whether a view has no filter. */
-export const isEverything = (view) => !view.from && !view.to && !isFiltered(view);
+/** Whether a resolved view has all records. */
+export const isEverything = (view) => !view.from && !view.to && view.filters.length === 0;
 
 /** The names that browsers and systems report if they cannot detect the time zone. */
 const NO_ZONES = ["Etc/Unknown", "Factory"];
@@ -63,15 +81,42 @@ function readSort(text, fault) {
   return terms;
 }
 
+/** The filters of an address; `fault` is called with a sentence for each invalid one. */
+function readFilters(parameters, fault) {
+  let filters = [];
+  const add = (filter) => {
+    if (!hasFilter(filters, filter)) filters = toggled(filters, filter);
+  };
+  const hasReport = parameters.get("has_report");
+  if (["true", "false"].includes(hasReport)) {
+    add(hasReport === "true" ? ["has_report", hasReport] : ["report_name", ""]);
+  } else if (hasReport !== null) {
+    fault(`${quoted(hasReport)} is not a valid has_report (use true or false). Ignored.`);
+  }
+  for (const part of PARTS) {
+    for (const value of parameters.getAll(part)) {
+      if (part === "report_name" && value === "") {
+        fault("The address has an empty report_name. Ignored.");
+      } else add([part, value]);
+    }
+  }
+  for (const text of parameters.getAll("tag")) {
+    const [key, ...value] = text.split(":");
+    if (isTag(`tag:${key}`) && value.length > 0) add([`tag:${key}`, value.join(":")]);
+    else fault(`${quoted(text)} is not a valid tag (write it as key:value). Ignored.`);
+  }
+  return filters;
+}
+
 /** The view of an address, and a sentence for each invalid part of the address. */
-export function readView(search) {
+export function readView(search, outer = null) {
   const parameters = new URLSearchParams(search);
-  const view = emptyView();
+  const view = { ...emptyView(), outer };
   const faults = [];
   const fault = (sentence) => faults.push(sentence);
 
   for (const name of new Set(parameters.keys())) {
-    if (name !== "report_name" && !SINGLE.includes(name)) {
+    if (!REPEATED.includes(name) && !SINGLE.includes(name)) {
       fault(`Unknown parameter ${quoted(name)} in the address. Ignored.`);
     } else if (SINGLE.includes(name) && parameters.getAll(name).length > 1) {
       fault(`The address has “${name}” more than once. Using the first.`);
@@ -84,6 +129,9 @@ export function readView(search) {
     else fault(`${quoted(text)} is not a ${what}. Showing ${instead}.`);
   };
 
+  take("range", (text) => Object.hasOwn(PRESETS, text),
+    (text) => { view.range = text === RECENT ? null : text; },
+    `valid range (use ${Object.keys(PRESETS).join(", ")})`, "the latest 30 days");
   take("from", isTime, (text) => { view.from = text; },
     "valid start date (write it as 2024-01-31)", "from the first record");
   take("to", isTime, (text) => { view.to = text; },
@@ -94,39 +142,46 @@ export function readView(search) {
     fault(`The start ${view.from} is after the end ${view.to}. Showing all time.`);
     view.from = view.to = null;
   }
+  if (view.from || view.to) view.range = null;
+  // A bound that was given, but cannot be used, must not become another range.
+  else if (parameters.has("from") || parameters.has("to")) view.range ??= "all";
   take("tz", zoneNamed, (text) => { view.tz = zoneNamed(text); },
-    "known time zone (example: Europe/London)", "UTC");
-  take("has_report", (text) => ["true", "false"].includes(text),
-    (text) => { view.hasReport = text === "true"; },
-    "valid has_report (use true or false)", "all messages");
+    "known time zone (example: Europe/London)", "the first reporting zone");
+  take("group_by", (text) => text === UNGROUPED || isPart(text),
+    (text) => { view.groupBy = text; },
+    `valid group_by (use ${[UNGROUPED, ...PARTS].join(", ")} or tag:KEY)`, "the default");
   take("granularity", (text) => GRANULARITIES.includes(text),
     (text) => { view.granularity = text; },
     "valid granularity (use hour, day, week or month)", "the default");
   const sort = parameters.get("sort");
   if (sort !== null) view.sort = readSort(sort, fault);
-  view.reports = [...new Set(parameters.getAll("report_name"))].filter((name) => {
-    if (name === "") fault("The address has an empty report_name. Ignored.");
-    return name !== "";
-  });
+  view.filters = readFilters(parameters, fault);
   return { view, faults };
 }
 
-/** The parameters that filter records; the API and the page's address use the same names. */
-export function filterOf({ from, to, tz, reports, hasReport }) {
+function filterParameters({ from, to, tz, filters }) {
   const parameters = new URLSearchParams();
   if (from) parameters.set("from", from);
   if (to) parameters.set("to", to);
-  if (tz !== "UTC") parameters.set("tz", tz);
-  for (const name of reports) parameters.append("report_name", name);
-  if (hasReport !== null) parameters.set("has_report", hasReport);
+  if (tz) parameters.set("tz", tz);
+  for (const filter of filters) parameters.append(...parameterOf(filter));
   return parameters;
 }
 
-/** The parameters that filter and sort records. */
+/** The parameters of the API that filter the records of a resolved view. */
+export function filterOf(view) {
+  const parameters = filterParameters(view);
+  if (view.tz === "UTC") parameters.delete("tz");
+  return parameters;
+}
+
+const sortText = ({ sort }) => sort.map(({ column, direction }) => `${column}:${direction}`)
+  .join(",");
+
+/** The parameters of the API that filter and sort the records of a resolved view. */
 export function recordsOf(view) {
   const parameters = filterOf(view);
-  const sort = view.sort.map(({ column, direction }) => `${column}:${direction}`).join(",");
-  if (sort) parameters.set("sort", sort);
+  if (view.sort.length > 0) parameters.set("sort", sortText(view));
   return parameters;
 }
 
@@ -136,27 +191,29 @@ export function queryText(parameters) {
   return text && `?${text.replaceAll("%3A", ":").replaceAll("%2C", ",").replaceAll("%2F", "/")}`;
 }
 
-/** The query of the page's address for a view; the inverse of `readView`. */
+/** The query of the page's address for a view that is not resolved; the inverse of `readView`. */
 export function searchOf(view) {
-  const parameters = recordsOf(view);
+  const parameters = filterParameters(view);
+  if (view.range) parameters.set("range", view.range);
+  if (view.groupBy) parameters.set("group_by", view.groupBy);
   if (view.granularity) parameters.set("granularity", view.granularity);
+  if (view.sort.length > 0) parameters.set("sort", sortText(view));
   return queryText(parameters);
 }
 
-/** The changes that add or remove a report of the filter; null means messages without one. */
-export function withReport({ reports, hasReport }, name) {
-  if (name === null) return { reports: [], hasReport: hasReport === false ? null : false };
-  const chosen = reports.includes(name) ? reports.filter((each) => each !== name)
-    : [...reports, name];
-  return { reports: chosen, hasReport: null };
-}
+/** The changes that show dates; without any, all time. */
+export const between = (from, to) => ({ range: from || to ? null : "all", from, to, outer: null });
 
 const isMidnight = (time) => /^T00:00:00[Z+-]/.test(time.slice(10));
 
 /** The changes that zoom into some buckets: dates if the buckets are whole days, else times. */
-export function zoomed({ buckets, granularity }, first, last) {
+export function zoomed(view, { buckets, granularity }, first, last) {
   const asDate = (time, date) => (granularity !== "hour" && isMidnight(time) ? date : time);
   const { start, date } = buckets[first];
   const { end } = buckets[last];
-  return { from: asDate(start, date), to: asDate(end, end.slice(0, 10)), granularity: null };
+  const { range, from, to, granularity: chosen, outer } = view;
+  return {
+    ...between(asDate(start, date), asDate(end, end.slice(0, 10))), granularity: null,
+    outer: { range, from, to, granularity: chosen, outer },
+  };
 }
