@@ -50,7 +50,7 @@ def stop_answering(page):
 def pictures():
     """Name, address, size, scheme, and what to do before the picture is taken."""
     demo = os.environ["SITE_DEMO"]
-    sorted_view = demo + "/?range=all&sort=credits_used:desc"
+    sorted_view = demo + "/?group_by=model&sort=credits_used:desc"
     yield "light", sorted_view, WIDE, "light", point_at(0.146)
     yield "dark", sorted_view, WIDE, "dark", point_at(0.146)
     yield "filters", demo + "/?range=all&group_by=model&team_id=legal&team_id=sales", WIDE, "light", open_filter

@@ -11,17 +11,18 @@ import { Tip } from "./tip.js";
 const SHARE = 0.72, WIDEST = 56;
 /** Narrower bars have fractional pixels, so that gaps are even; wider bars have sharp edges. */
 const SHARP_FROM = 10;
-/** The pixels between two groups of a bar. */
+/** The pixels between two groups of a bar that is not narrow. */
 const GAP = 1;
 /** With the sum of the other groups. */
 const LAYERS = MOST_GROUPS + 1;
 
-/** The width of all bars in the canvas's pixels, and how they are rounded. */
+/** The width of all bars in the canvas's pixels, how it is rounded, and the gap between groups. */
 function widthOf(plot) {
   const pitch = plot.valToPos(1, "x", true) - plot.valToPos(0, "x", true);
   const isSharp = pitch >= SHARP_FROM;
   const round = (pixels) => (isSharp ? Math.round(pixels) : pixels);
-  return { round, width: Math.max(1, round(Math.min(pitch * SHARE, WIDEST * devicePixelRatio))) };
+  const width = Math.max(1, round(Math.min(pitch * SHARE, WIDEST * devicePixelRatio)));
+  return { round, width, line: isSharp ? GAP : 0 };
 }
 
 /** The parts of one group in all bars, as a path; uPlot's own loses narrow gaps. */
@@ -29,7 +30,7 @@ function barsOf({ layers, last }, layer, plot, first, end) {
   const fill = new Path2D();
   const { starts, ends } = layers[layer];
   const at = (value, scale) => plot.valToPos(value, scale, true);
-  const { round, width } = widthOf(plot);
+  const { round, width, line } = widthOf(plot);
   const radius = Math.min(4 * devicePixelRatio, width * 0.15);
   for (let index = first; index <= end; index += 1) {
     if (ends[index] === starts[index]) continue;
@@ -37,7 +38,7 @@ function barsOf({ layers, last }, layer, plot, first, end) {
     const [low, high] = one > other ? [other, one] : [one, other];
     const isLast = last[index] === layer;
     // A line separates two groups; but the smallest bar is still visible.
-    const gap = isLast || layers.length === 1 ? 0 : GAP;
+    const gap = isLast || layers.length === 1 ? 0 : line;
     const height = Math.max(isLast ? 1 : 0, high - low - gap);
     if (height === 0) continue;
     const top = ends[index] > starts[index] ? high - height : low;

@@ -42,7 +42,9 @@ export class GroupList {
     if (!isGrouped) return;
     const [part] = summary.group_by;
     element("groups-title").textContent = `Credits by ${partNoun(part, 1)}`;
-    const most = Math.max(...groups.map(({ sum }) => Number(sum.credits_used)), 0);
+    // The others, which may be many, would make all other bars short.
+    const named = groups.filter(({ filter }) => filter);
+    const most = Math.max(0, ...named.map(({ sum }) => Number(sum.credits_used)));
     const items = groups.map((group) => {
       const item = this.#items.get(group.key) ?? newItem();
       item.group = group;
@@ -73,6 +75,7 @@ export class GroupList {
     label.textContent = name;
     label.classList.toggle("none", !filter?.[1]);
     number.textContent = credits(sum.credits_used);
+    bar.hidden = !filter;
     bar.style.setProperty("--share", most > 0 ? Math.max(0, sum.credits_used) / most : 0);
     const parts = [share(sum.credits_used, totals.credits_used), counted(sum.messages, "message")];
     if (tokens(sum) > 0n) parts.push(`${count(tokens(sum))} tokens`);

@@ -30,7 +30,8 @@ function coloursOf(keys) {
     const colour = remembered.get(key);
     if (colour !== undefined && !taken.has(colour)) take(key, colour);
   }
-  for (const key of keys.filter((each) => !chosen.has(each))) {
+  // By name: another order by credits changes no colour.
+  for (const key of keys.filter((each) => !chosen.has(each)).toSorted()) {
     let colour = preferred(key);
     while (taken.has(colour)) colour = (colour + 1) % MOST_GROUPS;
     take(key, colour);

@@ -69,6 +69,11 @@ export class Picker {
   }
 
   #prepare(opener, part) {
+    if (this.#opener && this.#opener !== opener) {
+      // Otherwise, the click would close the list of the other part.
+      this.#popover.hidePopover();
+      this.#opener.ariaExpanded = false;
+    }
     this.#part = part;
     this.#opener = opener;
     element("picker-name").textContent = `${partName(part)} is any of`;
