@@ -55,7 +55,7 @@ function tableOf({ buckets, granularity }, groups) {
   for (const text of heads) {
     const cell = document.createElement("th");
     cell.scope = "col";
-    cell.textContent = text;
+    cell.textContent = cell.title = text;
     head.append(cell);
   }
   const body = table.createTBody();
