@@ -3,7 +3,7 @@
 import statistics
 
 import pytest
-from dashboard import MANY_RECORDS, eventually, expect
+from dashboard import MANY_RECORDS, eventually, expect, wait_until_live
 
 pytestmark = pytest.mark.speed
 RECORDS = MANY_RECORDS.format(258_145)
@@ -68,6 +68,9 @@ def test_a_sort_and_a_filter(site):
         check("sort", times)
         times = []
         for number in range(2, 9):
-            button = f"#group-list li:nth-child({number}) .group"
-            times.append(page.evaluate(CLICK, [button, "#messages"]))
+            # Then, it is the only one, and a click shows all again.
+            for place in [number, 1]:
+                button = f"#group-list li:nth-child({place}) .group"
+                times.append(page.evaluate(CLICK, [button, "#messages"]))
+                wait_until_live(page)
         check("filter", times)
