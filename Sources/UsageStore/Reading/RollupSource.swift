@@ -78,7 +78,7 @@ struct RollupSource {
             FROM \(table) JOIN usage_value USING (value_id) \(whereClause([isInside] + isMatch))
             \(names.isEmpty ? "GROUP BY bucket_id" : "")
             """
-        }.map { pieces, isSubtracted in
+        }.map { pieces, _, isSubtracted in
             let columns = ["bucket"] + names + [sums.list(isSubtracted: isSubtracted)]
             return "SELECT \(columns.joined(separator: ", ")) FROM \(pieces)"
         }
@@ -129,12 +129,13 @@ struct RollupSource {
 
     private static let key = UsageRecord.Column.attributionID.sql
 
-    /// The sums by bucket and attribution from all sources; those of levels added up if `isSummed`, as
-    /// pays off before many are joined.
+    /// The sums by bucket and attribution from all sources; those of several stored buckets are added up
+    /// if `isSummed`, which pays off before many are joined.
     private func attributed(isSummed: Bool, _ bindings: inout Bindings) -> String {
         let key = Self.key
         let isMatch = attributions.map { ["\(key) = ANY (\(bindings.bind(numbers: $0)))"] } ?? []
-        let levels = pieces(of: "attribution_sum", &bindings).map { pieces, isSubtracted in
+        let levels = pieces(of: "attribution_sum", &bindings).map { pieces, isOne, isSubtracted in
+            let isSummed = isSummed && !isOne
             let list =
                 isSummed
                 ? sums.ofSums(isSubtracted: isSubtracted) : sums.list(isSubtracted: isSubtracted)
@@ -157,7 +158,8 @@ struct RollupSource {
             """
     }
 
-    /// The rows of the open and the closed `level` of the stored buckets that are added or subtracted.
+    /// The rows of the open and the closed `level` of the stored buckets that are added or subtracted, and
+    /// whether they are of one bucket.
     ///
     /// `select` returns the query of the rows of a table that meet a condition, with their `bucket_id`.
     private func pieces(
@@ -165,8 +167,8 @@ struct RollupSource {
         _ select: (_ table: String, _ isInside: String) -> String = {
             "SELECT * FROM \($0) WHERE \($1)"
         }
-    ) -> [(rows: String, isSubtracted: Bool)] {
-        var pieces: [(rows: String, isSubtracted: Bool)] = []
+    ) -> [(rows: String, isOne: Bool, isSubtracted: Bool)] {
+        var pieces: [(rows: String, isOne: Bool, isSubtracted: Bool)] = []
         for isSubtracted in [false, true] {
             let levels = cover.levels.filter { $0.isSubtracted == isSubtracted }
             let tables = [
@@ -175,7 +177,8 @@ struct RollupSource {
             for (name, levels) in tables where !levels.isEmpty {
                 let ids = bindings.bind(numbers: levels.map(\.id))
                 let rows = select("\(name)_\(level)", "bucket_id = ANY (\(ids))")
-                pieces.append((placed(rows, levels, ids, &bindings), isSubtracted))
+                pieces.append(
+                    (placed(rows, levels, ids, &bindings), levels.count == 1, isSubtracted))
             }
         }
         return pieces

@@ -75,9 +75,12 @@ struct SumFields {
             Self.all.names.map { names.contains($0) ? $0 : "0 AS \($0)" }.joined(separator: ", ")
         }
 
-        /// Sums of sums.
+        /// Sums of sums; those of counts as `bigint`, which PostgreSQL adds up faster than `numeric`.
         func ofSums(isSubtracted: Bool = false) -> String {
-            names.map { "\(isSubtracted ? "-" : "")sum(\($0)) AS \($0)" }.joined(separator: ", ")
+            names.map { name in
+                let type = name == "credit_hundredths" ? "" : "::bigint"
+                return "\(isSubtracted ? "-" : "")sum(\(name))\(type) AS \(name)"
+            }.joined(separator: ", ")
         }
 
         /// Sums of records.
