@@ -57,9 +57,10 @@ BEGIN
         SELECT quarter, %2$s FROM record GROUP BY quarter
     ), place AS MATERIALIZED (
         SELECT quarter, bucket_id
-        FROM quarter_part CROSS JOIN usage_zone AS zone CROSS JOIN (VALUES (false), (true)) AS kind(is_month)
+        FROM quarter_part CROSS JOIN usage_zone AS zone
+            CROSS JOIN (VALUES ('day'), ('month'), ('year')) AS kind(unit)
         LEFT JOIN usage_bucket AS bucket ON bucket.zone_id = zone.zone_id
-            AND bucket.is_month = kind.is_month AND starts_at <= quarter AND quarter < ends_at
+            AND bucket.unit = kind.unit AND starts_at <= quarter AND quarter < ends_at
     ), attribution_part AS MATERIALIZED (
         SELECT bucket_id, coalesce(attribution_id, 0) AS attribution_id, %2$s
         FROM record JOIN place USING (quarter)
@@ -72,12 +73,13 @@ BEGIN
         WHERE attribution_id IN (SELECT attribution_id FROM record)
     ), value_part AS MATERIALIZED (
         SELECT bucket_id, value_id, %2$s FROM attribution_part JOIN attributed USING (attribution_id)
-        GROUP BY bucket_id, value_id
+        WHERE usage_bucket_unit(bucket_id) <> 'year' GROUP BY bucket_id, value_id
         UNION ALL
         SELECT bucket_id, value_id, %2$s
         FROM record JOIN place USING (quarter)
             LEFT JOIN usage_value AS known ON known.part = 'report_name' AND known."value" = report_name
-        WHERE report_name IS NOT NULL GROUP BY bucket_id, value_id
+        WHERE report_name IS NOT NULL AND usage_bucket_unit(bucket_id) <> 'year'
+        GROUP BY bucket_id, value_id
     ), closed_quarters AS (
         INSERT INTO closed_quarter_sum AS level (quarter, %1$s)
         SELECT quarter, %1$s FROM quarter_part ORDER BY quarter

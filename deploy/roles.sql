@@ -45,6 +45,6 @@ GRANT EXECUTE ON FUNCTION usage_attribution TO orbital_responder, orbital_writer
 -- The responder merges rollups and builds them again where time zones have changed; these, too, run with their
 -- owner's privileges.
 REVOKE EXECUTE ON FUNCTION merge_usage_deltas, remove_lost_usage_sums, build_usage_days, build_usage_months,
-    end_usage_rollups FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION merge_usage_deltas, build_usage_days, build_usage_months, end_usage_rollups
-    TO orbital_responder;
+    build_usage_years, end_usage_rollups FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION merge_usage_deltas, build_usage_days, build_usage_months, build_usage_years,
+    end_usage_rollups TO orbital_responder;

@@ -51,7 +51,7 @@ import Testing
         try database.run(
             """
             UPDATE usage_bucket SET ends_at = ends_at - interval '1 hour'
-            WHERE starts_at = '2024-01-02Z' AND NOT is_month
+            WHERE starts_at = '2024-01-02Z' AND unit = 'day'
             """)
         let site = try Site(database: database)
         defer { site.stop() }
@@ -60,7 +60,7 @@ import Testing
                 try database.value(
                     """
                     SELECT count(*) FROM usage_bucket JOIN usage_zone USING (zone_id)
-                    WHERE is_built AND NOT is_month
+                    WHERE is_built AND unit = 'day'
                         AND starts_at = '2024-01-02Z' AND ends_at = '2024-01-03Z'
                     """) == "1"
             })

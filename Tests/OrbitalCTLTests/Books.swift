@@ -88,11 +88,11 @@ struct Books {
             """
             SELECT merge_usage_deltas(1000000);
             SELECT quarter, \(columns) FROM usage_quarter_sums GROUP BY 1 ORDER BY 1;
-            SELECT name, is_month, starts_at, digest, \(columns)
+            SELECT name, unit, starts_at, digest, \(columns)
             FROM usage_attribution_sums JOIN usage_bucket USING (bucket_id)
                 JOIN usage_zone USING (zone_id) LEFT JOIN usage_attribution USING (attribution_id)
             GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4;
-            SELECT name, is_month, starts_at, part, "value", \(columns)
+            SELECT name, unit, starts_at, part, "value", \(columns)
             FROM usage_value_sums JOIN usage_bucket USING (bucket_id)
                 JOIN usage_zone USING (zone_id) JOIN usage_value USING (value_id)
             GROUP BY 1, 2, 3, 4, 5 ORDER BY 1, 2, 3, 4, 5

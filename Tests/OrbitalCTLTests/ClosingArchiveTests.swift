@@ -46,9 +46,17 @@ import Testing
         let changes = [
             "UPDATE closed_quarter_sum SET messages = messages + 1 WHERE quarter = '2024-12-20T00:30Z'":
                 "the closing before 2025-01-01 00:00:00+00 has 557 records",
-            "DELETE FROM closed_attribution_sum WHERE bucket_id = (SELECT min(bucket_id) FROM closed_attribution_sum)":
+            "DELETE FROM closed_attribution_sum WHERE bucket_id = (SELECT max(bucket_id) FROM closed_attribution_sum)":
                 "closed days and months of attribution",
-            "DELETE FROM closed_value_sum USING usage_bucket AS b WHERE b.bucket_id = closed_value_sum.bucket_id AND is_month":
+            "DELETE FROM closed_attribution_sum WHERE bucket_id = (SELECT min(bucket_id) FROM closed_attribution_sum)":
+                "closed months and years of attribution",
+            """
+            UPDATE closed_attribution_sum AS sum SET reports = reports + 1 FROM usage_bucket AS b
+            WHERE b.bucket_id = sum.bucket_id AND attribution_id = 3
+                AND unit = 'year' AND starts_at = '2024-01-01Z'
+            """:
+                "the rollup of the closed year 2024-01-01T00:00:00Z (UTC): reports 186, expected 185",
+            "DELETE FROM closed_value_sum USING usage_bucket AS b WHERE b.bucket_id = closed_value_sum.bucket_id AND unit = 'month'":
                 "closed days and months of value",
             "UPDATE closed_quarter_sum SET reports = reports + 1 WHERE quarter = '2024-12-20T00:30Z'":
                 "the rollup of the closed day 2024-12-20T00:00:00Z (UTC): reports 15, expected 16",
@@ -65,12 +73,12 @@ import Testing
             """
             UPDATE closed_value_sum SET cache_read_input_tokens = 99
             WHERE bucket_id = (SELECT bucket_id FROM usage_bucket JOIN usage_zone USING (zone_id)
-                WHERE name = 'UTC' AND NOT is_month AND starts_at = '2024-12-20Z')
+                WHERE name = 'UTC' AND unit = 'day' AND starts_at = '2024-12-20Z')
             """:
                 "the rollup of the closed day 2024-12-20T00:00:00Z (UTC), model m1: cache_read_input_tokens 99, expected 0",
-            "UPDATE closed_value_sum SET output_tokens = 99 FROM usage_bucket AS b WHERE b.bucket_id = closed_value_sum.bucket_id AND is_month":
+            "UPDATE closed_value_sum SET output_tokens = 99 FROM usage_bucket AS b WHERE b.bucket_id = closed_value_sum.bucket_id AND unit = 'month'":
                 "closed days and months of value",
-            "DELETE FROM usage_bucket WHERE is_month AND starts_at = '2024-12-01Z'":
+            "DELETE FROM usage_bucket WHERE unit = 'month' AND starts_at = '2024-12-01Z'":
                 "the rollup of the closed month that is missing (UTC): messages 0, expected ",
             "UPDATE usage_closed_id SET message_id = -1 WHERE message_id = 7":
                 "\(archive) has 1 record whose ids usage_closed_id does not have",

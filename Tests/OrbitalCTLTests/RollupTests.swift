@@ -132,7 +132,8 @@ import Testing
             """
             UPDATE usage_quarter_sum SET messages = 2, credit_hundredths = 99;
             UPDATE usage_attribution_sum SET input_tokens = 7 WHERE bucket_id =
-                (SELECT bucket_id FROM usage_bucket WHERE is_month);
+                (SELECT bucket_id FROM usage_bucket WHERE unit = 'month');
+            UPDATE usage_attribution_year_sum SET messages = 3;
             DELETE FROM usage_value_sum WHERE value_id =
                 (SELECT value_id FROM usage_value WHERE part = 'tag:env');
             UPDATE usage_value SET value = 'other' WHERE part = 'report_name'
@@ -149,6 +150,8 @@ import Testing
             "the rollup of the quarter 2024-01-31T22:00:00Z: messages 2, expected 1; "
                 + "credit_hundredths 99, expected 100",
             "\(month), attribution 1: input_tokens 7, expected 0",
+            "the rollup of the year 2024-01-01T00:00:00Z (UTC), attribution 1: messages 3, expected 1; "
+                + "input_tokens 0, expected 7",
             "\(day), tag:env prod: \(sums)", "\(month), tag:env prod: \(sums)",
             "\(day), report_name other: \(others)", "\(month), report_name other: \(others)",
             "\(day), report_name r: \(sums)", "\(month), report_name r: \(sums)",

@@ -86,7 +86,7 @@ import Testing
         return filter
     }
 
-    /// Whole quarters of all records; whole days and months of the reporting zones by value.
+    /// Whole quarters of all records; whole days, months and years of the reporting zones by value.
     private var answered: [Question] {
         let days = ("2024-12-20T18:15:00Z", "2025-01-30T18:15:00Z")
         let year = ("2024-12-31T18:15:00Z", "2025-01-31T18:15:00Z")
@@ -101,6 +101,9 @@ import Testing
                 granularity: .week, parts: ["model"], filter: filter(.model, ["m1", ""])),
             Question(
                 zone: "UTC", from: "2024-12-01T00:00:00Z", to: "2025-02-01T00:00:00Z",
+                parts: ["user_id", "model"]),
+            Question(
+                zone: "UTC", from: "2024-01-01T00:00:00Z", to: "2026-01-01T00:00:00Z",
                 parts: ["user_id", "model"]),
             Question(
                 zone: "Asia/Kathmandu", from: days.0, to: days.1, granularity: .day,

@@ -3,6 +3,11 @@ import Testing
 @testable import Usage
 @testable import UsageStore
 
+/// Buckets with these numbers, subtracted.
+private func minus(_ numbers: ClosedRange<Int>) -> String {
+    numbers.map { "-\($0)" }.joined(separator: " ")
+}
+
 @Suite struct `The cover of a range of time` {
     private static let day: Int64 = 86_400_000_000
 
@@ -10,21 +15,25 @@ import Testing
         try #require(Timestamp(start))..<#require(Timestamp(end))
     }
 
-    /// Months and days of 2024 in UTC, numbered 1 to 12 and from 101.
-    private func buckets(days: Range<Int64> = 0..<366) -> [RollupBucket] {
+    /// Months and days of 2024 in UTC, numbered 1 to 12 and from 101; its year, 2024, and the next one.
+    private func buckets(hasYears: Bool = false) -> [RollupBucket] {
         let first = CivilDate(year: 2024, month: 1, day: 1).map(\.daysSince1970) ?? 0
         func start(_ days: Int64) -> Timestamp { Timestamp(microseconds: days * Self.day) }
         let months = (1...12).compactMap { CivilDate(year: 2024, month: $0, day: 1)?.daysSince1970 }
         let ends = months.dropFirst() + [first + 366]
         let whole = zip(months, ends).enumerated().map { index, month in
             RollupBucket(
-                id: Int64(index + 1), isMonth: true, range: start(month.0)..<start(month.1))
+                id: Int64(index + 1), unit: .month, range: start(month.0)..<start(month.1))
         }
-        return whole
-            + days.map {
-                RollupBucket(
-                    id: 101 + $0, isMonth: false, range: start(first + $0)..<start(first + $0 + 1))
-            }
+        let days = (0..<366).map {
+            RollupBucket(
+                id: 101 + $0, unit: .day, range: start(first + $0)..<start(first + $0 + 1))
+        }
+        let years = [
+            RollupBucket(id: 2024, unit: .year, range: start(first)..<start(first + 366)),
+            RollupBucket(id: 2025, unit: .year, range: start(first + 366)..<start(first + 731)),
+        ]
+        return whole + days + (hasYears ? years : [])
     }
 
     /// The cover as text: levels, then records; with a minus if they are subtracted.
@@ -63,10 +72,48 @@ import Testing
         #expect(text(cover) == expected)
     }
 
+    @Test(
+        arguments: [
+            ("2024-01-01T00:00:00Z", "2025-01-01T00:00:00Z", "2024"),
+            ("2024-03-01T00:00:00Z", "2026-01-01T00:00:00Z", "-1 -2 2024 2025"),
+            ("2024-01-01T00:00:00Z", "2024-07-01T00:00:00Z", "1 2 3 4 5 6"),
+            ("2024-01-01T00:00:00Z", "2024-08-01T00:00:00Z", "-8 -9 -10 -11 -12 2024"),
+            ("2024-02-01T00:00:00Z", "2024-03-01T00:00:00Z", "2"),
+            (
+                "2024-01-11T00:00:00Z", "2024-12-20T00:00:00Z",
+                "\(minus(101...110)) \(minus(455...466)) 2024"
+            ),
+            ("2024-01-30T00:00:00Z", "2024-12-01T00:00:00Z", "-1 -12 130 131 2024"),
+            (
+                "2024-01-01T00:00:00Z", "2024-12-31T23:00:00Z",
+                "2024 -2024-12-31T23:00:00Z..<2025-01-01T00:00:00Z"
+            ),
+            // No month of 2025 has sums.
+            (
+                "2024-12-01T00:00:00Z", "2025-02-01T00:00:00Z",
+                "12 2025-01-01T00:00:00Z..<2025-02-01T00:00:00Z"
+            ),
+        ])
+    func `has whole years, then months and days, or a year minus its others`(
+        start: String, end: String, expected: String
+    ) throws {
+        let cover = RollupCover([try range(start, end)], with: buckets(hasYears: true))
+        #expect(text(cover) == expected)
+    }
+
+    @Test func `has the closed and the open sums of the year in which the line is`() throws {
+        let line = try #require(Timestamp("2024-06-15T00:00:00Z"))
+        let whole = try range("2024-01-01T00:00:00Z", "2026-01-01T00:00:00Z")
+        let cover = RollupCover([whole], with: buckets(hasYears: true), closedBefore: line)
+        #expect(cover.levels.map(\.id) == [2024, 2025])
+        #expect(cover.levels.map(\.isClosed) == [true, false])
+        #expect(cover.levels.map(\.isOpen) == [true, true])
+    }
+
     @Test func `leaves out a bucket over the start of 2000, whose sums lack what is before`() throws
     {
         let range = try range("1999-12-31T05:00:00Z", "2000-01-01T05:00:00Z")
-        let cover = RollupCover([range], with: [RollupBucket(id: 1, isMonth: false, range: range)])
+        let cover = RollupCover([range], with: [RollupBucket(id: 1, unit: .day, range: range)])
         #expect(text(cover) == "\(range.lowerBound)..<\(range.upperBound)")
     }
 
@@ -75,7 +122,7 @@ import Testing
             try range("2024-01-01T00:00:00Z", "2024-01-31T12:00:00Z"),
             try range("2024-01-31T12:00:00Z", "2024-03-01T00:00:00Z"),
         ]
-        let cover = RollupCover(ranges, with: buckets())
+        let cover = RollupCover(ranges, with: buckets(hasYears: true))
         #expect(cover.levels.filter { $0.number == 1 }.map(\.id) == Array(101...130))
         #expect(cover.levels.filter { $0.number == 2 }.map(\.id) == [2])
         #expect(
@@ -140,9 +187,10 @@ import Testing
         let hour: Int64 = 3_600_000_000
         for _ in 0..<10 {
             let shift: Int64 = [0, 0, 5, -7].randomElement(using: &random) ?? 0
-            let stored = buckets().filter { _ in Int.random(in: 0...9, using: &random) > 0 }.map {
+            let all = buckets(hasYears: seed % 2 == 0)
+            let stored = all.filter { _ in Int.random(in: 0...9, using: &random) > 0 }.map {
                 RollupBucket(
-                    id: $0.id, isMonth: $0.isMonth,
+                    id: $0.id, unit: $0.unit,
                     range: Timestamp(
                         microseconds: $0.range.lowerBound.microseconds + shift * hour)..<Timestamp(
                             microseconds: $0.range.upperBound.microseconds + shift * hour))

@@ -130,8 +130,8 @@ import UsageStore
         "SELECT FROM usage_delta FOR UPDATE",
         "SELECT FROM usage_quarter_sum FOR UPDATE",
         """
-        INSERT INTO usage_bucket (bucket_id, zone_id, is_month, starts_at, ends_at)
-        VALUES (1000, 1, false, '2024-01-02Z', '2024-01-03Z')
+        INSERT INTO usage_bucket (bucket_id, zone_id, unit, starts_at, ends_at)
+        VALUES (1000, 1, 'day', '2024-01-02Z', '2024-01-03Z')
         """,
         "SELECT FROM usage_attribution_sum FOR UPDATE",
         "INSERT INTO usage_value (part, value) VALUES ('user_id', 'new')",

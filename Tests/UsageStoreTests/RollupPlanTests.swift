@@ -80,14 +80,17 @@ import Usage
         #expect(rows(plan) < 3100, "\(plan)")
     }
 
-    @Test(arguments: [["user_id"], ["user_id", "model"], ["report_name"]])
-    func `by groups reads months, if they are whole, and neither days nor records`(
-        parts: [String]
+    @Test(
+        arguments: [
+            (["user_id"], "month"), (["report_name"], "month"), (["user_id", "model"], "year"),
+        ])
+    func `by groups reads months or years, if they are whole, and neither days nor records`(
+        parts: [String], unit: String
     ) throws {
         let summary = try summary("2024-01-01T00:00:00Z", "2024-03-01T00:00:00Z", by: parts)
         let plan = try plan(summary.ofGroups(top: 10))
-        #expect(plan.contains("_month_sum"), "\(plan)")
-        #expect(!plan.contains("_day_sum"), "\(plan)")
+        let units = ["year", "month", "day"].filter { plan.contains("_\($0)_sum") }
+        #expect(units == [unit], "\(plan)")
         #expect(!plan.contains("usage_record"), "\(plan)")
     }
 

@@ -66,6 +66,21 @@ extension Database {
         }
     }
 
+    /// SQL that counts the buckets whose sums by attribution are not those of the records in them.
+    static let wrongBuckets = """
+        SELECT count(*) FROM usage_bucket AS bucket WHERE (
+            SELECT coalesce(sum(messages), 0) FROM usage_attribution_sum AS sum
+            WHERE sum.bucket_id = bucket.bucket_id) <> (
+            SELECT count(*) FROM usage_record WHERE "timestamp" >= starts_at AND "timestamp" < ends_at)
+        """
+
+    /// SQL that counts the buckets of a unit that overlap.
+    static let overlappingBuckets = """
+        SELECT count(*) FROM usage_bucket AS one JOIN usage_bucket AS other USING (unit)
+        WHERE one.bucket_id < other.bucket_id
+            AND one.starts_at < other.ends_at AND one.ends_at > other.starts_at
+        """
+
     private static let differences = """
         WITH record AS (
             SELECT "timestamp" AS instant, report_name, attribution_id, 1 AS messages,
@@ -92,34 +107,34 @@ extension Database {
             SELECT quarter, quarter, -1, report_name, attribution_id, -messages, -credits, -tokens
             FROM delta
         ), expected AS (
-            SELECT 'quarter' AS level, '' AS zone, false AS is_month, to_timestamp(
+            SELECT 'quarter' AS level, '' AS zone, '' AS unit, to_timestamp(
                     floor(extract(epoch FROM instant) / 900) * 900) AS starts_at, '' AS key,
                 messages, (report_name IS NOT NULL)::int * messages AS reports, credits, tokens
             FROM grouped
             UNION ALL
-            SELECT level, zone.name, is_month, date_trunc(
-                    CASE WHEN is_month THEN 'month' ELSE 'day' END, instant, zone.name), key,
+            SELECT level, zone.name, unit, date_trunc(unit, instant, zone.name), key,
                 messages, (report_name IS NOT NULL)::int * messages, credits, tokens
             FROM grouped CROSS JOIN (SELECT * FROM usage_zone WHERE is_built) AS zone
-                CROSS JOIN (VALUES (true), (false)) AS month(is_month)
+                CROSS JOIN (VALUES ('day'), ('month'), ('year')) AS kind(unit)
                 CROSS JOIN LATERAL (
                     SELECT 'attribution' AS level, coalesce(attribution_id, 0)::text AS key
                     UNION ALL SELECT 'value', 'report_name ' || report_name WHERE report_name IS NOT NULL
                     UNION ALL SELECT 'value', part || ' ' || value FROM valued
                     WHERE valued.attribution_id = grouped.attribution_id) AS keys
+            WHERE unit <> 'year' OR level = 'attribution'
         ), found AS (
-            SELECT 'quarter' AS level, '' AS zone, false AS is_month, quarter AS starts_at, '' AS key,
+            SELECT 'quarter' AS level, '' AS zone, '' AS unit, quarter AS starts_at, '' AS key,
                 messages, reports, credit_hundredths, input_tokens, output_tokens,
                 cache_read_input_tokens, cache_creation_input_tokens
             FROM usage_quarter_sum
             UNION ALL
-            SELECT 'attribution', name, is_month, starts_at, attribution_id::text,
+            SELECT 'attribution', name, unit, starts_at, attribution_id::text,
                 messages, reports, credit_hundredths, input_tokens, output_tokens,
                 cache_read_input_tokens, cache_creation_input_tokens
             FROM usage_attribution_sum JOIN usage_bucket USING (bucket_id) JOIN usage_zone USING (zone_id)
             WHERE is_built
             UNION ALL
-            SELECT 'value', name, is_month, starts_at, coalesce(part || ' ' || value, 'lost'),
+            SELECT 'value', name, unit, starts_at, coalesce(part || ' ' || value, 'lost'),
                 messages, reports, credit_hundredths, input_tokens, output_tokens,
                 cache_read_input_tokens, cache_creation_input_tokens
             FROM usage_value_sum LEFT JOIN usage_value USING (value_id) JOIN usage_bucket USING (bucket_id)
@@ -129,12 +144,12 @@ extension Database {
         SELECT level, zone, starts_at::text, key,
             concat_ws(' ', sum(messages), sum(reports), sum(credits), sum(tokens))
         FROM (SELECT * FROM expected UNION ALL
-              SELECT level, zone, is_month, starts_at, key, -messages, -reports, -credit_hundredths,
+              SELECT level, zone, unit, starts_at, key, -messages, -reports, -credit_hundredths,
                   -(input_tokens + 1000003::numeric * output_tokens
                   + 1000003000009::numeric * cache_read_input_tokens
                   + 1000003000009000027::numeric * cache_creation_input_tokens)
               FROM found) AS both_sides
-        GROUP BY level, zone, is_month, starts_at, key
+        GROUP BY level, zone, unit, starts_at, key
         HAVING (sum(messages), sum(reports), sum(credits), sum(tokens)) <> (0, 0, 0, 0)
         ORDER BY 1, 2, 3, 4
         """

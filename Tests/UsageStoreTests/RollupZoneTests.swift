@@ -6,7 +6,7 @@ import Usage
 import UsageStore
 
 /// PostgreSQL's local days of the rollups, compared with those of summaries.
-@Suite(.timeLimit(.minutes(5))) struct `The days and months of rollups` {
+@Suite(.timeLimit(.minutes(5))) struct `The days, months and years of rollups` {
     @Test func `begin when those of summaries do, in zones of every kind`() throws {
         let database = try Database()
         let zones = try database.connection.query(
@@ -59,7 +59,7 @@ import UsageStore
         #expect(starts.count == days.count)
     }
 
-    /// The day and the month of the quarters of an hour around each instant; their number.
+    /// The day, the month and the year of the quarters of an hour around each instant; their number.
     private func compareBuckets(
         _ database: Database, _ zone: String, _ offsets: ZoneOffsets, _ instants: [Timestamp]
     ) throws -> Int {
@@ -70,32 +70,45 @@ import UsageStore
             })
         let result = try database.connection.query(
             """
-            SELECT (extract(epoch FROM quarter) * 1000000)::bigint, is_month,
+            SELECT (extract(epoch FROM quarter) * 1000000)::bigint, unit,
                 (extract(epoch FROM starts_at) * 1000000)::bigint,
                 (extract(epoch FROM ends_at) * 1000000)::bigint
             FROM usage_buckets_at($1::text,
                 ARRAY(SELECT to_timestamp(n / 1000000) FROM unnest($2::bigint[]) AS n))
             """, [zone, "{\(quarters.map(String.init).joined(separator: ","))}"])
-        #expect(result.count == 2 * quarters.count)
+        #expect(result.count == 3 * quarters.count)
         var wrong: [String] = []
         for row in 0..<result.count {
             let values = [0, 2, 3].map { column in
                 Timestamp(microseconds: Int64(result[row, column] ?? "") ?? 0)
             }
             let (instant, start, end) = (values[0], values[1], values[2])
-            let isMonth = result[row, 1] == "t"
-            // A bucket of summaries, cut at both ends by the period.
-            let period = ReportingPeriod(from: start, to: end, offsets: offsets)
-            if !(start <= instant && instant < end
-                && period.buckets(isMonth ? .month : .day) == [start..<end]
-                && offsets.startOfDay(after: Timestamp(microseconds: start.microseconds - 1))
-                    == start
-                && (isMonth || offsets.startOfDay(after: instant) == end))
+            let unit = result[row, 1] ?? ""
+            if !(start <= instant && instant < end && isWhole(unit, start..<end, offsets)
+                && (unit != "day" || offsets.startOfDay(after: instant) == end))
             {
                 wrong.append("\(instant): \(start) to \(end)")
             }
         }
         #expect(wrong.isEmpty, "\(zone): \(wrong.prefix(3))")
         return result.count
+    }
+
+    private func isWhole(
+        _ unit: String, _ range: Range<Timestamp>, _ offsets: ZoneOffsets
+    ) -> Bool {
+        if unit == "year" {
+            let year = offsets.date(at: range.lowerBound).year
+            return [year, year + 1].map { CivilDate(year: $0, month: 1, day: 1) }
+                == [range.lowerBound, range.upperBound].map { offsets.date(at: $0) }
+                && [range.lowerBound, range.upperBound].allSatisfy {
+                    offsets.start(of: offsets.date(at: $0)) == $0
+                }
+        }
+        // A bucket of summaries, cut at both ends by the period.
+        let period = ReportingPeriod(from: range.lowerBound, to: range.upperBound, offsets: offsets)
+        let before = Timestamp(microseconds: range.lowerBound.microseconds - 1)
+        return period.buckets(unit == "month" ? .month : .day) == [range]
+            && offsets.startOfDay(after: before) == range.lowerBound
     }
 }

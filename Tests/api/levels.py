@@ -22,7 +22,7 @@ SNAPSHOT = f"""
     SELECT json_build_array('attribution', attribution_id, user_id, team_id, model, tags) FROM usage_attribution;
     SELECT json_build_array('built', is_built) FROM usage_rollup_state;
     SELECT json_build_array('zone', zone_id, name) FROM usage_zone WHERE is_built;
-    SELECT json_build_array('bucket', bucket_id, zone_id, is_month, (extract(epoch FROM starts_at) * 1000000)::bigint,
+    SELECT json_build_array('bucket', bucket_id, zone_id, unit, (extract(epoch FROM starts_at) * 1000000)::bigint,
         (extract(epoch FROM ends_at) * 1000000)::bigint) FROM usage_bucket;
     SELECT json_build_array('value', value_id, part, "value") FROM usage_value;
     SELECT json_build_array('quarter', (extract(epoch FROM quarter) * 1000000)::bigint, {", ".join(SUMS)})
@@ -40,13 +40,19 @@ def values_of(report_name, attribution):
 
 
 @functools.lru_cache(maxsize=100_000)
-def bucket_of(quarter, name, is_month):
-    """The local day or month that a quarter of an hour belongs to, from its start to its end."""
+def bucket_of(quarter, name, unit):
+    """The local day, month or year that a quarter of an hour belongs to, from its start to its end."""
     date = local_date(quarter // 1_000_000, zone(name))
     while start_of(date + DAY, name) <= quarter:  # clocks went back over midnight
         date += DAY
-    first = date.replace(day=1) if is_month else date
-    after = (first.replace(day=28) + 4 * DAY).replace(day=1) if is_month else first + DAY
+    if unit == "day":
+        first, after = date, date + DAY
+    elif unit == "month":
+        first = date.replace(day=1)
+        after = (first + 31 * DAY).replace(day=1)
+    else:
+        first = date.replace(month=1, day=1)
+        after = first.replace(year=first.year + 1)
     return start_of(first, name), start_of(after, name)
 
 
@@ -72,10 +78,10 @@ def differences(url):
                 quarter = at - at % QUARTER
                 add(expected, quarter, row)
                 for zone_name in zones.values():
-                    for is_month in (False, True):
-                        bucket = (zone_name, is_month, *bucket_of(quarter, zone_name, is_month))
+                    for unit in ("day", "month", "year"):
+                        bucket = (zone_name, unit, *bucket_of(quarter, zone_name, unit))
                         add(expected, (bucket, number or 0), row)
-                        for value in values_of(name, attributions.get(number)):
+                        for value in values_of(name, attributions.get(number)) if unit != "year" else ():
                             add(expected, (bucket, value), row)
     for quarter, *row in rows["quarter"]:
         add(found, quarter, tuple(row))

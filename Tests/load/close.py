@@ -42,7 +42,7 @@ SUMS = """
     ) AS part WHERE quarter < '2025-01-01Z'"""
 GROUPS = """
     SELECT md5(string_agg(part::text, ' ' ORDER BY part)) FROM (
-        SELECT digest, is_month, starts_at, sum(messages), sum(reports), sum(credit_hundredths), sum(input_tokens)
+        SELECT digest, unit, starts_at, sum(messages), sum(reports), sum(credit_hundredths), sum(input_tokens)
         FROM usage_attribution_sums JOIN usage_bucket USING (bucket_id) JOIN usage_attribution USING (attribution_id)
         WHERE starts_at < '2025-01-01Z' GROUP BY 1, 2, 3) AS part"""
 

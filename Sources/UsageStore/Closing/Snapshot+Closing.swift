@@ -43,8 +43,8 @@ extension Snapshot {
         }
     }
 
-    /// Closings have the sums of their quarters of an hour, and their ids are entered; days and months of
-    /// a zone are sums of the same records.
+    /// Closings have the sums of their quarters of an hour, and their ids are entered; days, months and
+    /// years of a zone are sums of the same records.
     private static let closingDifferences = """
         WITH closing AS (
             SELECT *, coalesce(lag(closed_before) OVER (ORDER BY closed_before), '-infinity') AS since
@@ -65,17 +65,24 @@ extension Snapshot {
              FROM usage_closing) AS closed
         WHERE found <> expected AND NOT is_incomplete
         UNION ALL
-        \(daysAndMonths("attribution", of: "attribution_id"))
+        \(compared("day", "month", "attribution", of: "attribution_id"))
         UNION ALL
-        \(daysAndMonths("value", of: "value_id"))
+        \(compared("month", "year", "attribution", of: "attribution_id"))
+        UNION ALL
+        \(compared("day", "month", "value", of: "value_id"))
         """
 
-    private static func daysAndMonths(_ level: String, of key: String) -> String {
-        let differences = sums.map { "sum(CASE WHEN is_month THEN \($0) ELSE -\($0) END) <> 0" }
+    private static func compared(
+        _ unit: String, _ coarser: String, _ level: String, of key: String
+    ) -> String {
+        let differences = sums.map {
+            "sum(CASE unit WHEN '\(coarser)' THEN \($0) ELSE -\($0) END) <> 0"
+        }
         return """
-            SELECT format('%s: closed days and months of %s %s differ', name, '\(level)', \(key)), NULL
+            SELECT format('%s: closed %ss and %ss of %s %s differ', name, '\(unit)', '\(coarser)',
+                '\(level)', \(key)), NULL
             FROM closed_\(level)_sum JOIN usage_bucket USING (bucket_id) JOIN usage_zone USING (zone_id)
-            GROUP BY name, \(key)
+            WHERE unit IN ('\(unit)', '\(coarser)') GROUP BY name, \(key)
             HAVING \(differences.joined(separator: " OR "))
             """
     }
@@ -83,19 +90,20 @@ extension Snapshot {
     /// The closed months of the zone $1.
     private static let closedMonths = """
         SELECT starts_at, ends_at FROM usage_bucket JOIN usage_zone USING (zone_id)
-        WHERE name = $1::text AND is_month AND starts_at < usage_rollup_start() ORDER BY 1
+        WHERE name = $1::text AND unit = 'month' AND starts_at < usage_rollup_start()
+        ORDER BY 1
         """
 
     private static let closedTitle = """
-        concat('the rollup of the closed ', CASE WHEN is_month THEN 'month ' ELSE 'day ' END,
+        concat('the rollup of the closed ', unit, ' ',
             coalesce(\(instant("starts_at")), 'that is missing'), ' (', $1::text, ')', key) AS title
         """
 
-    /// Compares all days and months of the zone $1 with their quarters of an hour, and their sums by
-    /// report name with their number of records that have one.
+    /// Compares all days, months and years of the zone $1 with their quarters of an hour, and the sums by
+    /// report name of days and months with their number of records that have one.
     private static let closedBuckets = """
         WITH attributed AS MATERIALIZED (
-            SELECT is_month, starts_at, \(columns)
+            SELECT unit, starts_at, \(columns)
             FROM usage_bucket JOIN usage_zone USING (zone_id) JOIN closed_attribution_sum USING (bucket_id)
             WHERE name = $1::text
         )
@@ -103,23 +111,23 @@ extension Snapshot {
         + differences(
             """
             SELECT \(closedTitle), found, \(columns) FROM (
-                SELECT false AS found, kind.is_month,
+                SELECT false AS found, kind.unit,
                     CASE WHEN ends_at > quarter THEN starts_at END AS starts_at, '' AS key, \(columns)
                 FROM closed_quarter_sum
                     JOIN usage_zone ON name = $1::text
                         AND quarter >= coalesce(complete_from, '-infinity')
-                    CROSS JOIN (VALUES (false), (true)) AS kind(is_month)
+                    CROSS JOIN (VALUES ('day'), ('month'), ('year')) AS kind(unit)
                     LEFT JOIN LATERAL (
                         SELECT starts_at, ends_at FROM usage_bucket WHERE zone_id = usage_zone.zone_id
-                            AND is_month = kind.is_month AND starts_at <= quarter
+                            AND unit = kind.unit AND starts_at <= quarter
                         ORDER BY starts_at DESC LIMIT 1) AS bucket ON true
                 UNION ALL
-                SELECT true, is_month, starts_at, '', \(columns) FROM attributed
+                SELECT true, unit, starts_at, '', \(columns) FROM attributed
                 UNION ALL
-                SELECT false, is_month, starts_at, ', report_name', reports, reports, 0, 0, 0, 0, 0
-                FROM attributed
+                SELECT false, unit, starts_at, ', report_name', reports, reports, 0, 0, 0, 0, 0
+                FROM attributed WHERE unit <> 'year'
                 UNION ALL
-                SELECT true, is_month, starts_at, ', report_name', messages, reports, 0, 0, 0, 0, 0
+                SELECT true, unit, starts_at, ', report_name', messages, reports, 0, 0, 0, 0, 0
                 FROM usage_bucket JOIN usage_zone USING (zone_id)
                     JOIN closed_value_sum USING (bucket_id) JOIN usage_value USING (value_id)
                 WHERE name = $1::text AND part = 'report_name'
@@ -130,20 +138,21 @@ extension Snapshot {
     /// begin from $2 on and before $3.
     private static let closedValues = """
         WITH stored AS MATERIALIZED (
-            SELECT bucket_id, is_month, starts_at FROM usage_bucket JOIN usage_zone USING (zone_id)
-            WHERE name = $1::text AND starts_at >= $2::timestamptz AND starts_at < $3::timestamptz
+            SELECT bucket_id, unit, starts_at FROM usage_bucket JOIN usage_zone USING (zone_id)
+            WHERE name = $1::text AND unit <> 'year'
+                AND starts_at >= $2::timestamptz AND starts_at < $3::timestamptz
         )
         """
         + differences(
             """
             SELECT \(closedTitle), found, \(columns) FROM (
-                SELECT false AS found, is_month, starts_at, ', ' || part || ' ' || "value" AS key,
+                SELECT false AS found, unit, starts_at, ', ' || part || ' ' || "value" AS key,
                     \(columns)
                 FROM closed_attribution_sum JOIN stored USING (bucket_id)
                     JOIN usage_attribution USING (attribution_id),
                     usage_attribution_values(user_id, team_id, model, tags)
                 UNION ALL
-                SELECT true, is_month, starts_at,
+                SELECT true, unit, starts_at,
                     ', ' || coalesce(part || ' ' || "value", 'value ' || value_id), \(columns)
                 FROM closed_value_sum JOIN stored USING (bucket_id)
                     LEFT JOIN usage_value USING (value_id)

@@ -1,9 +1,9 @@
 import Usage
 
-/// A local day or month that has sums, with the bounds that it had when they were calculated.
+/// A local year, month or day that has sums, with the bounds that it had when they were calculated.
 struct RollupBucket: Equatable {
     let id: Int64
-    let isMonth: Bool
+    let unit: RollupUnit
     let range: Range<Timestamp>
 }
 
@@ -28,7 +28,7 @@ struct RollupCover: Equatable {
         let isClosed, isOpen: Bool
     }
 
-    /// The sums of local days and months.
+    /// The sums of local years, months and days.
     private(set) var levels: [Level] = []
 
     /// The records to add.
@@ -65,9 +65,9 @@ struct RollupCover: Equatable {
     init(
         _ ranges: [Range<Timestamp>], with buckets: [RollupBucket], closedBefore: Timestamp? = nil
     ) {
-        let stored = [true, false].map { isMonth in
+        let stored = RollupUnit.allCases.map { unit in
             // The sums of a bucket over the start of 2000 lack what is before it.
-            buckets.filter { $0.isMonth == isMonth && $0.range.lowerBound >= Self.start }
+            buckets.filter { $0.unit == unit && $0.range.lowerBound >= Self.start }
                 .sorted { $0.range.lowerBound < $1.range.lowerBound }
         }
         let plan = Plan(

@@ -6,8 +6,22 @@ enum RollupLevel: Equatable {
     case quarters
     /// Records by the value of one part, by local day and month.
     case values(GroupPart)
-    /// Records by attribution, by local day and month.
+    /// Records by attribution, by local day, month and year.
     case attributions
+
+    /// The stored buckets that it has, from the coarsest.
+    var units: [RollupUnit] {
+        switch self {
+        case .quarters: []
+        case .values: [.month, .day]
+        case .attributions: [.year, .month, .day]
+        }
+    }
+}
+
+/// The length of a stored bucket, from the coarsest.
+enum RollupUnit: String, CaseIterable {
+    case year, month, day
 }
 
 /// A filter as seen by the levels.

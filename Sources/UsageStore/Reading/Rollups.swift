@@ -5,12 +5,15 @@ import Usage
 struct Rollups {
     let filter: RollupFilter
 
+    /// The level of the sums by group, or of all without groups.
+    let level: RollupLevel
+
     /// The attributions that match the filter, where their level is needed; nil for all.
     ///
     /// 0 is that of records without one.
     let attributions: [Int64]?
 
-    /// The stored days and months of one zone.
+    /// The stored days, months and years of one zone.
     let buckets: [RollupBucket]
 
     /// Before this instant, there are sums only; nil if nothing is closed.
@@ -24,14 +27,15 @@ struct Rollups {
 
     /// Limits contiguous ranges to the filter's range of time.
     ///
-    /// If no record is after the last one, it ends with the last stored day or month, so that these are
-    /// not divided, and their records not read.
+    /// If no record is after the last one, it ends with the last stored bucket of the level, so that the
+    /// last ones are not divided, and their records not read.
     func ranges(_ ranges: [Range<Timestamp>]) -> [Range<Timestamp>] {
         var clamped = ranges.map { $0.clamped(to: filter.range) }
         guard let last = clamped.last, !last.isEmpty else { return clamped }
-        let used = [lastRecord, closedBefore].compactMap(\.self)
-        if used.allSatisfy({ $0 < last.upperBound }) {
-            let end = buckets.map(\.range.upperBound).max() ?? last.upperBound
+        let known = [lastRecord, closedBefore].compactMap(\.self)
+        if known.allSatisfy({ $0 < last.upperBound }) {
+            let used = buckets.filter { $0.unit != .year || level.units.contains(.year) }
+            let end = used.map(\.range.upperBound).max() ?? last.upperBound
             clamped[clamped.count - 1] = last.lowerBound..<max(end, last.upperBound)
         }
         return clamped
@@ -48,20 +52,27 @@ struct Rollups {
         guard hasGroups || isFiltered else { return true }
         if let completeFrom, start < completeFrom { return false }
         let lists = (hasGroups ? [[start..<end]] : []) + (hasSeries || isFiltered ? [ranges] : [])
-        return lists.allSatisfy { !cover($0).needsRecords(before: line) }
+        return lists.allSatisfy { ranges in
+            [level, filter.level() ?? level].allSatisfy {
+                !cover(ranges, $0).needsRecords(before: line)
+            }
+        }
     }
 
-    private func cover(_ ranges: [Range<Timestamp>]) -> RollupCover {
-        RollupCover(ranges, with: buckets, closedBefore: closedBefore)
+    /// The cover of `ranges` with the buckets of a level.
+    private func cover(_ ranges: [Range<Timestamp>], _ level: RollupLevel) -> RollupCover {
+        guard level != .quarters else { return RollupCover(quartersOf: ranges) }
+        let stored = buckets.filter { level.units.contains($0.unit) }
+        return RollupCover(ranges, with: stored, closedBefore: closedBefore)
     }
 
     /// The query of the sums of all records of each range of time, which are contiguous; nil if no level
     /// has them.
     func whole(_ ranges: [Range<Timestamp>], _ bindings: inout Bindings) -> String? {
         guard let level = filter.level() else { return nil }
-        let quarters = RollupSource(.quarters, RollupCover(quartersOf: ranges))
+        let quarters = RollupSource(.quarters, cover(ranges, .quarters))
         guard level != .quarters else { return quarters.sql(&bindings) }
-        let cover = cover(ranges)
+        let cover = cover(ranges, level)
         guard case .values = level, filter.matchesBlank else {
             return RollupSource(
                 level, cover, matchesBlank: filter.matchesBlank, attributions: attributions
@@ -88,22 +99,23 @@ struct Rollups {
 
     /// Whether the sums of all records cost about as much as a page.
     func isShort(_ ranges: [Range<Timestamp>]) -> Bool {
-        switch filter.level() {
+        guard let level = filter.level() else { return false }
+        return switch level {
         case .quarters: true
-        case .values where !filter.matchesBlank: isShort(RollupCover(ranges, with: buckets), 400)
-        default: false
+        case .values: !filter.matchesBlank && isShort(cover(ranges, level), 400)
+        case .attributions: false
         }
     }
 
-    /// Whether sums by group cost about as much as a page: those of a month, or of a year by month.
+    /// Whether sums by group cost about as much as a page: at the level of attributions those of a month
+    /// or a year, at that of values those of two years.
     func isShort(_ ranges: [Range<Timestamp>], by parts: [GroupPart], hasSeries: Bool) -> Bool {
-        guard let first = ranges.first, let last = ranges.last, isShort(ranges) else {
-            return false
-        }
-        let whole = RollupCover([first.lowerBound..<last.upperBound], with: buckets)
-        let bucketLimit = filter.level(by: parts) == .attributions ? 2 : 24
-        return isShort(whole, bucketLimit)
-            && (!hasSeries || isShort(RollupCover(ranges, with: buckets), 62))
+        guard let first = ranges.first, let last = ranges.last, isShort(ranges),
+            let level = filter.level(by: parts)
+        else { return false }
+        let whole = cover([first.lowerBound..<last.upperBound], level)
+        return isShort(whole, level == .attributions ? 2 : 24)
+            && (!hasSeries || isShort(cover(ranges, level), 62))
     }
 
     private func isShort(_ cover: RollupCover, _ bucketLimit: Int) -> Bool {
@@ -112,7 +124,7 @@ struct Rollups {
 
     /// Whether sums by value read many records beside the levels.
     func hasManyRecords(_ ranges: [Range<Timestamp>]) -> Bool {
-        cover(ranges).recordMicroseconds > 8 * Self.shortMicroseconds
+        cover(ranges, level).recordMicroseconds > 8 * Self.shortMicroseconds
     }
 
     /// Six hours of records are 34,000 in a year of 50 million.
@@ -129,7 +141,7 @@ struct Rollups {
     ) -> RollupSource? {
         guard let level = filter.level(by: parts) else { return nil }
         return RollupSource(
-            level, cover(ranges), sums, matchesBlank: matchesBlank ?? filter.matchesBlank,
+            level, cover(ranges, level), sums, matchesBlank: matchesBlank ?? filter.matchesBlank,
             attributions: chosen ?? attributions
         ) { value, bindings in
             filter.conditions(of: level, value: value, &bindings) + conditions(value, &bindings)
@@ -138,18 +150,18 @@ struct Rollups {
 }
 
 extension Snapshot {
-    /// The levels for `filter`, with the days and months of the reporting zone `zone`, or else of one in
+    /// The levels for `filter`, with the stored buckets of the reporting zone `zone`, or else of one in
     /// which a day begins where the filter's range of time does; nil if there are no sums yet, or if no
     /// level has sums of such records.
     func rollups(
         _ filter: UsageFilter, zone: String? = nil, by parts: [GroupPart] = []
     ) throws -> Rollups? {
         let filter = RollupFilter(filter)
-        guard filter.level() != nil, filter.level(by: parts) != nil else { return nil }
+        guard filter.level() != nil, let level = filter.level(by: parts) else { return nil }
         var bindings = Bindings()
         var list = SelectList()
         let id = list.add("bucket_id", as: Int64?.self)
-        let isMonth = list.add("is_month", as: Bool?.self)
+        let unit = list.add("bucket.unit", as: String?.self)
         let start = list.add("starts_at", as: Timestamp?.self)
         let end = list.add("ends_at", as: Timestamp?.self)
         let complete = list.add("complete_from", as: Timestamp?.self)
@@ -164,13 +176,17 @@ extension Snapshot {
                 WHERE usage_zone.is_built
                 ORDER BY name = \(bindings.bind(zone ?? "", as: "text")) DESC, EXISTS (
                     SELECT FROM usage_bucket AS day WHERE day.zone_id = usage_zone.zone_id
-                        AND NOT is_month AND starts_at = \(bindings.bind(filter.range.lowerBound))
+                        AND unit = 'day' AND starts_at = \(bindings.bind(filter.range.lowerBound))
                 ) DESC, zone_id
                 LIMIT 1
             ) AS zone
+            CROSS JOIN (
+                VALUES ('day', interval '32 days'), ('month', interval '367 days'), ('year', '0')
+            ) AS kind(unit, margin)
             LEFT JOIN usage_bucket AS bucket ON bucket.zone_id = zone.zone_id
-                AND starts_at < \(bindings.bind(filter.range.upperBound)) + interval '32 days'
-                AND ends_at > \(bindings.bind(filter.range.lowerBound)) - interval '32 days'
+                AND bucket.unit = kind.unit
+                AND starts_at < \(bindings.bind(filter.range.upperBound)) + margin
+                AND ends_at > \(bindings.bind(filter.range.lowerBound)) - margin
             """, bindings.values)
         guard row.count > 0 else { return nil }
         var buckets: [RollupBucket] = []
@@ -179,14 +195,16 @@ extension Snapshot {
         while try row.next() {
             completeFrom = row[complete]
             lastRecord = row[last]
-            guard let id = row[id], let start = row[start], let end = row[end] else { continue }
-            buckets.append(
-                RollupBucket(id: id, isMonth: row[isMonth] ?? false, range: start..<end))
+            guard let id = row[id], let start = row[start], let end = row[end],
+                let unit = row[unit].flatMap(RollupUnit.init)
+            else { continue }
+            buckets.append(RollupBucket(id: id, unit: unit, range: start..<end))
         }
-        let isOfSome = filter.level(by: parts) == .attributions && !filter.parts.isEmpty
+        let isOfSome = level == .attributions && !filter.parts.isEmpty
         let matching = try isOfSome ? attributions { filter.attributionConditions(&$0) } : nil
         return Rollups(
-            filter: filter, attributions: matching.map { $0 + (filter.matchesBlank ? [0] : []) },
+            filter: filter, level: level,
+            attributions: matching.map { $0 + (filter.matchesBlank ? [0] : []) },
             buckets: buckets, closedBefore: summedBefore,
             completeFrom: completeFrom, lastRecord: lastRecord)
     }

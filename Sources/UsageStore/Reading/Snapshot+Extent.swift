@@ -29,9 +29,9 @@ extension Snapshot {
                 isShort: rollups.isShort([rollups.filter.range]),
                 hasManyRecords: rollups.hasManyRecords([rollups.filter.range]))
             var ends = (first: rollups.filter.range, last: rollups.filter.range)
-            for isMonth in [true, false] {
-                guard let first = try used(ends.first, rollups, isMonth: isMonth).first,
-                    let last = try used(ends.last, rollups, isMonth: isMonth).last
+            for unit in rollups.filter.level()?.units ?? [] {
+                guard let first = try used(ends.first, rollups, unit).first,
+                    let last = try used(ends.last, rollups, unit).last
                 else { return nil }
                 ends = (first, last)
             }
@@ -47,11 +47,11 @@ extension Snapshot {
         }
     }
 
-    /// The stored months or days, and the times between them, of `range` that have records.
+    /// The stored buckets of a unit, and the times between them, of `range` that have records.
     private func used(
-        _ range: Range<Timestamp>, _ rollups: Rollups, isMonth: Bool
+        _ range: Range<Timestamp>, _ rollups: Rollups, _ unit: RollupUnit
     ) throws -> [Range<Timestamp>] {
-        let cuts = rollups.buckets.filter { $0.isMonth == isMonth && $0.range.overlaps(range) }
+        let cuts = rollups.buckets.filter { $0.unit == unit && $0.range.overlaps(range) }
             .flatMap { [$0.range.lowerBound, $0.range.upperBound] }
             .filter { range.lowerBound < $0 && $0 < range.upperBound }
         let bounds = Set(cuts + [range.lowerBound, range.upperBound]).sorted()
@@ -113,7 +113,7 @@ extension Timestamp {
 }
 
 extension Snapshot {
-    /// The reporting zones, whose local days and months are summed in advance; sorted by name.
+    /// The reporting zones, whose local days, months and years are summed in advance; sorted by name.
     public func reportingZones() throws -> [String] {
         try reportingUnavailability {
             let reader = try QueryReader(

@@ -10,7 +10,7 @@ extension Snapshot {
     /// Compares the rollups with the records, and calls `body` with each difference, as a sentence.
     ///
     /// Reads all records once, and once more for each reporting zone. The levels are compared with
-    /// the records minus the deltas that are not merged.
+    /// the records minus the deltas that are not merged; years with their months.
     public func forEachRollupDifference(_ body: (String) -> Void) throws {
         try reportingUnavailability {
             let state = try connection.query("SELECT is_built FROM usage_rollup_state")
@@ -22,15 +22,27 @@ extension Snapshot {
                 for bounds in try months(of: zone) {
                     try compare(Self.groups, [zone] + bounds, body)
                 }
+                for bounds in try years(of: zone) {
+                    try compare(Self.years, [zone] + bounds, body)
+                }
             }
         }
     }
 
     /// The bounds of the local months that have records, deltas or sums.
     private func months(of zone: String) throws -> [[String?]] {
-        let months = try connection.query(
-            "SELECT starts_at, ends_at FROM usage_rollup_months($1::text)", [zone])
-        return (0..<months.count).map { [months[$0, 0], months[$0, 1]] }
+        try bounds("usage_rollup_months", zone)
+    }
+
+    /// The bounds of the local years that have stored months or sums.
+    private func years(of zone: String) throws -> [[String?]] {
+        try bounds("usage_rollup_years", zone)
+    }
+
+    private func bounds(_ function: String, _ zone: String) throws -> [[String?]] {
+        let bounds = try connection.query(
+            "SELECT starts_at, ends_at FROM \(function)($1::text)", [zone])
+        return (0..<bounds.count).map { [bounds[$0, 0], bounds[$0, 1]] }
     }
 
     private func compare(
@@ -87,13 +99,15 @@ extension Snapshot {
             SELECT * FROM usage_records_minus_deltas($2::timestamptz, $3::timestamptz)
         ), place AS MATERIALIZED (
             SELECT * FROM usage_buckets_at($1::text, ARRAY(SELECT DISTINCT quarter FROM taken))
+            WHERE unit <> 'year'
         ), stored AS MATERIALIZED (
-            SELECT bucket_id, is_month, starts_at FROM usage_bucket JOIN usage_zone USING (zone_id)
-            WHERE name = $1::text AND starts_at >= $2::timestamptz AND starts_at < $3::timestamptz
+            SELECT bucket_id, unit, starts_at FROM usage_bucket JOIN usage_zone USING (zone_id)
+            WHERE name = $1::text AND unit <> 'year'
+                AND starts_at >= $2::timestamptz AND starts_at < $3::timestamptz
         ), attributed AS MATERIALIZED (
-            SELECT is_month, starts_at, coalesce(attribution_id, 0) AS attribution_id, \(summed)
+            SELECT unit, starts_at, coalesce(attribution_id, 0) AS attribution_id, \(summed)
             FROM taken JOIN place USING (quarter)
-            GROUP BY is_month, starts_at, coalesce(attribution_id, 0)
+            GROUP BY unit, starts_at, coalesce(attribution_id, 0)
         ), valued AS MATERIALIZED (
             SELECT attribution_id, part, "value" FROM usage_attribution,
                 usage_attribution_values(user_id, team_id, model, tags)
@@ -101,28 +115,48 @@ extension Snapshot {
         """
         + differences(
             """
-            SELECT 'of the ' || CASE WHEN is_month THEN 'month ' ELSE 'day ' END
-                || \(instant("starts_at")) || ' (' || $1::text || '), ' || key AS title,
-                found, \(columns) FROM (
-                SELECT false AS found, is_month, starts_at, 'attribution ' || attribution_id AS key,
+            SELECT \(groupTitle), found, \(columns) FROM (
+                SELECT false AS found, unit, starts_at, 'attribution ' || attribution_id AS key,
                     \(columns)
                 FROM attributed
                 UNION ALL
-                SELECT true, is_month, starts_at, 'attribution ' || attribution_id, \(columns)
+                SELECT true, unit, starts_at, 'attribution ' || attribution_id, \(columns)
                 FROM usage_attribution_sum JOIN stored USING (bucket_id)
                 UNION ALL
-                SELECT false, is_month, starts_at, part || ' ' || "value", \(columns)
+                SELECT false, unit, starts_at, part || ' ' || "value", \(columns)
                 FROM attributed JOIN valued USING (attribution_id)
                 UNION ALL
-                SELECT false, is_month, starts_at, 'report_name ' || report_name, \(columns)
+                SELECT false, unit, starts_at, 'report_name ' || report_name, \(columns)
                 FROM taken JOIN place USING (quarter) WHERE report_name IS NOT NULL
                 UNION ALL
-                SELECT true, is_month, starts_at,
+                SELECT true, unit, starts_at,
                     coalesce(part || ' ' || "value", 'value ' || value_id), \(columns)
                 FROM usage_value_sum JOIN stored USING (bucket_id)
                     LEFT JOIN usage_value USING (value_id)
             ) AS both_sides
             """)
+
+    /// Compares the year of the zone $1 that begins at $2 and ends at $3 with its months.
+    private static let years =
+        """
+        WITH stored AS MATERIALIZED (
+            SELECT bucket_id, unit, starts_at FROM usage_bucket JOIN usage_zone USING (zone_id)
+            WHERE name = $1::text AND unit <> 'day'
+                AND starts_at >= $2::timestamptz AND starts_at < $3::timestamptz
+        )
+        """
+        + differences(
+            """
+            SELECT \(groupTitle), found, \(columns) FROM (
+                SELECT unit = 'year' AS found, 'year' AS unit, $2::timestamptz AS starts_at,
+                    'attribution ' || attribution_id AS key, \(columns)
+                FROM usage_attribution_sum JOIN stored USING (bucket_id)
+            ) AS both_sides
+            """)
+
+    private static let groupTitle = """
+        concat('of the ', unit, ' ', \(instant("starts_at")), ' (', $1::text, '), ', key) AS title
+        """
 
     private static let summed = sums.map { "sum(\($0)) AS \($0)" }.joined(separator: ", ")
 }

@@ -79,10 +79,11 @@ extension UsageStore {
                 SELECT is_built, (SELECT count(*) FROM usage_delta),
                     to_char(merged_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
                     (SELECT sum(pg_total_relation_size(name::regclass)) FROM unnest(ARRAY[
-                        'usage_delta', 'usage_quarter_sum', 'usage_attribution_month_sum',
-                        'usage_attribution_day_sum', 'usage_value_month_sum', 'usage_value_day_sum',
-                        'usage_value', 'usage_bucket', 'closed_quarter_sum',
-                        'closed_attribution_sum', 'closed_value_sum']) AS name)::bigint
+                        'usage_delta', 'usage_quarter_sum', 'usage_attribution_year_sum',
+                        'usage_attribution_month_sum', 'usage_attribution_day_sum',
+                        'usage_value_month_sum', 'usage_value_day_sum', 'usage_value',
+                        'usage_bucket', 'closed_quarter_sum', 'closed_attribution_sum',
+                        'closed_value_sum']) AS name)::bigint
                 FROM usage_rollup_state
                 """)
             guard state.count > 0 else {
@@ -158,11 +159,11 @@ extension UsageStore {
                 SELECT name FROM usage_zone AS zone WHERE (SELECT is_built FROM usage_rollup_state) AND (
                     NOT is_built AND (built_at > now() - interval '10 minutes') IS NOT TRUE
                     OR is_built AND EXISTS (
-                        SELECT is_month, starts_at, ends_at FROM usage_bucket
-                        WHERE zone_id = zone.zone_id
-                            AND starts_at > usage_rollup_start() + interval '2 months'
+                        SELECT unit, starts_at, ends_at FROM usage_bucket
+                        WHERE zone_id = zone.zone_id AND starts_at > usage_rollup_start()
+                            + CASE unit WHEN 'year' THEN interval '2 years' ELSE '2 months' END
                         EXCEPT
-                        SELECT is_month, starts_at, ends_at FROM usage_buckets_at(name, ARRAY(
+                        SELECT unit, starts_at, ends_at FROM usage_buckets_at(name, ARRAY(
                             SELECT starts_at FROM usage_bucket WHERE zone_id = zone.zone_id))))
                 """)
             return (0..<zones.count).compactMap { zones[$0, 0] }
