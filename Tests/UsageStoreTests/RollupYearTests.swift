@@ -2,7 +2,8 @@ import Foundation
 import Postgres
 import TestSupport
 import Testing
-import UsageStore
+import Usage
+@testable import UsageStore
 
 /// Merging and building the sums of local years.
 @Suite(.timeLimit(.minutes(2))) struct `The years of rollups` {
@@ -34,6 +35,27 @@ import UsageStore
             try sums("value")
                 == others.replacing(/(-[0-9]+) 1/) { "\($0.1) 2" })
         #expect(try database.rollupDifferences() == [])
+    }
+
+    @Test func `have the months and days that are subtracted from one read with them`() throws {
+        let database = try Database()
+        try database.run(
+            """
+            INSERT INTO usage_record ("timestamp", attribution_id, message_text)
+            SELECT instant, usage_attribution('u', NULL, 'm', NULL), 'x'
+            FROM generate_series('2024-01-01Z'::timestamptz, '2024-12-01Z', '1 month') AS instant
+            """)
+        try database.merge()
+        let store = database.store()
+        defer { store.release() }
+        var filter = UsageFilter()
+        filter.from = Timestamp("2024-04-05T00:00:00Z")
+        filter.to = Timestamp("2025-01-01T00:00:00Z")
+        let parts = ["user_id", "model"].compactMap(GroupPart.init)
+        let rollups = try #require(try store.snapshot().rollups(filter, by: parts))
+        let cover = RollupCover([rollups.filter.range], with: rollups.buckets)
+        // The year, minus three months and the first of April.
+        #expect(cover.levels.map(\.isSubtracted) == [false, true, true, true, true])
     }
 
     /// Records of three years, and wrong sums of the years.
@@ -99,6 +121,17 @@ import UsageStore
             })
         #expect(steps == [])
         try database.run("UPDATE usage_zone SET is_built = false WHERE name = 'UTC'")
+        #expect(try database.rollupDifferences() == [])
+    }
+
+    @Test func `do not let a build sum a first month that has no records`() throws {
+        let database = try Database()
+        try database.run(
+            "INSERT INTO usage_record (\"timestamp\", message_text) VALUES ('2024-05-31Z', 'x')")
+        try database.merge()
+        var steps: [String] = []
+        try database.store(waitSeconds: 60).rebuildRollups { steps.append($0) }
+        #expect(steps == ["summing the records of 2024-05 in UTC"])
         #expect(try database.rollupDifferences() == [])
     }
 
