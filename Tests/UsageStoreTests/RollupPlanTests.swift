@@ -119,10 +119,9 @@ import Usage
     private func series(
         _ groups: [SummaryRow], _ summary: RollupSummary
     ) throws -> SummaryStatement {
-        guard !summary.leavesOutBlank else { return summary.ofSeries(groups) }
         let store = try Database(sharing: Self.database.get()).store()
         defer { store.release() }
-        return summary.ofSeries(try store.snapshot().attributions(of: groups, summary))
+        return try store.snapshot().series(of: groups, summary)
     }
 
     @Test func `of a tag that all attributions have looks none of them up in each day`() throws {

@@ -61,7 +61,7 @@ struct RollupSummary {
     }
 
     /// The statement of the attributions of `groups`, with the rank of the group.
-    func attributions(of groups: [SummaryRow], _ bindings: inout Bindings) -> String {
+    fileprivate func attributions(of groups: [SummaryRow], _ bindings: inout Bindings) -> String {
         let group = names.joined(separator: ", ")
         let values = parts.map { $0.sql(&bindings) }.joined(separator: ", ")
         let isMatch = rollups.attributions.map {
@@ -84,12 +84,12 @@ struct RollupSummary {
     }
 
     /// The rank of records without an attribution, if they match and `groups` have them.
-    func blankRank(in groups: [SummaryRow]) -> Int64? {
+    fileprivate func blankRank(in groups: [SummaryRow]) -> Int64? {
         rollups.filter.matchesBlank ? groups.first(where: \.isBlank)?.rank : nil
     }
 
     /// The statement of the series of groups that have these attributions, each with the group's rank.
-    func ofSeries(_ attributions: [(number: Int64, rank: Int64)]) -> SummaryStatement {
+    fileprivate func ofSeries(_ attributions: [(number: Int64, rank: Int64)]) -> SummaryStatement {
         SummaryStatement(partCount: parts.count) { bindings in
             let source = rollups.groups(
                 ranges, by: parts, matchesBlank: attributions.contains { $0.number == 0 },
@@ -106,7 +106,7 @@ struct RollupSummary {
     ///
     /// That of records without a value is the difference between all and those that have one, which are
     /// the first rows then.
-    func ofSeries(_ groups: [SummaryRow]) -> SummaryStatement {
+    fileprivate func ofSeries(_ groups: [SummaryRow]) -> SummaryStatement {
         SummaryStatement(partCount: parts.count) { bindings in
             let sums = SumFields.Columns.all
             let shown = groups.filter { !$0.isBlank }
@@ -133,8 +133,14 @@ struct RollupSummary {
 }
 
 extension Snapshot {
+    /// The statement of the series of `groups`, from the level that has them.
+    func series(of groups: [SummaryRow], _ summary: RollupSummary) throws -> SummaryStatement {
+        summary.leavesOutBlank
+            ? summary.ofSeries(groups) : summary.ofSeries(try attributions(of: groups, summary))
+    }
+
     /// The attributions of groups, with the rank of the group; 0 is none.
-    func attributions(
+    private func attributions(
         of groups: [SummaryRow], _ summary: RollupSummary
     ) throws -> [(number: Int64, rank: Int64)] {
         var bindings = Bindings()

@@ -26,6 +26,7 @@ public final class Summary {
 
     private var rows: SummaryRows
     private var row: SummaryRow?
+
     /// The groups that are not read yet.
     private var groups: ArraySlice<SummaryRow> = []
     private var other: SummaryGroup?
@@ -50,11 +51,11 @@ public final class Summary {
         prepareOther(groups.first?.groupCount ?? 0)
     }
 
-    /// From rollups, without `top` by report name; `attributions` selects those of groups.
+    /// From rollups, without `top` by report name; `series` returns the statement of those of groups.
     fileprivate init(
         _ summary: RollupSummary, top: Int?,
         _ run: (SummaryStatement, _ isStreamed: Bool) throws -> SummaryRows,
-        attributions: ([SummaryRow]) throws -> [(number: Int64, rank: Int64)]
+        series: ([SummaryRow]) throws -> SummaryStatement
     ) throws {
         buckets = Array(repeating: .zero, count: summary.ranges.count)
         rows = try run(summary.ofBuckets(), false)
@@ -86,9 +87,7 @@ public final class Summary {
         groups = shown[...]
         prepareOther(groupCount)
         guard !shown.isEmpty else { return }
-        rows = try run(
-            summary.leavesOutBlank
-                ? summary.ofSeries(shown) : summary.ofSeries(try attributions(shown)), true)
+        rows = try run(series(shown), true)
         row = try rows.next()
         guard summary.leavesOutBlank else { return }
         named = Array(repeating: .zero, count: buckets.count)
@@ -193,9 +192,7 @@ extension Snapshot {
                 isShort: rollups.isShort(ranges, by: parts, hasSeries: grouping != nil),
                 hasManyRecords: rollups.hasManyRecords(ranges))
             let summary = RollupSummary(rollups: rollups, ranges: ranges, parts: parts)
-            return try Summary(summary, top: grouping?.top, run) {
-                try attributions(of: $0, summary)
-            }
+            return try Summary(summary, top: grouping?.top, run) { try series(of: $0, summary) }
         }
     }
 
