@@ -118,7 +118,8 @@ CREATE TABLE usage_attribution_day_sum PARTITION OF usage_attribution_sum
     FOR VALUES FROM (0) TO (MAXVALUE) WITH (fillfactor = 80);
 
 -- The values of the parts by which sums are grouped: report_name, user_id, team_id, model, tag:KEY. Never
--- empty; records without a value are the ungrouped sum minus those of all values of the part.
+-- empty; records without a value are the ungrouped sum minus those of all values of the part. All records
+-- have the value 'records' of the part 'all': its sums are the ungrouped ones.
 CREATE TABLE usage_value (
     value_id integer GENERATED ALWAYS AS IDENTITY CONSTRAINT usage_value_pkey PRIMARY KEY,
     part text COLLATE "C" NOT NULL,
@@ -391,7 +392,8 @@ BEGIN
         SELECT part, "value", (SELECT value_id FROM usage_value AS known
                 WHERE known.part = used.part AND known."value" = used."value")
         FROM (SELECT part, "value" FROM attributed
-              UNION SELECT 'report_name', report_name FROM report_part) AS used
+              UNION SELECT 'report_name', report_name FROM report_part
+              UNION SELECT 'all', 'records' FROM attribution_part) AS used
     ), new_value AS (
         INSERT INTO usage_value (part, "value")
         SELECT part, "value" FROM needed WHERE value_id IS NULL
@@ -405,6 +407,9 @@ BEGIN
         UNION ALL
         SELECT bucket_ids, value_id, <columns>
         FROM report_part JOIN valued ON part = 'report_name' AND "value" = report_name
+        UNION ALL
+        SELECT bucket_ids, (SELECT value_id FROM valued WHERE part = 'all'), <sums>
+        FROM attribution_part GROUP BY bucket_ids HAVING <is_any>
     ), value_sums AS (
         INSERT INTO usage_value_sum AS level (bucket_id, value_id, <columns>)
         SELECT bucket_id, value_id, <sums> FROM value_part, unnest(bucket_ids) AS bucket_id
@@ -878,7 +883,8 @@ $$;
 CREATE FUNCTION truncate_usage_values() RETURNS trigger LANGUAGE plpgsql
 SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE
-    attributed integer[] := ARRAY(SELECT value_id FROM usage_value WHERE part <> 'report_name');
+    attributed integer[] := ARRAY(SELECT value_id FROM usage_value
+        WHERE part NOT IN ('report_name', 'all'));
 BEGIN
     PERFORM lock_usage_rollups(true);
     PERFORM forget_usage_attributions(ARRAY(

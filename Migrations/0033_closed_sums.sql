@@ -80,6 +80,9 @@ BEGIN
             LEFT JOIN usage_value AS known ON known.part = 'report_name' AND known."value" = report_name
         WHERE report_name IS NOT NULL AND usage_bucket_unit(bucket_id) <> 'year'
         GROUP BY bucket_id, value_id
+        UNION ALL
+        SELECT bucket_id, (SELECT value_id FROM usage_value WHERE part = 'all'), %2$s
+        FROM attribution_part WHERE usage_bucket_unit(bucket_id) <> 'year' GROUP BY bucket_id
     ), closed_quarters AS (
         INSERT INTO closed_quarter_sum AS level (quarter, %1$s)
         SELECT quarter, %1$s FROM quarter_part ORDER BY quarter

@@ -117,6 +117,57 @@ private func minus(_ numbers: ClosedRange<Int>) -> String {
         #expect(text(cover) == "\(range.lowerBound)..<\(range.upperBound)")
     }
 
+    @Test(
+        arguments: [
+            ("2024-01-01T00:00:00Z", "2024-03-01T00:00:00Z", "1 2", ""),
+            (
+                "2024-01-30T23:10:00Z", "2024-03-01T06:00:00Z", "2 131",
+                "2024-01-30T23:15:00Z..<2024-01-31T00:00:00Z "
+                    + "2024-03-01T00:00:00Z..<2024-03-01T06:00:00Z"
+            ),
+            // No day of 2023 has sums.
+            (
+                "2023-12-31T00:00:00Z", "2024-01-02T00:00:00Z", "101",
+                "2023-12-31T00:00:00Z..<2024-01-01T00:00:00Z"
+            ),
+        ])
+    func `has quarters of an hour where neither months nor days fit`(
+        start: String, end: String, levels: String, quarters: String
+    ) throws {
+        let line = try #require(Timestamp("2024-02-01T00:00:00Z"))
+        for closedBefore in [nil, line] {
+            let cover = RollupCover(
+                [try range(start, end)], with: buckets(), hasQuarters: true,
+                closedBefore: closedBefore)
+            let ids = cover.levels.map(\.id).sorted().map(String.init)
+            #expect(ids.joined(separator: " ") == levels)
+            let parts = cover.quarters.map { "\($0.range.lowerBound)..<\($0.range.upperBound)" }
+            #expect(parts.joined(separator: " ") == quarters)
+        }
+    }
+
+    @Test func `has days of another zone minus the quarters of an hour at their ends`() throws {
+        let bounds = try ["2024-01-01T23:00:00Z", "2024-01-02T23:00:00Z", "2024-01-03T23:00:00Z"]
+            .map { try #require(Timestamp($0)) }
+        let cover = RollupCover(
+            [bounds[0]..<bounds[1], bounds[1]..<bounds[2]], with: buckets(), hasQuarters: true)
+        #expect(cover.levels.map { [Int($0.id), $0.number] } == [[102, 1], [103, 2]])
+        func text(_ parts: [RollupCover.Part]) -> [String] {
+            parts.map { "\($0.number): \($0.range.lowerBound)..<\($0.range.upperBound)" }
+        }
+        #expect(
+            text(cover.quarters) == [
+                "1: 2024-01-01T23:00:00Z..<2024-01-02T00:00:00Z",
+                "2: 2024-01-02T23:00:00Z..<2024-01-03T00:00:00Z",
+            ])
+        #expect(
+            text(cover.subtractedQuarters) == [
+                "1: 2024-01-02T23:00:00Z..<2024-01-03T00:00:00Z",
+                "2: 2024-01-03T23:00:00Z..<2024-01-04T00:00:00Z",
+            ])
+        #expect(cover.covered.map(\.range) == [bounds[0]..<bounds[1], bounds[1]..<bounds[2]])
+    }
+
     @Test func `of several ranges has no bucket that is not inside one of them`() throws {
         let ranges = [
             try range("2024-01-01T00:00:00Z", "2024-01-31T12:00:00Z"),
@@ -148,7 +199,7 @@ private func minus(_ numbers: ClosedRange<Int>) -> String {
         start: String, end: String, covered: Int, records: Int
     ) throws {
         let whole = try range(start, end)
-        let cover = RollupCover(quartersOf: [whole])
+        let cover = RollupCover([whole], hasQuarters: true)
         #expect(cover.covered.count == covered)
         #expect(cover.records.count == records)
         let parts = (cover.covered + cover.records).map(\.range)
@@ -172,6 +223,14 @@ private func minus(_ numbers: ClosedRange<Int>) -> String {
             levels[level.number, default: 0] += level.isSubtracted ? -1 : 1
         }
         var all = levels
+        for part in cover.quarters where part.range.contains(instant) {
+            levels[part.number, default: 0] += 1
+            all[part.number, default: 0] += 1
+        }
+        for part in cover.subtractedQuarters where part.range.contains(instant) {
+            levels[part.number, default: 0] -= 1
+            all[part.number, default: 0] -= 1
+        }
         for part in cover.records where part.range.contains(instant) {
             all[part.number, default: 0] += 1
         }
@@ -201,7 +260,9 @@ private func minus(_ numbers: ClosedRange<Int>) -> String {
             }
             let starts = Set(cuts).sorted().map(Timestamp.init(microseconds:))
             let ranges = zip(starts, starts.dropFirst()).map { $0..<$1 }
-            let cover = RollupCover(ranges, with: stored)
+            let hasQuarters = Bool.random(using: &random)
+            let cover = RollupCover(ranges, with: stored, hasQuarters: hasQuarters)
+            if hasQuarters { #expect(cover.records.isEmpty && cover.subtracted.isEmpty) }
             for _ in 0..<40 {
                 let instant = Timestamp(
                     microseconds: first + Int64.random(in: 0...9600 * 4, using: &random) * hour / 4)

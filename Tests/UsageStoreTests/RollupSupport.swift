@@ -118,6 +118,7 @@ extension Database {
                 CROSS JOIN (VALUES ('day'), ('month'), ('year')) AS kind(unit)
                 CROSS JOIN LATERAL (
                     SELECT 'attribution' AS level, coalesce(attribution_id, 0)::text AS key
+                    UNION ALL SELECT 'value', 'all records'
                     UNION ALL SELECT 'value', 'report_name ' || report_name WHERE report_name IS NOT NULL
                     UNION ALL SELECT 'value', part || ' ' || value FROM valued
                     WHERE valued.attribution_id = grouped.attribution_id) AS keys

@@ -33,7 +33,7 @@ import Usage
                 == "year 2023-01-01 1, year 2024-01-01 2, year 2025-01-01 1, " + others)
         #expect(
             try sums("value")
-                == others.replacing(/(-[0-9]+) 1/) { "\($0.1) 2" })
+                == others.replacing(/(-[0-9]+) 1/) { "\($0.1) 3" })
         #expect(try database.rollupDifferences() == [])
     }
 

@@ -34,9 +34,11 @@ SNAPSHOT = f"""
 
 def values_of(report_name, attribution):
     """The (part, value) pairs of a record."""
+    yield "all", "records"
     user, team, model, tags = attribution or ("", "", "", {})
     pairs = {"report_name": report_name, "user_id": user, "team_id": team, "model": model}
-    return [(part, value) for part, value in (pairs | {f"tag:{key}": value for key, value in tags.items()}).items() if value]
+    pairs |= {f"tag:{key}": value for key, value in tags.items()}
+    yield from ((part, value) for part, value in pairs.items() if value)
 
 
 @functools.lru_cache(maxsize=100_000)

@@ -152,6 +152,9 @@ extension Snapshot {
                     JOIN usage_attribution USING (attribution_id),
                     usage_attribution_values(user_id, team_id, model, tags)
                 UNION ALL
+                SELECT false, unit, starts_at, ', all records', \(columns)
+                FROM closed_attribution_sum JOIN stored USING (bucket_id)
+                UNION ALL
                 SELECT true, unit, starts_at,
                     ', ' || coalesce(part || ' ' || "value", 'value ' || value_id), \(columns)
                 FROM closed_value_sum JOIN stored USING (bucket_id)

@@ -2,8 +2,8 @@ import Usage
 
 /// A level of sums.
 enum RollupLevel: Equatable {
-    /// All records, by quarter of an hour.
-    case quarters
+    /// All records, by local day and month, and by quarter of an hour.
+    case all
     /// Records by the value of one part, by local day and month.
     case values(GroupPart)
     /// Records by attribution, by local day, month and year.
@@ -12,8 +12,7 @@ enum RollupLevel: Equatable {
     /// The stored buckets that it has, from the coarsest.
     var units: [RollupUnit] {
         switch self {
-        case .quarters: []
-        case .values: [.month, .day]
+        case .all, .values: [.month, .day]
         case .attributions: [.year, .month, .day]
         }
     }
@@ -59,7 +58,7 @@ struct RollupFilter {
     /// The level that has the sums by `grouping` of the records that match; nil if none has them.
     func level(by grouping: [GroupPart] = []) -> RollupLevel? {
         let all = parts.union(grouping)
-        guard !needsRecords, let first = all.first else { return needsRecords ? nil : .quarters }
+        guard !needsRecords, let first = all.first else { return needsRecords ? nil : .all }
         if all.count == 1 { return .values(first) }
         return all.contains(.reportName) ? nil : .attributions
     }

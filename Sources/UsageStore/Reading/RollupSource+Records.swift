@@ -50,7 +50,7 @@ extension RollupSource {
     }
 
     /// Whether one query of the records reads little more than a query for each of many ranges.
-    private static func areDense(_ parts: [RollupCover.Part]) -> Bool {
+    static func areDense(_ parts: [RollupCover.Part]) -> Bool {
         guard let first = parts.first, let last = parts.last else { return false }
         let length = parts.reduce(0) { $0 + $1.range.microseconds }
         return 2 * length > last.range.upperBound.microseconds - first.range.lowerBound.microseconds

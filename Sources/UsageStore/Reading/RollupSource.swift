@@ -49,11 +49,11 @@ struct RollupSource {
         let names = SummaryFields.names(parts.count)
         var sources: [String]
         switch level {
-        case .quarters:
-            sources = [quarters(&bindings), deltas([], &bindings)]
-            sources += records([], [], &bindings)
+        case .all:
+            sources = values("all", names, &bindings) + quarters(&bindings)
+            sources += [deltas([], &bindings)] + records([], [], &bindings)
         case .values(let part):
-            sources = values(part, names, &bindings)
+            sources = values(part.description, names, &bindings)
             sources.append(rest(part, names, &bindings))
         case .attributions:
             sources = [attributions(parts, names, &bindings)]
@@ -64,11 +64,11 @@ struct RollupSource {
     /// The rows of the value level; without `names`, one for each stored bucket, which spares joining all
     /// of its values.
     private func values(
-        _ part: GroupPart, _ names: [String], _ bindings: inout Bindings
+        _ part: String, _ names: [String], _ bindings: inout Bindings
     ) -> [String] {
         // PostgreSQL cannot determine the type of a parameter that is not used.
         guard !cover.levels.isEmpty else { return [] }
-        let isPart = "part = \(bindings.bind(part.description, as: "text"))"
+        let isPart = "part = \(bindings.bind(part, as: "text"))"
         let isMatch = [isPart] + conditions("\"value\"", &bindings)
         let value = names.map { "\"value\" AS \($0)" }
         let columns = ["bucket_id"] + value + [names.isEmpty ? sums.ofSums() : sums.list()]
@@ -202,13 +202,32 @@ struct RollupSource {
     }
 
     /// The sums of quarters.
-    private func quarters(_ bindings: inout Bindings) -> String {
-        let place = RollupPlaces(cover.covered, "quarter", &bindings)
-        return """
-            SELECT \(place.bucket), \(sums.list())
-            FROM (SELECT *, \(place.number) FROM usage_quarter_sums WHERE \(place.isBetween)) AS placed
-            WHERE \(place.isInside)
-            """
+    private func quarters(_ bindings: inout Bindings) -> [String] {
+        let pieces = [(cover.quarters, false), (cover.subtractedQuarters, true)]
+        return pieces.compactMap { parts, isSubtracted in
+            guard !parts.isEmpty else { return nil }
+            let list = sums.list(isSubtracted: isSubtracted)
+            guard Self.areDense(parts) else {
+                // What is between the parts, such as edges of days, is not read.
+                let starts = bindings.bind(parts.map(\.range.lowerBound))
+                let ends = bindings.bind(parts.map(\.range.upperBound))
+                let buckets = bindings.bind(numbers: parts.map { Int64($0.number) })
+                return """
+                    SELECT bucket, \(list)
+                    FROM unnest(\(starts), \(ends), \(buckets)) AS part(range_start, range_end, bucket)
+                        CROSS JOIN LATERAL (
+                            SELECT * FROM usage_quarter_sums
+                            WHERE quarter >= range_start AND quarter < range_end
+                        ) AS sums
+                    """
+            }
+            let place = RollupPlaces(parts, "quarter", &bindings)
+            return """
+                SELECT \(place.bucket), \(list)
+                FROM (SELECT *, \(place.number) FROM usage_quarter_sums WHERE \(place.isBetween)) AS placed
+                WHERE \(place.isInside)
+                """
+        }
     }
 
     /// The deltas of the covered time.

@@ -47,8 +47,8 @@ struct Rollups {
         guard let line = closedBefore, let start = ranges.first?.lowerBound, start < line,
             let end = ranges.last?.upperBound
         else { return true }
-        if RollupCover(quartersOf: ranges).needsRecords(before: line) { return false }
-        let isFiltered = filter.level() != .quarters
+        if RollupCover(ranges, hasQuarters: true).needsRecords(before: line) { return false }
+        let isFiltered = filter.level() != .all
         guard hasGroups || isFiltered else { return true }
         if let completeFrom, start < completeFrom { return false }
         let lists = (hasGroups ? [[start..<end]] : []) + (hasSeries || isFiltered ? [ranges] : [])
@@ -61,17 +61,21 @@ struct Rollups {
 
     /// The cover of `ranges` with the buckets of a level.
     private func cover(_ ranges: [Range<Timestamp>], _ level: RollupLevel) -> RollupCover {
-        guard level != .quarters else { return RollupCover(quartersOf: ranges) }
-        let stored = buckets.filter { level.units.contains($0.unit) }
-        return RollupCover(ranges, with: stored, closedBefore: closedBefore)
+        let isAll = level == .all
+        // Quarters have all closed sums, also where days lack them.
+        let start = isAll ? completeFrom : nil
+        let stored = buckets.filter {
+            level.units.contains($0.unit) && $0.range.lowerBound >= start ?? $0.range.lowerBound
+        }
+        return RollupCover(ranges, with: stored, hasQuarters: isAll, closedBefore: closedBefore)
     }
 
     /// The query of the sums of all records of each range of time, which are contiguous; nil if no level
     /// has them.
     func whole(_ ranges: [Range<Timestamp>], _ bindings: inout Bindings) -> String? {
         guard let level = filter.level() else { return nil }
-        let quarters = RollupSource(.quarters, cover(ranges, .quarters))
-        guard level != .quarters else { return quarters.sql(&bindings) }
+        let all = RollupSource(.all, cover(ranges, .all))
+        guard level != .all else { return all.sql(&bindings) }
         let cover = cover(ranges, level)
         guard case .values = level, filter.matchesBlank else {
             return RollupSource(
@@ -88,7 +92,7 @@ struct Rollups {
         return """
             SELECT bucket, \(SumFields.Columns.all.ofSums())
             FROM (
-                \(quarters.sql(&bindings))
+                \(all.sql(&bindings))
                 UNION ALL
                 SELECT bucket, \(SumFields.Columns.all.ofSums(isSubtracted: true))
                 FROM (\(others.sql(&bindings))) AS others GROUP BY bucket
@@ -101,7 +105,7 @@ struct Rollups {
     func isShort(_ ranges: [Range<Timestamp>]) -> Bool {
         guard let level = filter.level() else { return false }
         return switch level {
-        case .quarters: true
+        case .all: true
         case .values: !filter.matchesBlank && isShort(cover(ranges, level), 400)
         case .attributions: false
         }

@@ -11,7 +11,7 @@ extension Snapshot {
         let all = filter.and(bounds)
         return try reportingUnavailability {
             // The ends of a range of an index, and those of the closed sums.
-            guard RollupFilter(all).level() != .quarters else {
+            guard RollupFilter(all).level() != .all else {
                 let closed = try closedExtent(RollupFilter(all).range)
                 return [try recordExtent(all), closed].compactMap(\.self).reduce(nil) { all, part in
                     guard let all else { return part }

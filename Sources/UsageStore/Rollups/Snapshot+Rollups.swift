@@ -129,6 +129,8 @@ extension Snapshot {
                 SELECT false, unit, starts_at, 'report_name ' || report_name, \(columns)
                 FROM taken JOIN place USING (quarter) WHERE report_name IS NOT NULL
                 UNION ALL
+                SELECT false, unit, starts_at, 'all records', \(columns) FROM attributed
+                UNION ALL
                 SELECT true, unit, starts_at,
                     coalesce(part || ' ' || "value", 'value ' || value_id), \(columns)
                 FROM usage_value_sum JOIN stored USING (bucket_id)
