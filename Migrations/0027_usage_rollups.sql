@@ -266,19 +266,25 @@ BEGIN ATOMIC
     FROM usage_delta WHERE quarter >= since AND quarter < until;
 END;
 
+-- A sum whose state is one number. For many groups of few rows, it takes half as long as sum(), which has a
+-- structure in memory for each.
+CREATE AGGREGATE usage_sum(bigint) (SFUNC = int8pl, STYPE = bigint, COMBINEFUNC = int8pl, PARALLEL = SAFE);
+CREATE AGGREGATE usage_sum(numeric) (
+    SFUNC = numeric_add, STYPE = numeric, COMBINEFUNC = numeric_add, PARALLEL = SAFE);
+
 -- A statement about sums, with the names of their columns in these places:
---   <columns>   a, b             <sums>   sum(a) AS a, sum(b) AS b
+--   <columns>   a, b             <sums>   usage_sum(a) AS a, usage_sum(b) AS b
 --   <adds>      a = level.a + EXCLUDED.a, …
---   <is_zero>   (a, b) = (0, 0)  <is_any> (sum(a), sum(b)) <> (0, 0)
+--   <is_zero>   (a, b) = (0, 0)  <is_any> (usage_sum(a), usage_sum(b)) <> (0, 0)
 CREATE FUNCTION usage_sums_sql(template text) RETURNS text LANGUAGE sql STABLE
 SET search_path = public, pg_temp
 RETURN (
     SELECT replace(replace(replace(replace(replace(template,
         '<columns>', columns),
-        '<sums>', regexp_replace(columns, '\w+', 'sum(\&) AS \&', 'g')),
+        '<sums>', regexp_replace(columns, '\w+', 'usage_sum(\&) AS \&', 'g')),
         '<adds>', regexp_replace(columns, '\w+', '\& = level.\& + EXCLUDED.\&', 'g')),
         '<is_zero>', format('(%s) = (%s)', columns, zeros)),
-        '<is_any>', format('(%s) <> (%s)', regexp_replace(columns, '\w+', 'sum(\&)', 'g'), zeros))
+        '<is_any>', format('(%s) <> (%s)', regexp_replace(columns, '\w+', 'usage_sum(\&)', 'g'), zeros))
     FROM (SELECT string_agg(attname, ', ' ORDER BY attnum) AS columns,
               string_agg('0', ', ') AS zeros
           FROM pg_attribute
@@ -848,7 +854,7 @@ BEGIN
             WHERE usage_bucket_unit(bucket_id) <> ''year''
             GROUP BY bucket_id, value_id
             ON CONFLICT (bucket_id, value_id) DO UPDATE SET <adds>', level,
-            replace(usage_sums_sql('<sums>'), 'sum(', 'sum(sign * '), changes));
+            replace(usage_sums_sql('<sums>'), '(', '(sign * '), changes));
         EXECUTE usage_sums_sql(format('DELETE FROM %s_value_sum WHERE value_id = ANY ($1) AND <is_zero>',
             level)) USING affected;
     END LOOP;
@@ -973,6 +979,8 @@ DROP FUNCTION usage_places(timestamptz[]);
 DROP FUNCTION make_usage_buckets(smallint, text, timestamptz[]);
 DROP FUNCTION has_closed_sums(integer);
 DROP FUNCTION usage_sums_sql(text);
+DROP AGGREGATE usage_sum(numeric);
+DROP AGGREGATE usage_sum(bigint);
 DROP FUNCTION usage_records_minus_deltas(timestamptz, timestamptz);
 DROP FUNCTION lock_usage_rollups(boolean);
 DROP FUNCTION usage_buckets_at(text, timestamptz[]);

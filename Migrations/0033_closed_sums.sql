@@ -42,13 +42,12 @@ SET search_path = public, pg_temp SET work_mem = '256MB' SET jit = off AS $$
 DECLARE
     columns text := 'messages, reports, credit_hundredths, input_tokens, output_tokens, '
         'cache_read_input_tokens, cache_creation_input_tokens';
-    sums text := regexp_replace(columns, '\w+', 'sum(\&)::bigint AS \&', 'g');
+    sums text := regexp_replace(columns, '\w+', 'usage_sum(\&) AS \&', 'g');
     added text := regexp_replace(columns, '\w+', '\& = level.\& + EXCLUDED.\&', 'g');
     taken text := regexp_replace(columns, '\w+', '\& = level.\& - part.\&', 'g');
     quarters timestamptz[];
     buckets integer[];
 BEGIN
-    sums := replace(sums, 'sum(credit_hundredths)::bigint', 'sum(credit_hundredths)');
     EXECUTE format($statement$
     WITH record AS MATERIALIZED (
         SELECT quarter, report_name, attribution_id, %2$s FROM usage_records_minus_deltas($1, $2)

@@ -75,12 +75,10 @@ struct SumFields {
             Self.all.names.map { names.contains($0) ? $0 : "0 AS \($0)" }.joined(separator: ", ")
         }
 
-        /// Sums of sums; those of counts as `bigint`, which PostgreSQL adds up faster than `numeric`.
+        /// Sums of sums.
         func ofSums(isSubtracted: Bool = false) -> String {
-            names.map { name in
-                let type = name == "credit_hundredths" ? "" : "::bigint"
-                return "\(isSubtracted ? "-" : "")sum(\(name))\(type) AS \(name)"
-            }.joined(separator: ", ")
+            let sign = isSubtracted ? "-" : ""
+            return names.map { "\(sign)usage_sum(\($0)) AS \($0)" }.joined(separator: ", ")
         }
 
         /// Sums of records.
