@@ -31,7 +31,7 @@ def test_a_new_record_changes_everything_that_it_touches(site):
         expect(group(page, "A New Report")).to_be_visible()
         expect(page.locator("#position")).to_contain_text(f"of {count + 1:,}")
         page.locator("#records tbody button[tabindex='0']").focus()
-        page.keyboard.press("End")
+        page.keyboard.press("Home")
         expect(page.locator("#records tr:focus-within")).to_contain_text("A New Report")
 
 
@@ -68,6 +68,34 @@ def test_scroll_position_and_focus_stay_when_rows_come_in_before(site):
             eventually(page, lambda: [row[0] for row in rows(page, 10)] == dearest.splitlines())
 
 
+def test_many_new_records_do_not_move_the_focus_of_who_reads_two_pages(site):
+    """Those that were on the first page of 1,000 are on the second after that."""
+    order = "ORDER BY credit_hundredths DESC, message_id"
+    for top, row, number in [(990, 1005, 50), (940, 945, 150), (700, 702, 600)]:
+        with site.open("/?sort=credits_used:desc", has_clock=True) as page:
+            page.locator("#scroller").evaluate("(it, top) => { it.scrollTop = top * 37 + 11; }", top)
+            expect(page.locator("#position")).to_contain_text(f"{top + 1:,}–")
+            expect(page.locator(".pending")).to_have_count(0)
+            page.evaluate("scrollTo(0, 300)")
+            focused = page.locator("#records tr:focus-within")
+            page.locator(f"#records tbody tr[data-index='{row}'] button").focus()
+            record, place = focused.inner_text(), focused.bounding_box()
+            site.sql(f"""INSERT INTO usage_record ("timestamp", report_name, message_text)
+                SELECT '2024-04-01Z', NULL, repeat('z', 4000) FROM generate_series(1, {number})""")
+            count = int(site.sql("SELECT count(*) FROM usage_record"))
+            later(page)
+            expect(page.locator("#position")).to_contain_text(f"of {count:,}")
+            expect(focused).to_have_attribute("data-index", str(row + number))
+            expect(focused).to_have_text(record, use_inner_text=True)
+            assert focused.bounding_box() == place
+            expect(page.locator(".pending")).to_have_count(0)
+            wanted = site.sql(f"SELECT message_id FROM usage_record {order} OFFSET {row + number} LIMIT 3").splitlines()
+            shown = page.locator("#records tbody tr[data-index]").evaluate_all(
+                "rows => Object.fromEntries(rows.map(row => [row.dataset.index, row.cells[0].textContent]))")
+            assert [shown[str(row + number + each)] for each in range(3)] == wanted
+        site.sql("DELETE FROM usage_record WHERE message_text LIKE 'zz%'")
+
+
 def test_a_record_that_comes_between_the_rows_and_the_sums_is_not_missed(site):
     with site.open("", is_live=False) as page:
         held = []
@@ -94,11 +122,11 @@ def test_another_view_is_not_lost_while_the_rows_of_this_one_are_read_again(site
         later(page)
         eventually(page, lambda: len(held) == 1)
         page.get_by_role("button", name="Credits", exact=True).click()
-        eventually(page, lambda: any("sort=" in address for address in held))
+        eventually(page, lambda: any("sort=credits" in address for address in held))
         page.wait_for_timeout(200)
         page.unroute("**/usage?*")
-        least = site.sql("SELECT message_id FROM usage_record ORDER BY credit_hundredths, message_id LIMIT 10")
-        eventually(page, lambda: [row[0] for row in rows(page, 10)] == least.splitlines())
+        most = site.sql("SELECT message_id FROM usage_record ORDER BY credit_hundredths DESC, message_id LIMIT 10")
+        eventually(page, lambda: [row[0] for row in rows(page, 10)] == most.splitlines())
 
 
 def test_focus_in_a_field_and_an_open_receipt_stay(site):

@@ -91,15 +91,17 @@ def test_a_download_carries_the_key(site, key):
         page.keyboard.press("Enter")
         wait_until_live(page)
         with page.expect_download() as waiting:
-            page.get_by_role("link", name="Download as CSV").click()
+            page.get_by_role("button", name="Download").click()
+            page.get_by_role("link", name="Records as CSV", exact=True).click()
         lines = waiting.value.path().read_text().splitlines()
         assert waiting.value.suggested_filename == "usage.csv"
         assert len(lines) - 1 == int(page.locator("#messages").inner_text())
         assert key not in waiting.value.url
         # What went wrong with one view's file is no news of the next one's.
         page.route("**/usage?*", lambda route: route.abort())
-        page.get_by_role("link", name="Download as CSV").click()
-        state = page.locator("#download-state")
+        page.get_by_role("button", name="Download").click()
+        page.get_by_role("link", name="Records as CSV", exact=True).click()
+        state = page.locator("#records-state")
         expect(state).to_have_text("Download failed: The service is unreachable.")
         page.unroute("**/usage?*")
         page.get_by_role("button", name="Remove the filter Report: Rent Review").click()

@@ -4,10 +4,11 @@ import { Chart } from "./chart/chart.js";
 import {
   showGranularity, showGrouping, showRefusal, showTable, startGranularity, startGrouping,
 } from "./chart/panel.js";
-import { showDownloads, startDownloads } from "./records/download.js";
-import { showReceipt } from "./records/receipt.js";
+import { showColumns, startColumns } from "./records/columns.js";
+import { showDownloads, showSumDownloads, startDownloads } from "./records/download.js";
+import { showPlace, showReceipt, startReceipt } from "./records/receipt.js";
 import { RecordsTable } from "./records/records.js";
-import { cycled, makeSortable, showSort } from "./records/sort.js";
+import { cycled, showHeads, showSort } from "./records/sort.js";
 import { element, show } from "./shared/dom.js";
 import { Live } from "./status/live.js";
 import { askForKey, showSignedIn, startSignIn } from "./status/sign-in.js";
@@ -15,18 +16,21 @@ import { showNotices } from "./status/status.js";
 import { showCards, showComparison, showEmpty, showRatesToCheck } from "./summary/cards.js";
 import { GroupList } from "./summary/groups.js";
 import { comparisonOf, forgetResponses, summaryOf } from "./summary/summaries.js";
+import { showTitle } from "./summary/title.js";
 import { showControls, showPeriod, startControls } from "./view/controls.js";
 import { discover } from "./view/discover.js";
 import { showFilters, startFilters } from "./view/filters.js";
 import { groupsOf } from "./view/groups.js";
 import { toggled } from "./view/parts.js";
 import { forgetValues } from "./view/values.js";
-import { emptyView, readView, recordsOf, resolved, searchOf, zoomed } from "./view/view.js";
+import {
+  emptyView, readView, recordsOf, resolved, searchOf, sortOf, zoomed,
+} from "./view/view.js";
 
 /** Changes of one field within this time are one entry of the browser's history. */
 const PASSING_MILLISECONDS = 1000;
 /** What is assumed until `discover` has found it. */
-const UNKNOWN = { zones: ["UTC"], newest: null, tags: [], hasUsers: false };
+const UNKNOWN = { zones: ["UTC"], newest: null, tags: [], used: [] };
 
 let address = location.search;
 let { view, faults } = readView(address, history.state?.outer);
@@ -49,8 +53,7 @@ const groups = new GroupList(
     if (!hidden.delete(key)) hidden.add(key);
     showGroups();
   });
-const table = new RecordsTable(
-  (id, opener) => showReceipt(id, opener, current().tz), (failure) => live.failed(failure));
+const table = new RecordsTable(openReceipt, (failure) => live.failed(failure));
 const live = new Live(load, (failure) => {
   if (!["unauthorised", "forbidden"].includes(failure.kind)) return;
   if (!shown.summary) element("main").hidden = true;
@@ -68,7 +71,7 @@ async function load(signal) {
     showChoices();
   }
   const loaded = current();
-  const parameters = recordsOf(loaded).toString();
+  const parameters = `${recordsOf(loaded)} ${loaded.tz}`;
   const rows = shown.rows === parameters ? null : table.show(loaded);
   // Until these arrive, the rows on the screen may be of either view.
   if (rows) shown.rows = null;
@@ -87,6 +90,7 @@ async function load(signal) {
   if (signal.aborted) return;
   table.setTotal(summary.totals.messages);
   await table.catchUp(summary.revision);
+  showPlace();
   await comparing;
   if (signal.aborted) return;
   shown.rows = parameters;
@@ -111,6 +115,8 @@ function showSums(summary, loaded) {
   shown.summary = summary;
   shown.view = loaded;
   showPeriod(summary);
+  showTitle(summary, loaded);
+  showSumDownloads(loaded, summary);
   if (isSame) return;
   showCards(summary, loaded);
   showRatesToCheck(summary);
@@ -135,8 +141,13 @@ function showChoices() {
   element("main").dataset.compared = view.range !== "all" && !(view.to && !view.from);
   showGrouping(chosen, tags);
   showFilters(chosen, tags);
-  showSort(element("records"), view.sort);
+  const head = element("records").tHead.rows[0];
+  showHeads(head, chosen.fields, (column) => change({ sort: cycled(view.sort, column) }));
+  showSort(head, sortOf(view), chosen.tz);
+  showColumns(chosen, view.fields === null);
   showDownloads(chosen);
+  // Without a key, the form to sign in comes first.
+  if (found) showReceipt(chosen.message, chosen.tz);
   show(element("zoom-out"), view.outer !== null, element("chart"));
 }
 
@@ -170,6 +181,11 @@ function change(changes, field = null) {
   showView();
 }
 
+/** Opens the receipt of a message; null closes it. */
+function openReceipt(message) {
+  if (message !== view.message) change({ message }, "message");
+}
+
 addEventListener("popstate", () => {
   // A link to another place on the page does not change the view.
   if (location.search === address) return;
@@ -183,14 +199,16 @@ addEventListener("popstate", () => {
 startControls(change);
 startFilters(change);
 startDownloads();
+startColumns((fields) => change({ fields }, "fields"));
+startReceipt(table, openReceipt);
 startGranularity((granularity) => change({ granularity }));
 startGrouping((groupBy, field) => change({ groupBy }, field));
 element("zoom-out").addEventListener("click", () => change(view.outer));
 startSignIn(() => {
   forgetResponses();
   forgetValues();
+  table.forget();
   shown.rows = shown.summary = shown.compared = found = null;
   live.now();
 });
-makeSortable(element("records"), (column) => change({ sort: cycled(view.sort, column) }));
 showView();

@@ -1,20 +1,20 @@
-// Downloads of all records of the view, as a file.
+// Downloads of the view: its records with the columns of the table, and the sums of its chart.
 
 import { ask, storedKey } from "../shared/api.js";
 import { element } from "../shared/dom.js";
-import { queryText, recordsOf } from "../view/view.js";
+import { filterOf, queryText, recordsOf, UNGROUPED } from "../view/view.js";
+import { attachMenu } from "./menu.js";
 
-const FORMATS = ["csv", "ndjson"];
 const TIMEOUT_SECONDS = 3600;
-const say = (text) => { element("download-state").textContent = text; };
-
-function address(view, format) {
-  const parameters = recordsOf(view);
-  parameters.set("format", format);
+/** The links: what they save, and the parameters of its format. */
+const RECORDS = {
+  "csv": { format: "csv" },
   // Without a byte order mark, Excel does not read CSV as UTF-8.
-  if (format === "csv") parameters.set("bom", "true");
-  return `/usage${queryText(parameters)}`;
-}
+  "csv-excel": { format: "csv", bom: "true" },
+  "ndjson": { format: "ndjson" },
+};
+const SUMS = { "sums-csv": { format: "csv" }, "sums-excel": { format: "csv", bom: "true" } };
+const say = (text) => { element("records-state").textContent = text; };
 
 /** Fetches the response and saves it: a link cannot send a key. */
 async function save(link) {
@@ -33,22 +33,54 @@ async function save(link) {
   }
 }
 
+/** Without TLS, browsers only copy on the computer that serves the page. */
+async function copyLink() {
+  try {
+    await navigator.clipboard.writeText(location.href);
+    say("Link copied.");
+  } catch {
+    say("The browser does not allow copying here. The link is in its address bar.");
+  }
+}
+
 export function startDownloads() {
-  for (const format of FORMATS) {
-    element(format).addEventListener("click", (event) => {
+  for (const id of Object.keys({ ...RECORDS, ...SUMS })) {
+    element(id).addEventListener("click", (event) => {
       say("");
+      element("save").hidePopover();
       if (!storedKey()) return;
       event.preventDefault();
       save(event.currentTarget);
     });
   }
+  element("copy-link").addEventListener("click", copyLink);
+  attachMenu(element("save-open"), element("save"));
 }
 
-/** Sets the links to the records of `view`. */
+function setLink(id, path, parameters, format, name) {
+  for (const [key, value] of Object.entries(format)) parameters.set(key, value);
+  element(id).href = `${path}${queryText(parameters)}`;
+  element(id).download = `${name}.${format.format}`;
+}
+
+/** Sets the links to the records of a resolved view. */
 export function showDownloads(view) {
   say("");
-  for (const format of FORMATS) {
-    element(format).href = address(view, format);
-    element(format).download = `orbital-usage.${format}`;
+  element("save-zone").textContent = view.tz;
+  for (const [id, format] of Object.entries(RECORDS)) {
+    setLink(id, "/usage", recordsOf(view), format, "orbital-usage");
+  }
+}
+
+/** Sets the links to the sums of a summary: the same buckets and groups. */
+export function showSumDownloads(view, { granularity, groups }) {
+  for (const [id, format] of Object.entries(SUMS)) {
+    const parameters = filterOf(view);
+    if (view.groupBy !== UNGROUPED) {
+      parameters.set("group_by", view.groupBy);
+      parameters.set("top", Math.max(1, groups.filter(({ other }) => !other).length));
+    }
+    parameters.set("granularity", granularity);
+    setLink(id, "/usage/summary", parameters, format, "orbital-sums");
   }
 }

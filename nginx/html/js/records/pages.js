@@ -14,6 +14,13 @@ function cursorOf(response) {
   return address ? new URL(address, location.origin).searchParams.get("cursor") : null;
 }
 
+/** Whether two views have the same records in the same order, but for the zone's dates. */
+export function isSamePlace(one, other) {
+  const key = ({ range, from, to, filters, sort }) =>
+    JSON.stringify([range, ...(range === null ? [from, to] : []), filters, sort]);
+  return key(one) === key(other);
+}
+
 export class Pages {
   #parameters;
   /** The cursor of each known page; the first page has no cursor. */
@@ -29,9 +36,44 @@ export class Pages {
     this.#parameters = parameters;
   }
 
+  /** Pages with other parameters: these pages if the parameters are the same. */
+  like(parameters) {
+    if (parameters.toString() === this.#parameters.toString()) return this;
+    const pages = new Pages(parameters);
+    const filters = [this.#parameters, parameters].map((each) => {
+      const others = new URLSearchParams(each);
+      others.delete("fields");
+      return others.toString();
+    });
+    // A cursor is valid with other fields, too.
+    if (filters[0] === filters[1]) pages.#starts = [...this.#starts];
+    return pages;
+  }
+
   row(index) {
     return this.#pages.get(Math.floor(index / PAGE))?.rows[index % PAGE];
   }
+
+  /** The row of a record, -1 if it is on no cached page. */
+  indexOf(id) {
+    for (const [number, { rows }] of this.#pages) {
+      const place = rows.findIndex(({ message_id: each }) => each === id);
+      if (place >= 0) return number * PAGE + place;
+    }
+    return -1;
+  }
+
+  /** By how many rows a record has moved; null if it is on no cached page nearby. */
+  shiftOf(id, index) {
+    for (let distance = 0; distance < 1000; distance += 1) {
+      if (this.row(index + distance)?.message_id === id) return distance;
+      if (this.row(index - distance)?.message_id === id) return -distance;
+    }
+    return null;
+  }
+
+  /** The first row of a cached page that must be read again; -1 if there is none. */
+  get staleIndex() { return this.#stale.size > 0 ? Math.min(...this.#stale) * PAGE : -1; }
 
   get isWhole() { return this.#end !== null; }
 

@@ -1,10 +1,10 @@
 // The table of records. It is as high as all records, but has rows only where they are visible.
 
-import { isAbort } from "../shared/api.js";
 import { element } from "../shared/dom.js";
 import { timesIn } from "../shared/format.js";
 import { recordsOf } from "../view/view.js";
-import { Pages, samePage } from "./pages.js";
+import { isSamePlace, Pages } from "./pages.js";
+import { Reader } from "./reader.js";
 import { fillRow, findingText, newRow, positionText, startKeys } from "./rows.js";
 import { ScrollWindow } from "./scroll-window.js";
 
@@ -15,6 +15,9 @@ const AHEAD = 300;
 
 export class RecordsTable {
   #pages = null;
+  #view = null;
+  /** The place that is shown as soon as a page that is read again has its record; or null. */
+  #place = null;
   /** The number of records by the summary; null until it arrives. */
   #total = null;
   #timeText = null;
@@ -22,7 +25,9 @@ export class RecordsTable {
   #body = element("records").tBodies[0];
   #spacers = [document.createElement("tr"), document.createElement("tr")];
   #rows = new Map();
-  #reading = null;
+  #reader = new Reader((...step) => {
+    element("position").textContent = findingText(...step);
+  });
   #onFailure;
   /** After a failure, nothing is read until the next poll. */
   #hasFailed = false;
@@ -31,6 +36,7 @@ export class RecordsTable {
   /** The row that the Tab key reaches. */
   active = 0;
 
+  /** Calls `onOpen` with the id of the message whose receipt is wanted. */
   constructor(onOpen, onFailure) {
     this.#onFailure = onFailure;
     for (const spacer of this.#spacers) spacer.ariaHidden = "true";
@@ -43,7 +49,7 @@ export class RecordsTable {
       if (event.target.localName !== "button" && getSelection().type === "Range") return;
       this.active = Number(row.dataset.index);
       this.#render();
-      onOpen(row.record.message_id, row.cells[0].firstChild);
+      onOpen(String(row.record.message_id));
     });
     startKeys(this, this.#body);
   }
@@ -52,21 +58,38 @@ export class RecordsTable {
 
   get rowsInView() { return this.#window.rowsInView; }
 
-  /** Shows another view from its start, once its first records have arrived. */
+  /** Forgets the records, which were read with another key. */
+  forget() {
+    this.#pages = null;
+  }
+
+  /**
+   * Shows another view, once its first records have arrived: from its start or, if it only has
+   * other columns or another zone, from the record that is visible now.
+   */
   async show(view) {
-    const pages = new Pages(recordsOf(view));
-    const timeText = timesIn(view.tz);
-    const store = await this.#read(pages, 0);
+    const stays = this.#pages !== null && isSamePlace(this.#view, view);
+    const pages = stays ? this.#pages.like(recordsOf(view)) : new Pages(recordsOf(view));
+    const first = stays ? this.#window.range(this.count, 0)[0] : 0;
+    if (pages === this.#pages) this.#reader.abort();
+    const store = pages === this.#pages ? () => {} : await this.#reader.read(pages, first);
     if (!store) return;
+    const place = this.#placeAt(first);
     store();
     this.#hasFailed = false;
-    this.#pages = pages;
-    this.#timeText = timeText;
-    this.#total = null;
-    this.active = 0;
-    this.#window.toStart();
-    this.#clear();
-    this.#render();
+    this.#view = view;
+    this.#timeText = timesIn(view.tz);
+    if (pages !== this.#pages) {
+      this.#pages = pages;
+      this.#clear();
+    }
+    if (!stays) {
+      place.anchor = undefined;
+      this.#total = null;
+      this.active = 0;
+      this.#window.toStart();
+    }
+    this.#showPlace(place);
   }
 
   setTotal(total) {
@@ -86,23 +109,39 @@ export class RecordsTable {
     const [first, end] = this.#window.range(this.count, 0);
     for (const index of [first, Math.max(first, end - 1)]) {
       const isMissing = this.#pages.isMissing(index, Math.max(this.count, first + 1));
-      if (isMissing && !this.#isReading(index)) await this.#readInPlace(index);
+      if (isMissing && !this.#reader.isReading(this.#pages, index)) await this.#readInPlace(index);
     }
-    this.#render();
+    if (!this.#place) this.#render();
   }
 
   /** Reads a page of this view; the visible records and the focus stay in their places. */
   async #readInPlace(index) {
-    const store = await this.#read(this.#pages, index);
+    const store = await this.#reader.read(this.#pages, index);
     if (!store) return;
-    const first = this.#window.range(this.count, 0)[0];
-    const anchor = this.#pages.row(first)?.message_id;
-    const focused = document.activeElement.closest?.("#records tr")?.record?.message_id;
+    const place = this.#placeAt(this.#window.range(this.count, 0)[0]);
     store();
-    const shift = anchor === undefined ? 0 : this.#shiftOf(anchor, first);
+    this.#showPlace(place);
+  }
+
+  /** The record that is at `first`, the one that has the focus, and how far it is scrolled. */
+  #placeAt(first) {
+    const { top } = this.#window;
+    if (this.#place?.top === top) return this.#place;
+    const focused = document.activeElement.closest?.("#records tr")?.record?.message_id;
+    return { first, anchor: this.#pages?.row(first)?.message_id, focused, top };
+  }
+
+  /**
+   * Renders so that the records of a place are where they were. If new records have moved them to a
+   * page that must be read again, the rows on the screen stay until it is.
+   */
+  #showPlace(place) {
+    const shift = place.anchor === undefined ? 0 : this.#pages.shiftOf(place.anchor, place.first);
+    this.#place = shift === null && this.#pages.staleIndex >= 0 ? place : null;
+    if (this.#place) return this.#readMissing(...this.#window.range(this.count, SPARE));
     if (shift && this.#window.top > 0) this.#window.moveBy(shift);
     this.#render();
-    if (focused !== undefined) this.#focusRecord(focused);
+    if (place.focused !== undefined) this.focusRecord(place.focused);
   }
 
   /** Scrolls to a row and focuses it as soon as its record arrives. */
@@ -113,16 +152,26 @@ export class RecordsTable {
     this.#render();
   }
 
-  /** By how many rows a record has moved; 0 if it is on no cached page nearby. */
-  #shiftOf(id, index) {
-    for (let distance = 0; distance < 1000; distance += 1) {
-      if (this.#pages.row(index + distance)?.message_id === id) return distance;
-      if (this.#pages.row(index - distance)?.message_id === id) return -distance;
-    }
-    return 0;
+  /** The index of a record and the number of rows; null if it is on no cached page. */
+  placeOf(id) {
+    const index = this.#pages?.indexOf(id) ?? -1;
+    return index < 0 ? null : { index, count: this.count };
   }
 
-  #focusRecord(id) {
+  /** Scrolls to the record `step` rows after one that is cached; null if there is none. */
+  async neighbour(id, step) {
+    const place = this.placeOf(id);
+    const index = place && place.index + step;
+    if (place === null || index < 0 || index >= place.count) return null;
+    this.active = index;
+    this.#window.reveal(index, this.count);
+    this.#render();
+    if (this.#pages.isMissing(index, this.count)) await this.#readInPlace(index);
+    return this.#pages.row(index) ?? null;
+  }
+
+  /** Focuses the row of a message if the table shows it. */
+  focusRecord(id) {
     const [index, row] = [...this.#rows].find(([, each]) => each.record?.message_id === id) ?? [];
     if (row === undefined || row.contains(document.activeElement)) return;
     this.active = index;
@@ -138,27 +187,9 @@ export class RecordsTable {
   }
 
   #clear() {
+    if (this.#body.contains(document.activeElement)) this.#window.focus();
     for (const row of this.#rows.values()) row.remove();
     this.#rows.clear();
-  }
-
-  /** Reads a page and returns a function that stores it; null if another reading replaced it. */
-  async #read(pages, index) {
-    this.#reading?.abort();
-    const reading = this.#reading = Object.assign(new AbortController(), { pages, index });
-    const distance = pages.distance(index);
-    try {
-      const store = await pages.read(index, reading.signal, () => {
-        const done = distance - pages.distance(index);
-        element("position").textContent = findingText(index, done, distance);
-      });
-      return reading.signal.aborted ? null : store;
-    } catch (error) {
-      if (isAbort(error)) return null;
-      throw error;
-    } finally {
-      if (this.#reading === reading) this.#reading = null;
-    }
   }
 
   #render() {
@@ -182,7 +213,7 @@ export class RecordsTable {
     for (let index = end - 1; index >= first; index -= 1) {
       let row = this.#rows.get(index);
       if (!row) {
-        row = newRow(index);
+        row = newRow(index, this.#view.fields);
         this.#rows.set(index, row);
         next.before(row);
       }
@@ -197,20 +228,16 @@ export class RecordsTable {
     this.#readMissing(first, end);
   }
 
-  /** Whether the page of a row, or another view, is being read. */
-  #isReading(index) {
-    if (!this.#reading) return false;
-    return this.#reading.pages !== this.#pages || samePage(this.#reading.index, index);
-  }
-
   #readMissing(first, end) {
     const inView = [first, end - 1];
     const soon = [end - 1 + AHEAD, first - AHEAD];
     const isMissing = (index) => index >= 0 && this.#pages.isMissing(index, this.count);
-    const index = inView.find(isMissing) ?? (this.#reading ? undefined : soon.find(isMissing));
+    const lost = this.#place ? [this.#pages.staleIndex] : [];
+    const index = [...lost, ...inView].find(isMissing) ??
+      (this.#reader.isBusy ? undefined : soon.find(isMissing));
     if (index === undefined || end <= first || this.#hasFailed) return;
     // Any other reading is for rows that are no longer visible, so this one replaces it.
-    if (this.#isReading(index)) return;
+    if (this.#reader.isReading(this.#pages, index)) return;
     this.#readInPlace(index).catch((failure) => {
       this.#hasFailed = true;
       this.#onFailure(failure);

@@ -3,42 +3,71 @@
 
 import { count, credits } from "../shared/format.js";
 
-/** Texts with more characters do not fit into one line of normal size. */
-const LONG = 9;
+/** Texts with more characters do not fit into one line of normal size, by kind of column. */
+const LONG = { id: 12, number: 12, name: 18 };
 
-/** An empty row for the record at `index`. */
-export function newRow(index) {
+const TIMES = ["timestamp", "recorded_at"];
+
+/** The kind of a column, which decides about its width and alignment. */
+export function kindOf(field) {
+  if (field === "message_id") return "id";
+  if (TIMES.includes(field)) return "time";
+  return field === "credits_used" || field.endsWith("_tokens") ? "number" : "name";
+}
+
+const tagsText = (tags) => Object.entries(tags).map(([key, value]) => `${key}: ${value}`)
+  .join(", ");
+
+/** A record's value of a field, as people read it; empty if it has none. */
+function textOf(record, field, timeText) {
+  const value = record?.[field];
+  if (value === undefined) return "";
+  if (TIMES.includes(field)) return timeText(value);
+  if (field === "credits_used") return credits(value);
+  if (field === "tags") return tagsText(value);
+  return field.endsWith("_tokens") ? count(value) : String(value);
+}
+
+/** An empty row for the record at `index`, with a cell for each field. */
+export function newRow(index, fields) {
   const row = document.createElement("tr");
+  // A phone shows rows as lines, which must still be a table for those who do not see them.
+  row.role = "row";
   row.ariaRowIndex = index + 2;
   row.dataset.index = index;
+  for (const field of fields) {
+    const cell = row.insertCell();
+    cell.role = "cell";
+    cell.className = kindOf(field);
+    cell.dataset.field = field;
+    // Its lines are clamped, which a cell's cannot be.
+    if (kindOf(field) === "name") cell.append(document.createElement("span"));
+  }
   const button = document.createElement("button");
   button.type = "button";
   button.tabIndex = -1;
-  row.insertCell().append(button);
-  for (const name of ["time", "name", "number"]) row.insertCell().className = name;
-  row.cells[0].className = "id";
+  row.cells[0].append(button);
   return row;
-}
-
-/** Shows an id or credits with every digit visible: long ones are small, and wrap. */
-function show(cell, place, text) {
-  place.textContent = text;
-  cell.classList.toggle("long", text.length > LONG);
 }
 
 /** Shows a record in a row; without a record, the row is pending. */
 export function fillRow(row, record, timeText) {
   const button = row.cells[0].firstChild;
-  if (row.record === record && button.disabled === !record) return;
+  const isShown = row.record === record && row.timeText === timeText;
+  if (isShown && button.disabled === !record) return;
   row.record = record;
+  row.timeText = timeText;
   row.classList.toggle("pending", !record);
   button.disabled = !record;
-  show(row.cells[0], button, record ? String(record.message_id) : "");
   button.ariaLabel = record ? `Message ${record.message_id}, receipt` : "";
-  row.cells[1].textContent = record ? timeText(record.timestamp) : "";
-  row.cells[2].textContent = record?.report_name ?? "";
-  row.cells[2].title = record?.report_name ?? "";
-  show(row.cells[3], row.cells[3], record ? credits(record.credits_used) : "");
+  for (const cell of row.cells) {
+    const text = textOf(record, cell.dataset.field, timeText);
+    const [kind] = cell.classList;
+    // Every character of an id or a number must be visible: a long one is small, and wraps.
+    cell.classList.toggle("long", text.length > (LONG[kind] ?? Infinity));
+    (cell.firstElementChild ?? cell).textContent = text;
+    if (kind === "name") cell.title = text;
+  }
 }
 
 /** "1–20 of 1,000,000". */

@@ -116,7 +116,7 @@ export function showControls(view, isCustom, zones) {
     zone.replaceChildren(...zoneOptions(zones, view.tz));
   }
   zone.value = view.tz;
-  element("zone-name").textContent = element("zone-name").title = `(${view.tz})`;
+  element("zone-name").textContent = element("zone-name").title = view.tz;
 }
 
 /** Remembers the period of a summary. */

@@ -5,11 +5,11 @@ import { ask, contentOf } from "../shared/api.js";
 /** Only the header is needed, so the range is empty. */
 const NOTHING = "/usage/summary?from=2000-01-01&to=2000-01-01";
 /** Where the keys of tags are looked for. */
-const NEWEST = "/usage?fields=timestamp,user_id,tags&sort=timestamp:desc&limit=1000";
+const NEWEST = "/usage?fields=timestamp,user_id,model,tags&sort=timestamp:desc&limit=1000";
 
 /**
  * The reporting zones, the time of the newest record or null, and, of the newest 1,000 records,
- * the parts of their tags, most frequent first, and whether they have users.
+ * the parts of their tags, most frequent first, and which of user and model they have.
  */
 export async function discover(signal) {
   const [response, { usage }] = await Promise.all([
@@ -23,6 +23,6 @@ export async function discover(signal) {
     newest: usage[0]?.timestamp ?? null,
     tags: [...counts.keys()]
       .toSorted((one, other) => counts.get(other) - counts.get(one)).map((key) => `tag:${key}`),
-    hasUsers: usage.some((each) => each.user_id !== undefined),
+    used: ["user_id", "model"].filter((field) => usage.some((each) => each[field] !== undefined)),
   };
 }

@@ -1,9 +1,9 @@
 // The view: which records are shown, and how. It is stored in the page's address only.
 
+import { defaultFields, NEWEST_FIRST, readFields, SORTABLE } from "./fields.js";
 import { hasFilter, isPart, isTag, parameterOf, PARTS, toggled } from "./parts.js";
 import { boundsOf, PRESETS, RECENT } from "./range.js";
 
-const COLUMNS = ["report_name", "credits_used"];
 export const GRANULARITIES = ["hour", "day", "week", "month"];
 /** The grouping of a view that is not grouped. */
 export const UNGROUPED = "none";
@@ -12,28 +12,33 @@ const DATE = /^\d{4}-\d{2}-\d{2}$/;
 const INSTANT = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,6})?(Z|[+-]\d{2}:\d{2})$/;
 /** The most characters of the address that a notice quotes. */
 const QUOTED = 60;
-const SINGLE = ["range", "from", "to", "tz", "has_report", "group_by", "granularity", "sort"];
+const SINGLE = [
+  "range", "from", "to", "tz", "has_report", "group_by", "granularity", "sort", "fields", "message",
+];
 const REPEATED = [...PARTS, "tag"];
 
 /**
  * The view of an address without parameters. `null` is what `resolved` replaces: the latest 30
- * days that have records, the first reporting zone, users or reports. A filter is a part and a
- * value. `outer` has the ranges from which the user zoomed in; it is not part of the address.
+ * days that have records, the first reporting zone, users or reports, and the usual columns. A
+ * filter is a part and a value. `message` is the id of the message whose receipt is open. `outer`
+ * has the ranges from which the user zoomed in; it is not part of the address.
  */
 export function emptyView() {
   return {
     range: null, from: null, to: null, tz: null, filters: [], groupBy: null, granularity: null,
-    sort: [], outer: null,
+    sort: [], fields: null, message: null, outer: null,
   };
 }
 
-/** A view with its bounds, zone and grouping, by what `discover` found. */
-export function resolved(view, { zones, newest, hasUsers }) {
+/** A view with its bounds, zone, grouping and columns, by what `discover` found. */
+export function resolved(view, { zones, newest, used }) {
   const tz = view.tz ?? zones[0];
   const [from, to] = view.from || view.to
     ? [view.from, view.to] : boundsOf(view.range ?? RECENT, tz, newest);
   return {
-    ...view, from, to, tz, groupBy: view.groupBy ?? (hasUsers ? "user_id" : "report_name"),
+    ...view, from, to, tz,
+    groupBy: view.groupBy ?? (used.includes("user_id") ? "user_id" : "report_name"),
+    fields: view.fields ?? defaultFields(used),
   };
 }
 
@@ -63,22 +68,27 @@ function isTime(text) {
 
 const quoted = (text) => `“${text.length > QUOTED ? `${text.slice(0, QUOTED)}…` : text}”`;
 
+const sortText = (sort) => sort.map(({ column, direction }) => `${column}:${direction}`).join(",");
+
+/** Whether a text can be a `message_id` or an `external_id`. */
+const isId = (text) => /^[^\p{Cc}]{1,255}$/u.test(text);
+
 /** The valid terms; `fault` is called for each of the others. */
 function readSort(text, fault) {
   const terms = [];
   for (const part of text.split(",")) {
     const [column, direction = "asc", ...rest] = part.split(":");
-    const isKnown = COLUMNS.includes(column) && ["asc", "desc"].includes(direction);
+    const isKnown = SORTABLE.includes(column) && ["asc", "desc"].includes(direction);
     if (!isKnown || rest.length > 0) {
       fault(`${quoted(part)} is not a valid sort `
-        + `(use ${COLUMNS.join(" or ")}, then :asc or :desc). Ignored.`);
+        + `(use ${SORTABLE.join(", ")}, then :asc or :desc). Ignored.`);
     } else if (terms.some((term) => term.column === column)) {
       fault(`The address sorts by ${column} twice. Using the first.`);
     } else {
       terms.push({ column, direction });
     }
   }
-  return terms;
+  return sortText(terms) === sortText(NEWEST_FIRST) ? [] : terms;
 }
 
 /** The filters of an address; `fault` is called with a sentence for each invalid one. */
@@ -155,6 +165,13 @@ export function readView(search, outer = null) {
     "valid granularity (use hour, day, week or month)", "the default");
   const sort = parameters.get("sort");
   if (sort !== null) view.sort = readSort(sort, fault);
+  const fields = parameters.get("fields");
+  if (fields !== null) {
+    view.fields = readFields(fields, (name) => fault(`${quoted(name)} is not a field of a record. `
+      + "Ignored."));
+  }
+  take("message", isId, (text) => { view.message = text; },
+    "valid message (use its message_id or external_id)", "no receipt");
   view.filters = readFilters(parameters, fault);
   return { view, faults };
 }
@@ -175,13 +192,16 @@ export function filterOf(view) {
   return parameters;
 }
 
-const sortText = ({ sort }) => sort.map(({ column, direction }) => `${column}:${direction}`)
-  .join(",");
+/** The order of a view's table. */
+export const sortOf = ({ sort }) => (sort.length > 0 ? sort : NEWEST_FIRST);
 
-/** The parameters of the API that filter and sort the records of a resolved view. */
+/** The parameters of the API that select, filter and sort the records of a resolved view. */
 export function recordsOf(view) {
   const parameters = filterOf(view);
-  if (view.sort.length > 0) parameters.set("sort", sortText(view));
+  // Of records, the zone only concerns bounds that are dates.
+  if (![view.from, view.to].some((bound) => DATE.test(bound ?? ""))) parameters.delete("tz");
+  parameters.set("sort", sortText(sortOf(view)));
+  parameters.set("fields", view.fields.join(","));
   return parameters;
 }
 
@@ -197,7 +217,9 @@ export function searchOf(view) {
   if (view.range) parameters.set("range", view.range);
   if (view.groupBy) parameters.set("group_by", view.groupBy);
   if (view.granularity) parameters.set("granularity", view.granularity);
-  if (view.sort.length > 0) parameters.set("sort", sortText(view));
+  if (view.sort.length > 0) parameters.set("sort", sortText(view.sort));
+  if (view.fields) parameters.set("fields", view.fields.join(","));
+  if (view.message) parameters.set("message", view.message);
   return queryText(parameters);
 }
 
