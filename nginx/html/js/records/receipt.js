@@ -63,8 +63,10 @@ export function showPlace() {
   // Until a record arrives, the buttons stay as they are, and so does the focus.
   if (body.ariaBusy === "true") return;
   const place = shown?.record ? table.placeOf(shown.record.message_id) : null;
-  element("receipt-place").textContent =
-    place ? `${count(place.index + 1)} of ${count(place.count)} in the table` : "";
+  const text = place ? `${count(place.index + 1)} of ${count(place.count)} in the table` : "";
+  const line = element("receipt-place");
+  // A screen reader repeats the text of a live region when it is set, even if it is the same.
+  if (line.textContent !== text) line.textContent = text;
   const [previous, next] = [element("receipt-previous"), element("receipt-next")];
   const hadFocus = [previous, next].includes(document.activeElement);
   previous.disabled = !place || place.index === 0;
