@@ -2,9 +2,11 @@
 
 import contextlib
 import json
+import re
 import signal
 import urllib.parse
 
+from barriers import barriers
 from dashboard import eventually, expect, group, later, wait_until_live
 from orbital import psql
 from service import BUILT
@@ -50,7 +52,7 @@ def test_offline(site):
     with site.open(may_fail=True, has_clock=True) as page:
         page.context.set_offline(True)
         later(page)
-        expect(state(page)).to_contain_text("The service is unreachable. Retrying in 3 s.")
+        expect(state(page)).to_contain_text("This device is offline. Retrying in 3 s.")
         is_still_shown(page)
         for seconds in [3, 6, 12, 24, 48, 60, 60]:
             expect(state(page)).to_contain_text(f"Retrying in {seconds} s.")
@@ -168,8 +170,17 @@ def test_a_page_that_starts_while_nothing_answers(site):
     site.service.responder.kill()
     site.service.responder.wait()
     with site.open(may_fail=True, is_live=False, has_clock=True) as page:
-        expect(state(page)).to_contain_text("it may be restarting. Retrying in 3 s.")
-        assert page.locator("#messages").text_content() == "–"
+        panel = page.get_by_role("region", name="The service is unavailable")
+        expect(panel.get_by_role("alert")).to_contain_text("it may be restarting.")
+        expect(page.locator("#controls")).to_be_hidden()
+        # An attempt by hand is possible; it counts down to the next one.
+        panel.get_by_role("button", name="Try again").press("Enter")
+        expect(panel.locator("#countdown")).to_have_text(re.compile("^Retrying in [56] s$"))
+        panel.get_by_role("button", name="Try again").press("Enter")
+        expect(panel.locator("#countdown")).to_have_text(re.compile("^Retrying in (7|8|9|10|11) s$"))
+        for scheme in ["light", "dark"]:
+            page.emulate_media(color_scheme=scheme)
+            assert barriers(page) == [], scheme
         site.service.launch(BUILT / "orbital-fcgi")
         responder = site.service.responder
         try:
@@ -178,6 +189,7 @@ def test_a_page_that_starts_while_nothing_answers(site):
                 return page.locator("#state[data-kind=live]").count() == 1
             eventually(page, asked_again)
             expect(page.locator("#messages")).to_have_text("3,000")
+            expect(panel).to_be_hidden()
 
             # Now it takes its time: it says so, and a new question can be asked.
             for go_on in [lambda: None, lambda: page.get_by_role("button", name="Try again").click()]:

@@ -174,20 +174,6 @@ def test_what_is_chosen_in_the_chart_stays_and_is_told_anew(site):
         expect(page.locator("#period")).to_have_text("21 Mar 2024 – 22 Mar 2024")
 
 
-def test_the_first_record_of_all_appears_by_itself(site):
-    site.sql("TRUNCATE usage_record")
-    with site.open(has_clock=True) as page:
-        expect(page.locator("#chart-empty")).to_contain_text("No messages recorded yet.")
-        expect(page.locator("#period")).to_have_text("No records yet")
-        assert cards(page) == ["0.00", "0", "–", "0"]
-        add(site)
-        later(page)
-        expect(page.locator("#messages")).to_have_text("1")
-        expect(page.locator("#chart-empty")).to_be_hidden()
-        expect(page.locator("#chart-title")).to_have_text("Credits per hour")
-        expect(page.locator("#position")).to_have_text("1–1 of 1")
-
-
 def test_today_is_another_day_after_midnight(site):
     with site.open("", is_live=False, has_clock=True) as page:
         page.clock.set_system_time("2024-03-25T23:59:50Z")

@@ -22,6 +22,7 @@ def test_nothing_is_shown_without_a_key_and_all_with_one(site, key):
         expect(field).to_be_focused()
         assert field.get_attribute("type") == "password"
         expect(page.locator("#sign-in-reason")).to_have_text("An API key is required.")
+        expect(field).not_to_have_attribute("aria-invalid", "true")
         expect(page.locator("main")).to_be_hidden()
         field.fill(key)
         page.keyboard.press("Enter")
@@ -53,6 +54,11 @@ def test_a_key_that_is_wrong_or_may_not_read_is_refused_with_the_reason(site):
             page.get_by_role("button", name="Sign in").click()
             expect(reason).to_have_text(words)
             expect(page.locator("main")).to_be_hidden()
+            field = page.get_by_role("textbox", name="API key")
+            expect(field).to_be_focused()
+            expect(field).to_have_attribute("aria-invalid", "true")
+            assert reason.evaluate("it => getComputedStyle(it).color") == "rgb(179, 38, 30)"
+        expect(page.locator("#key-note")).to_contain_text("The administrator of this service issues keys")
 
 
 def test_a_key_that_ends_while_the_page_is_open(site, key):

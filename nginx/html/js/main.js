@@ -13,7 +13,8 @@ import { element, show } from "./shared/dom.js";
 import { Live } from "./status/live.js";
 import { askForKey, showSignedIn, startSignIn } from "./status/sign-in.js";
 import { showNotices } from "./status/status.js";
-import { showCards, showComparison, showEmpty, showRatesToCheck } from "./summary/cards.js";
+import { showCards, showComparison, showRatesToCheck } from "./summary/cards.js";
+import { showEmpty, startEmpty } from "./summary/empty.js";
 import { GroupList } from "./summary/groups.js";
 import { comparisonOf, forgetResponses, summaryOf } from "./summary/summaries.js";
 import { showTitle } from "./summary/title.js";
@@ -64,7 +65,8 @@ const current = () => resolved(view, found ?? UNKNOWN);
 
 /** Shows the view. Reads the rows if those shown are of another view or of an older revision. */
 async function load(signal) {
-  if (!found) {
+  // The first record decides about the zone's dates and the tags.
+  if (!found?.newest) {
     const discovered = await discover(signal);
     if (signal.aborted) return;
     found = discovered;
@@ -97,8 +99,6 @@ async function load(signal) {
   element("main").dataset.shows = "this";
   element("main").hidden = false;
   showSignedIn();
-  // The first records decide about the zone's dates and the tags.
-  if (!found.newest && summary.totals.messages > 0) found = null;
 }
 
 /** Reads what the sums are compared with; again only after they have changed. */
@@ -122,7 +122,7 @@ function showSums(summary, loaded) {
   showRatesToCheck(summary);
   showGranularity(summary.granularity);
   showGroups();
-  showEmpty(summary, loaded);
+  showEmpty(summary, loaded, !found.newest);
 }
 
 function showGroups() {
@@ -201,6 +201,7 @@ startFilters(change);
 startDownloads();
 startColumns((fields) => change({ fields }, "fields"));
 startReceipt(table, openReceipt);
+startEmpty(change);
 startGranularity((granularity) => change({ granularity }));
 startGrouping((groupBy, field) => change({ groupBy }, field));
 element("zoom-out").addEventListener("click", () => change(view.outer));

@@ -62,7 +62,8 @@ export async function ask(
     if (error.name === "TimeoutError") {
       throw new Failure("slow", `The service did not respond within ${seconds} seconds.`);
     }
-    throw new Failure("offline", "The service is unreachable.");
+    throw new Failure("offline", navigator.onLine
+      ? "The service is unreachable." : "This device is offline.");
   }
   if (!response.ok && response.status !== 304) throw await failureOf(response);
   return response;

@@ -56,7 +56,7 @@ export class Live {
     const backoff = Math.min(LONGEST_SECONDS, INTERVAL_SECONDS * 2 ** (this.#failures - 1));
     const seconds = PERMANENT.includes(failure.kind)
       ? null : Math.max(failure.retryAfter ?? 0, backoff);
-    showFailure(failure, seconds);
+    showFailure(failure, seconds, !this.#isShown);
     this.#onFailure(failure);
     if (seconds !== null) this.#loadIn(seconds);
   }

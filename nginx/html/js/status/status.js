@@ -1,6 +1,7 @@
 // What the page says about itself: how fresh it is, what failed, and what is wrong with the URL.
 
 import { element, show } from "../shared/dom.js";
+import { hideUnreachable, isUnreachable, showUnreachable } from "./unreachable.js";
 
 const SLOW_AFTER_MILLISECONDS = 2000;
 const NOTICES_SHOWN = 8;
@@ -37,6 +38,7 @@ export function showWaiting(isFirst) {
 
 export function showFresh() {
   clearTimeout(slowness);
+  hideUnreachable();
   seen = new Date().toLocaleTimeString("en-GB");
   const state = element("state");
   // A screen reader must read this once, not after each poll.
@@ -44,9 +46,18 @@ export function showFresh() {
   state.title = `Last checked at ${seen}`;
 }
 
-/** Says what failed and when it is retried; if `seconds` is null, it is not retried. */
-export function showFailure(failure, seconds) {
+/**
+ * Says what failed and when it is retried; if `seconds` is null, it is not retried. `isFirst` says
+ * that nothing else is shown yet.
+ */
+export function showFailure(failure, seconds, isFirst) {
   clearTimeout(slowness);
+  if (isFirst && isUnreachable(failure)) {
+    say(failure.kind, "No data yet");
+    showUnreachable(failure, seconds);
+    return;
+  }
+  hideUnreachable();
   const retry = seconds === null ? "" : ` Retrying in ${Math.ceil(seconds)} s.`;
   // The sign-in form replaces the button.
   const canRetry = !["unauthorised", "forbidden"].includes(failure.kind);
@@ -54,7 +65,7 @@ export function showFailure(failure, seconds) {
 }
 
 export function onRetry(action) {
-  element("retry").addEventListener("click", action);
+  for (const id of ["retry", "retry-first"]) element(id).addEventListener("click", action);
 }
 
 /** Lists what is wrong with the page's address. */

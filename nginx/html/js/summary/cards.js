@@ -1,4 +1,4 @@
-// The numbers of a summary, how they have changed, and what is shown if it has no messages.
+// The numbers of a summary, and how they have changed.
 
 import { element, show } from "../shared/dom.js";
 import {
@@ -62,15 +62,4 @@ export function showRatesToCheck({ newest_records_without_model_rate: number = 0
   const those = `${count(number)} with a model ${number === 1 ? "was" : "were"}`;
   element("rates-count").textContent =
     `Of the newest 1,000 records, ${those} priced by a rate without one.`;
-}
-
-/** Replaces the bars and the rows by a sentence if there are no messages. */
-export function showEmpty({ totals }, view) {
-  const text = isEverything(view)
-    ? "No messages recorded yet. The first one will appear here automatically."
-    : "No messages match. Try a wider range or fewer filters.";
-  for (const id of ["chart-empty", "records-empty"]) {
-    element(id).hidden = totals.messages > 0;
-    element(id).textContent = text;
-  }
 }
