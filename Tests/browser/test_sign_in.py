@@ -1,6 +1,7 @@
 """Where ACCESS=keyed: a key for this tab, in session storage only."""
 
 import pytest
+from barriers import barriers
 from dashboard import expect, later, wait_until_live
 
 
@@ -84,7 +85,7 @@ def test_signing_out_leaves_nothing_on_the_page_even_where_nothing_answers(site,
         page.route("**/usage*", lambda route: route.abort())
         page.route("**/usage/**", lambda route: route.abort())
         page.get_by_role("button", name="Sign out").click()
-        expect(page.locator("#state")).to_contain_text("The service is unreachable.")
+        expect(page.get_by_role("alert").first).to_contain_text("The service is unreachable")
         expect(page.get_by_role("button", name="Sign out")).to_be_hidden()
         assert page.locator("#records tbody tr[data-index]").count() == 0
         assert "59,9" not in page.content(), "the sum of the credits"
@@ -114,18 +115,46 @@ def test_a_download_carries_the_key(site, key):
         expect(state).to_have_text("")
 
 
-def test_a_bound_key_shows_its_records_and_whose_they_are(site, key):
+def sign_in(page, key):
+    page.get_by_label("API key").fill(key)
+    page.keyboard.press("Enter")
+    wait_until_live(page)
+
+
+def test_a_bound_key_says_whose_usage_it_shows_and_offers_only_what_it_can_see(site, key):
     bound = site.service.key("usage:read", bounds=("--user", "u-17", "--tag", "env:prod"))
-    site.sql("""INSERT INTO usage_record ("timestamp", report_name, message_text, attribution_id)
-        SELECT '2024-01-01Z', 'Bound', 'x', usage_attribution('u-17', NULL, NULL, jsonb_build_object('env', env))
+    page_of_nobody = site.service.key("usage:read", bounds=("--team", "nobody"))
+    site.sql("""INSERT INTO usage_record ("timestamp", message_text, attribution_id)
+        SELECT '2024-01-01Z', 'x', usage_attribution('u-17', 'legal', 'gpt-5', jsonb_build_object('env', env, 'feature', 'chat'))
         FROM unnest(ARRAY['prod', 'prod', 'test']) AS env""")
     with site.open(may_fail=True, is_live=False) as page:
-        for chosen, bounds, count in [(bound, "Only user u-17, env: prod", "2"), (key, "", "3,003")]:
-            page.get_by_label("API key").fill(chosen)
-            page.keyboard.press("Enter")
-            wait_until_live(page)
-            expect(page.locator("#messages")).to_have_text(count)
-            expect(page.locator("#bounds")).to_have_text(bounds)
-            page.get_by_role("button", name="Sign out").click()
-            expect(page.get_by_label("API key")).to_be_visible()
-    site.sql("DELETE FROM usage_record WHERE report_name = 'Bound'")
+        owner, filters, grouping = (page.locator(each) for each in ["#owner", "#pickers button", "#group-by option"])
+        sign_in(page, bound)
+        expect(owner).to_have_text("Usage of user u-17, env: prod")
+        expect(page).to_have_title("Usage of user u-17, env: prod · Orbital Usage")
+        expect(page.locator("#messages")).to_have_text("2")
+        expect(page.locator("#groups-title")).to_have_text("Credits by model")
+        expect(filters).to_have_text(["Report", "Team", "Model", "feature"])
+        expect(grouping).to_have_text(["None", "Report", "Team", "Model", "feature"])
+        # A link of somebody else: what the bounds fix has no effect, and a contradiction is named.
+        page.goto(f"{site.url}/?range=all&user_id=u-18&tag=env:prod&group_by=user_id")
+        wait_until_live(page)
+        expect(page.locator("#notices li")).to_have_text([
+            "The filter “User: u-18” is outside this key’s records (user u-17, env: prod). Ignored."])
+        expect(page.locator("#messages")).to_have_text("2")
+        expect(page.locator("#chips li")).to_have_count(0)
+        expect(page.locator("#groups-title")).to_have_text("Credits by model")
+        assert barriers(page) == []
+        page.set_viewport_size({"width": 320, "height": 800})
+        assert page.evaluate("document.documentElement.scrollWidth") <= 320
+
+        page.get_by_role("button", name="Sign out").click()
+        sign_in(page, page_of_nobody)
+        expect(page.get_by_role("region", name="No messages of team nobody recorded yet")).to_be_visible()
+        expect(page.locator("#first-steps")).to_be_hidden()
+        page.get_by_role("button", name="Sign out").click()
+        sign_in(page, key)
+        expect(owner).to_be_empty()
+        expect(page).to_have_title("Orbital Usage")
+        expect(filters).to_have_text(["Report", "User", "Team", "Model", "env"])
+    site.sql("""DELETE FROM usage_record WHERE "timestamp" = '2024-01-01Z'""")

@@ -12,17 +12,18 @@ import { cycled, showHeads, showSort } from "./records/sort.js";
 import { element, show } from "./shared/dom.js";
 import { Live } from "./status/live.js";
 import { askForKey, showSignedIn, startSignIn } from "./status/sign-in.js";
-import { showNotices } from "./status/status.js";
+import { showNotices, showOwner } from "./status/status.js";
 import { showCards, showComparison, showRatesToCheck } from "./summary/cards.js";
 import { showEmpty, startEmpty } from "./summary/empty.js";
 import { GroupList } from "./summary/groups.js";
 import { comparisonOf, forgetResponses, summaryOf } from "./summary/summaries.js";
 import { showTitle } from "./summary/title.js";
+import { boundsText, choosable, isBound, within } from "./view/bounds.js";
 import { showControls, showPeriod, startControls } from "./view/controls.js";
 import { discover } from "./view/discover.js";
 import { showFilters, startFilters } from "./view/filters.js";
 import { groupsOf } from "./view/groups.js";
-import { toggled } from "./view/parts.js";
+import { PARTS, toggled } from "./view/parts.js";
 import { forgetValues } from "./view/values.js";
 import {
   emptyView, readView, recordsOf, resolved, searchOf, sortOf, zoomed,
@@ -31,7 +32,9 @@ import {
 /** Changes of one field within this time are one entry of the browser's history. */
 const PASSING_MILLISECONDS = 1000;
 /** What is assumed until `discover` has found it. */
-const UNKNOWN = { zones: ["UTC"], newest: null, tags: [], used: [] };
+const UNKNOWN = {
+  zones: ["UTC"], bounds: {}, newest: null, tags: [], used: [], grouping: "report_name",
+};
 
 let address = location.search;
 let { view, faults } = readView(address, history.state?.outer);
@@ -61,7 +64,8 @@ const live = new Live(load, (failure) => {
   askForKey(failure.message);
 });
 
-const current = () => resolved(view, found ?? UNKNOWN);
+const known = () => found ?? UNKNOWN;
+const current = () => resolved(within(view, known().bounds).view, known());
 
 /** Shows the view. Reads the rows if those shown are of another view or of an older revision. */
 async function load(signal) {
@@ -119,10 +123,10 @@ function showSums(summary, loaded) {
   showSumDownloads(loaded, summary);
   if (isSame) return;
   showCards(summary, loaded);
-  showRatesToCheck(summary);
+  if (!isBound(known().bounds)) showRatesToCheck(summary);
   showGranularity(summary.granularity);
   showGroups();
-  showEmpty(summary, loaded, !found.newest);
+  showEmpty(summary, loaded, !found.newest, boundsText(known().bounds));
 }
 
 function showGroups() {
@@ -134,13 +138,16 @@ function showGroups() {
 
 /** Shows what can be chosen, and what is. */
 function showChoices() {
-  const { zones, tags } = found ?? UNKNOWN;
+  const { zones, tags, bounds } = known();
   const chosen = current();
+  const parts = choosable([...PARTS, ...tags], bounds);
+  showNotices([...faults, ...within(view, bounds).faults]);
+  showOwner(boundsText(bounds));
   showControls(chosen, Boolean(view.from || view.to), zones);
   // Without a start, there is no period before.
   element("main").dataset.compared = view.range !== "all" && !(view.to && !view.from);
-  showGrouping(chosen, tags);
-  showFilters(chosen, tags);
+  showGrouping(chosen, parts);
+  showFilters(chosen, parts);
   const head = element("records").tHead.rows[0];
   showHeads(head, chosen.fields, (column) => change({ sort: cycled(view.sort, column) }));
   showSort(head, sortOf(view), chosen.tz);
@@ -154,7 +161,6 @@ function showChoices() {
 /** Shows the parts of a view that need no response. */
 function showView() {
   if (shown.summary) element("main").dataset.shows = "other";
-  showNotices(faults);
   showRefusal("");
   showChoices();
   live.now();

@@ -2,7 +2,7 @@
 
 import { element, fill } from "../shared/dom.js";
 import { bucketText, count, credits } from "../shared/format.js";
-import { partName, PARTS } from "../view/parts.js";
+import { partName } from "../view/parts.js";
 import { GRANULARITIES, UNGROUPED } from "../view/view.js";
 
 const capitalised = (name) => name[0].toUpperCase() + name.slice(1);
@@ -33,12 +33,11 @@ export function startGrouping(onChoose) {
   element("group-by").addEventListener("change", ({ target }) => onChoose(target.value, target));
 }
 
-/** Shows how a view is grouped; `tags` are the keys of tags that can be chosen. */
-export function showGrouping({ groupBy }, tags) {
-  const parts = [...PARTS, ...tags];
-  if (groupBy !== UNGROUPED && !parts.includes(groupBy)) parts.push(groupBy);
+/** Shows how a view is grouped; `offered` are the parts that can be chosen. */
+export function showGrouping({ groupBy }, offered) {
+  const parts = groupBy === UNGROUPED ? offered : new Set([...offered, groupBy]);
   fill(element("group-by"), [
-    new Option("None", UNGROUPED), ...parts.map((part) => new Option(partName(part), part))]);
+    new Option("None", UNGROUPED), ...[...parts].map((part) => new Option(partName(part), part))]);
   element("group-by").value = groupBy;
 }
 

@@ -1,10 +1,8 @@
 // The sign-in form, which asks for an API key where the service requires one.
 
-import { ask, contentOf, storedKey, storeKey } from "../shared/api.js";
+import { storedKey, storeKey } from "../shared/api.js";
 import { element, show } from "../shared/dom.js";
 
-/** The key whose bounds are shown or are being read. */
-let described = null;
 /** Whether the user has just entered a key. */
 let isEntered = false;
 
@@ -59,22 +57,4 @@ export function showSignedIn() {
   isEntered = false;
   mark(false);
   element("sign-out").hidden = storedKey() === null;
-  if (storedKey() !== described) describe(storedKey());
-}
-
-/** Shows the bounds of a key: whose records it shows. */
-async function describe(key) {
-  described = key;
-  element("bounds").textContent = "";
-  if (key === null) return;
-  const me = await ask("/me").then(contentOf).catch(() => null);
-  if (described !== key) return;
-  // The next load tries again.
-  if (me === null) described = null;
-  const { user_id: user, team_id: team, tags = {} } = me?.bounds ?? {};
-  const parts = [
-    user && `user ${user}`, team && `team ${team}`,
-    ...Object.entries(tags).map(([name, value]) => `${name}: ${value}`),
-  ].filter(Boolean);
-  if (parts.length > 0) element("bounds").textContent = `Only ${parts.join(", ")}`;
 }

@@ -33,9 +33,16 @@ async function copy(button) {
   }
 }
 
-/** Shows what to do if a view has no messages; `isNew` says that there is not a single record. */
-export function showEmpty({ totals }, { from, to, filters }, isNew) {
+/**
+ * Shows what to do if a view has no messages; `isNew` says that there is not a single record, and
+ * `owner` whose records a bound key shows.
+ */
+export function showEmpty({ totals }, { from, to, filters }, isNew, owner) {
   const isEmpty = totals.messages === 0;
+  element("first-title").textContent =
+    owner ? `No messages of ${owner} recorded yet` : "No messages recorded yet";
+  // Whoever has such a key does not administer the service.
+  element("first-steps").hidden = owner !== "";
   show(element("first"), isEmpty && isNew);
   if (isEmpty && isNew) element("main").dataset.panel = "first";
   else delete element("main").dataset.panel;

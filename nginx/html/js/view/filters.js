@@ -1,7 +1,7 @@
 // The filters: a button for each part, whose list adds values, and a chip for each value.
 
 import { element } from "../shared/dom.js";
-import { filterText, PARTS, partName, toggled } from "./parts.js";
+import { filterText, partName, toggled } from "./parts.js";
 import { Picker } from "./picker.js";
 
 let view = null;
@@ -51,11 +51,11 @@ export function startFilters(onChange) {
   });
 }
 
-/** Shows a resolved view's filters; `tags` are the parts of tags that are offered. */
-export function showFilters(newest, tags) {
+/** Shows a resolved view's filters; `offered` are the parts that can be chosen. */
+export function showFilters(newest, offered) {
   view = newest;
   const used = view.filters.map(([part]) => part);
-  const parts = [...new Set([...PARTS, ...tags, ...used.filter((part) => part !== "has_report")])];
+  const parts = [...new Set([...offered, ...used.filter((part) => part !== "has_report")])];
   const buttons = element("pickers");
   if (parts.join() !== [...buttons.children].map(({ value }) => value).join()) {
     buttons.replaceChildren(...parts.map(buttonOf));

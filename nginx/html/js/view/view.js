@@ -31,13 +31,13 @@ export function emptyView() {
 }
 
 /** A view with its bounds, zone, grouping and columns, by what `discover` found. */
-export function resolved(view, { zones, newest, used }) {
+export function resolved(view, { zones, newest, used, grouping }) {
   const tz = view.tz ?? zones[0];
   const [from, to] = view.from || view.to
     ? [view.from, view.to] : boundsOf(view.range ?? RECENT, tz, newest);
   return {
     ...view, from, to, tz,
-    groupBy: view.groupBy ?? (used.includes("user_id") ? "user_id" : "report_name"),
+    groupBy: view.groupBy ?? grouping,
     fields: view.fields ?? defaultFields(used),
   };
 }
