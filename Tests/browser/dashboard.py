@@ -16,7 +16,7 @@ SCRIPTS = "/favicon.svg"
 UNLIMITED = ["--disable-frame-rate-limit", "--disable-gpu-vsync"]
 # The range of most tests: their records are years old.
 WHOLE = "range=all"
-DESKTOP = {"viewport": {"width": 1280, "height": 900}, "timezone_id": "America/New_York"}
+DESKTOP = {"viewport": {"width": 1280, "height": 900}, "timezone_id": "America/New_York", "locale": "en-GB"}
 
 # Sixty days with six weeks in between on which nothing happened, five reports and none.
 RECORDS = """

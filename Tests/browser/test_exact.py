@@ -89,3 +89,14 @@ def test_long_ids_and_credits_are_seen_whole_from_a_phone_to_a_wide_screen(site)
                 "rows => rows.map(row => row.offsetHeight)")
             assert set(heights) == {56 if width <= 760 else 37}, (width, heights)
             assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_dates_and_numbers_are_written_as_the_browser_writes_them(site):
+    period, credits = "#period", ".cards #credits"
+    for locale, dates, number in [("de-DE", "20. März 2024 – 21. März 2024", "225.179.981.491.981,"),
+                                  ("en-US", "Mar 20, 2024 – Mar 21, 2024", "225,179,981,491,981."),
+                                  # Its calendar is another one, but not that of its date fields.
+                                  ("fa-IR", "۲۰ مارس ۲۰۲۴ – ۲۱ مارس ۲۰۲۴", "۲۲۵٬۱۷۹٬۹۸۱٬۴۹۱٬۹۸۱")]:
+        with site.open("/?from=2024-03-20&to=2024-03-22", locale=locale) as page:
+            assert page.locator(period).inner_text() == dates
+            assert page.locator(credits).inner_text().startswith(number)

@@ -1,6 +1,9 @@
-// Numbers and times as people read them.
+// Numbers and times as people read them: in the browser's locale, as in its date fields. Months have
+// names, so that no date can be read in two ways.
 
-const LOCALE = "en-GB";
+/** Date fields have the Gregorian calendar in every locale. */
+const LOCALE = new Intl.Locale(
+  new Intl.DateTimeFormat().resolvedOptions().locale, { calendar: "gregory" });
 const whole = new Intl.NumberFormat(LOCALE);
 const twoDecimals = new Intl.NumberFormat(LOCALE, {
   minimumFractionDigits: 2, maximumFractionDigits: 2,
@@ -43,7 +46,7 @@ export const tokens = ({ input_tokens: input = 0, output_tokens: output = 0 }) =
 /** "+12.5%": how much more `now` is than `before`; both are credits or whole numbers. */
 export function changeText(now, before) {
   const [one, other] = [hundredths(now), hundredths(before)];
-  if (one === other) return "±0.0%";
+  if (one === other) return `±${percents.format(0)}`;
   if (other <= 0n) return one > other ? "more" : "less";
   const share = Number(one - other) / Number(other);
   return `${share > 0 ? "+" : "−"}${percents.format(Math.abs(share))}`;
@@ -63,11 +66,14 @@ function formatter(zone, options) {
   });
 }
 
-const clock = { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" };
+/** The time of the computer's clock. */
+export const clockText = (moment) => moment.toLocaleTimeString(LOCALE, CLOCK);
+
+const CLOCK = { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" };
 
 /** A function that formats a record's time in a zone, to the second. */
 export function timesIn(zone) {
-  const times = formatter(zone, clock);
+  const times = formatter(zone, CLOCK);
   return (timestamp) => times.format(new Date(timestamp));
 }
 
@@ -75,7 +81,8 @@ export function timesIn(zone) {
 export function preciseTime(timestamp, zone) {
   const fraction = timestamp.match(/\.\d+/)?.[0] ?? "";
   const text = timesIn(zone)(timestamp);
-  const offset = new Intl.DateTimeFormat(LOCALE, { timeZone: zone, timeZoneName: "longOffset" })
+  // Some locales translate GMT.
+  const offset = new Intl.DateTimeFormat("en", { timeZone: zone, timeZoneName: "longOffset" })
     .formatToParts(new Date(timestamp)).find((part) => part.type === "timeZoneName").value;
   return `${text}${fraction} ${offset.replace("GMT", "UTC")}`;
 }

@@ -1,6 +1,7 @@
 // What the page says about itself: how fresh it is, what failed, and what is wrong with the URL.
 
 import { element, show } from "../shared/dom.js";
+import { clockText } from "../shared/format.js";
 import { hideUnreachable, isUnreachable, showUnreachable } from "./unreachable.js";
 
 const SLOW_AFTER_MILLISECONDS = 2000;
@@ -39,7 +40,7 @@ export function showWaiting(isFirst) {
 export function showFresh() {
   clearTimeout(slowness);
   hideUnreachable();
-  seen = new Date().toLocaleTimeString("en-GB");
+  seen = clockText(new Date());
   const state = element("state");
   // A screen reader must read this once, not after each poll.
   if (state.dataset.kind !== "live") say("live", "Live");
