@@ -60,7 +60,7 @@ def test_the_keyboard_reaches_everything_and_shows_where_it_is(site):
                 break
             reached.append(place)
             assert outline != "none" or place == "Skip to the records", place
-        wanted = ["Skip to the records", "API documentation", "preset", "zone", "Report", "User", "Team", "Model", "reset",
+        wanted = ["Skip to the records", "Dashboard", "Try the API", "API reference", "preset", "zone", "Report", "User", "Team", "Model", "reset",
                   "group-by", "Day", "Week", "chart", "Show as table", "find-text", "columns-open", "save-open", "copy-link", "scroller",
                   "3000"]
         assert [place for place in dict.fromkeys(reached) if place in wanted] == wanted, reached

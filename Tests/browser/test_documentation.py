@@ -108,9 +108,13 @@ def check_swagger(browser, url, key, scheme):
     opened.close()
 
 
-def test_redoc_shows_every_operation(site):
-    # It has one look only.
-    opened = Page(site.browser, site.url, "/redoc", "light")
+def test_redoc_shows_every_operation_light_and_dark(site):
+    for scheme in ("light", "dark"):
+        check_redoc(site.browser, site.url, scheme)
+
+
+def check_redoc(browser, url, scheme):
+    opened = Page(browser, url, "/redoc", scheme)
     page = opened.page
     page.locator("[id^='operation/']").nth(len(OPERATIONS) - 1).wait_for()
     shown = sorted(
@@ -122,6 +126,8 @@ def test_redoc_shows_every_operation(site):
     assert page.get_by_text("API docs by Redocly").is_visible()
     assert page.locator("img[alt='redocly logo']").count() == 0
     opened.check_barriers("closed")
+    ground = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert (ground == "rgb(15, 19, 25)") == (scheme == "dark"), ground
     press_all(page.locator("[id^='operation/'] button:has(svg)"))
     opened.check_barriers("opened")
     opened.close()
@@ -129,11 +135,16 @@ def test_redoc_shows_every_operation(site):
 
 def test_the_pages_link_to_each_other_and_say_which_script_is_missing(site):
     url, page = site.url, site.browser.new_page()
-    page.goto(url + "/docs")
-    page.get_by_role("link", name="Reference").click()
-    page.get_by_role("link", name="Try it out").click()
-    page.get_by_role("link", name="Dashboard").click()
-    assert page.url == url + "/", page.url
+    headers = []
+    for name, path in (("API reference", "/redoc"), ("Try the API", "/docs"), ("Dashboard", "/")):
+        page.goto(url + ("/docs" if name == "API reference" else "/redoc"))
+        page.get_by_role("link", name=name, exact=True).click()
+        assert page.url == url + path, page.url
+        assert page.locator(".top [aria-current=page]").inner_text() == name
+        # They look alike: the same texts in the same places.
+        headers.append(page.locator(".top :is(img, .brand, nav a)").evaluate_all(
+            "all => all.map(it => [it.textContent, ...['left', 'top', 'height'].map(each => it.getBoundingClientRect()[each])])"))
+    assert headers[0] == headers[1] == headers[2], headers
     for path, script in (("/docs", "swagger-ui-bundle.js"), ("/redoc", "redoc.standalone.js")):
         page.route(f"**/{script}", lambda route: route.abort())
         page.goto(url + path)

@@ -255,7 +255,7 @@ def test_colour_blind_people_can_tell_the_groups_apart(site):
             [0.2105, 0.7936, -0.0041], [1.9780, -2.4286, 0.4506], [0.0259, 0.7828, -0.8087]]]
 
     with site.open(SCRIPTS, is_live=False, may_fail=True) as page:
-        styles = urllib.request.urlopen(f"{site.url}/css/theme.css").read().decode()
+        styles = urllib.request.urlopen(f"{site.url}/css/colours.css").read().decode()
     pairs = re.findall(r"--(group-\d|other): light-dark\(#(\w{6}), #(\w{6})\)", styles)
     assert len(pairs) == 9
     for scheme, kind in itertools.product([1, 2], simulations):

@@ -4,7 +4,7 @@ if (typeof SwaggerUIBundle === "undefined") {
 }
 
 SwaggerUIBundle({
-  url: "/openapi.json",
+  url: "openapi.json",
   dom_id: "#description",
   deepLinking: true,
   // Without this, Swagger UI sends the description to a validator on the internet.
