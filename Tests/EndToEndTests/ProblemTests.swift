@@ -55,7 +55,7 @@ import Testing
         }
         let unknown = try site.curl("/usage/1/2/")
         #expect(unknown.body.contains(#""detail":"Path not found.""#))
-        #expect(try site.curl("/docs/").status == 200)
+        #expect(try site.curl("/docs/").status == 301)
     }
 
     @Test func `names a cursor that cannot be decoded beside the other faults`() throws {

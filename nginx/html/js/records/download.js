@@ -1,6 +1,6 @@
 // Downloads of the view: its records with the columns of the table, and the sums of its chart.
 
-import { ask, storedKey } from "../shared/api.js";
+import { addressOf, ask, storedKey } from "../shared/api.js";
 import { element } from "../shared/dom.js";
 import { filterOf, queryText, recordsOf, UNGROUPED } from "../view/view.js";
 import { attachMenu } from "./menu.js";
@@ -59,7 +59,7 @@ export function startDownloads() {
 
 function setLink(id, path, parameters, format, name) {
   for (const [key, value] of Object.entries(format)) parameters.set(key, value);
-  element(id).href = `${path}${queryText(parameters)}`;
+  element(id).href = addressOf(`${path}${queryText(parameters)}`);
   element(id).download = `${name}.${format.format}`;
 }
 

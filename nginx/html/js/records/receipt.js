@@ -1,6 +1,6 @@
 // The receipt of one message: to whom it belongs and how its credits were calculated.
 
-import { ask, contentOf, isAbort } from "../shared/api.js";
+import { addressOf, ask, contentOf, isAbort } from "../shared/api.js";
 import { element } from "../shared/dom.js";
 import { count, credits, preciseTime } from "../shared/format.js";
 import { queryText } from "../view/view.js";
@@ -133,7 +133,7 @@ export async function showReceipt(id, zone) {
     showing.record = await find(id, signal);
     const { message_id: number, credits_used: sum } = showing.record;
     element("receipt-title").textContent = `Message ${number}`;
-    element("permalink").href = `/?message=${number}`;
+    element("permalink").href = addressOf(`/?message=${number}`);
     element("permalink").hidden = false;
     body.replaceChildren(listOf(linesOf(showing.record, (time) => preciseTime(time, zone)), sum));
   } catch (error) {

@@ -3,6 +3,12 @@
 const TIMEOUT_SECONDS = 30;
 const KEY = "orbital-key";
 
+/** The folder of the page: a site may be under a path prefix. */
+const ROOT = new URL("../../", import.meta.url).pathname;
+
+/** The address of a path of the API. */
+export const addressOf = (path) => ROOT + path.slice(1);
+
 /** The API key of this tab, or null. It is stored in session storage only. */
 export const storedKey = () => sessionStorage.getItem(KEY);
 
@@ -41,7 +47,7 @@ async function failureOf(response) {
 export const isAbort = (error) => error.name === "AbortError";
 
 /**
- * A response with status 200 or 304; throws a `Failure` for any other status, or if the body has
+ * The response of a path of the API, or of an address, with status 200 or 304; throws a `Failure` for any other status, or if the body has
  * not arrived within `seconds`.
  */
 export async function ask(
@@ -53,7 +59,7 @@ export async function ask(
   const timeout = AbortSignal.timeout(seconds * 1000);
   let response;
   try {
-    response = await fetch(address, {
+    response = await fetch(address.startsWith("/") ? addressOf(address) : address, {
       method, headers, cache: "no-store",
       signal: signal ? AbortSignal.any([signal, timeout]) : timeout,
     });
