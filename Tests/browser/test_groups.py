@@ -141,7 +141,7 @@ def test_a_group_keeps_its_colour(site):
 
 
 def test_the_legend_hides_a_group_in_the_chart_and_only_there(site):
-    with site.open(f"/?{MARCH}") as page:
+    with site.open(f"/?{MARCH}", may_fail=True) as page:
         sums, colours = listed(page), painted(page)
         swatch = page.locator("#group-list .swatch").first
         name = sums[0].split("|")[0]
@@ -153,8 +153,21 @@ def test_the_legend_hides_a_group_in_the_chart_and_only_there(site):
         eventually(page, lambda: painted(page) == [each for each in colours if each != colour])
         assert listed(page) == sums
         assert not any(line.startswith(name) for line in read_last_bar(page))
+        # It is in the address; so are the other groups.
+        page.locator("#group-list .swatch").last.click()
+        rest = [each for each in colours if each not in [colour, "--other"]]
+        eventually(page, lambda: painted(page) == rest)
+        assert query(page)["hide_other"] == "true"
+        page.reload()
+        wait_until_live(page)
+        eventually(page, lambda: painted(page) == rest)
+        page.go_back()
+        eventually(page, lambda: painted(page) == [each for each in colours if each != colour])
+        page.context.set_offline(True)
         swatch.click()
         eventually(page, lambda: painted(page) == colours)
+        page.context.set_offline(False)
+        expect(page.locator("#period")).to_be_visible()
 
 
 def test_a_click_on_a_group_filters_and_another_one_shows_all_again(site):
@@ -216,6 +229,14 @@ def test_clicking_a_bar_zooms_in_and_a_button_zooms_out(site):
         expect(out).to_be_hidden()
         assert query(page) == {"granularity": "week", "team_id": "team 1"}
         expect(page.locator("#chart")).to_be_focused()
+    # A pasted link does not say from where its sender zoomed in.
+    with site.open("/?from=2024-02-29T10:00:00Z&to=2024-02-29T12:00:00Z") as page:
+        for dates in [["29 Feb 2024"], ["1 Feb 2024", "29 Feb 2024"], ["1 Jan 2024", "31 Dec 2024"], [whole]]:
+            out = page.get_by_role("button", name="Zoom out")
+            out.press("Enter")
+            expect(page.locator("#period")).to_have_text(" – ".join(dates))
+        expect(out).to_be_hidden()
+        assert query(page) == {}
 
 
 def test_a_finger_reads_a_bar_before_it_zooms(site):

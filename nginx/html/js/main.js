@@ -24,9 +24,10 @@ import { discover } from "./view/discover.js";
 import { showFilters, startFilters } from "./view/filters.js";
 import { groupsOf } from "./view/groups.js";
 import { PARTS, toggled } from "./view/parts.js";
+import { around } from "./view/range.js";
 import { forgetValues } from "./view/values.js";
 import {
-  emptyView, readView, recordsOf, resolved, searchOf, sortOf, zoomed,
+  between, emptyView, OTHER, readView, recordsOf, resolved, searchOf, sortOf, zoomed,
 } from "./view/view.js";
 
 /** Changes of one field within this time are one entry of the browser's history. */
@@ -42,9 +43,6 @@ let { view, faults } = readView(address, history.state?.outer);
 let found = null;
 /** What is on the screen: the parameters of the rows, the summary, and what belongs to it. */
 const shown = { rows: null, view: null, summary: null, compared: null };
-/** The keys of the groups that the user has hidden in the chart. */
-const hidden = new Set();
-
 /** The field of the last change, and the time of the change. */
 const passed = { field: null, at: 0 };
 
@@ -53,9 +51,10 @@ const chart = new Chart(element("chart"), (first, last) => {
 });
 const groups = new GroupList(
   (filter) => change({ filters: toggled(view.filters, filter) }),
-  (key) => {
-    if (!hidden.delete(key)) hidden.add(key);
-    showGroups();
+  (group) => {
+    const value = hiddenAs(group);
+    change({ hidden: view.hidden.includes(value) ? view.hidden.filter((each) => each !== value)
+      : [...view.hidden, value] });
   });
 const table = new RecordsTable(openReceipt, (failure) => live.failed(failure));
 const live = new Live(load, (failure) => {
@@ -129,11 +128,23 @@ function showSums(summary, loaded) {
   showEmpty(summary, loaded, !found.newest, boundsText(known().bounds));
 }
 
+/** How the view names a group that the chart does not show. */
+const hiddenAs = ({ filter }) => (filter ? filter[1] : OTHER);
+
 function showGroups() {
   const all = groupsOf(shown.summary, shown.view);
-  chart.show(shown.summary, all.filter(({ key }) => !hidden.has(key)));
+  const isHidden = (group) => Boolean(group.sum) && shown.view.hidden.includes(hiddenAs(group));
+  chart.show(shown.summary, all.filter((group) => !isHidden(group)));
   showTable(shown.summary, all);
-  groups.show(shown.summary, all, shown.view, hidden);
+  groups.show(shown.summary, all, shown.view, isHidden);
+}
+
+/** Shows and hides groups at once, even while nothing can be read. */
+function showHidden() {
+  const { summary, view: before } = shown;
+  if (!summary || before.groupBy !== current().groupBy) return;
+  shown.view = { ...before, hidden: view.hidden };
+  showGroups();
 }
 
 /** Shows what can be chosen, and what is. */
@@ -155,7 +166,7 @@ function showChoices() {
   showDownloads(chosen);
   // Without a key, the form to sign in comes first.
   if (found) showReceipt(chosen.message, chosen.tz);
-  show(element("zoom-out"), view.outer !== null, element("chart"));
+  show(element("zoom-out"), Boolean(view.outer || view.from || view.to), element("chart"));
 }
 
 /** Shows the parts of a view that need no response. */
@@ -163,6 +174,7 @@ function showView() {
   if (shown.summary) element("main").dataset.shows = "other";
   showRefusal("");
   showChoices();
+  showHidden();
   live.now();
 }
 
@@ -172,7 +184,7 @@ function showView() {
  */
 function change(changes, field = null) {
   view = changes ? { ...view, ...changes } : emptyView();
-  if (!changes || changes.filters || changes.groupBy) hidden.clear();
+  if (changes?.filters || changes?.groupBy) view.hidden = [];
   faults = [];
   if (searchOf(view) !== address) {
     const now = performance.now();
@@ -197,7 +209,6 @@ addEventListener("popstate", () => {
   if (location.search === address) return;
   address = location.search;
   passed.field = null;
-  hidden.clear();
   ({ view, faults } = readView(address, history.state?.outer));
   showView();
 });
@@ -210,7 +221,10 @@ startReceipt(table, openReceipt);
 startEmpty(change);
 startGranularity((granularity) => change({ granularity }));
 startGrouping((groupBy, field) => change({ groupBy }, field));
-element("zoom-out").addEventListener("click", () => change(view.outer));
+element("zoom-out").addEventListener("click", () => {
+  // A pasted link does not say from where its sender zoomed in.
+  change(view.outer ?? { ...between(...around(current())), granularity: null });
+});
 startSignIn(() => {
   forgetResponses();
   forgetValues();

@@ -47,8 +47,8 @@ async function failureOf(response) {
 export const isAbort = (error) => error.name === "AbortError";
 
 /**
- * The response of a path of the API, or of an address, with status 200 or 304; throws a `Failure` for any other status, or if the body has
- * not arrived within `seconds`.
+ * The response of a path of the API, or of an address, with status 200 or 304; throws a `Failure`
+ * for any other status, or if the body has not arrived within `seconds`.
  */
 export async function ask(
   address, { method = "GET", etag = null, signal = null, seconds = TIMEOUT_SECONDS } = {},

@@ -1,5 +1,5 @@
-// Numbers and times as people read them: in the browser's locale, as in its date fields. Months have
-// names, so that no date can be read in two ways.
+// Numbers and times as people read them: in the browser's locale, as in its date fields. Months
+// have names, so that no date can be read in two ways.
 
 /** Date fields have the Gregorian calendar in every locale. */
 const LOCALE = new Intl.Locale(

@@ -26,17 +26,17 @@ export class GroupList {
   /** The element of each group, so that the focus stays when the order changes. */
   #items = new Map();
 
-  /** Calls `onFilter` with the filter of a group, and `onToggle` with the key of a group. */
+  /** Calls `onFilter` with the filter of a group, and `onToggle` with a group. */
   constructor(onFilter, onToggle) {
     this.#list.addEventListener("click", ({ target }) => {
       const item = target.closest("li");
-      if (target.closest(".swatch")) onToggle(item.group.key);
+      if (target.closest(".swatch")) onToggle(item.group);
       else if (target.closest(".group") && item.group.filter) onFilter(item.group.filter);
     });
   }
 
-  /** Shows the groups of a summary; the chart does not show those in `hidden`. */
-  show(summary, groups, view, hidden) {
+  /** Shows the groups of a summary; the chart does not show those for which `isHidden` is true. */
+  show(summary, groups, view, isHidden) {
     const isGrouped = groups.every(({ sum }) => sum);
     element("charts").dataset.grouped = isGrouped;
     if (!isGrouped) return;
@@ -48,7 +48,7 @@ export class GroupList {
     const items = groups.map((group) => {
       const item = this.#items.get(group.key) ?? newItem();
       item.group = group;
-      this.#fill(item, summary.totals, most, view, hidden.has(group.key));
+      this.#fill(item, summary.totals, most, view, isHidden(group));
       return item;
     });
     const focused = document.activeElement;

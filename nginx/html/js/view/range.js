@@ -68,6 +68,20 @@ export function daysOf({ from, to, tz }) {
   ];
 }
 
+/**
+ * The dates around a period: whole days around times, whole months around days, whole years around
+ * months, all time around years. Shows more of a period whose surroundings are not known.
+ */
+export function around({ from, to, tz }) {
+  if (!from || !to) return [null, null];
+  const [first, last] = daysOf({ from, to, tz });
+  if (!isDate(from) || !isDate(to)) return [first, addDays(last, 1)];
+  const months = [firstOfMonth(first), firstOfMonth(last, 1)];
+  if (months[0] !== from || months[1] !== to) return months;
+  const years = [`${first.slice(0, 4)}-01-01`, firstOfMonth(`${last.slice(0, 4)}-12-01`, 1)];
+  return years[0] !== from || years[1] !== to ? years : [null, null];
+}
+
 /** The instant of a local date and time; by the offset before, if clocks skip that time. */
 function instantOf({ date, time }, zone) {
   const local = Date.parse(`${date}T${time}Z`);

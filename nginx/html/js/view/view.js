@@ -14,19 +14,23 @@ const INSTANT = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,6})?(Z|[+-]\d{2}:\d
 const QUOTED = 60;
 const SINGLE = [
   "range", "from", "to", "tz", "has_report", "group_by", "granularity", "sort", "fields", "message",
+  "hide_other",
 ];
-const REPEATED = [...PARTS, "tag"];
+const REPEATED = [...PARTS, "tag", "hide"];
+/** The sum of the groups that the service left out, among the hidden groups. */
+export const OTHER = null;
 
 /**
  * The view of an address without parameters. `null` is what `resolved` replaces: the latest 30
  * days that have records, the first reporting zone, users or reports, and the usual columns. A
- * filter is a part and a value. `message` is the id of the message whose receipt is open. `outer`
+ * filter is a part and a value. `hidden` has the values of the groups that the chart does not
+ * show, and `OTHER`. `message` is the id of the message whose receipt is open. `outer`
  * has the ranges from which the user zoomed in; it is not part of the address.
  */
 export function emptyView() {
   return {
     range: null, from: null, to: null, tz: null, filters: [], groupBy: null, granularity: null,
-    sort: [], fields: null, message: null, outer: null,
+    hidden: [], sort: [], fields: null, message: null, outer: null,
   };
 }
 
@@ -173,6 +177,9 @@ export function readView(search, outer = null) {
   take("message", isId, (text) => { view.message = text; },
     "valid message (use its message_id or external_id)", "no receipt");
   view.filters = readFilters(parameters, fault);
+  view.hidden = [...new Set(parameters.getAll("hide"))];
+  take("hide_other", (text) => text === "true", () => { view.hidden.push(OTHER); },
+    "valid hide_other (use true)", "the other groups");
   return { view, faults };
 }
 
@@ -217,6 +224,10 @@ export function searchOf(view) {
   if (view.range) parameters.set("range", view.range);
   if (view.groupBy) parameters.set("group_by", view.groupBy);
   if (view.granularity) parameters.set("granularity", view.granularity);
+  for (const value of view.hidden) {
+    if (value === OTHER) parameters.set("hide_other", "true");
+    else parameters.append("hide", value);
+  }
   if (view.sort.length > 0) parameters.set("sort", sortText(view.sort));
   if (view.fields) parameters.set("fields", view.fields.join(","));
   if (view.message) parameters.set("message", view.message);
