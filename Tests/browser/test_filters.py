@@ -95,8 +95,8 @@ def test_filters_of_different_parts_must_all_match(site):
 
 
 def test_more_values_than_are_read_at_once_are_found_by_their_beginning(site):
-    site.sql("""INSERT INTO usage_record ("timestamp", message_text, attribution_id)
-        SELECT '2025-01-01Z', repeat('x', 1300 - n), usage_attribution('many ' || n, NULL, NULL, NULL)
+    site.sql("""INSERT INTO usage_record ("timestamp", report_name, message_text, attribution_id)
+        SELECT '2025-01-01Z', 'Lease ' || n, repeat('x', 1300 - n), usage_attribution('many ' || n, NULL, NULL, NULL)
         FROM generate_series(1, 1200) AS n""")
     with site.open("/?from=2025-01-01&to=2025-01-02") as page:
         page.get_by_role("button", name="Filter by User").click()
@@ -108,6 +108,13 @@ def test_more_values_than_are_read_at_once_are_found_by_their_beginning(site):
         eventually(page, lambda: options(page) == ["many 1195"])
         page.keyboard.press("Enter")
         expect(page.locator("#messages")).to_have_text("1")
+        page.keyboard.press("Enter")
+        expect(page.locator("#messages")).to_have_text("1,200")
+        page.keyboard.press("Escape")
+        # Reports are found by any part of their names.
+        page.get_by_role("button", name="Filter by Report").click()
+        page.locator("#picker-text").fill("se 119")
+        eventually(page, lambda: options(page) == ["Lease 119", *[f"Lease {number}" for number in range(1190, 1200)]])
     site.sql("""DELETE FROM usage_record WHERE "timestamp" >= '2025-01-01Z'""")
 
 
