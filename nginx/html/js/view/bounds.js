@@ -33,7 +33,8 @@ export function within(view, bounds) {
       filters: view.filters.filter(([part]) => !fixed.has(part)),
       groupBy: fixed.has(view.groupBy) ? null : view.groupBy,
     },
-    faults: refused.map((filter) => `The filter “${filterText(filter)}” is outside this key’s `
-      + `records (${boundsText(bounds)}). Ignored.`),
+    faults: refused.map((filter) =>
+      `The filter “${filterText(filter)}” is outside this key’s records `
+      + `(${boundsText(bounds)}). Ignored.`),
   };
 }
