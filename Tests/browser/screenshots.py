@@ -47,18 +47,41 @@ def stop_answering(page):
     expect(page.get_by_label("API key")).to_be_visible()
 
 
+def fail_from_the_start(page):
+    page.route("**/usage*", lambda route: route.abort())
+    page.route("**/usage/**", lambda route: route.abort())
+    page.reload()
+    expect(page.locator("#unreachable")).to_be_visible()
+
+
+def sign_in(page):
+    page.evaluate("key => sessionStorage.setItem('orbital-key', key)", os.environ["DEMO_KEY"])
+    page.reload()
+    wait_until_live(page)
+    expect(page.locator("#owner")).to_have_text("Usage of team legal")
+
+
+def print_it(page):
+    page.emulate_media(media="print")
+    expect(page.locator(".controls")).to_be_hidden()
+
+
 def pictures():
     """Name, address, size, scheme, and what to do before the picture is taken."""
     demo = os.environ["SITE_DEMO"]
     sorted_view = demo + "/?group_by=model&sort=credits_used:desc"
     yield "light", sorted_view, WIDE, "light", point_at(0.146)
     yield "dark", sorted_view, WIDE, "dark", point_at(0.146)
+    yield "grouped", demo + "/?range=all&group_by=team_id&hide=support", WIDE, "light", None
+    yield "bound-key", demo, WIDE, "light", sign_in
+    yield "print", demo, WIDE, "light", print_it
     yield "filters", demo + "/?range=all&group_by=model&team_id=legal&team_id=sales", WIDE, "light", open_filter
     yield "receipt", demo, WIDE, "light", open_receipt
     yield "phone", demo, PHONE, "light", None
     yield "phone-dark", demo, PHONE, "dark", None
     yield "empty", os.environ["SITE_EMPTY"], WIDE, "light", None
     yield "misunderstood", demo + "/?tz=Mars/Base&sort=price:asc&granularity=hour", WIDE, "light", None
+    yield "unreachable", demo, WIDE, "light", fail_from_the_start
     yield "error", demo, WIDE, "light", break_off
     yield "sign-in", demo, WIDE, "light", stop_answering
     yield "million-records", os.environ["SITE_MILLION"] + "/?range=all", WIDE, "light", go_to_the_end
