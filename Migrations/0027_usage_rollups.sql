@@ -267,10 +267,9 @@ BEGIN ATOMIC
 END;
 
 -- A sum whose state is one number. For many groups of few rows, it takes half as long as sum(), which has a
--- structure in memory for each.
-CREATE AGGREGATE usage_sum(bigint) (SFUNC = int8pl, STYPE = bigint, COMBINEFUNC = int8pl, PARALLEL = SAFE);
-CREATE AGGREGATE usage_sum(numeric) (
-    SFUNC = numeric_add, STYPE = numeric, COMBINEFUNC = numeric_add, PARALLEL = SAFE);
+-- structure in memory for each. Not parallel: to start workers takes longer than to add up what a sum reads.
+CREATE AGGREGATE usage_sum(bigint) (SFUNC = int8pl, STYPE = bigint);
+CREATE AGGREGATE usage_sum(numeric) (SFUNC = numeric_add, STYPE = numeric);
 
 -- A statement about sums, with the names of their columns in these places:
 --   <columns>   a, b             <sums>   usage_sum(a) AS a, usage_sum(b) AS b

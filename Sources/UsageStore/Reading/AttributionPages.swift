@@ -29,7 +29,11 @@ struct AttributionPages {
     static let walkMinimum = 1000
 
     /// The maximum number of records that a walk reads for one record of the page.
-    private static let walkFactor = 20
+    static let walkFactor = 20
+
+    /// Above this number of attributions, a walk of as many records comes before the others are read: if
+    /// many records match, the page is among these.
+    static let fewAttributions = 200
 
     /// Whether the order is that of time, and the filter has conditions on attributions.
     static func isPossible(_ filter: UsageFilter, sort: SortOrder) -> Bool {
@@ -63,10 +67,10 @@ struct AttributionPages {
         return range + ["\"timestamp\" \(isDescending ? "<" : ">") \(time)"]
     }
 
-    /// The statement that looks for the page among the next records of all attributions.
+    /// The statement that looks for the page among the next `most` records of all attributions.
     ///
     /// If it finds fewer than `limit` records, the page may have others.
-    func walk() -> RecordsStatement {
+    func walk(_ most: Int) -> RecordsStatement {
         RecordsStatement(fields, order: [.timestamp, .messageID]) { list, columns, bindings in
             let time = whereClause(timeConditions(&bindings))
             // Each record's own attribution: to look it up among many thousand takes longer.
@@ -77,7 +81,7 @@ struct AttributionPages {
             let isMatch =
                 filter.valueConditions(&bindings)
                 + [filter.matchesUnattributed ? isOneOrNone : isOne]
-            let most = bindings.bind(Int64(limit * Self.walkFactor))
+            let most = bindings.bind(Int64(most))
             let next = "SELECT * FROM usage_record \(time) ORDER BY \(order) LIMIT \(most)"
             let source = columns.source("(\(next)) AS page", name: "page")
             return """
@@ -155,12 +159,10 @@ struct AttributionPages {
 }
 
 extension Snapshot {
-    /// The numbers of the attributions that match; nil if they are too many.
-    func attributions(_ filter: UsageFilter) throws -> [Int64]? {
-        let numbers = try attributions(atMost: AttributionPages.rangeLimit + 1) {
-            filter.attributionConditions(&$0)
-        }
-        return numbers.count > AttributionPages.rangeLimit ? nil : numbers
+    /// The numbers of the attributions that match; nil if they are more than `most`.
+    func attributions(_ filter: UsageFilter, atMost most: Int) throws -> [Int64]? {
+        let numbers = try attributions(atMost: most + 1) { filter.attributionConditions(&$0) }
+        return numbers.count > most ? nil : numbers
     }
 
     /// The numbers of the attributions that meet conditions.

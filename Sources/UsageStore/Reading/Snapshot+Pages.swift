@@ -109,12 +109,28 @@ private struct PageQuery {
         return all
     }
 
-    /// The merged ranges of attributions, unless a walk along the index of time is enough.
-    func part(of attributions: [Int64], _ pages: AttributionPages) throws -> PagePart {
-        if attributions.count >= AttributionPages.walkMinimum {
-            let found = try run(pages.walk())
+    /// The page of some attributions: among the next records, or else the merged ranges of the
+    /// attributions; nil if these are too many.
+    func part(_ pages: AttributionPages) throws -> PagePart? {
+        let few = AttributionPages.fewAttributions
+        if let attributions = try snapshot.attributions(filter, atMost: few) {
+            return try part(of: attributions, pages)
+        }
+        if pages.limit < few {
+            let found = try run(pages.walk(few))
             if found.count == pages.limit { return found }
         }
+        let most = AttributionPages.rangeLimit
+        guard let attributions = try snapshot.attributions(filter, atMost: most) else { return nil }
+        if attributions.count >= AttributionPages.walkMinimum {
+            let found = try run(pages.walk(pages.limit * AttributionPages.walkFactor))
+            if found.count == pages.limit { return found }
+        }
+        return try part(of: attributions, pages)
+    }
+
+    /// The merged ranges of attributions.
+    private func part(of attributions: [Int64], _ pages: AttributionPages) throws -> PagePart {
         let list = "{\(attributions.map(String.init).joined(separator: ","))}"
         return try run(pages.merge(list, count: attributions.count))
     }
@@ -134,14 +150,15 @@ extension Snapshot {
         {
             return parts
         }
-        if AttributionPages.isPossible(filter, sort: sort), let numbers = try attributions(filter) {
+        if AttributionPages.isPossible(filter, sort: sort) {
             // Records of the cursor's time: the index of attributions does not have their ids.
             let equal = cursor.flatMap { PageRange.equal(sort, to: $0) }.map { [$0] } ?? []
             let parts = try query.read(equal, limit, query.parts)
             let missing = limit - parts.reduce(0) { $0 + $1.count }
+            guard missing > 0 else { return parts }
             let pages = AttributionPages(
                 filter, sort: sort, after: cursor, limit: missing, fields: fields)
-            return missing > 0 ? try parts + [query.part(of: numbers, pages)] : parts
+            if let part = try query.part(pages) { return parts + [part] }
         }
         if filter.isBoundByRecording, sort.isNearlyThatOfRecording {
             return try query.parts(ofManyRecorded: ranges, limit: limit)
