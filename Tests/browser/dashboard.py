@@ -16,6 +16,8 @@ SCRIPTS = "/favicon.svg"
 UNLIMITED = ["--disable-frame-rate-limit", "--disable-gpu-vsync"]
 # The range of most tests: their records are years old.
 WHOLE = "range=all"
+# Not 5 seconds: a slow machine is no fault of the page.
+expect.set_options(timeout=15_000)
 DESKTOP = {"viewport": {"width": 1280, "height": 900}, "timezone_id": "America/New_York", "locale": "en-GB"}
 
 # Sixty days with six weeks in between on which nothing happened, five reports and none.

@@ -6,6 +6,7 @@ import socket
 import subprocess
 import urllib.request
 
+import pytest
 from dashboard import DESKTOP, RECORDS, eventually, expect, wait_until_live
 from orbital import psql
 
@@ -111,6 +112,7 @@ def check_pages(browser, url):
     page.close()
 
 
+@pytest.mark.full
 def test_the_site_works_under_a_path_prefix_behind_nginx_and_caddy(start_site, chromium, tmp_path):
     service = start_site(nginx_files=["orbital-prefix.conf"])
     psql(service.url, RECORDS)

@@ -24,8 +24,8 @@ export const OTHER = null;
  * The view of an address without parameters. `null` is what `resolved` replaces: the latest 30
  * days that have records, the first reporting zone, users or reports, and the usual columns. A
  * filter is a part and a value. `hidden` has the values of the groups that the chart does not
- * show, and `OTHER`. `message` is the id of the message whose receipt is open. `outer`
- * has the ranges from which the user zoomed in; it is not part of the address.
+ * show, and `OTHER`. `message` is the id of the message whose receipt is open. `outer` has the
+ * ranges from which the user zoomed in; it is not part of the address.
  */
 export function emptyView() {
   return {
@@ -39,11 +39,8 @@ export function resolved(view, { zones, newest, used, grouping }) {
   const tz = view.tz ?? zones[0];
   const [from, to] = view.from || view.to
     ? [view.from, view.to] : boundsOf(view.range ?? RECENT, tz, newest);
-  return {
-    ...view, from, to, tz,
-    groupBy: view.groupBy ?? grouping,
-    fields: view.fields ?? defaultFields(used),
-  };
+  const fields = view.fields ?? defaultFields(used);
+  return { ...view, from, to, tz, groupBy: view.groupBy ?? grouping, fields };
 }
 
 /** Whether a resolved view has all records. */
