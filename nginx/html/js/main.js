@@ -17,7 +17,7 @@ import { showCards, showComparison, showRatesToCheck } from "./summary/cards.js"
 import { showEmpty, startEmpty } from "./summary/empty.js";
 import { GroupList } from "./summary/groups.js";
 import { comparisonOf, forgetResponses, summaryOf } from "./summary/summaries.js";
-import { showTitle } from "./summary/title.js";
+import { forgetTitle, showTitle } from "./summary/title.js";
 import { boundsText, choosable, isBound, within } from "./view/bounds.js";
 import { showControls, showPeriod, startControls } from "./view/controls.js";
 import { discover } from "./view/discover.js";
@@ -118,7 +118,7 @@ function showSums(summary, loaded) {
   shown.summary = summary;
   shown.view = loaded;
   showPeriod(summary);
-  showTitle(summary, loaded);
+  showTitle(summary, loaded, boundsText(known().bounds));
   showSumDownloads(loaded, summary);
   if (isSame) return;
   showCards(summary, loaded);
@@ -229,6 +229,7 @@ startSignIn(() => {
   forgetResponses();
   forgetValues();
   table.forget();
+  forgetTitle();
   shown.rows = shown.summary = shown.compared = found = null;
   live.now();
 });

@@ -86,5 +86,4 @@ export function showNotices(sentences) {
 /** Says whose usage a bound key shows; an empty text says nothing. */
 export function showOwner(text) {
   element("owner").textContent = text && `Usage of ${text}`;
-  document.title = text ? `Usage of ${text} · Orbital Usage` : "Orbital Usage";
 }

@@ -9,8 +9,14 @@ const NAME = "Orbital Usage";
 /** The filters that a title names; all others are counted. */
 const NAMED = 2;
 
-/** Names the view in the title, and describes it on paper. */
-export function showTitle(summary, view) {
+/** What the title is until a view is there. */
+export const forgetTitle = () => { document.title = NAME; };
+
+/**
+ * Names the view in the title, and describes it on paper. `owner` says whose usage a bound key
+ * shows; it may be empty.
+ */
+export function showTitle(summary, view, owner) {
   const filters = view.filters.map(filterText);
   const period = summary.from ? periodText(summary) : "No records";
   const grouping = view.groupBy === UNGROUPED ? ""
@@ -18,8 +24,8 @@ export function showTitle(summary, view) {
   const more = filters.length - NAMED;
   const what = [`Credits${grouping}`, period, ...filters.slice(0, NAMED),
     ...(more > 0 ? [counted(more, "more filter")] : [])];
-  document.title = view.message ? `Message ${view.message} – ${NAME}`
-    : `${what.join(", ")} – ${NAME}`;
+  const title = view.message ? `Message ${view.message}` : what.join(", ");
+  document.title = [title, ...(owner ? [owner] : []), NAME].join(" – ");
   const { granularity } = summary;
   element("chosen").textContent = [
     `${granularity === "total" ? "In total" : `Per ${granularity}`}${grouping}`,
