@@ -421,7 +421,7 @@ def test_readers_and_writers_wait_at_most_twice_as_long_beside_an_erasure_and_it
     # Twice if need be: the 99th percentile is decided by a dozen requests.
     while not ratios or len(ratios) < 2 and max(ratios[-1]) > 2:
         done = subprocess.run(
-            ["python3", "-B", REPOSITORY / "Tests/load/erase.py"], cwd=REPOSITORY, check=True, capture_output=True,
+            ["python3", "-B", REPOSITORY / "Tests/load/erase.py", "400000"], cwd=REPOSITORY, check=True, capture_output=True,
             text=True)
         measured = json.loads(done.stdout)
         print(measured)
