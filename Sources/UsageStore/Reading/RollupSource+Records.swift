@@ -49,7 +49,15 @@ extension RollupSource {
         }.joined(separator: " UNION ALL ")
     }
 
-    /// Whether one query of the records reads little more than a query for each of many ranges.
+    /// The parts as a table, to look each one up in an index.
+    static func table(of parts: [RollupCover.Part], _ bindings: inout Bindings) -> String {
+        let starts = bindings.bind(parts.map(\.range.lowerBound))
+        let ends = bindings.bind(parts.map(\.range.upperBound))
+        let buckets = bindings.bind(numbers: parts.map { Int64($0.number) })
+        return "unnest(\(starts), \(ends), \(buckets)) AS part(range_start, range_end, bucket)"
+    }
+
+    /// Whether reading all between the first part and the last one is little more than reading the parts.
     static func areDense(_ parts: [RollupCover.Part]) -> Bool {
         guard let first = parts.first, let last = parts.last else { return false }
         let length = parts.reduce(0) { $0 + $1.range.microseconds }
@@ -60,14 +68,11 @@ extension RollupSource {
         _ parts: [RollupCover.Part], _ keys: [String], _ conditions: [String], _ list: String,
         _ bindings: inout Bindings
     ) -> String {
-        let starts = bindings.bind(parts.map(\.range.lowerBound))
-        let ends = bindings.bind(parts.map(\.range.upperBound))
-        let buckets = bindings.bind(numbers: parts.map { Int64($0.number) })
         let inRange = [#""timestamp" >= range_start"#, #""timestamp" < range_end"#]
         let group = keys.isEmpty ? "" : "GROUP BY \(keys.joined(separator: ", "))"
         return """
             SELECT \((["bucket"] + keys + [sums.list()]).joined(separator: ", "))
-            FROM unnest(\(starts), \(ends), \(buckets)) AS part(range_start, range_end, bucket),
+            FROM \(Self.table(of: parts, &bindings)),
                 LATERAL (
                     SELECT \((keys + [list]).joined(separator: ", ")) FROM usage_record
                     \(whereClause(inRange + conditions)) \(group)

@@ -209,16 +209,12 @@ struct RollupSource {
             let list = sums.list(isSubtracted: isSubtracted)
             guard Self.areDense(parts) else {
                 // What is between the parts, such as edges of days, is not read.
-                let starts = bindings.bind(parts.map(\.range.lowerBound))
-                let ends = bindings.bind(parts.map(\.range.upperBound))
-                let buckets = bindings.bind(numbers: parts.map { Int64($0.number) })
                 return """
                     SELECT bucket, \(list)
-                    FROM unnest(\(starts), \(ends), \(buckets)) AS part(range_start, range_end, bucket)
-                        CROSS JOIN LATERAL (
-                            SELECT * FROM usage_quarter_sums
-                            WHERE quarter >= range_start AND quarter < range_end
-                        ) AS sums
+                    FROM \(Self.table(of: parts, &bindings)) CROSS JOIN LATERAL (
+                        SELECT * FROM usage_quarter_sums
+                        WHERE quarter >= range_start AND quarter < range_end
+                    ) AS sums
                     """
             }
             let place = RollupPlaces(parts, "quarter", &bindings)
