@@ -175,6 +175,23 @@ import Testing
         #expect(try answer(open)[0].hasPrefix("743 "))
     }
 
+    @Test func `of all records stay the same in a zone that is added afterwards`() throws {
+        // A month of Tokyo, whose 15 January has the line inside.
+        var month = UsageFilter()
+        month.from = Timestamp("2024-12-31T15:00:00Z")
+        month.to = Timestamp("2025-01-31T15:00:00Z")
+        func total() throws -> String {
+            let store = database.store()
+            defer { store.release() }
+            return try text(store.snapshot().total(month))
+        }
+        let before = try total()
+        try close()
+        try database.run("INSERT INTO usage_zone (name) VALUES ('Asia/Tokyo')")
+        try database.run("CALL build_usage_rollups('Asia/Tokyo')")
+        #expect(try total() == before)
+    }
+
     @Test func `bound the default range, also of one user`() throws {
         let store = database.store()
         func extents() throws -> [ClosedRange<Timestamp>?] {
