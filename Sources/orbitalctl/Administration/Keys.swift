@@ -147,15 +147,3 @@ extension Settings {
         try load(forAdministrator: true, export: exportToProcess)
     }
 }
-
-/// The store of the configured database.
-func administratorsStore() throws -> UsageStore {
-    administratorsStore(try Settings.administrators())
-}
-
-/// The store of the database of `settings`.
-func administratorsStore(_ settings: Settings) -> UsageStore {
-    UsageStore(
-        databaseURL: settings.databaseURL, applicationName: "orbitalctl",
-        waitSeconds: settings.databaseWaitSeconds)
-}

@@ -24,7 +24,7 @@ struct Rollup: ParsableCommand {
                 """)
 
         func run() throws {
-            let store = try longStore()
+            let store = try longStore("rollup")
             let deadline = ContinuousClock.now + .seconds(5)
             var count = try store.mergeRollups()
             while count == 0, let holder = try store.rollupsHolder() {
@@ -114,7 +114,7 @@ extension Rollup {
             @Argument(help: "A name of the IANA database, such as Europe/London.") var zone: String
 
             func run() throws {
-                let store = try longStore()
+                let store = try longStore("rollup")
                 guard let zone = try store.zone(like: zone) else {
                     throw Failure(
                         message: "\(self.zone) is no time zone; use a name such as Europe/London",
@@ -135,7 +135,7 @@ extension Rollup {
             @Argument(help: "Its name.") var zone: String
 
             func run() throws {
-                try longStore().removeReportingZone(zone)
+                try longStore("rollup").removeReportingZone(zone)
                 print("removed \(zone)")
             }
         }
@@ -172,13 +172,6 @@ extension RollupStatus.Zone {
     }
 }
 
-/// A store with an hour for each statement, which may sum a month of records.
-private func longStore() throws -> UsageStore {
-    UsageStore(
-        databaseURL: try Settings.administrators().databaseURL,
-        applicationName: "orbitalctl rollup", waitSeconds: 3600)
-}
-
 /// Sums records, with progress on a terminal; the number of months.
 private func building(
     _ build: (UsageStore, @escaping (String) -> Void) throws -> Void
@@ -186,7 +179,7 @@ private func building(
     let progress = Progress(unit: "months", totalBytes: nil)
     defer { progress.end() }
     var months: Set<String> = []
-    try build(try longStore()) { step in
+    try build(try longStore("rollup")) { step in
         // Each month once, also in several zones.
         months.insert(step.components(separatedBy: " in ")[0])
         progress.show(step)

@@ -53,7 +53,7 @@ struct Close: ParsableCommand {
         func run() throws {
             guard let line = instant(before) else { return }
             let directory = URL(fileURLWithPath: archive).standardizedFileURL.path
-            let store = closingStore(try .administrators())
+            let store = try longStore("close")
             try store.closingAlone { try close(store, line, directory) }
         }
 
@@ -206,9 +206,3 @@ extension Closing {
 }
 
 private let waiting = "waiting for transactions that are recording …"
-
-/// A store with an hour for each statement, which may read or move all sums.
-private func closingStore(_ settings: Settings) -> UsageStore {
-    UsageStore(
-        databaseURL: settings.databaseURL, applicationName: "orbitalctl close", waitSeconds: 3600)
-}

@@ -58,7 +58,7 @@ struct Drift: ParsableCommand {
 
     func run() throws {
         try reporting {
-            let store = try administratorsStore()
+            let store = try longStore("drift")
             let range = try range(store)
             let snapshot = try store.snapshot()
             try snapshot.waitForLocks()

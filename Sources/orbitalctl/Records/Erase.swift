@@ -35,7 +35,7 @@ struct Erase: ParsableCommand {
                     "STORE_TEXT=\(settings.storeText) is not a number of days: nothing is erased without "
                         + "--before")
             }
-            let store = erasingStore(settings)
+            let store = try longStore("erase", settings)
             let progress = Progress(unit: "texts", totalBytes: nil)
             defer { progress.end() }
             let texts = try store.eraseTexts(before: end, isDryRun: dryRun) { progress.show($0) }
@@ -73,7 +73,7 @@ struct Erase: ParsableCommand {
         }
 
         func run() throws {
-            let store = erasingStore(try .administrators())
+            let store = try longStore("erase")
             let traces = try store.traces(of: id, tags: tag)
             report(traces)
             try reportArchives(store)
@@ -162,12 +162,6 @@ extension ErasedTexts {
         skipped == 0
             ? "" : "; \(skipped) skipped because of other transactions: run it again"
     }
-}
-
-/// A store with an hour for each statement, which may read all records.
-private func erasingStore(_ settings: Settings) -> UsageStore {
-    UsageStore(
-        databaseURL: settings.databaseURL, applicationName: "orbitalctl erase", waitSeconds: 3600)
 }
 
 /// Vacuums after an erasure or a closing; a failure is only reported, because autovacuum follows.

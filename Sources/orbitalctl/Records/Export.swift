@@ -29,7 +29,7 @@ struct Export: ParsableCommand {
     }
 
     func run() throws {
-        let store = try administratorsStore()
+        let store = try longStore("export")
         let snapshot = try store.snapshot()
         try snapshot.waitForLocks()
         let progress = Progress(

@@ -16,7 +16,7 @@ struct Recount: ParsableCommand {
     @Flag(help: "Only report what would change.") var dryRun = false
 
     func run() throws {
-        let store = try administratorsStore()
+        let store = try longStore("recount")
         let progress = Progress(unit: "records", totalBytes: nil)
         defer { progress.end() }
         let recount = try store.recount(try Tokenizers(of: .administrators()), isDryRun: dryRun) {

@@ -28,7 +28,7 @@ struct Verify: ParsableCommand {
     ]
 
     func run() throws {
-        let store = try administratorsStore()
+        let store = try longStore("verify")
         let snapshot = try store.snapshot()
         try snapshot.waitForLocks()
         let count = Int(try snapshot.totals(UsageFilter()).messages)
