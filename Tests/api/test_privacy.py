@@ -221,7 +221,7 @@ def without_revision(body):
     return re.sub(r'"revision":\d+,', "", body)
 
 
-@pytest.mark.parametrize("attributions, each", [(200, 10), pytest.param(10_000, 100, marks=pytest.mark.full)])
+@pytest.mark.parametrize("attributions, each", [(200, 10), pytest.param(10_000, 40, marks=pytest.mark.full)])
 def test_an_erased_user_is_gone_from_responses_at_once_and_from_the_database(user, writer, tmp_path, attributions, each):
     user.psql(records(attributions, each))
     user.run("keys", "create", "bound", "--scope", "usage:read")
