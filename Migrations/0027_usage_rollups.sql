@@ -20,7 +20,7 @@ CREATE TABLE usage_rollup_state (
 
 INSERT INTO usage_rollup_state DEFAULT VALUES;
 
-COMMENT ON TABLE usage_rollup_state IS 'One row, whose lock is that of all rollups';
+COMMENT ON TABLE usage_rollup_state IS 'One row: the state of the rollups, which each change of them updates';
 
 -- What statements have changed since the last merge; negative for what they have taken away. Statements
 -- only insert, so writers do not wait for each other. Only deltas change levels.
@@ -228,20 +228,22 @@ RETURN CASE WHEN day::timestamptz::timestamp = day::timestamp
 END;
 
 -- Locks the rollups until the end of the transaction; false if another transaction has them and `waits` is
--- false. First the records, in the same order as TRUNCATE, which empties the levels, too.
+-- false. First the records, in the same order as TRUNCATE, which empties the levels, too. The advisory lock
+-- has a queue, so nobody is overtaken. Locking the row fails in a snapshot of before the last change.
 CREATE FUNCTION lock_usage_rollups(waits boolean) RETURNS boolean LANGUAGE plpgsql
 SET search_path = public, pg_temp AS $$
 BEGIN
     LOCK TABLE usage_record IN ACCESS SHARE MODE;
     IF waits THEN
-        PERFORM FROM usage_rollup_state FOR UPDATE;
-    ELSE
-        PERFORM FROM usage_rollup_state FOR UPDATE SKIP LOCKED;
+        PERFORM pg_advisory_xact_lock(7110416215);
+    ELSIF NOT pg_try_advisory_xact_lock(7110416215) THEN
+        RETURN false;
     END IF;
-    IF NOT FOUND AND NOT EXISTS (SELECT FROM usage_rollup_state) THEN
+    PERFORM FROM usage_rollup_state FOR UPDATE;
+    IF NOT FOUND THEN
         RAISE EXCEPTION 'usage_rollup_state has lost its row';
     END IF;
-    RETURN FOUND;
+    RETURN true;
 END
 $$;
 

@@ -110,6 +110,20 @@ import UsageStore
             try database.value("SELECT count(*) FROM usage_value WHERE value = 'user 2'") == "0")
     }
 
+    @Test func `does not overtake a changed attribution that waits`() throws {
+        let database = try Database()
+        try database.run(addAttributed("1, 100"))
+        let merger = try session(database, "BEGIN; SELECT merge_usage_deltas(50)")
+        let eraser = try database.background(
+            "UPDATE usage_attribution SET user_id = 'erased' WHERE user_id = 'user 1'")
+        #expect(try database.isBackgroundBlocked())
+        // At once, before the other one has noticed.
+        try merger.run("COMMIT; SELECT merge_usage_deltas(50)")
+        #expect(try database.value("SELECT count(*) FROM usage_delta") == "50")
+        #expect(eraser.wait() == 0, "\(eraser.output)")
+        #expect(try database.rollupDifferences() == [])
+    }
+
     @Test func `from before a snapshot fails, and changes nothing`() throws {
         let database = try Database()
         try database.run(addAttributed("1, 100"))
