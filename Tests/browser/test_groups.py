@@ -140,6 +140,39 @@ def test_a_group_keeps_its_colour(site):
         assert colour_of(page, name) == again, "another order of groups changes no colour"
 
 
+def test_groups_that_would_have_the_same_colour_keep_theirs_after_a_reload(site):
+    def colours(page):
+        return {name: colour_of(page, name) for name in page.locator("#group-list .name:not(.none)").all_inner_texts()}
+
+    with site.open(f"/?{MARCH}") as page:
+        whole = colours(page)
+        for name in whole:
+            # Alone, it would have its own first choice.
+            page.goto(f"{site.url}/?{MARCH}&user_id={name}")
+            wait_until_live(page)
+            assert colours(page) == {name: whole[name]}
+    # A tab that shows two groups one by one, whose first choices are the same, and then both.
+    with site.open(f"/?{MARCH}&user_id=u-01") as page:
+        first = colours(page)
+        for name in [f"u-{number:02}" for number in range(2, 15)]:
+            page.goto(f"{site.url}/?{MARCH}&user_id={name}")
+            wait_until_live(page)
+            if list(colours(page).values()) == list(first.values()):
+                break
+        else:
+            raise AssertionError("all first choices are different")
+        page.goto(f"{site.url}/?{MARCH}&user_id=u-01&user_id={name}")
+        wait_until_live(page)
+        both = colours(page)
+        assert len(set(both.values())) == 2 and both["u-01"] == first["u-01"]
+        for users in [["u-01", name], [name], ["u-01"]]:
+            page.goto(f"{site.url}/?{MARCH}&{'&'.join(f'user_id={each}' for each in users)}")
+            wait_until_live(page)
+            assert colours(page) == {each: both[each] for each in both if each in users}
+        # The tab does not store whose usage it showed.
+        assert name not in page.evaluate("Object.values(sessionStorage).join()")
+
+
 def test_the_legend_hides_a_group_in_the_chart_and_only_there(site):
     with site.open(f"/?{MARCH}", may_fail=True) as page:
         sums, colours = listed(page), painted(page)

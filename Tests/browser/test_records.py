@@ -298,3 +298,14 @@ def test_a_page_that_cannot_be_read_is_read_later(site):
         page.get_by_role("button", name="Try again").click()
         settled(page, "of 3,000")
         wait_until_live(page)
+
+
+def test_next_and_previous_read_the_pages_that_the_table_has_not_shown(site):
+    order = site.sql(f"SELECT message_id FROM usage_record {ORDER}").splitlines()
+    with site.open(f"{OLDEST}&message={order[998]}") as page:
+        place = page.locator("#receipt-place")
+        expect(place).to_have_text("999 of 3,000 in the table")
+        for name, index in [("Next", 999), ("Next", 1000), ("Next", 1001), ("Previous", 1000), ("Previous", 999)]:
+            page.get_by_role("button", name=name, exact=True).click()
+            expect(page.locator("#receipt-title")).to_have_text(f"Message {order[index]}")
+            expect(place).to_have_text(f"{index + 1:,} of 3,000 in the table")

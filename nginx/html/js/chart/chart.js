@@ -1,7 +1,7 @@
 // The bar chart: one bar for each bucket. All bars have the same width, also a day of 23 hours.
 
 import { compact } from "../shared/format.js";
-import { MOST_GROUPS } from "../view/groups.js";
+import { MOST_GROUPS } from "../view/colours.js";
 import { startKeys } from "./keys.js";
 import { stacked } from "./stack.js";
 import { ticksOf } from "./ticks.js";

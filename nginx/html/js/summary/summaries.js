@@ -1,7 +1,8 @@
 // Sums of a view: for the cards, the chart and the list of groups.
 
 import { isAbort, ResponseCache } from "../shared/api.js";
-import { MOST_GROUPS, valuesIn } from "../view/groups.js";
+import { MOST_GROUPS } from "../view/colours.js";
+import { valuesIn } from "../view/groups.js";
 import { withoutPart } from "../view/parts.js";
 import { periodBefore } from "../view/range.js";
 import { filterOf, queryText, UNGROUPED } from "../view/view.js";

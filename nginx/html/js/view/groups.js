@@ -1,43 +1,9 @@
 // The groups of a summary, as the chart, the list and the table show them.
 
 import { count } from "../shared/format.js";
+import { coloursOf } from "./colours.js";
 import { valueText } from "./parts.js";
 import { UNGROUPED } from "./view.js";
-
-/** As many groups as there are colours; the service adds up the others. */
-export const MOST_GROUPS = 8;
-
-/** The colour that each group had last, so that it keeps its colour in other views. */
-const remembered = new Map();
-
-/** Depends on the key alone, so that a group usually has the same colour after a reload. */
-function preferred(key) {
-  let hash = 0;
-  for (const character of key) hash = (hash * 31 + character.codePointAt(0)) >>> 0;
-  return hash % MOST_GROUPS;
-}
-
-/** A different colour for each key; the numbers start with 0. */
-function coloursOf(keys) {
-  const taken = new Set();
-  const chosen = new Map();
-  const take = (key, colour) => {
-    taken.add(colour);
-    chosen.set(key, colour);
-    remembered.set(key, colour);
-  };
-  for (const key of keys) {
-    const colour = remembered.get(key);
-    if (colour !== undefined && !taken.has(colour)) take(key, colour);
-  }
-  // By name: another order by credits changes no colour.
-  for (const key of keys.filter((each) => !chosen.has(each)).toSorted()) {
-    let colour = preferred(key);
-    while (taken.has(colour)) colour = (colour + 1) % MOST_GROUPS;
-    take(key, colour);
-  }
-  return chosen;
-}
 
 /**
  * The groups by credits, the sum of the others last. Each has a key, a name, the custom property
