@@ -126,6 +126,19 @@ def test_the_page_is_never_wider_than_a_window_that_has_just_become_narrower(sit
         assert measured == [[width, width] for width, _ in measured], measured
 
 
+def test_a_finger_and_a_pointer_find_room_on_what_they_press(site):
+    small = """least => [...document.querySelectorAll("button, select, summary, .top nav a, #permalink, input:not([type=checkbox])")]
+        .filter(each => each.checkVisibility({ visibilityProperty: true }) && !each.closest("#records tbody"))
+        .map(each => [each.id || each.textContent.trim(), each.getBoundingClientRect().height])
+        .filter(([, height]) => height < least)"""
+    with site.open() as page:
+        page.locator("#records tbody button").first.click()
+        expect(page.get_by_role("dialog").locator("dl")).to_be_visible()
+        for width, least in [(1280, 24), (320, 44)]:
+            page.set_viewport_size({"width": width, "height": 800})
+            eventually(page, lambda: page.evaluate(small, least) == [])
+
+
 def test_the_longest_numbers_have_room(site):
     site.sql("""INSERT INTO usage_record (message_id, "timestamp", message_text, credit_hundredths)
         VALUES (0, '2024-04-01Z', 'x', 123456789012345)""")

@@ -43,10 +43,13 @@ def test_an_empty_database_says_how_to_record_the_first_message_and_shows_it_by_
 def test_a_view_without_messages_offers_to_show_more(site):
     site.sql("""TRUNCATE usage_record;
         INSERT INTO usage_record ("timestamp", report_name, message_text) VALUES ('2024-03-01Z', 'Lease', 'x')""")
-    with site.open("/?from=2025-01-01&report_name=Rent") as page:
+    with site.open("/?from=2025-01-01&to=2025-02-01&report_name=Rent") as page:
         expect(page.locator("#chart-empty")).to_have_text("No messages match. Try a wider range or fewer filters.")
         expect(page.locator("#records-empty")).to_be_visible()
         assert cards(page) == ["0.00", "0", "–", "0"]
+        # No list of nothing, and no average of nothing.
+        expect(page.locator(".groups")).to_be_hidden()
+        expect(page.locator("#average-change")).to_have_text("")
         page.get_by_role("button", name="Show all time").press("Enter")
         expect(page.locator("#chart-empty")).to_have_text("No messages match. Try fewer filters.")
         assert query(page) == {"report_name": "Rent"}

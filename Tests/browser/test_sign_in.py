@@ -147,6 +147,8 @@ def test_a_bound_key_says_whose_usage_it_shows_and_offers_only_what_it_can_see(s
         assert barriers(page) == []
         page.set_viewport_size({"width": 320, "height": 800})
         assert page.evaluate("document.documentElement.scrollWidth") <= 320
+        links, button = (page.locator(each).bounding_box() for each in [".top nav a[href=redoc]", "#sign-out"])
+        assert button["y"] + button["height"] <= links["y"], "the button covers no link"
 
         page.get_by_role("button", name="Sign out").click()
         sign_in(page, page_of_nobody)

@@ -45,11 +45,14 @@ export function showComparison({ totals }, { previous, number }) {
   element("compared").textContent = !previous ? ""
     : `${previous.isPart ? "so far, compared" : "compared"} with ${period}`;
   for (const [name, numberOf] of Object.entries(CARDS)) {
-    const [text, value] = previous ? numberOf(previous.summary.totals) : [];
+    const before = previous?.summary.totals;
+    const [text, value] = before ? numberOf(before) : [];
     const now = numberOf(totals)[1];
     // An average has no value of its own that could be divided exactly.
     const change = value === undefined ? "from" : `${changeText(now, value)} from`;
-    element(`${name}-change`).textContent = previous ? `${change} ${text}` : "\u00a0";
+    // Without messages, there was no average, either.
+    const hasText = before && (value !== undefined || before.messages > 0);
+    element(`${name}-change`).textContent = hasText ? `${change} ${text}` : "\u00a0";
   }
 }
 

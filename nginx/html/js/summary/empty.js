@@ -2,9 +2,10 @@
 
 import { element, show } from "../shared/dom.js";
 
-const MESSAGE = {
-  external_id: "first-message", user_id: "u-1", model: "gpt-5", message_text: "What is the rent?",
-};
+/** The lines are short enough for a phone. */
+const MESSAGE = `{"external_id":"first-message",
+  "user_id":"u-1","model":"gpt-5",
+  "message_text":"What is the rent?"}`;
 
 /** Calls `onWiden` with the changes that show more. */
 export function startEmpty(onWiden) {
@@ -14,7 +15,7 @@ export function startEmpty(onWiden) {
   const address = new URL("usage", document.baseURI);
   element("first-message").textContent = `curl -H "Authorization: Bearer $KEY" \\\n`
     + "  -H 'Content-Type: application/json' \\\n"
-    + `  -d '${JSON.stringify(MESSAGE)}' \\\n  ${address}`;
+    + `  -d '${MESSAGE}' \\\n  ${address}`;
   for (const button of document.querySelectorAll(".copied button")) {
     button.addEventListener("click", () => copy(button));
   }

@@ -37,7 +37,8 @@ export class GroupList {
 
   /** Shows the groups of a summary; the chart does not show those for which `isHidden` is true. */
   show(summary, groups, view, isHidden) {
-    const isGrouped = groups.every(({ sum }) => sum);
+    // Without messages, there is no group.
+    const isGrouped = groups.length > 0 && groups.every(({ sum }) => sum);
     element("charts").dataset.grouped = isGrouped;
     if (!isGrouped) return;
     const [part] = summary.group_by;
