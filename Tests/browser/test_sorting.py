@@ -90,6 +90,12 @@ def test_report_and_credits_count_in_the_order_of_the_clicks(site):
         wanted = expected(site, 'credit_hundredths DESC, report_name COLLATE "C" NULLS LAST, message_id')
         eventually(page, lambda: first_ids(page) == wanted)
         assert heads(page)[2:] == [("ascending", "2"), ("descending", "1")]
+        # On a narrow phone, no head covers another one.
+        page.set_viewport_size({"width": 320, "height": 640})
+        boxes = [button.bounding_box() for button in page.locator("#records th button").all()]
+        # The buttons themselves have 8 pixels on both sides that may touch.
+        edges = [edge for box in boxes for edge in (box["x"] + 8, box["x"] + box["width"] - 8)]
+        assert edges == sorted(edges) and edges[-1] < 310, edges
 
 
 def test_scrolling_while_an_order_is_on_its_way_does_not_lose_it(site):

@@ -8,8 +8,9 @@ export function attachMenu(button, menu) {
   button.popoverTargetElement = menu;
   menu.addEventListener("beforetoggle", ({ newState }) => {
     button.ariaExpanded = newState === "open";
-    const { right, bottom } = button.getBoundingClientRect();
-    menu.style.left = `${Math.max(MARGIN, right - WIDTH) + scrollX}px`;
+    const { left, right, bottom } = button.getBoundingClientRect();
+    const hasRoom = left + WIDTH <= document.documentElement.clientWidth - MARGIN;
+    menu.style.left = `${(hasRoom ? left : Math.max(MARGIN, right - WIDTH)) + scrollX}px`;
     menu.style.top = `${bottom + DISTANCE + scrollY}px`;
   });
 }
