@@ -58,6 +58,11 @@ extension Timestamp: CustomStringConvertible {
         return local.dateAndTime + "\(sign)\(padded(size / 60, 2)):\(padded(size % 60, 2))"
     }
 
+    /// RFC 3339 in the local time of a zone.
+    public func description(in offsets: ZoneOffsets) -> String {
+        description(offsetSeconds: offsets.offsetSeconds(at: self))
+    }
+
     private var dateAndTime: String {
         let seconds = floor(microseconds, by: 1_000_000)
         let days = floor(seconds, by: 86_400)

@@ -191,7 +191,7 @@ OTHER = {"from": "2024-01-02", "to": "2024-01-02", "tz": "Asia/Tokyo", "report_n
          "min_credits": "1", "max_credits": "9", "sort": "credits_used", "limit": "1", "format": "csv",
          "totals": "true", "granularity": "month", "bom": "true", "fields": "all", "user_id": "x", "team_id": "x", "model": "x",
          "tag": "env:x", "external_id": "x", "recorded_from": "2024-01-02", "recorded_to": "2024-01-02", "of": "model",
-         "prefix": "x", "group_by": "model", "top": "5", "compare": "previous", "month_start": "15", "week_start": "sunday"}
+         "prefix": "x", "local_times": "true", "group_by": "model", "top": "5", "compare": "previous", "month_start": "15", "week_start": "sunday"}
 # Other parameters that a parameter requires.
 NEEDED = {"bom": {"format": "csv"}, "top": {"group_by": "model"}, "compare": {"from": "2024-01-01", "to": "2024-01-02"},
           "month_start": {"granularity": "month"}, "week_start": {"granularity": "week"}}

@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 import urllib.parse
 
 import pytest
@@ -112,6 +113,10 @@ class Query:
         if shape and fields and rng.random() < 0.4:
             self.fields = rng.choice([FIELDS, rng.sample(FIELDS, rng.randrange(1, len(FIELDS)))])
             self.parameters.append(("fields", "all" if self.fields is FIELDS else ",".join(self.fields)))
+        # The zone in which times are written.
+        self.local = zone(tz) if shape and fields and rng.random() < 0.2 else None
+        if self.local:
+            self.parameters.append(("local_times", "true"))
         rng.shuffle(self.parameters)
 
     def add_attributions(self, rng, tz):
@@ -166,7 +171,17 @@ class Query:
         return found
 
 
-def render(records, form, fields):
+def localised(text, tz):
+    """The same with all times in the zone."""
+    return re.sub(r"\d{4}-\d\d-\d\dT[\d:.]+Z", lambda found: datetime.datetime.fromisoformat(found[0]).astimezone(tz).isoformat(), text)
+
+
+def render(records, form, query):
+    text = render_in_utc(records, form, query.fields)
+    return localised(text, query.local) if query.local else text
+
+
+def render_in_utc(records, form, fields):
     if form == "csv":
         return csv_text(records, fields)
     if form == "ndjson":
@@ -187,7 +202,7 @@ def check_whole(client, rng, query, records):
     found = query.result(records)
     assert answer.status == 200, answer.body
     assert answer.getheader("Content-Type").split(";")[0] == types[form]
-    assert answer.body == render(found, form, query.fields), (query.parameters, form, answer.body[:2000], found)
+    assert answer.body == render(found, form, query), (query.parameters, form, answer.body[:2000], found)
     if totals:
         assert answer.getheader("X-Total-Count") == str(len(found))
         assert answer.getheader("X-Total-Credits") == credits_text(sum(r.hundredths for r in found))
@@ -223,7 +238,7 @@ def render_lines(lines, cursor):
 
 def check_walk(client, rng, query, records):
     walked = list(pages(client, rng, query, lambda: None))
-    assert "".join(sum(walked, [])) == render(query.result(records), "ndjson", query.fields), query.parameters
+    assert "".join(sum(walked, [])) == render(query.result(records), "ndjson", query), query.parameters
 
 
 def check_sums(client, rng, records):

@@ -55,6 +55,7 @@ CASES = [
     (ROWS, "limit=0&sort=x&tz=Mars/Base&from=x&to=y&has_report=2&totals=on&format=xml&bom=x&cursor=!!&min_credits=1e3&max_credits=1.234&q&tag=x&fields=y&recorded_to=z",
      ["limit", "sort", "tz", "from", "to", "has_report", "totals", "format", "bom", "cursor", "min_credits", "max_credits", "q", "tag",
       "fields", "recorded_to"], None),
+    (ROWS, "local_times=x", ["local_times"], "malformed"), (SUMS, "local_times=true", ["local_times"], "unknown"),
     (SUMS, "granularity=year&tz=utc&from=1&to=2&has_report=yes&report_name=",
      ["granularity", "tz", "from", "to", "has_report", "report_name"], None),
     # Huge numbers, and what is nearly a number.

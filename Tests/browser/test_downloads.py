@@ -1,6 +1,7 @@
 """Downloads of exactly what is shown: its records, with their columns and order, and its sums; links, titles, paper."""
 
 import csv
+import datetime
 import json
 import re
 
@@ -36,7 +37,7 @@ def test_records_are_those_of_the_table_with_its_columns_in_its_order(site):
         FROM {JOINED} {WHERE} ORDER BY credit_hundredths DESC, message_id""").splitlines()
     fields = ["message_id", "timestamp", "report_name", "user_id", "input_tokens", "credits_used"]
     with site.open(f"{VIEW}&sort=credits_used:desc&fields={','.join(fields)}") as page:
-        name, text = download(page, "Records as CSV")
+        name, text_in_utc = name, text = download(page, "Records as CSV")
         assert name == "usage_2024-03-01_2024-04-01_Europe-London.csv"
         assert not text.startswith("\ufeff") and text.endswith("\r\n")
         assert ["|".join(line[field] for field in fields) for line in table(text)] == expected
@@ -49,6 +50,15 @@ def test_records_are_those_of_the_table_with_its_columns_in_its_order(site):
         assert name == "orbital-usage.ndjson"
         found = [json.loads(line, parse_float=str) for line in text.splitlines()]
         assert ["|".join(re.sub("^=", "'=", str(one.get(field, ""))) for field in fields) for one in found] == expected
+        # On request, times are local.
+        page.get_by_role("button", name="Download").click()
+        page.get_by_label("Times in Europe/London, not in UTC").check()
+        page.keyboard.press("Escape")
+        local = table(download(page, "Records as CSV")[1])
+        times = [line["timestamp"] for line in local]
+        assert {time[-6:] for time in times} == {"+00:00", "+01:00"}
+        assert [datetime.datetime.fromisoformat(time) for time in times] == [
+            datetime.datetime.fromisoformat(line["timestamp"]) for line in table(text_in_utc)]
         # The links follow the view.
         group(page, "u-03").click()
         expect(page.locator("#messages")).not_to_have_text(f"{len(expected):,}")

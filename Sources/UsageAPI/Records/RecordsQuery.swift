@@ -25,6 +25,9 @@ struct RecordsQuery {
     /// Whether CSV starts with a byte order mark, which Excel needs to read it as UTF-8.
     let hasBOM: Bool
 
+    /// The zone of times in the response; nil for UTC, written as `Z`.
+    let localZone: String?
+
     /// A hash of the parts that a cursor is bound to: filter, order and time zone, not the limit.
     let fingerprint: UInt64
 
@@ -35,7 +38,8 @@ struct RecordsQuery {
     init(_ request: Request, _ principal: Principal, _ store: UsageStore) throws {
         var parameters = Parameters(request)
         var query = NormalisedQuery(request.path, principal)
-        filter = try FilterParameters(&parameters, &query, store).filter
+        let common = try FilterParameters(&parameters, &query, store)
+        filter = common.filter
         let columns = Self.list(SortOrder.columns)
         sort =
             parameters.value(
@@ -52,6 +56,8 @@ struct RecordsQuery {
         query.add("bom", hasBOM)
         hasTotals = parameters.flag("totals") ?? false
         query.add("totals", hasTotals)
+        localZone = parameters.flag("local_times") == true ? common.zone : nil
+        if localZone != nil { query.add("local_times", true) }
         let fields = Self.fields(&parameters)
         if fields != UsageRows.standardFields { query.add("fields", Self.list(fields)) }
         let cursorText = parameters.value("cursor")

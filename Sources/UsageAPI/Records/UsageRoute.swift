@@ -32,6 +32,7 @@ func usage(_ request: Request, _ principal: Principal, _ service: Service) throw
             return Representation(
                 contentType: query.plan.format.contentType, fields: fields, body: .stream { _ in })
         }
+        let offsets = try query.localZone.map { try snapshot.offsets(ofAllTimesIn: $0) }
         let rows = try snapshot.records(
             query.filter, sort: query.sort, after: query.cursor, limit: query.limit,
             fields: query.plan.columns)
@@ -41,7 +42,7 @@ func usage(_ request: Request, _ principal: Principal, _ service: Service) throw
             contentType: query.plan.format.contentType, fields: fields, nextCursor: nextCursor,
             body: .stream { writer in
                 if query.hasBOM { try writer.append([0xef, 0xbb, 0xbf]) }
-                var encoder = RecordEncoder(query.plan, writer: writer)
+                var encoder = RecordEncoder(query.plan, offsets, writer: writer)
                 defer { service.metrics.rows.add(encoder.count) }
                 try encoder.append(all: rows, hasFirst: hasFirst, nextCursor: nextCursor)
             })

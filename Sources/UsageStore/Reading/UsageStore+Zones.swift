@@ -67,6 +67,14 @@ extension Snapshot {
     ) throws -> ZoneOffsets {
         try zoneOffsets(of: zone, from: first, to: last) { connection }
     }
+
+    /// The offsets of `zone` at all times of records.
+    public func offsets(ofAllTimesIn zone: String) throws -> ZoneOffsets {
+        let times = try reportingUnavailability { try recordExtent(UsageFilter()) }
+        // A record may have been recorded at any time since its own.
+        return try offsets(
+            of: zone, from: times?.lowerBound ?? .now, to: max(times?.upperBound ?? .now, .now))
+    }
 }
 
 private func zoneOffsets(

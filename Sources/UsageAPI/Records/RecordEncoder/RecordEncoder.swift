@@ -8,6 +8,7 @@ package import UsageStore
 package struct RecordEncoder {
     private let plan: RecordPlan
     private let format: RecordFormat
+    private let offsets: ZoneOffsets?
     private let writer: BodyWriter
     private var day = DayPrefix()
 
@@ -19,12 +20,13 @@ package struct RecordEncoder {
 
     /// Makes an encoder of records with the standard fields.
     package init(_ format: RecordFormat, writer: BodyWriter) {
-        self.init(RecordPlan.standard(format), writer: writer)
+        self.init(RecordPlan.standard(format), nil, writer: writer)
     }
 
-    /// Makes an encoder that writes to `writer`.
-    init(_ plan: RecordPlan, writer: BodyWriter) {
+    /// Makes an encoder that writes to `writer`, times in the zone of `offsets` or, if nil, in UTC.
+    init(_ plan: RecordPlan, _ offsets: ZoneOffsets?, writer: BodyWriter) {
         self.plan = plan
+        self.offsets = offsets
         format = plan.format
         self.writer = writer
     }
@@ -75,7 +77,12 @@ package struct RecordEncoder {
             output.put(Credits(hundredths: rows.integer(step.column)))
         case .timestamp:
             output.put(step.prefix)
-            output.put(rows.timestamp(step.column), &day)
+            let time = rows.timestamp(step.column)
+            if let offsets {
+                output.put(Array(time.description(in: offsets).utf8))
+            } else {
+                output.put(time, &day)
+            }
             if format != .csv { output.put("\"") }
         case .text:
             rows.withText(step.column) { text in

@@ -43,8 +43,8 @@ struct RecordPlan: Sendable {
     /// The maximum length of a record without its texts.
     let fixedLength: Int
 
-    /// The maximum length of a value: the smallest integer in hundredths, or a time in quotes.
-    private static let valueLength = 32
+    /// The maximum length of a value: a local time with its offset, and the quote after it.
+    private static let valueLength = 33
 
     /// Makes the plan of `columns`, which are at least one.
     init(_ format: RecordFormat, _ columns: [UsageRecord.Column]) {

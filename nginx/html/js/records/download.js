@@ -14,6 +14,8 @@ const RECORDS = {
   "ndjson": { format: "ndjson" },
 };
 const SUMS = { "sums-csv": { format: "csv" }, "sums-excel": { format: "csv", bom: "true" } };
+/** The view of the links to records. */
+let shown = null;
 const say = (text) => { element("records-state").textContent = text; };
 
 /** Fetches the response and saves it: a link cannot send a key. */
@@ -53,6 +55,7 @@ export function startDownloads() {
       save(event.currentTarget);
     });
   }
+  element("save-local").addEventListener("change", () => { if (shown) showRecordDownloads(); });
   element("copy-link").addEventListener("click", copyLink);
   attachMenu(element("save-open"), element("save"));
 }
@@ -63,13 +66,20 @@ function setLink(id, path, parameters, format, name) {
   element(id).download = `${name}.${format.format}`;
 }
 
+function showRecordDownloads() {
+  const local = element("save-local").checked ? { local_times: "true" } : {};
+  for (const [id, format] of Object.entries(RECORDS)) {
+    setLink(id, "/usage", recordsOf(shown), { ...format, ...local }, "orbital-usage");
+  }
+}
+
 /** Sets the links to the records of a resolved view. */
 export function showDownloads(view) {
   say("");
-  element("save-zone").textContent = view.tz;
-  for (const [id, format] of Object.entries(RECORDS)) {
-    setLink(id, "/usage", recordsOf(view), format, "orbital-usage");
-  }
+  for (const zone of document.querySelectorAll(".save-zone")) zone.textContent = view.tz;
+  element("save-local").closest("label").hidden = view.tz === "UTC";
+  shown = view;
+  showRecordDownloads();
 }
 
 /** Sets the links to the sums of a summary: the same buckets and groups. */
