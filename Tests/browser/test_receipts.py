@@ -1,5 +1,7 @@
 """The receipt of a message: found by its id, in the address, with the records before and after it."""
 
+import itertools
+import time
 import urllib.parse
 
 from barriers import barriers
@@ -91,8 +93,11 @@ def test_previous_and_next_walk_through_the_table_in_its_order(site):
         expect(place).to_have_text("1 of 722 in the table")
         expect(previous).to_be_disabled()
         following.focus()
+        # What takes longer than the page waits is an entry of its own.
+        times = [time.monotonic()]
         for index in range(1, 30):
             page.keyboard.press("Enter")
+            times.append(time.monotonic())
             expect(place).to_have_text(f"{index + 1} of 722 in the table")
             expect(page.locator("#receipt-title")).to_have_text(f"Message {order[index]}")
         assert query(page) == {"sort": "credits_used:desc", "message": order[29]}
@@ -105,12 +110,14 @@ def test_previous_and_next_walk_through_the_table_in_its_order(site):
         expect(place).to_have_text("30 of 722 in the table")
         for index in [28, 27]:
             previous.click()
+            times.append(time.monotonic())
             expect(page.locator("#receipt-title")).to_have_text(f"Message {order[index]}")
         page.keyboard.press("Escape")
         expect(page.locator("#records tbody button:focus")).to_have_text(order[27])
         expect(page.locator("#records tr:focus-within")).to_be_in_viewport()
         # Opening, all the steps and closing are at most three entries of the history.
-        assert page.evaluate("history.length") <= steps + 3
+        slow = sum(after > before + 0.9 for before, after in itertools.pairwise(times))
+        assert page.evaluate("history.length") <= steps + 3 + slow
         page.go_back()
         eventually(page, lambda: "message" in query(page) or page.get_by_role("dialog").count() == 0)
         # The last one has none after it, and the focus does not get lost.

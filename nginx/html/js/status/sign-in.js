@@ -2,6 +2,7 @@
 
 import { storedKey, storeKey } from "../shared/api.js";
 import { element, show } from "../shared/dom.js";
+import { forgetColours } from "../view/colours.js";
 
 /** Whether the user has just entered a key. */
 let isEntered = false;
@@ -23,6 +24,7 @@ export function startSignIn(onKey) {
   });
   element("sign-out").addEventListener("click", () => {
     storeKey(null);
+    forgetColours();
     // Removes everything that was read with the key, from the page and from memory.
     location.reload();
   });

@@ -39,6 +39,9 @@ function remember(chosen) {
   sessionStorage.setItem(STORED, JSON.stringify([...remembered]));
 }
 
+/** Before a reload. */
+export const forgetColours = () => sessionStorage.removeItem(STORED);
+
 /** A different colour for each key; the numbers start with 0. */
 export function coloursOf(keys) {
   const taken = new Set();
