@@ -118,9 +118,13 @@ def test_each_part_can_be_grouped_by_and_is_in_the_address(site):
         field.select_option(label="None")
         expect(page.locator("#group-list")).to_be_hidden()
         eventually(page, lambda: painted(page) == ["--accent"])
-        page.go_back()
-        expect(page.locator("#group-list")).to_be_visible()
-        assert "group_by" not in query(page), "choices that follow quickly are one step"
+        steps = page.evaluate("history.length")
+        page.evaluate("""() => ["team_id", "model", "user_id", "none"].forEach((value) => {
+            document.querySelector("#group-by").value = value;
+            document.querySelector("#group-by").dispatchEvent(new Event("change", { bubbles: true }));
+        })""")
+        assert query(page)["group_by"] == "none"
+        assert page.evaluate("history.length") <= steps + 1, "choices that follow quickly are one step"
 
 
 def test_a_group_keeps_its_colour(site):
