@@ -468,13 +468,13 @@ BEGIN ATOMIC
 END;
 
 -- Merges up to `at_most` deltas into the levels, and returns how many; NULL if another transaction is
--- changing the levels.
-CREATE FUNCTION merge_usage_deltas(at_most integer) RETURNS bigint LANGUAGE plpgsql
+-- changing the levels, or waits for that, and `waits` is false.
+CREATE FUNCTION merge_usage_deltas(at_most integer, waits boolean DEFAULT false) RETURNS bigint LANGUAGE plpgsql
 SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE
     count bigint;
 BEGIN
-    IF NOT lock_usage_rollups(false) THEN
+    IF NOT lock_usage_rollups(waits) THEN
         RETURN NULL;
     END IF;
     IF NOT EXISTS (SELECT FROM usage_delta) THEN
@@ -723,12 +723,10 @@ BEGIN
                     zone.zone_id, part.starts_at, part.ends_at, only_zone IS NULL AND zones IS NULL);
                 COMMIT;
                 LOOP
-                    EXIT WHEN (merge_usage_deltas(2000) = 2000) IS NOT TRUE;
+                    EXIT WHEN merge_usage_deltas(2000, true) < 2000;
                     COMMIT;
                 END LOOP;
                 COMMIT;
-                -- A row's lock has no queue: those who wait for it get it now.
-                PERFORM pg_sleep(0.005);
             END LOOP;
             PERFORM build_usage_months(zone.zone_id, month.starts_at, month.ends_at);
             COMMIT;
@@ -737,7 +735,6 @@ BEGIN
         FOR year IN SELECT starts_at, ends_at FROM usage_rollup_years(zone.name) LOOP
             PERFORM build_usage_years(zone.zone_id, year.starts_at, year.ends_at);
             COMMIT;
-            PERFORM pg_sleep(0.005);
         END LOOP;
         zones := zones || zone.zone_id;
     END LOOP;
@@ -972,7 +969,7 @@ DROP FUNCTION empty_usage_buckets(smallint, text, timestamptz, timestamptz);
 DROP FUNCTION remove_lost_usage_sums();
 DROP FUNCTION usage_rollup_years(text);
 DROP FUNCTION usage_rollup_months(text);
-DROP FUNCTION merge_usage_deltas(integer);
+DROP FUNCTION merge_usage_deltas(integer, boolean);
 DROP FUNCTION add_to_usage_levels(integer, timestamptz, timestamptz, integer[], boolean);
 DROP FUNCTION remove_empty_usage_sums(timestamptz[], integer[]);
 DROP FUNCTION remove_unused_usage_values(integer[]);

@@ -63,7 +63,8 @@ final class RollupMerger {
             let store = store ?? makeStore(waitSeconds: 60)
             defer { store.release() }
             do {
-                let count = try store.mergeRollups()
+                // In its turn: where others always wait, it would otherwise never merge.
+                let count = try store.mergeRollups(waits: true)
                 // Without work, the connection is closed.
                 self.store = count > 0 ? store : nil
                 if count > 0 { log.debug("rollups merged", metadata: ["deltas": "\(count)"]) }

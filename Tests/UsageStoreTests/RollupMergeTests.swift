@@ -124,6 +124,20 @@ import UsageStore
         #expect(try database.rollupDifferences() == [])
     }
 
+    @Test func `gets its turn where changed attributions wait`() throws {
+        let database = try Database()
+        try database.run(addAttributed("1, 100"))
+        let change = "UPDATE usage_attribution SET user_id = 'u' || attribution_id"
+        let eraser = try session(database, "BEGIN; \(change)")
+        let merger = try database.background("SELECT merge_usage_deltas(100, true)")
+        #expect(try database.isBackgroundBlocked())
+        // Asks for the lock at once when it has given it back.
+        try eraser.run("COMMIT; \(change)")
+        #expect(merger.wait() == 0, "\(merger.output)")
+        #expect(try database.value("SELECT count(*) FROM usage_delta") == "0")
+        #expect(try database.rollupDifferences() == [])
+    }
+
     @Test func `from before a snapshot fails, and changes nothing`() throws {
         let database = try Database()
         try database.run(addAttributed("1, 100"))

@@ -91,7 +91,7 @@ class Run:
         while not self.ends.wait(0.05):
             turn = rng.random()
             if turn < 0.92:
-                lines = session.run(f"SELECT merge_usage_deltas({rng.choice([1, 100, 10_000, 10_000])})")
+                lines = session.run(f"SELECT merge_usage_deltas({rng.choice([1, 100, 10_000, 10_000])}, true)")
                 if any("ERROR" in line for line in lines):
                     self.faults.append(f"merge: {lines}")
             elif turn < 0.94:

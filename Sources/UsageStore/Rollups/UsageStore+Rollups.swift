@@ -34,17 +34,20 @@ extension UsageStore {
 
     /// Merges deltas into the levels until few wait; returns the number of those merged.
     ///
-    /// Ends if another process is merging.
-    public func mergeRollups() throws -> Int {
+    /// Ends if another transaction is changing the levels, unless it `waits` for its turn: for at most
+    /// half a minute.
+    public func mergeRollups(waits: Bool = false) throws -> Int {
         try reportingUnavailability {
             let connection = try connected(isWatching: false)
             var total = 0
             while true {
                 let result = try connection.transaction {
                     // A crash only takes the merge back, so its commit need not be on disk.
-                    try connection.run("SET LOCAL synchronous_commit = off")
+                    try connection.run(
+                        "SET LOCAL synchronous_commit = off; SET LOCAL lock_timeout = '30s'")
                     return try connection.query(
-                        "SELECT merge_usage_deltas($1::integer)", [String(Self.mergeLimit)])
+                        "SELECT merge_usage_deltas($1::integer, $2::boolean)",
+                        [String(Self.mergeLimit), String(waits)])
                 }
                 guard let count = result[0, 0].flatMap(Int.init) else { return total }
                 total += count
