@@ -48,12 +48,15 @@ function barsOf({ layers, last }, layer, plot, first, end) {
   return { fill };
 }
 
+/** An element without content, so that another colour changes no other style. */
+const sample = document.createElement("span");
+sample.hidden = true;
+
 /** The current colour of a custom property, in the light or the dark scheme. */
 function colour(element, name) {
-  element.style.setProperty("color", `var(${name})`);
-  const value = getComputedStyle(element).color;
-  element.style.removeProperty("color");
-  return value;
+  if (sample.parentNode !== element) element.append(sample);
+  sample.style.color = `var(${name})`;
+  return getComputedStyle(sample).color;
 }
 
 export class Chart {

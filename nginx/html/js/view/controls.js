@@ -2,7 +2,7 @@
 
 import { element, show } from "../shared/dom.js";
 import { addDays, dateIn, daysOf, PRESETS, RECENT } from "./range.js";
-import { between, zoneNamed } from "./view.js";
+import { between, NO_ZONES, zoneNamed } from "./view.js";
 
 const CUSTOM = "custom";
 
@@ -92,8 +92,9 @@ function zoneOptions(zones, current) {
   // A computer without a valid time zone reports a name that the service does not know.
   const own = zoneNamed(Intl.DateTimeFormat().resolvedOptions().timeZone ?? "");
   const near = own && !zones.includes(own) ? [own] : [];
+  // All are known; to ask for each takes as long as the rest of the start.
   const others = Intl.supportedValuesOf("timeZone")
-    .filter((zone) => zoneNamed(zone) && !zones.includes(zone) && !near.includes(zone));
+    .filter((zone) => ![...NO_ZONES, ...zones, ...near].includes(zone));
   if (![...zones, ...near, ...others].includes(current)) others.unshift(current);
   return [
     groupOf("Reporting zones", zones), ...near.map((zone) => groupOf("Yours (slower)", [zone])),

@@ -47,7 +47,7 @@ export function resolved(view, { zones, newest, used, grouping }) {
 export const isEverything = (view) => !view.from && !view.to && view.filters.length === 0;
 
 /** The names that browsers and systems report if they cannot detect the time zone. */
-const NO_ZONES = ["Etc/Unknown", "Factory"];
+export const NO_ZONES = ["Etc/Unknown", "Factory"];
 
 /** The service's spelling of a zone's name; `name` may have any case. Null if it is unknown. */
 export function zoneNamed(name) {
