@@ -30,6 +30,8 @@ def test_a_new_record_changes_everything_that_it_touches(site):
         expect(page.locator("#period")).to_have_text("20 Mar 2024 – 6 Jun 2024")
         expect(group(page, "A New Report")).to_be_visible()
         expect(page.locator("#position")).to_contain_text(f"of {count + 1:,}")
+        # Until its row is there, the focus stays at the record.
+        expect(page.locator("#records tbody tr[data-index='0']")).to_contain_text("A New Report")
         page.locator("#records tbody button[tabindex='0']").focus()
         page.keyboard.press("Home")
         expect(page.locator("#records tr:focus-within")).to_contain_text("A New Report")

@@ -40,7 +40,12 @@ export class GroupList {
     // Without messages, there is no group.
     const isGrouped = groups.length > 0 && groups.every(({ sum }) => sum);
     element("charts").dataset.grouped = isGrouped;
-    if (!isGrouped) return;
+    if (!isGrouped) {
+      // What is hidden must not be of another view.
+      this.#list.replaceChildren();
+      this.#items.clear();
+      return;
+    }
     const [part] = summary.group_by;
     element("groups-title").textContent = `Credits by ${partNoun(part, 1)}`;
     // The others, which may be many, would make all other bars short.
