@@ -43,8 +43,8 @@ extension UsageStore {
             while true {
                 let result = try connection.transaction {
                     // A crash only takes the merge back, so its commit need not be on disk.
-                    try connection.run(
-                        "SET LOCAL synchronous_commit = off; SET LOCAL lock_timeout = '30s'")
+                    try connection.run("SET LOCAL synchronous_commit = off")
+                    if waits { try connection.run("SET LOCAL lock_timeout = '30s'") }
                     return try connection.query(
                         "SELECT merge_usage_deltas($1::integer, $2::boolean)",
                         [String(Self.mergeLimit), String(waits)])

@@ -143,7 +143,9 @@ extension Check {
     /// Reports rollups that are not complete, not merged, or not of as many records as there are.
     private func checkRollups(_ settings: Settings, _ report: inout Report) throws {
         // Counting many records takes longer than the other checks.
-        let store = try longStore("check", settings)
+        let store = UsageStore(
+            databaseURL: settings.databaseURL, applicationName: "orbitalctl check",
+            waitSeconds: 600)
         let status = try store.rollupStatus()
         let incomplete = status.zones.filter { !$0.isBuilt }.map(\.name)
         guard status.isBuilt, incomplete.isEmpty else {

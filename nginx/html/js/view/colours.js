@@ -39,7 +39,7 @@ function remember(chosen) {
   sessionStorage.setItem(STORED, JSON.stringify([...remembered]));
 }
 
-/** Before a reload. */
+/** Removes what the tab remembers; the page must then be loaded again. */
 export const forgetColours = () => sessionStorage.removeItem(STORED);
 
 /** A different colour for each key; the numbers start with 0. */
