@@ -66,8 +66,10 @@ import Testing
         let pages = try mixes.flatMap { try $0.start("/usage?limit=1", 4) }
         let connected = try eventually(seconds: 10) {
             try database.value(
-                "SELECT count(*) >= \(mixes.count * 2) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
-            ) == "t"
+                """
+                SELECT count(*) >= \(mixes.count * 2) FROM pg_stat_activity
+                WHERE wait_event_type = 'Lock' AND application_name = 'orbital-fcgi'
+                """) == "t"
         }
         #expect(connected)
         try lock.run("ROLLBACK")
@@ -85,11 +87,14 @@ import Testing
         try warm(mixes, database)
         let lock = try database.lockRecords()
         for mix in mixes { mix.reads = try mix.start("/usage?min_credits=0", 2) }
-        // Each waits for the lock, or was refused because others do.
+        // Each waits for the lock, or was refused because others do; merges wait, too.
         #expect(
             try eventually {
                 let waiting = try database.value(
-                    "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")
+                    """
+                    SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'
+                        AND application_name = 'orbital-fcgi'
+                    """)
                 let refused = mixes.flatMap(\.reads).count { !$0.isRunning }
                 return (Int(waiting ?? "") ?? 0) + refused == mixes.count * 2
             })

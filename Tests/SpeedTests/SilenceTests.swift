@@ -106,7 +106,8 @@ import Testing
                 try site.database.value(
                     """
                     SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'
-                    AND datname = current_database() AND now() - query_start > '6 s'
+                    AND datname = current_database() AND application_name = 'orbital-fcgi'
+                    AND now() - query_start > '6 s'
                     """) == "7"
             })
         for _ in 1...20 {
