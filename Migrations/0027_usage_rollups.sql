@@ -722,7 +722,8 @@ BEGIN
                 PERFORM build_usage_days(
                     zone.zone_id, part.starts_at, part.ends_at, only_zone IS NULL AND zones IS NULL);
                 COMMIT;
-                LOOP
+                -- Not until none is left: writers may be faster.
+                FOR turn IN 1..5 LOOP
                     EXIT WHEN merge_usage_deltas(2000, true) < 2000;
                     COMMIT;
                 END LOOP;

@@ -1,11 +1,18 @@
 """Commands that may read all records, on a slow server."""
 
 import subprocess
+import threading
 import time
 
 import pytest
 from orbital import Psql
 from service import BUILT
+from test_privacy import eventually
+
+
+def control(site, *words, timeout=None):
+    return subprocess.run([BUILT / "orbitalctl", *words], env=site.environment, check=True, stdout=subprocess.PIPE, text=True,
+                          timeout=timeout).stdout
 
 
 @pytest.fixture
@@ -30,3 +37,30 @@ def test_a_command_that_reads_all_records_may_take_longer_than_a_request(site, l
         time.sleep(0.01)
     locker.run("COMMIT")
     assert command.communicate()[0] and command.returncode == 0
+
+
+def test_a_rebuild_of_rollups_ends_although_writers_write_faster_than_it_merges(start_site):
+    site, ends = start_site(), threading.Event()
+    # Each zone makes a merge slower, but no write.
+    for zone in ("Asia/Tokyo", "Asia/Kolkata", "America/New_York", "Europe/London", "Australia/Sydney"):
+        control(site, "rollup", "zones", "add", zone)
+    site.psql("""INSERT INTO usage_record (message_id, "timestamp", message_text)
+        SELECT n, '2024-01-01Z'::timestamptz + n * interval '15 minutes', 'x' FROM generate_series(1, 5000) AS n""")
+
+    def write():
+        session = Psql(site.url, stops=False)
+        while not ends.is_set():
+            session.run("UPDATE usage_record SET credit_rate_id = NULL, credit_hundredths = credit_hundredths + 1")
+        session.close()
+    writers = [threading.Thread(target=write) for _ in range(3)]
+    for writer in writers:
+        writer.start()
+    try:
+        eventually(lambda: int(site.psql("SELECT count(*) FROM usage_delta")) > 20_000)
+        control(site, "rollup", "rebuild", timeout=90)
+        control(site, "rollup", "merge", timeout=90)
+    finally:
+        ends.set()
+        for writer in writers:
+            writer.join()
+    assert "0 differences" in control(site, "verify")

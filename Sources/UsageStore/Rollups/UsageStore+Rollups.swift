@@ -34,13 +34,15 @@ extension UsageStore {
 
     /// Merges deltas into the levels until few wait; returns the number of those merged.
     ///
+    /// Ends after about `limit` of them, because writers may be faster.
+    ///
     /// Ends if another transaction is changing the levels, unless it `waits` for its turn: for at most
     /// half a minute.
-    public func mergeRollups(waits: Bool = false) throws -> Int {
+    public func mergeRollups(waits: Bool = false, limit: Int = 100_000) throws -> Int {
         try reportingUnavailability {
             let connection = try connected(isWatching: false)
             var total = 0
-            while true {
+            while total < limit {
                 let result = try connection.transaction {
                     // A crash only takes the merge back, so its commit need not be on disk.
                     try connection.run("SET LOCAL synchronous_commit = off")
@@ -53,6 +55,7 @@ extension UsageStore {
                 total += count
                 guard count > Self.mergeLimit / 2 else { return total }
             }
+            return total
         }
     }
 

@@ -26,13 +26,15 @@ struct Rollup: ParsableCommand {
         func run() throws {
             let store = try longStore("rollup")
             let deadline = ContinuousClock.now + .seconds(5)
-            var count = try store.mergeRollups()
+            // What waits now, and no later deltas.
+            let limit = max(1, try store.rollupStatus().deltas)
+            var count = try store.mergeRollups(limit: limit)
             while count == 0, let holder = try store.rollupsHolder() {
                 guard ContinuousClock.now < deadline else {
                     throw Failure(message: "nothing is merged: \(holder)", status: EX_TEMPFAIL)
                 }
                 Thread.sleep(forTimeInterval: 0.1)
-                count = try store.mergeRollups()
+                count = try store.mergeRollups(limit: limit)
             }
             print("merged \(counted(count, "delta"))")
         }
