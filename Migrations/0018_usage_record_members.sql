@@ -12,6 +12,9 @@ ALTER TABLE usage_record
     -- before those of 4 need no padding.
     ADD COLUMN recorded_at timestamptz,
 
+    -- The record of which a correction takes back credits; 0036 has its rules.
+    ADD COLUMN corrects bigint,
+
     -- Without a foreign key, whose check would cost a third of an insert: see credit_rate_id.
     ADD COLUMN attribution_id integer,
 
@@ -27,6 +30,9 @@ ALTER TABLE usage_record
     -- The first 16 bytes of the text's SHA-256, where the text itself is not stored.
     ADD COLUMN text_digest bytea,
 
+    -- Why a correction was made.
+    ADD COLUMN reason text,
+
     ALTER COLUMN recorded_at SET DEFAULT now(),
     ALTER COLUMN message_text DROP NOT NULL,
     ALTER COLUMN character_count DROP EXPRESSION,
@@ -34,6 +40,16 @@ ALTER TABLE usage_record
 
 -- Not valid, because checking the existing rows would take its time under this lock; 0019 does it.
 ALTER TABLE usage_record
+    DROP CONSTRAINT usage_record_credit_hundredths_check,
+    ADD CONSTRAINT usage_record_credit_hundredths_check CHECK (
+        CASE WHEN corrects IS NULL THEN credit_hundredths >= 0 ELSE credit_hundredths < 0 END) NOT VALID,
+    ADD CONSTRAINT usage_record_correction_check CHECK (
+        CASE WHEN corrects IS NULL THEN reason IS NULL
+            ELSE corrects <> message_id AND reason IS NOT NULL
+                AND char_length(reason) >= 1 AND char_length(reason) <= 500
+                AND num_nonnulls(credit_rate_id, message_text, character_count, text_digest, token_count,
+                    input_tokens, output_tokens, cache_read_input_tokens, cache_creation_input_tokens) = 0
+        END) NOT VALID,
     ADD CONSTRAINT usage_record_external_id_check CHECK (
         char_length(external_id) >= 1 AND char_length(external_id) <= 255
         AND external_id !~ '[\u0001-\u001f\u007f-\u009f]') NOT VALID,
@@ -46,9 +62,10 @@ ALTER TABLE usage_record
         NOT VALID,
     ADD CONSTRAINT usage_record_text_digest_check CHECK (
         text_digest IS NULL OR octet_length(text_digest) = 16 AND message_text IS NULL) NOT VALID,
-    -- Credits need a measure: a text or reported tokens.
+    -- Credits need a measure, a text or reported tokens, or another record that they correct.
     ADD CONSTRAINT usage_record_measure_check CHECK (
-        character_count IS NOT NULL OR input_tokens IS NOT NULL OR output_tokens IS NOT NULL) NOT VALID;
+        character_count IS NOT NULL OR input_tokens IS NOT NULL OR output_tokens IS NOT NULL
+        OR corrects IS NOT NULL) NOT VALID;
 
 -- Plain SQL writes the text only. Its name comes before that of the trigger that prices.
 CREATE FUNCTION count_usage_characters() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -82,11 +99,16 @@ ALTER TABLE usage_record
     DROP CONSTRAINT usage_record_character_count_check,
     DROP CONSTRAINT usage_record_reported_tokens_check,
     DROP CONSTRAINT usage_record_external_id_check,
+    DROP CONSTRAINT usage_record_correction_check,
+    DROP CONSTRAINT usage_record_credit_hundredths_check,
+    ADD CONSTRAINT usage_record_credit_hundredths_check CHECK (credit_hundredths >= 0),
+    DROP COLUMN reason,
     DROP COLUMN text_digest,
     DROP COLUMN cache_creation_input_tokens,
     DROP COLUMN cache_read_input_tokens,
     DROP COLUMN output_tokens,
     DROP COLUMN input_tokens,
+    DROP COLUMN corrects,
     DROP COLUMN recorded_at,
     DROP COLUMN external_id,
     DROP COLUMN attribution_id,

@@ -27,6 +27,7 @@ COMMENT ON TABLE usage_rollup_state IS 'One row: the state of the rollups, which
 CREATE TABLE usage_delta (
     quarter timestamptz NOT NULL,
     messages bigint NOT NULL,
+    corrections bigint NOT NULL,
     input_tokens bigint NOT NULL,
     output_tokens bigint NOT NULL,
     cache_read_input_tokens bigint NOT NULL,
@@ -48,6 +49,7 @@ COMMENT ON TABLE usage_delta IS 'Changes of records that are not merged into the
 CREATE TEMPORARY TABLE sums (
     messages bigint NOT NULL DEFAULT 0,
     reports bigint NOT NULL DEFAULT 0,
+    corrections bigint NOT NULL DEFAULT 0,
     input_tokens bigint NOT NULL DEFAULT 0,
     output_tokens bigint NOT NULL DEFAULT 0,
     cache_read_input_tokens bigint NOT NULL DEFAULT 0,
@@ -251,19 +253,20 @@ $$;
 CREATE FUNCTION usage_records_minus_deltas(since timestamptz, until timestamptz)
 RETURNS TABLE (
     quarter timestamptz, report_name text, attribution_id integer, messages bigint, reports bigint,
-    credit_hundredths numeric, input_tokens bigint, output_tokens bigint,
+    corrections bigint, credit_hundredths numeric, input_tokens bigint, output_tokens bigint,
     cache_read_input_tokens bigint, cache_creation_input_tokens bigint
 ) LANGUAGE sql STABLE PARALLEL SAFE
 BEGIN ATOMIC
-    SELECT usage_quarter("timestamp"), report_name, attribution_id, 1::bigint,
-        (report_name IS NOT NULL)::integer::bigint, credit_hundredths::numeric,
+    SELECT usage_quarter("timestamp"), report_name, attribution_id, (corrects IS NULL)::integer::bigint,
+        (report_name IS NOT NULL AND corrects IS NULL)::integer::bigint,
+        (corrects IS NOT NULL)::integer::bigint, credit_hundredths::numeric,
         coalesce(input_tokens, 0)::bigint, coalesce(output_tokens, 0)::bigint,
         coalesce(cache_read_input_tokens, 0)::bigint, coalesce(cache_creation_input_tokens, 0)::bigint
     FROM usage_record
     WHERE "timestamp" >= since AND "timestamp" >= (SELECT usage_rollup_start()) AND "timestamp" < until
     UNION ALL
     SELECT quarter, report_name, attribution_id, -messages,
-        CASE WHEN report_name IS NULL THEN 0 ELSE -messages END, -credit_hundredths,
+        CASE WHEN report_name IS NULL THEN 0 ELSE -messages END, -corrections, -credit_hundredths,
         -input_tokens, -output_tokens, -cache_read_input_tokens, -cache_creation_input_tokens
     FROM usage_delta WHERE quarter >= since AND quarter < until;
 END;
@@ -760,44 +763,45 @@ BEGIN
         is_many := FOUND;
     END IF;
     IF NOT is_many THEN
-        INSERT INTO usage_delta (quarter, report_name, attribution_id, messages, credit_hundredths,
+        INSERT INTO usage_delta (quarter, report_name, attribution_id, messages, corrections, credit_hundredths,
             input_tokens, output_tokens, cache_read_input_tokens, cache_creation_input_tokens)
-        SELECT usage_quarter("timestamp"), report_name, attribution_id, 1, credit_hundredths,
+        SELECT usage_quarter("timestamp"), report_name, attribution_id, (corrects IS NULL)::integer,
+            (corrects IS NOT NULL)::integer, credit_hundredths,
             coalesce(input_tokens, 0), coalesce(output_tokens, 0),
             coalesce(cache_read_input_tokens, 0), coalesce(cache_creation_input_tokens, 0)
         FROM records WHERE "timestamp" >= usage_timestamp_first();
     ELSIF TG_OP <> 'UPDATE' THEN
-        INSERT INTO usage_delta (quarter, report_name, attribution_id, messages, credit_hundredths,
+        INSERT INTO usage_delta (quarter, report_name, attribution_id, messages, corrections, credit_hundredths,
             input_tokens, output_tokens, cache_read_input_tokens, cache_creation_input_tokens)
-        SELECT usage_quarter("timestamp"), report_name, attribution_id, sign * count(*),
-            sign * sum(credit_hundredths),
+        SELECT usage_quarter("timestamp"), report_name, attribution_id, sign * (count(*) - count(corrects)),
+            sign * count(corrects), sign * sum(credit_hundredths),
             sign * coalesce(sum(input_tokens), 0), sign * coalesce(sum(output_tokens), 0),
             sign * coalesce(sum(cache_read_input_tokens), 0),
             sign * coalesce(sum(cache_creation_input_tokens), 0)
         FROM records WHERE "timestamp" >= (SELECT usage_rollup_start())
         GROUP BY 1, 2, 3;
     ELSE
-        INSERT INTO usage_delta (quarter, report_name, attribution_id, messages, credit_hundredths,
+        INSERT INTO usage_delta (quarter, report_name, attribution_id, messages, corrections, credit_hundredths,
             input_tokens, output_tokens, cache_read_input_tokens, cache_creation_input_tokens)
-        SELECT usage_quarter("timestamp"), report_name, attribution_id, sum(factor),
-            sum(factor * credit_hundredths),
-            coalesce(sum(factor * input_tokens), 0), coalesce(sum(factor * output_tokens), 0),
-            coalesce(sum(factor * cache_read_input_tokens), 0),
-            coalesce(sum(factor * cache_creation_input_tokens), 0)
-        FROM (SELECT -1::bigint AS factor, "timestamp", report_name, attribution_id, credit_hundredths,
-                  input_tokens, output_tokens, cache_read_input_tokens, cache_creation_input_tokens
-              FROM old_records
-              UNION ALL
-              SELECT 1, "timestamp", report_name, attribution_id, credit_hundredths,
-                  input_tokens, output_tokens, cache_read_input_tokens, cache_creation_input_tokens
-              FROM new_records) AS records
-        WHERE "timestamp" >= (SELECT usage_rollup_start())
+        SELECT quarter, report_name, attribution_id, sum(messages), sum(corrections), sum(credit_hundredths),
+            sum(input_tokens), sum(output_tokens), sum(cache_read_input_tokens),
+            sum(cache_creation_input_tokens)
+        FROM (
+            SELECT usage_quarter("timestamp") AS quarter, report_name, attribution_id,
+                CASE WHEN corrects IS NULL THEN factor ELSE 0 END AS messages,
+                CASE WHEN corrects IS NULL THEN 0 ELSE factor END AS corrections,
+                factor * credit_hundredths AS credit_hundredths,
+                factor * coalesce(input_tokens, 0) AS input_tokens,
+                factor * coalesce(output_tokens, 0) AS output_tokens,
+                factor * coalesce(cache_read_input_tokens, 0) AS cache_read_input_tokens,
+                factor * coalesce(cache_creation_input_tokens, 0) AS cache_creation_input_tokens
+            FROM (SELECT -1::bigint AS factor, * FROM old_records
+                UNION ALL SELECT 1, * FROM new_records) AS records
+            WHERE "timestamp" >= (SELECT usage_rollup_start())
+        ) AS changes
         GROUP BY 1, 2, 3
-        HAVING NOT (sum(factor) = 0 AND sum(factor * credit_hundredths) = 0
-            AND coalesce(sum(factor * input_tokens), 0) = 0
-            AND coalesce(sum(factor * output_tokens), 0) = 0
-            AND coalesce(sum(factor * cache_read_input_tokens), 0) = 0
-            AND coalesce(sum(factor * cache_creation_input_tokens), 0) = 0);
+        HAVING (sum(messages), sum(corrections), sum(credit_hundredths), sum(input_tokens), sum(output_tokens),
+            sum(cache_read_input_tokens), sum(cache_creation_input_tokens)) <> (0, 0, 0, 0, 0, 0, 0);
     END IF;
     RETURN NULL;
 END

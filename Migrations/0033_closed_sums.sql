@@ -40,7 +40,7 @@ CREATE TRIGGER usage_zone_complete_from
 CREATE FUNCTION close_usage_sums(since timestamptz, until timestamptz) RETURNS void LANGUAGE plpgsql
 SET search_path = public, pg_temp SET work_mem = '256MB' SET jit = off AS $$
 DECLARE
-    columns text := 'messages, reports, credit_hundredths, input_tokens, output_tokens, '
+    columns text := 'messages, reports, corrections, credit_hundredths, input_tokens, output_tokens, '
         'cache_read_input_tokens, cache_creation_input_tokens';
     sums text := regexp_replace(columns, '\w+', 'usage_sum(\&) AS \&', 'g');
     added text := regexp_replace(columns, '\w+', '\& = level.\& + EXCLUDED.\&', 'g');

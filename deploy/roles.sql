@@ -42,6 +42,10 @@ GRANT SELECT (message_id, external_id) ON usage_record TO orbital_writer;
 REVOKE EXECUTE ON FUNCTION usage_attribution FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION usage_attribution TO orbital_responder, orbital_writer;
 
+-- Only the responder corrects records, for keys with the scope usage:correct.
+REVOKE EXECUTE ON FUNCTION correct_usage_record FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION correct_usage_record TO orbital_responder;
+
 -- The responder merges rollups and builds them again where time zones have changed; these, too, run with their
 -- owner's privileges.
 REVOKE EXECUTE ON FUNCTION merge_usage_deltas, remove_lost_usage_sums, build_usage_days, build_usage_months,

@@ -18,7 +18,7 @@ public struct Action<Principal, Service>: Sendable {
 
 /// An entry of the route table: a path and its actions.
 public struct Route<Principal, Service>: Sendable {
-    /// The path; a last segment in braces, as in `/usage/{message_id}`, matches any one segment.
+    /// The path; a segment in braces, as in `/usage/{message_id}`, matches any one segment.
     public let path: String
 
     /// Whether all clients may use it; otherwise, only internal requests may.
@@ -77,14 +77,18 @@ public struct Router<Principal, Service> {
     public typealias Match = (number: Int, route: Route<Principal, Service>)
 
     private let exact: [String: Match]
-    private let open: [(prefix: String, match: Match)]
+    private let open: [(prefix: String, suffix: String, match: Match)]
 
     /// Makes a router for the table, whose paths must be unique.
     public init(_ table: [Route<Principal, Service>]) {
         let matches = table.enumerated().map { Match($0.offset, $0.element) }
         exact = Dictionary(uniqueKeysWithValues: matches.map { ($0.route.path, $0) })
-        open = matches.filter { $0.route.path.hasSuffix("}") }.map { match in
-            (match.route.path.prefix { $0 != "{" }.description, match)
+        open = matches.filter { $0.route.path.contains("{") }.map { match in
+            let path = match.route.path
+            return (
+                String(path.prefix { $0 != "{" }), String(path.drop { $0 != "}" }.dropFirst()),
+                match
+            )
         }
     }
 
@@ -109,8 +113,8 @@ public struct Router<Principal, Service> {
 
     private func match(for path: String) -> Match? {
         if let match = exact[path], !path.contains("{") { return match }
-        for (prefix, match) in open where path.hasPrefix(prefix) {
-            let rest = path.utf8.dropFirst(prefix.utf8.count)
+        for (prefix, suffix, match) in open where path.hasPrefix(prefix) && path.hasSuffix(suffix) {
+            let rest = path.utf8.dropFirst(prefix.utf8.count).dropLast(suffix.utf8.count)
             if !rest.isEmpty && !rest.contains(UInt8(ascii: "/")) { return match }
         }
         return nil

@@ -64,6 +64,36 @@ extension MemberReader {
             fault("token_count", .malformed, "token_count and tokenizer must be given together.")
         }
         if record.characterCount != nil || record.textDigest != nil { compareText(record) }
+        if record.creditsUsed != nil || !record.isPlain { compareCorrection(record) }
+    }
+
+    /// Only corrections have a reason and negative credits, and have no measure.
+    private mutating func compareCorrection(_ record: UsageRecord) {
+        guard record.corrects != nil else {
+            if record.isCorrection {
+                fault(
+                    "credits_used", .wrongType,
+                    "credits_used must be a non-negative number with at most two decimals, such as "
+                        + "15.60; only that of a correction, which has corrects, is negative.")
+            }
+            if record.reason != nil {
+                fault("reason", .malformed, "reason is only for corrections.")
+            }
+            return
+        }
+        if record.reason == nil { fault("reason", .missing, "reason is missing.") }
+        if !record.isCorrection {
+            fault("credits_used", .outOfRange, "credits_used of a correction must be negative.")
+        }
+        if record.corrects == record.messageID {
+            fault("corrects", .malformed, "A record cannot correct itself.")
+        }
+        let others = UsageRecord.Column.measures.subtracting([.corrects])
+            .union([.cacheReadInputTokens, .cacheCreationInputTokens, .tokenCount, .rate])
+        for column in UsageRecord.Column.all
+        where others.contains(column) && record.value(in: column) != nil {
+            fault(column.name, .malformed, "A correction has no \(column.name).")
+        }
     }
 
     private mutating func compareText(_ record: UsageRecord) {

@@ -95,16 +95,22 @@ struct MemberReader {
         return nil
     }
 
-    /// The credits `value`; nil, with a fault, if it is another value.
-    mutating func credits(_ name: String, _ value: JSONValue) -> Credits? {
+    /// The credits `value`, at least `least` hundredths; nil, with a fault, if it is another value.
+    mutating func credits(
+        _ name: String, _ value: JSONValue, least: Int64 = 0, _ kind: String = "a non-negative"
+    ) -> Credits? {
         if case .number(let number) = value,
-            case .exact(let hundredths) = number.integer(decimals: 2), hundredths >= 0
+            case .exact(let hundredths) = number.integer(decimals: 2), hundredths >= least
         {
+            guard hundredths.magnitude <= Credits.largest.hundredths.magnitude else {
+                fault(name, .outOfRange, "\(name) must be at most \(Credits.largest).")
+                return nil
+            }
             return Credits(hundredths: hundredths)
         }
         fault(
             name, .wrongType,
-            "\(name) must be a non-negative number with at most two decimals, such as 15.60.")
+            "\(name) must be \(kind) number with at most two decimals, such as 15.60.")
         return nil
     }
 

@@ -102,12 +102,7 @@ extension MemberReader {
             if column == .userID { refusePseudonym(column.name, text, at: column.name) }
             if found.isEmpty { place.set(&record, text) } else { faults += found }
         case .credits(let place):
-            guard let credits = credits(column.name, value) else { return }
-            guard credits <= .largest else {
-                return fault(
-                    column.name, .outOfRange, "\(column.name) must be at most \(Credits.largest).")
-            }
-            place.set(&record, credits)
+            place.set(&record, credits(column.name, value, least: .min, "a"))
         case .flag(let place): place.set(&record, flag(column.name, value))
         case .tags(let place): place.set(&record, tags(column.name, value))
         }

@@ -56,6 +56,9 @@ extension PostgresError {
     /// Lock timeout: lock_not_available.
     public static let lockNotAvailable = "55P03"
 
+    /// A unique value exists already: unique_violation.
+    public static let uniqueViolation = "23505"
+
     /// A sequence is exhausted: sequence_generator_limit_exceeded.
     public static let sequenceExhausted = "2200H"
 

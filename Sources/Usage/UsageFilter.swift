@@ -21,6 +21,9 @@ public struct UsageFilter: Sendable {
     /// Whether the record must have a report name (true) or must not (false).
     public var hasReport: Bool?
 
+    /// Whether the record must be a correction (true) or must not (false).
+    public var isCorrection: Bool?
+
     /// The minimum credits.
     public var minimumCredits: Credits?
 

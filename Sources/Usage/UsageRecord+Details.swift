@@ -9,6 +9,8 @@ extension UsageRecord {
         var characterCount: Int64?
         var textDigest: String?
         var isEstimated = false
+        var corrects: Int64?
+        var reason: String?
         var rate: Int64?
     }
 
@@ -80,6 +82,21 @@ extension UsageRecord {
         get { details?.members.isEstimated ?? false }
         set { change(isRemoval: !newValue) { $0.isEstimated = newValue } }
     }
+
+    /// The record of which this one takes back credits; nil for a message.
+    public var corrects: Int64? {
+        get { details?.members.corrects }
+        set { change(isRemoval: newValue == nil) { $0.corrects = newValue } }
+    }
+
+    /// Why it corrects another record.
+    public var reason: String? {
+        get { details?.members.reason }
+        set { change(isRemoval: newValue == nil) { $0.reason = newValue } }
+    }
+
+    /// Whether it is a correction: no other record has negative credits.
+    public var isCorrection: Bool { (creditsUsed?.hundredths ?? 0) < 0 }
 
     /// The number of its rate in an export; nil if no rate priced it.
     public var rate: Int64? {

@@ -144,6 +144,15 @@ extension UsageRecord.Column {
         .integer(.init({ $0.reported.cacheCreation }, { $0.reported.cacheCreation = $1 })),
         in: [.request, .fields, .file], range: reportedRange)
 
+    /// The record of which a correction takes back credits.
+    public static let corrects = UsageRecord.Column(
+        "corrects", .integer(.init({ $0.corrects }, { $0.corrects = $1 })), in: [.fields, .file])
+
+    /// Why a correction was made.
+    public static let reason = UsageRecord.Column(
+        "reason", .text(.init({ $0.reason }, { $0.reason = $1 }), .characters(500)),
+        in: [.fields, .file])
+
     /// The text, which is not in responses.
     public static let text = UsageRecord.Column(
         "message_text", .text(.init({ $0.text }, { $0.text = $1 }), .mebibytes(8)),
@@ -186,12 +195,13 @@ extension UsageRecord.Column {
     /// All columns, in the order of every form.
     public static let all = [
         messageID, externalID, timestamp, recordedAt, reportName, userID, teamID, model, tags,
-        inputTokens, outputTokens, cacheReadInputTokens, cacheCreationInputTokens, text,
-        characterCount, textDigest, creditsUsed, tokenCount, tokenizer, estimated, rate,
+        inputTokens, outputTokens, cacheReadInputTokens, cacheCreationInputTokens, corrects,
+        reason, text, characterCount, textDigest, creditsUsed, tokenCount, tokenizer, estimated,
+        rate,
     ]
 
-    /// The columns of which a message needs one: what its price is calculated from.
-    public static let measures: Set = [text, inputTokens, outputTokens, characterCount]
+    /// The columns of which a record needs one: what its price is calculated from, or what it corrects.
+    public static let measures: Set = [text, inputTokens, outputTokens, characterCount, corrects]
 
     /// The number of the attribution, which no form has.
     public static let attributionID = UsageRecord.Column(

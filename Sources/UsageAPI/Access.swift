@@ -18,7 +18,7 @@ public struct Principal: Sendable {
     /// The identity.
     public let identity: Identity
 
-    /// The scopes: `usage:read`, `usage:write`.
+    /// The scopes: `usage:read`, `usage:write`, `usage:correct`.
     public let scopes: [String]
 
     /// The bounds of the records that it may see and record.

@@ -28,6 +28,8 @@ struct FilterParameters {
         }
         filter.hasReport = parameters.flag("has_report")
         query.add("has_report", filter.hasReport)
+        filter.isCorrection = parameters.flag("is_correction")
+        query.add("is_correction", filter.isCorrection)
         takeTags(&parameters, &query)
         takeExternalID(&parameters, &query)
         (filter.recordedFrom, filter.recordedTo) = try range(

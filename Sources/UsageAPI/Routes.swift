@@ -3,6 +3,7 @@ public import HTTP
 
 private let read = "usage:read"
 private let write = "usage:write"
+private let correction = "usage:correct"
 
 /// Every path of the API, each handled in a file `…Route.swift`; orbital-fcgi adds `/metrics`.
 public let routes: [Route<Principal, Service>] = [
@@ -11,6 +12,7 @@ public let routes: [Route<Principal, Service>] = [
     Route("/usage/attributions", get: Action(read, attributions)),
     Route("/usage/estimate", post: Action(read, estimate)),
     Route("/usage/{message_id}", get: Action(read, receipt)),
+    Route("/usage/{message_id}/correction", post: Action(correction, correct)),
     Route("/me", get: Action(anyScope, me)),
     Route("/health", get: Action(nil, health)),
     Route("/health/live", get: Action(nil, live)),

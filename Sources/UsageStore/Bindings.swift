@@ -70,6 +70,8 @@ extension UsageFilter {
             add(column, "IN (\(bindings.bind(values)))")
         }
         if let hasReport { add(.reportName, hasReport ? "IS NOT NULL" : "IS NULL") }
+        // By the credits, which indexes have: only those of corrections are negative.
+        if let isCorrection { add(.creditsUsed, isCorrection ? "< 0" : ">= 0") }
         if let minimumCredits {
             add(.creditsUsed, ">= \(bindings.bind(minimumCredits.hundredths))")
         }

@@ -22,7 +22,8 @@ struct OrbitalCTL: ParsableCommand {
             """,
         version: version,
         subcommands: [
-            Migrate.self, Keys.self, Rates.self, Import.self, Export.self, Close.self, Verify.self,
+            Migrate.self, Keys.self, Rates.self, Import.self, Export.self, Correct.self, Close.self,
+            Verify.self,
             Drift.self, Recount.self, Erase.self, Rollup.self, Revision.self, TokenizerFiles.self,
             Check.self, Health.self,
         ])

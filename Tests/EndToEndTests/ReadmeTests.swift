@@ -11,7 +11,7 @@ import Testing
         let (url, nginx) = try Nginx.onPort(responderPath: site.responder.socketPath)
         defer { nginx.stop() }
         let examples = try ReadmeExample.all().filter { $0.command.hasPrefix("curl ") }
-        let key = try site.database.key()
+        let key = try site.database.key(["usage:read", "usage:write", "usage:correct"])
         #expect(examples.count >= 9)
         for example in examples {
             let address = url.dropFirst("http://".count)
@@ -36,7 +36,7 @@ import Testing
         let text = try String(contentsOfFile: Repository.path("README.md"), encoding: .utf8)
         let programs = text.matches(of: /\n```(python|ts)\n((?:.*\n)*?)```\n/)
         #expect(programs.map { String($0.1) } == ["python", "ts"])
-        let key = try site.database.key()
+        let key = try site.database.key(["usage:read", "usage:write", "usage:correct"])
         // The Node.js that Playwright brings along runs TypeScript.
         let packages = Repository.path(".build/test-tools/lib")
         let node = try #require(

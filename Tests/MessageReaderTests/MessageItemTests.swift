@@ -76,8 +76,8 @@ import Usage
             faults("{\(Self.good),\"user\":1}") == [
                 "Unknown field \"user\"; allowed: message_id, external_id, timestamp, recorded_at, "
                     + "report_name, user_id, team_id, model, tags, input_tokens, output_tokens, "
-                    + "cache_read_input_tokens, cache_creation_input_tokens, message_text, "
-                    + "character_count, text_digest, credits_used, token_count, tokenizer, "
+                    + "cache_read_input_tokens, cache_creation_input_tokens, corrects, reason, "
+                    + "message_text, character_count, text_digest, credits_used, token_count, tokenizer, "
                     + "estimated, rate."
             ])
     }
@@ -149,7 +149,7 @@ import Usage
     func `has credits with at most two decimals`(credits: String, hundredths: Int64?) {
         let read = item(#"{\#(Self.good),"credits_used":\#(credits)}"#)
         #expect(read.faults.isEmpty == (hundredths != nil))
-        #expect(read.record.creditsUsed?.hundredths == hundredths, "\(credits)")
+        #expect(read.message?.creditsUsed?.hundredths == hundredths, "\(credits)")
     }
 
     @Test func `has tags as an object, in canonical form, sorted by code point`() {

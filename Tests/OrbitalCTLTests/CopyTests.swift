@@ -229,7 +229,7 @@ import Testing
         let exported = try run(original, ["export", "--format", "csv", "--bom"])
         #expect(
             exported.output.hasPrefix(
-                "\u{feff}message_id,external_id,timestamp,recorded_at,report_name,user_id,team_id,model,tags,input_tokens,output_tokens,cache_read_input_tokens,cache_creation_input_tokens,message_text,character_count,text_digest,credits_used,token_count,tokenizer,estimated,rate\r\n"
+                "\u{feff}message_id,external_id,timestamp,recorded_at,report_name,user_id,team_id,model,tags,input_tokens,output_tokens,cache_read_input_tokens,cache_creation_input_tokens,corrects,reason,message_text,character_count,text_digest,credits_used,token_count,tokenizer,estimated,rate\r\n"
             ))
         #expect(exported.errors.contains("the rates are omitted"))
         #expect(try run(original, ["export", "--bom"]).status == 64)

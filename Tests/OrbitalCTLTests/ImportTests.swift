@@ -63,7 +63,7 @@ import Testing
         ),
         (
             #"{"message_id":1,"timestamp":"2024-01-01T00:00:00Z","message_text":"","x":1}"#,
-            #"Unknown field \"x\"; allowed: message_id, external_id, timestamp, recorded_at, report_name, user_id, team_id, model, tags, input_tokens, output_tokens, cache_read_input_tokens, cache_creation_input_tokens, message_text, character_count, text_digest, credits_used, token_count, tokenizer, estimated, rate."#
+            #"Unknown field \"x\"; allowed: message_id, external_id, timestamp, recorded_at, report_name, user_id, team_id, model, tags, input_tokens, output_tokens, cache_read_input_tokens, cache_creation_input_tokens, corrects, reason, message_text, character_count, text_digest, credits_used, token_count, tokenizer, estimated, rate."#
         ),
         (
             #"{"message_id":1,"timestamp":"2024-01-01T00:00:00Z","message_text":"","report_name":""}"#,

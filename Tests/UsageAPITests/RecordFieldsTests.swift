@@ -73,9 +73,9 @@ import UsageStore
             try get("/usage", "fields=all&format=ndjson").body == "\(record)\n\(Self.second)}\n")
         #expect(
             try get("/usage", "fields=all&format=csv").body == """
-                message_id,external_id,timestamp,recorded_at,report_name,user_id,team_id,model,tags,input_tokens,output_tokens,cache_read_input_tokens,cache_creation_input_tokens,credits_used\r
-                1,"chatcmpl-""1""\",2024-01-15T14:30:00Z,2024-01-15T14:30:01.500000Z,Lease,u-17,legal,gpt-5,"{""Z"":""1"",""a"":""é,"",""env"":""a\\""b""}",1200,0,800,300,3.75\r
-                2,,2024-01-15T15:45:00Z,,,,,,,,,,,1.00\r\n
+                message_id,external_id,timestamp,recorded_at,report_name,user_id,team_id,model,tags,input_tokens,output_tokens,cache_read_input_tokens,cache_creation_input_tokens,corrects,reason,credits_used\r
+                1,"chatcmpl-""1""\",2024-01-15T14:30:00Z,2024-01-15T14:30:01.500000Z,Lease,u-17,legal,gpt-5,"{""Z"":""1"",""a"":""é,"",""env"":""a\\""b""}",1200,0,800,300,,,3.75\r
+                2,,2024-01-15T15:45:00Z,,,,,,,,,,,,,1.00\r\n
                 """)
     }
 

@@ -214,7 +214,7 @@ import Testing
         try close()
         let store = database.store()
         defer { store.release() }
-        #expect(try store.snapshot().totals(UsageFilter()).messages == 782)
-        #expect(try store.snapshot().totals(filter(.model, ["m1"])).messages < 782)
+        #expect(try store.snapshot().totals(UsageFilter()).records == 782)
+        #expect(try store.snapshot().totals(filter(.model, ["m1"])).records < 782)
     }
 }

@@ -226,7 +226,7 @@ import Usage
         while try page.next() { listed.append(page.record.messageID) }
         try snapshot.forEachMessage { listed.append($0.messageID) }
         #expect(listed == [3, 3, 3])
-        #expect(try snapshot.totals(UsageFilter()).messages == 1)
+        #expect(try snapshot.totals(UsageFilter()).records == 1)
         #expect(try snapshot.record(2) == nil)
         #expect(try snapshot.record(3) != nil)
         #expect(try [1, 2, 3, 4].map { try snapshot.isClosed($0) } == [true, true, false, false])

@@ -83,15 +83,15 @@ extension Database {
 
     private static let differences = """
         WITH record AS (
-            SELECT "timestamp" AS instant, report_name, attribution_id, 1 AS messages,
-                credit_hundredths::numeric AS credits,
-                coalesce(input_tokens, 0) + 1000003::numeric * coalesce(output_tokens, 0)
+            SELECT "timestamp" AS instant, report_name, attribution_id,
+                (corrects IS NULL)::int AS messages, credit_hundredths::numeric AS credits,
+                10::numeric ^ 30 * (corrects IS NOT NULL)::int + coalesce(input_tokens, 0) + 1000003::numeric * coalesce(output_tokens, 0)
                 + 1000003000009::numeric * coalesce(cache_read_input_tokens, 0)
                 + 1000003000009000027::numeric * coalesce(cache_creation_input_tokens, 0) AS tokens
             FROM usage_record WHERE "timestamp" >= '2000-01-01Z'
         ), delta AS (
             SELECT quarter, report_name, attribution_id, messages, credit_hundredths AS credits,
-                input_tokens + 1000003::numeric * output_tokens + 1000003000009::numeric * cache_read_input_tokens
+                10::numeric ^ 30 * corrections + input_tokens + 1000003::numeric * output_tokens + 1000003000009::numeric * cache_read_input_tokens
                 + 1000003000009000027::numeric * cache_creation_input_tokens AS tokens
             FROM usage_delta
         ), valued AS (
@@ -125,18 +125,18 @@ extension Database {
             WHERE unit <> 'year' OR level = 'attribution'
         ), found AS (
             SELECT 'quarter' AS level, '' AS zone, '' AS unit, quarter AS starts_at, '' AS key,
-                messages, reports, credit_hundredths, input_tokens, output_tokens,
+                messages, reports, corrections, credit_hundredths, input_tokens, output_tokens,
                 cache_read_input_tokens, cache_creation_input_tokens
             FROM usage_quarter_sum
             UNION ALL
             SELECT 'attribution', name, unit, starts_at, attribution_id::text,
-                messages, reports, credit_hundredths, input_tokens, output_tokens,
+                messages, reports, corrections, credit_hundredths, input_tokens, output_tokens,
                 cache_read_input_tokens, cache_creation_input_tokens
             FROM usage_attribution_sum JOIN usage_bucket USING (bucket_id) JOIN usage_zone USING (zone_id)
             WHERE is_built
             UNION ALL
             SELECT 'value', name, unit, starts_at, coalesce(part || ' ' || value, 'lost'),
-                messages, reports, credit_hundredths, input_tokens, output_tokens,
+                messages, reports, corrections, credit_hundredths, input_tokens, output_tokens,
                 cache_read_input_tokens, cache_creation_input_tokens
             FROM usage_value_sum LEFT JOIN usage_value USING (value_id) JOIN usage_bucket USING (bucket_id)
                 JOIN usage_zone USING (zone_id)
@@ -146,7 +146,7 @@ extension Database {
             concat_ws(' ', sum(messages), sum(reports), sum(credits), sum(tokens))
         FROM (SELECT * FROM expected UNION ALL
               SELECT level, zone, unit, starts_at, key, -messages, -reports, -credit_hundredths,
-                  -(input_tokens + 1000003::numeric * output_tokens
+                  -(10::numeric ^ 30 * corrections + input_tokens + 1000003::numeric * output_tokens
                   + 1000003000009::numeric * cache_read_input_tokens
                   + 1000003000009000027::numeric * cache_creation_input_tokens)
               FROM found) AS both_sides

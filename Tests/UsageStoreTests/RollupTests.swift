@@ -48,6 +48,10 @@ import UsageStore
         "UPDATE usage_record SET report_name = 'r' || message_id % 3, input_tokens = 400 WHERE message_id < 70",
         "UPDATE usage_record SET attribution_id = NULL WHERE message_id BETWEEN 30 AND 40",
         "UPDATE usage_record SET message_text = NULL, text_digest = NULL WHERE message_id < 0",
+        "SELECT correct_usage_record(message_id, 'x', 5) FROM usage_record WHERE message_id IN (11, 12, 1000)",
+        "SELECT correct_usage_record(n, 'x', at_its_time => true) FROM generate_series(13, 16) AS n",
+        "UPDATE usage_record SET credit_hundredths = credit_hundredths + 1 WHERE corrects = 11",
+        "DELETE FROM usage_record WHERE corrects IN (12, 13)",
         "BEGIN; DELETE FROM usage_record; ROLLBACK",
         "DELETE FROM usage_record WHERE message_id % 5 = 0",
         """

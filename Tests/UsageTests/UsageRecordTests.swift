@@ -13,7 +13,7 @@ import Usage
             """
         #expect(names(.request) == "\(ids),report_name,\(attribution),\(tokens),message_text")
         #expect(names(.response) == "message_id,timestamp,report_name,credits_used")
-        let fields = "\(ids),recorded_at,report_name,\(attribution),\(tokens)"
+        let fields = "\(ids),recorded_at,report_name,\(attribution),\(tokens),corrects,reason"
         #expect(names(.fields) == "\(fields),credits_used")
         #expect(
             names(.file) == """
@@ -42,7 +42,7 @@ import Usage
 
     /// ETags contain it: if it differed between builds, an upgrade would empty all caches.
     @Test func `has a digest that only a change of responses changes`() {
-        #expect(UsageRecord.Column.digest == 0xf3b2866cf83a7d6a)
+        #expect(UsageRecord.Column.digest == 0x3f7006d30381d52c)
     }
 
     @Test func `gives the value of each column as JSON and CSV have it`() {
@@ -61,6 +61,8 @@ import Usage
         record.reported.output = 305
         record.reported.cacheRead = 800
         record.reported.cacheCreation = 0
+        record.corrects = 7
+        record.reason = "wrong"
         record.text = ""
         record.characterCount = 0
         record.textDigest = String(repeating: "0a", count: 16)
@@ -72,8 +74,8 @@ import Usage
         #expect(
             UsageRecord.Column.all.map { record.value(in: $0) } == [
                 "-1", "chatcmpl-1", "2024-01-15T14:30:00Z", "2024-01-15T14:30:01Z", "\"é", "u-17",
-                "legal", "gpt-5", #"{"env":"prod"}"#, "1200", "305", "800", "0", "", "0",
-                "0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a", "15.60", "3",
+                "legal", "gpt-5", #"{"env":"prod"}"#, "1200", "305", "800", "0", "7", "wrong", "",
+                "0", "0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a", "15.60", "3",
                 "o200k_base", "true", "2",
             ])
     }

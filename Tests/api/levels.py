@@ -10,15 +10,15 @@ from sums import start_of
 
 QUARTER, DAY = 900_000_000, datetime.timedelta(days=1)
 START = 946_684_800_000_000  # 2000-01-01; older records are in no level
-SUMS = ("messages", "reports", "credit_hundredths", "input_tokens", "output_tokens", "cache_read_input_tokens",
-        "cache_creation_input_tokens")
+SUMS = ("messages", "reports", "corrections", "credit_hundredths", "input_tokens", "output_tokens",
+        "cache_read_input_tokens", "cache_creation_input_tokens")
 SNAPSHOT = f"""
     BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
     LOCK TABLE usage_record IN ACCESS SHARE MODE;
-    SELECT json_build_array('record', (extract(epoch FROM "timestamp") * 1000000)::bigint, report_name, attribution_id, 1,
-        credit_hundredths, {", ".join(f"coalesce({kind}, 0)" for kind in SUMS[3:])}) FROM usage_record;
+    SELECT json_build_array('record', (extract(epoch FROM "timestamp") * 1000000)::bigint, report_name, attribution_id,
+        (corrects IS NULL)::integer, (corrects IS NOT NULL)::integer, credit_hundredths, {", ".join(f"coalesce({kind}, 0)" for kind in SUMS[4:])}) FROM usage_record;
     SELECT json_build_array('delta', (extract(epoch FROM quarter) * 1000000)::bigint, report_name, attribution_id, messages,
-        credit_hundredths, {", ".join(SUMS[3:])}) FROM usage_delta;
+        corrections, credit_hundredths, {", ".join(SUMS[4:])}) FROM usage_delta;
     SELECT json_build_array('attribution', attribution_id, user_id, team_id, model, tags) FROM usage_attribution;
     SELECT json_build_array('built', is_built) FROM usage_rollup_state;
     SELECT json_build_array('zone', zone_id, name) FROM usage_zone WHERE is_built;

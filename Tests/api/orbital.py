@@ -82,9 +82,10 @@ class Psql:
 
 # Of records in responses, in their order.
 FIELDS = ["message_id", "external_id", "timestamp", "recorded_at", "report_name", "user_id", "team_id", "model", "tags",
-          "input_tokens", "output_tokens", "cache_read_input_tokens", "cache_creation_input_tokens", "credits_used"]
+          "input_tokens", "output_tokens", "cache_read_input_tokens", "cache_creation_input_tokens", "corrects", "reason",
+          "credits_used"]
 STANDARD_FIELDS = ["message_id", "timestamp", "report_name", "credits_used"]
-TEXTS = ("external_id", "report_name", "user_id", "team_id", "model")
+TEXTS = ("external_id", "report_name", "user_id", "team_id", "model", "reason")
 
 
 class Record:
@@ -107,14 +108,14 @@ class Record:
 
     def value(self, field):
         """The value as CSV has it; None if there is none."""
-        plain = {"message_id": str(self.message_id), "timestamp": self.time, "report_name": self.name,
+        plain = {"message_id": Number(self.message_id), "timestamp": self.time, "report_name": self.name,
                  "credits_used": self.credits}
         value = plain[field] if field in plain else self.more.get(field)
         if value is not None and field == "recorded_at":
             return instant_text(value)
         if value is not None and field == "tags":
             return json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
-        return value if value is None else str(value)
+        return value if value is None else value if field in TEXTS else Number(value)
 
     def members(self, fields):
         """The record as JSON, with these fields."""
@@ -137,7 +138,8 @@ def insert(records):
     more = [field for field in FIELDS if field not in STANDARD_FIELDS]
     lines = []
     for record in records:
-        cells = [str(record.message_id), record.time, record.name, "x", str(record.hundredths)]
+        measure = None if record.more.get("corrects") else "x"
+        cells = [str(record.message_id), record.time, record.name, measure, str(record.hundredths)]
         lines.append("\t".join(map(copied, cells + [record.value(field) for field in more])) + "\n")
     own = [field for field in more if field not in ("user_id", "team_id", "model", "tags")]
     columns = 'message_id, "timestamp", report_name, message_text, credit_hundredths'
@@ -158,8 +160,13 @@ def copied(text):
     return "\\N" if text is None else "".join(f"\\x{ord(c):02x}" if c < " " or c == "\\" else c for c in text)
 
 
+class Number(str):
+    """The text of a number, which spreadsheets may take for one."""
+
+
 def credits_text(hundredths):
-    return f"{hundredths // 100}.{hundredths % 100:02d}"
+    whole, rest = divmod(abs(hundredths), 100)
+    return Number(f"{'-' * (hundredths < 0)}{whole}.{rest:02d}")
 
 
 def moment(microseconds):
@@ -184,7 +191,8 @@ def csv_rows(rows):
     output = io.StringIO()
     writer = csv.writer(output, lineterminator="\r\n")
     for row in rows:
-        writer.writerow(["'" + cell if cell[:1] in tuple("=+-@\t\r") else cell for cell in row])
+        writer.writerow(["'" + cell if cell[:1] in tuple("=+-@\t\r") and not isinstance(cell, Number) else cell
+                         for cell in row])
     return output.getvalue()
 
 

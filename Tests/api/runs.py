@@ -23,6 +23,9 @@ class Run:
         self.service, self.noise, self.seed = service, noise, os.environ.get("SEED") or str(random.randrange(10**9))
         print(f"SEED={self.seed}")
         self.owners = [Owner(service, self.seed, number) for number in range(owners)]
+        # Beyond the ids that owners choose.
+        psql(service.url, "SELECT setval('usage_record_message_id_seq', greatest(400000000, last_value)) "
+                          "FROM usage_record_message_id_seq")
         self.barrier = threading.Barrier(owners, action=self.truncate)
         self.ends, self.faults = threading.Event(), []
 
@@ -136,7 +139,8 @@ def stored(url):
             'credits', credit_hundredths, 'more', json_strip_nulls(json_build_object(
             'user_id', nullif(user_id, ''), 'team_id', nullif(team_id, ''), 'model', nullif(model, ''), 'tags', nullif(tags, '{}'),
             'input_tokens', input_tokens, 'output_tokens', output_tokens, 'cache_read_input_tokens', cache_read_input_tokens,
-            'cache_creation_input_tokens', cache_creation_input_tokens)))
+            'cache_creation_input_tokens', cache_creation_input_tokens, 'corrects', corrects, 'reason', reason,
+            'external_id', external_id)))
         FROM usage_record LEFT JOIN usage_attribution USING (attribution_id)""").splitlines()
     return [Record(r["id"], r["at"], r["name"], r["credits"], **r["more"]) for r in map(json.loads, lines)]
 

@@ -100,20 +100,27 @@ class Sum:
     """The sums of some records."""
 
     def __init__(self, records):
-        self.messages = len(records)
-        self.reports = sum(record.name is not None for record in records)
+        self.corrections = sum(record.hundredths < 0 for record in records)
+        self.messages = len(records) - self.corrections
+        self.reports = sum(record.name is not None and record.hundredths >= 0 for record in records)
         self.hundredths = sum(record.hundredths for record in records)
         self.tokens = [sum(record.more.get(kind) or 0 for record in records) for kind in TOKENS]
 
     @property
     def members(self):
-        tokens = "".join(f',"{kind}":{count}' for kind, count in zip(TOKENS, self.tokens) if count)
-        return (f'"messages":{self.messages},"reports":{self.reports},'
-                f'"credits_used":{credits_text(self.hundredths)}{tokens}')
+        counts = zip([*TOKENS, "corrections"], [*self.tokens, self.corrections])
+        return (f'"messages":{self.messages},"reports":{self.reports},"credits_used":{credits_text(self.hundredths)}'
+                + "".join(f',"{name}":{count}' for name, count in counts if count))
 
     @property
     def cells(self):
-        return [str(self.messages), str(self.reports), credits_text(self.hundredths), *map(str, self.tokens)]
+        return [str(self.messages), str(self.reports), credits_text(self.hundredths),
+                *map(str, self.tokens), str(self.corrections)]
+
+
+def short(records):
+    """The messages and the credits as JSON."""
+    return f'"messages":{Sum(records).messages},"credits_used":{credits_text(sum(r.hundredths for r in records))}'
 
 
 def is_without(values):
@@ -202,6 +209,8 @@ def holds(record, part, values):
         return record.hundredths >= round(float(values[0]) * 100)
     if part == "max_credits":
         return record.hundredths <= round(float(values[0]) * 100)
+    if part == "is_correction":
+        return (record.hundredths < 0) == (values == ["true"])
     if part == "external_id":
         return record.more.get("external_id") == values[0]
     return (value_of(record, part) or "") in values
@@ -264,7 +273,7 @@ class Expected:
     def by_report(self):
         groups = sorted(groups_of(["report_name"], self.records), key=lambda group: group[0][0] is None)
         names = [f'"report_name":{quoted(name)},' if name is not None else "" for (name,), _ in groups]
-        sums = [f'"messages":{len(own)},"credits_used":{credits_text(sum(r.hundredths for r in own))}' for _, own in groups]
+        sums = [short(own) for _, own in groups]
         return f'"by_report":[{",".join(f"{{{name}{own}}}" for name, own in zip(names, sums))}]'
 
     def shown_groups(self):
@@ -287,7 +296,8 @@ class Expected:
     def csv(self):
         """One row for each bucket, or for each bucket of each group."""
         parts = self.query.group_by
-        rows = [["date", "start", "end", *parts, *["other"] * bool(parts), "messages", "reports", "credits_used", *TOKENS]]
+        rows = [["date", "start", "end", *parts, *["other"] * bool(parts), "messages", "reports", "credits_used", *TOKENS,
+                 "corrections"]]
         groups, others, count = self.shown_groups() if parts else ([((), self.records)], [], 0)
         lists = [([value or "" for value in values] + [""] * bool(parts), own) for values, own in groups]
         if count:
@@ -306,6 +316,5 @@ def attributions(query, of, prefix, limit, records):
     """The response of /usage/attributions."""
     matching = [r for r in records if query.matches(r) and (value_of(r, of) or "").startswith(prefix) and value_of(r, of)]
     groups = groups_of([of], matching)
-    values = [f'{{"value":{quoted(value)},"messages":{len(own)},"credits_used":{credits_text(sum(r.hundredths for r in own))}}}'
-              for (value,), own in groups[:limit]]
+    values = [f'{{"value":{quoted(value)},{short(own)}}}' for (value,), own in groups[:limit]]
     return f'{{"of":"{of}","values":[{",".join(values)}],"more":{str(len(groups) > limit).lower()}}}'

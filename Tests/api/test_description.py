@@ -46,6 +46,8 @@ def masked(text):
     """An answer without what differs from one to the next."""
     text = re.sub(r'"(request|key)_id":"[^"]*"', r'"\1_id":""', text)
     text = re.sub(r'"revision":[0-9]+', '"revision":0', text)
+    # The database chooses the id of a correction.
+    text = re.sub(r'"message_id":[0-9]+(,.*"corrects")', r'"message_id":0\1', text)
     return re.sub(r'("status":"(?:un)?healthy","timestamp":)"[^"]*"', r'\1""', text)
 
 
@@ -62,7 +64,7 @@ def request_of(summary, operation, keys):
     method, target, key, name, value = REQUEST.fullmatch(summary).groups()
     body, fields = None, {}
     if key:
-        path = target.partition("?")[0]
+        path = re.sub(r"(?<=/)[0-9]+(?=/)", "{message_id}", target.partition("?")[0])
         for media_type, media in DOCUMENT["paths"][path]["post"]["requestBody"]["content"].items():
             if key in media["examples"]:
                 example = media["examples"][key]["value"]
@@ -123,11 +125,15 @@ def check_answers(url, key, keys, database):
                 else:
                     examples[example["summary"], status] = (example, media_type, status, response, operation)
     assert unasked == set(UNASKED), unasked
-    # Reading comes first; recording comes before recording again; what needs SQL comes last.
-    order = lambda one: (one[0]["summary"] in BEFORE, one[0]["summary"].startswith("POST"), one[2] != 201)
+    # Reading comes first; recording comes before recording again, and before correcting; what needs SQL comes last.
+    order = lambda one: (one[0]["summary"] in BEFORE, one[0]["summary"].startswith("POST"),
+                         "/correction" in one[0]["summary"], one[2] != 201)
     for one in sorted(examples.values(), key=order):
         if one[0]["summary"] in BEFORE:
             psql(database, BEFORE[one[0]["summary"]])
+        if "/correction" in one[0]["summary"] and one[2] == 201:
+            # Beyond the ids of the other examples.
+            psql(database, "SELECT setval('usage_record_message_id_seq', 100)")
         if "/health while" in one[0]["summary"]:
             # PostgreSQL is asked for its health twice a second at the most; a second is promised.
             deadline = time.monotonic() + 1
@@ -187,7 +193,7 @@ def check_parameters(url, key):
 
 
 # Another value than the one without the parameter.
-OTHER = {"from": "2024-01-02", "to": "2024-01-02", "tz": "Asia/Tokyo", "report_name": "x", "has_report": "true",
+OTHER = {"from": "2024-01-02", "to": "2024-01-02", "tz": "Asia/Tokyo", "report_name": "x", "has_report": "true", "is_correction": "true",
          "min_credits": "1", "max_credits": "9", "sort": "credits_used", "limit": "1", "format": "csv",
          "totals": "true", "granularity": "month", "bom": "true", "fields": "all", "user_id": "x", "team_id": "x", "model": "x",
          "tag": "env:x", "external_id": "x", "recorded_from": "2024-01-02", "recorded_to": "2024-01-02", "of": "model",
@@ -261,7 +267,7 @@ def test_every_status_is_described():
 def test_the_service_does_what_the_description_says(start_site, access):
     site = start_site(ACCESS=access)
     psql(site.url, CONTRACT_RECORDS)
-    url, key = f"http://127.0.0.1:{site.port}", site.key()
+    url, key = f"http://127.0.0.1:{site.port}", site.key("usage:read", "usage:write", "usage:correct")
     SEEN.clear()
     check_methods(url, key)
     check_parameters(url, key)

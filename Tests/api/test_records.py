@@ -55,6 +55,10 @@ def some_more(rng, message_id):
 
 
 def some_record(rng, message_id):
+    if rng.random() < 0.1:
+        # Whose original is absent.
+        return Record(message_id, some_time(rng), rng.choice([None, *NAMES]), -rng.choice([1, 100, rng.randrange(1, 10**15)]),
+                      corrects=-10**9 - message_id, reason=rng.choice(["wrong", "=1+1", "é,\"\\"]), **some_attribution(rng))
     return Record(
         message_id, some_time(rng), rng.choice([None, None, rng.choice(NAMES)]),
         rng.choice([100, 100, 170, 1560, rng.randrange(10_000), rng.randrange(10**15)]),
@@ -99,6 +103,9 @@ class Query:
         if rng.random() < 0.3:
             has = rng.random() < 0.5
             self.add("has_report", str(has).lower(), lambda r: (r.name is not None) == has)
+        if rng.random() < 0.2:
+            is_correction = rng.random() < 0.5
+            self.add("is_correction", str(is_correction).lower(), lambda r: (r.hundredths < 0) == is_correction)
         self.add_attributions(rng, tz)
         least, most = sorted(rng.choice([-1, 0, 100, 170, 1560, rng.randrange(10_000)]) for _ in range(2))
         if rng.random() < 0.2:
@@ -241,6 +248,11 @@ def check_walk(client, rng, query, records):
     assert "".join(sum(walked, [])) == render(query.result(records), "ndjson", query), query.parameters
 
 
+def messages(amounts):
+    """How many of these credits are not those of corrections."""
+    return sum(amount >= 0 for amount in amounts)
+
+
 def check_sums(client, rng, records):
     """The sums and the list of attributions of the same records agree with the list."""
     query = Query(rng, shape=False)
@@ -251,12 +263,12 @@ def check_sums(client, rng, records):
     reports = {}
     for record in found:
         reports.setdefault(record.name, []).append(record.hundredths)
-    expected = {name: (len(own), credits_text(sum(own))) for name, own in reports.items()}
+    expected = {name: (messages(own), credits_text(sum(own))) for name, own in reports.items()}
     # Texts of numbers, which 2^53 cannot round.
     got = {r.get("report_name"): (r["messages"], r["credits_used"]) for r in sums["by_report"]}
     if '"buckets":[]' not in answer.body:
         assert got == expected, (query.parameters, answer.body[:2000])
-        assert sums["totals"]["messages"] == len(found)
+        assert sums["totals"]["messages"] == messages(r.hundredths for r in found)
         assert sums["totals"]["credits_used"] == credits_text(sum(r.hundredths for r in found))
     check_attributions(client, rng, query, found)
 
@@ -271,12 +283,12 @@ def check_attributions(client, rng, query, found):
         if value is not None and value.startswith(prefix):
             groups.setdefault(value, []).append(record.hundredths)
     order = sorted(groups, key=lambda value: (-sum(groups[value]), value))
-    shown = [(value, str(len(groups[value])), credits_text(sum(groups[value]))) for value in order[:limit or 100]]
+    shown = [(value, str(messages(groups[value])), credits_text(sum(groups[value]))) for value in order[:limit or 100]]
     extra = [("of", part), ("format", form)] + [("prefix", prefix)] * (prefix != "") + [("limit", limit)] * (limit is not None)
     answer = client.get(query.target(extra, "/usage/attributions"))
     assert answer.status == 200, answer.body
-    values = [f'{{"value":{json.dumps(value, ensure_ascii=False)},"messages":{messages},"credits_used":{credits}}}'
-              for value, messages, credits in shown]
+    values = [f'{{"value":{json.dumps(value, ensure_ascii=False)},"messages":{number},"credits_used":{credits}}}'
+              for value, number, credits in shown]
     expected = {
         "csv": csv_rows([("value", "messages", "credits_used"), *shown]),
         "ndjson": "".join(value + "\n" for value in values),

@@ -32,6 +32,7 @@ SPECIAL = [
 ]
 GRANULARITIES = ["hour", "day", "week", "month", "total"]
 TOKENS = ["input_tokens", "output_tokens", "cache_read_input_tokens", "cache_creation_input_tokens"]
+COLUMNS = ["messages", "reports", "credits_used", *TOKENS, "corrections"]
 DAY = 86_400
 
 
@@ -88,13 +89,12 @@ def credits_of(records):
 def columns(records):
     """The sums as CSV has them."""
     tokens = [str(sum(record.more.get(name, 0) for record in records)) for name in TOKENS]
-    return [str(len(records)), str(sum(r.name is not None for r in records)), credits_of(records), *tokens]
+    return [str(len(records)), str(sum(r.name is not None for r in records)), credits_of(records), *tokens, "0"]
 
 
 def sums(records):
-    names = ["messages", "reports", "credits_used", *TOKENS]
-    return ",".join(f'"{name}":{value}' for name, value in zip(names, columns(records))
-                    if name not in TOKENS or value != "0")
+    return ",".join(f'"{name}":{value}' for name, value in zip(COLUMNS, columns(records))
+                    if name in COLUMNS[:3] or value != "0")
 
 
 def bucketed(records, low, high, granularity, tz, **starts):
@@ -336,7 +336,7 @@ def grouped(records, parts, top, low, high, granularity, name, revision):
     tz = zone(name)
     inside = [r for r in records if low <= r.microseconds < high]
     elements = []
-    rows = [["date", "start", "end", *parts, "other", "messages", "reports", "credits_used", *TOKENS]]
+    rows = [["date", "start", "end", *parts, "other", *COLUMNS]]
     for values, own in ranked(inside, parts, top):
         buckets = bucketed(own, low, high, granularity, tz)
         series = ",".join(credits_of(bucket) for *_, bucket in buckets)
@@ -412,7 +412,7 @@ def test_groups_of_nothing_are_empty(site):
         body, revision = ask(client, [("group_by", "user_id,tag:env")] + period)
         assert body.endswith('"buckets":[],"group_by":["user_id","tag:env"],"groups":[]}'), body
         answer = client.get("/usage/summary?format=csv&bom=true&group_by=tag:env&" + urllib.parse.urlencode(period))
-        header = ",".join(["date", "start", "end", "tag:env", "other", "messages", "reports", "credits_used", *TOKENS])
+        header = ",".join(["date", "start", "end", "tag:env", "other", *COLUMNS])
         assert answer.body == f"\ufeff{header}\r\n", answer.body
 
 
@@ -421,8 +421,8 @@ def test_an_open_range_is_that_of_the_records_and_has_rows_without_groups(site):
     psql(site.url, insert([Record(1, 1_711_756_800_000_000, "Lease", 150, input_tokens=7)]))
     answer = client.get("/usage/summary?format=csv&tz=Europe/London")
     assert answer.body == csv_rows([
-        ["date", "start", "end", "messages", "reports", "credits_used", *TOKENS],
-        ["2024-03-30", "2024-03-30T00:00:00+00:00", "2024-03-31T00:00:00+00:00", "1", "1", "1.50", "7", "0", "0", "0"]])
+        ["date", "start", "end", *COLUMNS],
+        ["2024-03-30", "2024-03-30T00:00:00+00:00", "2024-03-31T00:00:00+00:00", "1", "1", "1.50", "7", "0", "0", "0", "0"]])
 
 
 def test_a_period_is_compared_with_the_one_before(site):

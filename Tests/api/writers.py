@@ -48,7 +48,7 @@ class Owner:
 
     def __init__(self, service, seed, number):
         self.service, self.number, self.rng = service, number, random.Random(f"{seed}/{number}")
-        self.client, self.session, self.key = Client(service.site), Psql(service.url, stops=False), service.key()
+        self.client, self.session, self.key = Client(service.site), Psql(service.url, stops=False), service.key("usage:read", "usage:write", "usage:correct")
         self.records, self.next_id, self.renames = {}, number * 10_000_000, 0
         self.own = f"message_id BETWEEN {self.next_id + 1} AND {self.next_id + 9_999_999}"
         first = FIRST_YEAR + 2 * (number % 8)
@@ -115,15 +115,16 @@ class Owner:
         self.next_id += 1
         return self.next_id
 
-    def known(self, most):
-        """The ids of some of its records."""
-        return self.rng.sample(sorted(self.records), min(len(self.records), self.rng.randint(1, most)))
+    def known(self, most, are_messages=False):
+        """The ids of some of its records; with `are_messages`, none of corrections."""
+        ids = sorted(number for number, record in self.records.items() if not are_messages or record.hundredths >= 0)
+        return self.rng.sample(ids, min(len(ids), self.rng.randint(1, most)))
 
     # How it writes. The model changes only after the service or PostgreSQL has confirmed.
 
     def write(self):
         ways = [self.post, self.post, self.copy, self.insert, self.update, self.update, self.delete, self.change_all,
-                self.give_up, self.move, self.rename]
+                self.give_up, self.move, self.rename, self.correct, self.correct]
         way = self.rng.choice(ways) if self.rng.random() < 0.98 else self.rng.choice([self.import_file, self.erase])
         way()
         return way.__name__
@@ -157,10 +158,10 @@ class Owner:
         assert response.status == 200, (response.status, body)
         assert {item["status"] for item in json.loads(body)["results"]} <= {"created", "duplicate"}, body
 
-    def request(self, messages):
+    def request(self, messages, path="/usage"):
         body, end = json.dumps(messages).encode(), time.monotonic() + 60
         while True:
-            response = self.client.exchange("POST", "/usage", body, {
+            response = self.client.exchange("POST", path, body, {
                 "Content-Type": "application/json", "Authorization": f"Bearer {self.key}"})
             if response.status != 503 or time.monotonic() > end:
                 return response, response.body
@@ -200,8 +201,34 @@ class Owner:
             VALUES {", ".join(rows)} ON CONFLICT DO NOTHING""")
         self.add(records)
 
+    def correct(self):
+        """Takes back a part of a record, or the rest of it, over HTTP or with plain SQL."""
+        rng, ids = self.rng, [n for n in self.known(5, are_messages=True) if self.records[n].microseconds >= SQL_START]
+        left = {n: self.records[n].hundredths + sum(
+            record.hundredths for record in self.records.values() if record.more.get("corrects") == n) for n in ids}
+        ids = [number for number in ids if left[number] > 0]
+        if not ids:
+            return
+        original, number = self.records[ids[0]], self.new_id()
+        amount = left[ids[0]] if rng.random() < 0.4 else rng.randint(1, left[ids[0]])
+        more = {name: value for name, value in original.more.items() if name in ATTRIBUTION}
+        record = Record(number, original.microseconds, original.name, -amount, **more, corrects=original.message_id,
+                        reason="=wrong, é")
+        if rng.random() < 0.5:
+            self.transaction(f"""INSERT INTO usage_record (message_id, "timestamp", corrects, reason, credit_hundredths)
+                VALUES ({number}, '{record.time}', {original.message_id}, {text(record.more["reason"])}, {-amount})""")
+        else:
+            body = {"reason": record.more["reason"], "external_id": f"correction {number}", "timestamp": "original"}
+            if amount < left[ids[0]] or rng.random() < 0.5:
+                body["credits_used"] = amount / 100
+            response, answer = self.request(body, f"/usage/{original.message_id}/correction")
+            assert response.status in (200, 201), (response.status, answer, body)
+            record.message_id = json.loads(answer)["message_id"]
+            record.more["external_id"] = body["external_id"]
+        self.add([record])
+
     def update(self):
-        ids = self.known(30)
+        ids = self.known(30, are_messages=True)
         statement, change = self.some_change()
         self.transaction(f"{UPDATE} {statement} WHERE {among(ids)}")
         for message_id in ids:
@@ -239,7 +266,7 @@ class Owner:
 
     def change_all(self):
         """Several statements and a savepoint in one transaction, which meet the same rows."""
-        record, ids = self.copied(), self.known(10)
+        record, ids = self.copied(), self.known(10, are_messages=True)
         record.microseconds, record.hundredths, record.more = self.some_time(), 777, {}
         new = f"""INSERT INTO usage_record (message_id, "timestamp", report_name, message_text, credit_hundredths)
             VALUES ({record.message_id}, '{record.time}', {text(record.name)}, 'x', 777)"""
@@ -247,12 +274,12 @@ class Owner:
             new, "SAVEPOINT here", f"DELETE FROM usage_record WHERE {self.own}", "ROLLBACK TO here",
             f"{UPDATE} credit_hundredths = credit_hundredths + 3 WHERE {among(ids)}",
             f"DELETE FROM usage_record WHERE {among([record.message_id])}", new,
-            f"{UPDATE} credit_hundredths = credit_hundredths + 1 WHERE {self.own}")
+            f"{UPDATE} credit_hundredths = credit_hundredths + 1 WHERE {self.own} AND corrects IS NULL")
         for message_id in ids:
             self.records[message_id].hundredths += 3
         self.add([record])
         for record in self.records.values():
-            record.hundredths += 1
+            record.hundredths += record.hundredths >= 0
 
     def give_up(self):
         self.transaction(f"DELETE FROM usage_record WHERE {self.own}", last="ROLLBACK")

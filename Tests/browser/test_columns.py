@@ -9,7 +9,7 @@ from test_filters import PHONE
 from test_groups import RECORDS  # noqa: F401
 
 FIELDS = ["message_id", "external_id", "timestamp", "recorded_at", "report_name", "user_id", "team_id", "model", "tags",
-          "input_tokens", "output_tokens", "cache_read_input_tokens", "cache_creation_input_tokens", "credits_used"]
+          "input_tokens", "output_tokens", "cache_read_input_tokens", "cache_creation_input_tokens", "corrects", "reason", "credits_used"]
 USUAL = ["message_id", "timestamp", "report_name", "user_id", "model", "credits_used"]
 # An id of 20 characters, a user of 36, and the longest credits that a double holds.
 LONG = """

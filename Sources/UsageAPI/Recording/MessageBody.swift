@@ -31,7 +31,8 @@ package struct MessageBody {
         }
     }
 
-    private static func isLines(_ request: Request) throws(Problem) -> Bool {
+    /// Whether the body is NDJSON and not JSON; throws a 415.
+    static func isLines(_ request: Request) throws(Problem) -> Bool {
         let encoding = request.contentEncoding?.lowercased() ?? "identity"
         guard encoding == "identity" else {
             throw unsupported("Content-Encoding", "The body must not be compressed.")
@@ -62,9 +63,10 @@ package struct MessageBody {
         )
     }
 
-    private static func items(
-        _ body: consuming [UInt8], isLines: Bool, _ item: (JSONItem) -> MessageItem
-    ) throws -> JSONItems<MessageItem> {
+    /// The items of a body; throws a 400 or 413.
+    static func items<Item>(
+        _ body: consuming [UInt8], isLines: Bool, _ item: (JSONItem) -> Item
+    ) throws -> JSONItems<Item> {
         do {
             return isLines
                 ? try JSONItems(lines: body, limit: itemLimit, item)
@@ -99,10 +101,14 @@ extension MessageBody {
                 "Idempotency-Key is for a single message; give the messages of a "
                     + "list an external_id or a message_id.")
         }
-        guard let item = items.first, item.record.externalID == nil,
-            case .key(let keyID, _) = principal.identity
-        else { return }
-        items[0].record.externalID = "\(keyID):\(try Self.value(of: field))"
+        guard let item = items.first, item.record.externalID == nil else { return }
+        items[0].record.externalID = try Self.externalID(field, of: principal)
+    }
+
+    /// The external id that the field stands for; throws a 400.
+    static func externalID(_ field: String, of principal: Principal) throws(Problem) -> String? {
+        guard case .key(let keyID, _) = principal.identity else { return nil }
+        return "\(keyID):\(try value(of: field))"
     }
 
     /// The value of the field without blanks around it and the quotes of a quoted string.

@@ -77,6 +77,8 @@ extension MessageRefusal {
             case .creditsOutOfRange: ("", .outOfRange, reason + ".")
             case .tooManyAttributions:
                 ("", .tooMany, reason.sentence)
+            case .closedOriginal: ("corrects", .closed, reason.sentence)
+            case .wrongCorrection: ("corrects", .outOfRange, reason.sentence)
             }
         return Problem.Fault(in: "body", name: name, code: code, message: message)
     }
@@ -93,7 +95,7 @@ extension MessageItem {
 }
 
 extension Problem.Fault {
-    fileprivate init(_ fault: MessageFault) {
+    init(_ fault: MessageFault) {
         // The codes are the same; a test compares them.
         self.init(
             in: "body", name: fault.name,

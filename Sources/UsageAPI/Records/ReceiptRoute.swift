@@ -6,11 +6,7 @@ import UsageStore
 /// `GET /usage/{message_id}`: one record with its receipt.
 func receipt(_ request: Request, _ principal: Principal, _ service: Service) throws -> Response {
     try request.refuseParameters()
-    let text = request.path.dropFirst("/usage/".count)
-    guard let messageID = Int64(text), String(messageID) == text else {
-        throw Problem(
-            .notFound, "message_id must be a 64-bit integer without leading zeros or a plus sign.")
-    }
+    let messageID = try request.path[...].messageID()
     let query = NormalisedQuery(request.path, principal)
     return try service.revalidated(request, principal, query) { snapshot, _ in
         guard let found = try snapshot.record(messageID) else {
@@ -22,6 +18,19 @@ func receipt(_ request: Request, _ principal: Principal, _ service: Service) thr
             json.member(found.receipt)
         }
         return Representation(contentType: "application/json", body: .bytes(json.bytes))
+    }
+}
+
+extension Substring {
+    /// The id in a path `/usage/{message_id}`; throws a 404.
+    func messageID() throws(Problem) -> Int64 {
+        let text = dropFirst("/usage/".count)
+        guard let messageID = Int64(text), String(messageID) == text else {
+            throw Problem(
+                .notFound,
+                "message_id must be a 64-bit integer without leading zeros or a plus sign.")
+        }
+        return messageID
     }
 }
 
@@ -44,6 +53,7 @@ extension JSONWriter {
         name("receipt")
         object { json in
             switch receipt.measure {
+            case .none: return json.member("priced_by", "correction")
             case .text(let characters, let tokens):
                 // Four characters are one token.
                 let tokens = Credits(hundredths: tokens.map { $0 * 100 } ?? characters * 25)
@@ -51,11 +61,13 @@ extension JSONWriter {
                 json.member("tokens", literal: tokens.description)
             case .reported: json.member("measure", "reported")
             }
+            defer { json.corrections(receipt.corrections) }
             guard let rate = receipt.rate, let calculated = receipt.calculated else {
                 json.member("priced_by", "writer")
                 return
             }
             switch receipt.measure {
+            case .none: break
             case .text:
                 json.member("tokenizer", receipt.isEstimated ? "characters" : rate.tokenizer)
                 json.member(
@@ -81,6 +93,15 @@ extension JSONWriter {
                     json.member("credits", literal: price.credits(ofTokens: count))
                 }
             }
+        }
+    }
+
+    /// Writes the member `corrections`, if there are some.
+    private mutating func corrections(_ corrections: [UsageRecord]) {
+        guard !corrections.isEmpty else { return }
+        name("corrections")
+        array { json in
+            for correction in corrections { json.object { $0.members(of: correction) } }
         }
     }
 

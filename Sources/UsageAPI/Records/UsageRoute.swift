@@ -22,7 +22,7 @@ func usage(_ request: Request, _ principal: Principal, _ service: Service) throw
         var fields: [(name: String, value: String)] = []
         if query.hasTotals {
             let totals = try snapshot.totals(query.filter)
-            fields.append(("X-Total-Count", String(totals.messages)))
+            fields.append(("X-Total-Count", String(totals.records)))
             fields.append(("X-Total-Credits", totals.creditsUsed))
         }
         if let line = snapshot.closedBefore {

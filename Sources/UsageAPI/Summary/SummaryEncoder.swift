@@ -124,7 +124,7 @@ struct SummaryEncoder {
     func writeCSV(to writer: BodyWriter) throws {
         if query.hasBOM { try writer.append([0xef, 0xbb, 0xbf]) }
         let parts = query.grouping.map { $0.parts.map(\.description) + ["other"] } ?? []
-        let names = ["messages", "reports", "credits_used"] + UsageSum.zero.tokenCounts.map(\.name)
+        let names = ["messages", "reports", "credits_used"] + UsageSum.zero.otherCounts.map(\.name)
         var csv = CSVWriter()
         csv.row(["date", "start", "end"] + parts + names)
         try writer.append(csv.bytes)
@@ -159,7 +159,7 @@ struct SummaryEncoder {
         let cells = values.map { $0.map { (needsFormulaGuard($0.utf8.first) ? "'" : "") + $0 } }
         for (time, sum) in zip(times, series) {
             let counts = [String(sum.messages), String(sum.reports), sum.creditsUsed]
-            csv.row(after: time, cells + counts + sum.tokenCounts.map { String($0.count) })
+            csv.row(after: time, cells + counts + sum.otherCounts.map { String($0.count) })
         }
         return csv.bytes
     }
@@ -170,19 +170,20 @@ extension JSONWriter {
         member("messages", literal: String(sum.messages))
         member("reports", literal: String(sum.reports))
         member("credits_used", literal: sum.creditsUsed)
-        for (name, count) in sum.tokenCounts where count != 0 {
+        for (name, count) in sum.otherCounts where count != 0 {
             member(name, literal: String(count))
         }
     }
 }
 
 extension UsageSum {
-    /// The sums of reported tokens, with their names in responses.
-    fileprivate var tokenCounts: [(name: String, count: Int64)] {
+    /// The sums of reported tokens and the number of corrections, with their names in responses.
+    fileprivate var otherCounts: [(name: String, count: Int64)] {
         [
             (UsageRecord.Column.inputTokens, tokens.input), (.outputTokens, tokens.output),
             (.cacheReadInputTokens, tokens.cacheRead),
             (.cacheCreationInputTokens, tokens.cacheCreation),
         ].map { (column: UsageRecord.Column, count) in (column.name, count) }
+            + [("corrections", corrections)]
     }
 }

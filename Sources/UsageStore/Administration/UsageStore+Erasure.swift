@@ -56,7 +56,7 @@ enum Erasure {
             UNION ALL
             SELECT place, message_id
             FROM usage_record, LATERAL (VALUES ('external_id', external_id),
-                ('report_name', report_name)) AS text(place, value)
+                ('report_name', report_name), ('reason', reason)) AS text(place, value)
             WHERE strpos(value, $1::text) > 0
         ) AS mention GROUP BY place
         UNION ALL

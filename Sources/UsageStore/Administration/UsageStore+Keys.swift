@@ -9,7 +9,7 @@ public struct StoredKey: Sendable {
     public let name: String
     /// The SHA-256 of its secret part, 32 bytes.
     public let digest: [UInt8]
-    /// Its scopes: `usage:read`, `usage:write`.
+    /// Its scopes: `usage:read`, `usage:write`, `usage:correct`.
     public let scopes: [String]
     /// The bounds of the records that it may see and record.
     public let bounds: Bounds

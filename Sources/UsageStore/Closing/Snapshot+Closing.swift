@@ -51,12 +51,12 @@ extension Snapshot {
             FROM usage_closing
         )
         SELECT format('the closing before %s has %s records, %s hundredths; the closed sums have %s, %s',
-            closed_before, records, closing.credit_hundredths, found.messages, found.hundredths), NULL
+            closed_before, closing.records, closing.credit_hundredths, found.records, found.hundredths), NULL
         FROM closing, LATERAL (
-            SELECT coalesce(sum(messages), 0) AS messages,
+            SELECT coalesce(sum(messages + corrections), 0) AS records,
                 coalesce(sum(level.credit_hundredths), 0) AS hundredths
             FROM closed_quarter_sum AS level WHERE quarter >= since AND quarter < closed_before) AS found
-        WHERE (found.messages, found.hundredths) <> (records, closing.credit_hundredths)
+        WHERE (found.records, found.hundredths) <> (closing.records, closing.credit_hundredths)
         UNION ALL
         SELECT format('usage_closed_id has %s ids, expected %s', found, expected), NULL
         FROM (SELECT count(*) AS found FROM usage_closed_id) AS entered,
@@ -124,10 +124,10 @@ extension Snapshot {
                 UNION ALL
                 SELECT true, unit, starts_at, '', \(columns) FROM attributed
                 UNION ALL
-                SELECT false, unit, starts_at, ', report_name', reports, reports, 0, 0, 0, 0, 0
+                SELECT false, unit, starts_at, ', report_name', reports, reports, 0, 0, 0, 0, 0, 0
                 FROM attributed WHERE unit <> 'year'
                 UNION ALL
-                SELECT true, unit, starts_at, ', report_name', messages, reports, 0, 0, 0, 0, 0
+                SELECT true, unit, starts_at, ', report_name', messages, reports, 0, 0, 0, 0, 0, 0
                 FROM usage_bucket JOIN usage_zone USING (zone_id)
                     JOIN closed_value_sum USING (bucket_id) JOIN usage_value USING (value_id)
                 WHERE name = $1::text AND part = 'report_name'

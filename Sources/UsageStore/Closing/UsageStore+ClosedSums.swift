@@ -24,7 +24,7 @@ extension UsageStore {
     public func closedSum(of closing: Closing) throws -> (records: Int64, credits: String) {
         try sum(
             """
-            SELECT coalesce(sum(messages), 0), coalesce(sum(credit_hundredths), 0) * 0.01
+            SELECT coalesce(sum(messages + corrections), 0), coalesce(sum(credit_hundredths), 0) * 0.01
             FROM closed_quarter_sum
             WHERE quarter < $1::timestamptz AND quarter >= coalesce((
                 SELECT max(closed_before) FROM usage_closing

@@ -39,12 +39,14 @@ enum Pricing {
             OR \(measure.isReported))
         """
 
-    /// Why a message is refused: it is closed, or its time is out of range or has no rate; NULL if it
-    /// is not.
-    static let refusal = """
-        coalesce(usage_timestamp_fault(\(time)), \(ClosedRecords.refusal(time: time)),
-            CASE WHEN rate.tokenizer IS NULL THEN 'unpriced' END)
+    /// Why a message is refused: it is closed, or its time is out of range or has no rate, `unless` it
+    /// needs none; NULL if it is not.
+    static func refusal(unless isPriced: String = "false") -> String {
         """
+        coalesce(usage_timestamp_fault(\(time)), \(ClosedRecords.refusal(time: time)),
+            CASE WHEN rate.tokenizer IS NULL AND NOT \(isPriced) THEN 'unpriced' END)
+        """
+    }
 
     /// Why a message is refused whose `refusal` is NULL and that is measured, if it has no `price`.
     static let overflow = "'credits_out_of_range'"
@@ -112,6 +114,10 @@ public enum MessageRefusal: String, Sendable {
     case creditsOutOfRange = "credits_out_of_range"
     /// Its attribution is new, and there are too many.
     case tooManyAttributions = "too_many"
+    /// It corrects a closed record.
+    case closedOriginal = "closed_original"
+    /// It corrects a correction, or a record of after it, or more than what is left.
+    case wrongCorrection = "wrong_correction"
 
     /// The fault and the expected value; without a full stop.
     public var reason: String {
@@ -128,6 +134,9 @@ public enum MessageRefusal: String, Sendable {
         case .tooManyAttributions:
             "this combination of user_id, team_id, model and tags is new, and there are already as "
                 + "many as ATTRIBUTION_LIMIT allows"
+        case .closedOriginal: "the record that it corrects is closed"
+        case .wrongCorrection:
+            "it corrects a correction, a record of a later time, or more credits than are left"
         }
     }
 }

@@ -12,6 +12,9 @@ public struct Receipt: Sendable {
     /// The price of the measure, before the minimum; nil without a rate.
     public let calculated: Credits?
 
+    /// The corrections of the record.
+    public internal(set) var corrections: [UsageRecord] = []
+
     /// What was priced.
     public enum Measure: Sendable {
         /// A text: its length in Unicode scalars, and the tokens that an exact tokenizer counted; nil
@@ -19,6 +22,8 @@ public struct Receipt: Sendable {
         case text(characters: Int64, countedTokens: Int64?)
         /// Reported tokens, by their kinds.
         case reported([TokenKind: Int64])
+        /// Nothing: it is a correction.
+        case none
     }
 
     /// A kind of token with a price of its own, in the order of receipts.
@@ -99,6 +104,9 @@ extension Snapshot {
             let columns = UsageRecord.Column.columns(of: .fields).filter { $0 != .recordedAt }
             let record = list.add(stored: columns)
             let receipt = ReceiptFields(&list, .stored())
+            let isCorrected = list.add(
+                "EXISTS (SELECT FROM usage_record WHERE corrects = record.message_id)",
+                as: Bool.self)
             let reader = try QueryReader(
                 connection, "record",
                 """
@@ -107,7 +115,15 @@ extension Snapshot {
                     LEFT JOIN credit_rate AS rate USING (credit_rate_id)
                 \(whereClause(conditions))
                 """, bindings.values)
-            return try reader.next() ? (reader[record], receipt.receipt(reader)) : nil
+            guard try reader.next() else { return nil }
+            let found = reader[record]
+            var shown = receipt.receipt(reader)
+            if found.isCorrection {
+                shown = Receipt(measure: .none, rate: nil, calculated: nil)
+            } else if reader[isCorrected] {
+                shown.corrections = try corrections(of: messageID)
+            }
+            return (found, shown)
         }
     }
 }

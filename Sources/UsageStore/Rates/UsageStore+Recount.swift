@@ -14,6 +14,8 @@ public struct Recounted: Sendable {
     public var skipped = 0
     /// Estimates without a stored text, which cannot be counted.
     public var withoutText = 0
+    /// Corrected estimates, whose credits must not change any more.
+    public var corrected = 0
 }
 
 extension UsageStore {
@@ -29,8 +31,12 @@ extension UsageStore {
             AND record."timestamp" >= coalesce(\(ClosedRecords.line), '-infinity')
         """
 
+    private static let isCorrected =
+        "EXISTS (SELECT FROM usage_record AS other WHERE other.corrects = record.message_id)"
+
     /// The estimates that can be counted.
-    private static let estimates = allEstimates + " AND record.message_text IS NOT NULL"
+    private static let estimates =
+        "\(allEstimates) AND record.message_text IS NOT NULL AND NOT \(isCorrected)"
 
     /// Counts the tokens of estimates and prices them again, a thousand per transaction.
     ///
@@ -44,11 +50,14 @@ extension UsageStore {
             let newest = try connection.query(
                 "SELECT max(message_id) FROM \(Self.estimates)")[0, 0]
             var total = Recounted()
-            total.withoutText =
-                try connection.query(
-                    "SELECT count(*) FROM \(Self.allEstimates) AND record.message_text IS NULL")[
-                    0, 0
-                ].flatMap(Int.init) ?? 0
+            let others = try connection.query(
+                """
+                SELECT count(*) FILTER (WHERE record.message_text IS NULL),
+                    count(*) FILTER (WHERE record.message_text IS NOT NULL AND \(Self.isCorrected))
+                FROM \(Self.allEstimates)
+                """)
+            total.withoutText = others[0, 0].flatMap(Int.init) ?? 0
+            total.corrected = others[0, 1].flatMap(Int.init) ?? 0
             guard let newest = newest.flatMap(Int64.init) else { return total }
             var last: Int64?
             repeat {

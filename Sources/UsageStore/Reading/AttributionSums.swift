@@ -72,7 +72,7 @@ extension Rollups {
         return (source?.sql(by: [part], &bindings)).map { source in
             """
             SELECT value_1 AS "value", messages, credit_hundredths AS hundredths
-            FROM (\(source)) AS source WHERE messages > 0
+            FROM (\(source)) AS source WHERE \(SumFields.Columns.isUsed)
             """
         }
     }
@@ -90,9 +90,9 @@ func recordValues(
         ["attribution_id IN (\(selectAttributions(attributions)))"]
         + filter.timeConditions(&bindings) + filter.valueConditions(&bindings)
     return """
-        SELECT "value", sum(messages) AS messages, sum(hundredths) AS hundredths
+        SELECT "value", sum(messages) AS messages, sum(credit_hundredths) AS hundredths
         FROM (
-            SELECT attribution_id, count(*) AS messages, sum(credit_hundredths) AS hundredths
+            SELECT attribution_id, \(SumFields.Columns.few.ofRecords())
             FROM usage_record \(whereClause(records)) GROUP BY attribution_id
         ) AS part
         JOIN (

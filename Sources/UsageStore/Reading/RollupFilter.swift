@@ -45,7 +45,7 @@ struct RollupFilter {
         parts = Set(filters.flatMap(\.groupParts))
         needsRecords = filters.contains { filter in
             filter.recordedFrom != nil || filter.recordedTo != nil || filter.minimumCredits != nil
-                || filter.maximumCredits != nil
+                || filter.maximumCredits != nil || filter.isCorrection != nil
                 || filter.texts.contains { $0.column == .externalID && !$0.values.isEmpty }
         }
         let needsReport = filters.contains { filter in

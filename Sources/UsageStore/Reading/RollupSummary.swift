@@ -51,7 +51,7 @@ struct RollupSummary {
                 """
             return """
                 WITH source AS MATERIALIZED (
-                    SELECT * FROM (\(source)) AS sums WHERE messages > 0
+                    SELECT * FROM (\(source)) AS sums WHERE \(SumFields.Columns.isUsed)
                 )
                 SELECT \(row), \(sums.complete)
                 FROM (SELECT \(group), \(sums.list()) FROM source \(shown)) AS shown

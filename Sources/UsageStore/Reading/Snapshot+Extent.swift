@@ -60,7 +60,7 @@ extension Snapshot {
         let rows = try run(sums.ofBuckets(), isStreamed: false)
         var used: [Range<Timestamp>] = []
         while let row = try rows.next() {
-            if row.sum.messages > 0 { used.append(ranges[row.bucket - 1]) }
+            if !row.sum.isEmpty { used.append(ranges[row.bucket - 1]) }
         }
         return used
     }

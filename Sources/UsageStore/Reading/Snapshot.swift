@@ -145,13 +145,13 @@ public final class Snapshot {
     }
 
     /// The number of usage records that match `filter`, and the sum of their credits.
-    public func totals(_ filter: UsageFilter) throws -> (messages: Int64, creditsUsed: String) {
+    public func totals(_ filter: UsageFilter) throws -> (records: Int64, creditsUsed: String) {
         try reportingUnavailability {
             // Closed records are in sums, but not in lists.
             var listed = UsageFilter()
             listed.from = closedBefore
             let sum = try total(filter.and(listed))
-            return (sum.messages, sum.creditsUsed)
+            return (sum.messages + sum.corrections, sum.creditsUsed)
         }
     }
 }

@@ -79,7 +79,7 @@ public final class Summary {
             }
             row = try rows.next()
         }
-        if summary.leavesOutBlank, blank.messages > 0 {
+        if summary.leavesOutBlank, !blank.isEmpty {
             shown.insert(blank: blank, summary.parts.count)
             groupCount += 1
         }
@@ -119,7 +119,7 @@ public final class Summary {
     public func nextReport() throws -> (reportName: String?, sum: UsageSum)? {
         guard let report = row, report.kind == .group else {
             defer { unnamed = nil }
-            return unnamed.flatMap { $0.messages > 0 ? (nil, $0) : nil }
+            return unnamed.flatMap { !$0.isEmpty ? (nil, $0) : nil }
         }
         row = try reportingUnavailability { try rows.next() }
         unnamed? -= report.sum

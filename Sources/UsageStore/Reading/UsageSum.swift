@@ -16,13 +16,16 @@ public struct TokenSums: Equatable, Sendable {
     public internal(set) var cacheCreation: Int64 = 0
 }
 
-/// Sums of usage: messages, messages with a report name, credits and reported tokens.
+/// Sums of usage: messages, messages with a report name, corrections, credits and reported tokens.
 public struct UsageSum: Equatable, Sendable {
     /// The number of messages.
     public internal(set) var messages: Int64 = 0
 
     /// The number of messages with a report name.
     public internal(set) var reports: Int64 = 0
+
+    /// The number of corrections.
+    public internal(set) var corrections: Int64 = 0
 
     /// The credits in hundredths.
     var hundredths: Int128 = 0
@@ -36,6 +39,9 @@ public struct UsageSum: Equatable, Sendable {
     /// Nothing.
     public static let zero = UsageSum()
 
+    /// Whether it is of no records: the credits of each correction are negative.
+    var isEmpty: Bool { messages == 0 && hundredths == 0 }
+
     static func += (sum: inout UsageSum, other: UsageSum) { sum.add(other, times: 1) }
 
     static func -= (sum: inout UsageSum, other: UsageSum) { sum.add(other, times: -1) }
@@ -43,6 +49,7 @@ public struct UsageSum: Equatable, Sendable {
     private mutating func add(_ other: UsageSum, times sign: Int64) {
         messages += sign * other.messages
         reports += sign * other.reports
+        corrections += sign * other.corrections
         hundredths += Int128(sign) * other.hundredths
         tokens.input += sign * other.tokens.input
         tokens.output += sign * other.tokens.output
@@ -57,11 +64,16 @@ struct SumFields {
     struct Columns {
         fileprivate let names: [String]
 
+        private static let isMessage = "credit_hundredths >= 0"
+
         /// All sums.
-        static let all = Columns(names: ["messages", "reports", "credit_hundredths"] + tokens)
+        static let all = Columns(names: SumFields.counts + ["credit_hundredths"] + tokens)
 
         /// The sums by which groups are chosen; adding these up takes half as long.
         static let few = Columns(names: ["messages", "credit_hundredths"])
+
+        /// Whether sums are of records and not of deltas that cancel each other out.
+        static let isUsed = "(messages > 0 OR credit_hundredths <> 0)"
 
         /// The columns of `table`.
         func list(of table: String? = nil, isSubtracted: Bool = false) -> String {
@@ -81,19 +93,22 @@ struct SumFields {
             return names.map { "\(sign)usage_sum(\($0)) AS \($0)" }.joined(separator: ", ")
         }
 
-        /// Sums of records.
+        /// Sums of records; without the column `corrects`, so that an index has all that is needed.
         func ofRecords(isSubtracted: Bool = false) -> String {
             names.map { name in
                 let sum =
                     switch name {
-                    case "messages": "count(*)"
-                    case "reports": "count(report_name)"
+                    case "messages": "count(*) FILTER (WHERE \(Self.isMessage))"
+                    case "reports": "count(report_name) FILTER (WHERE \(Self.isMessage))"
+                    case "corrections": "count(*) FILTER (WHERE NOT \(Self.isMessage))"
                     default: "coalesce(sum(\(name)), 0)"
                     }
                 return "\(isSubtracted ? "-" : "")\(sum) AS \(name)"
             }.joined(separator: ", ")
         }
     }
+
+    fileprivate static let counts = ["messages", "reports", "corrections"]
 
     private static let tokens = [
         UsageRecord.Column.inputTokens, .outputTokens, .cacheReadInputTokens,
@@ -105,17 +120,18 @@ struct SumFields {
 
     /// Adds the columns to `list`.
     init(_ list: inout SelectList) {
-        counts = (["messages", "reports"] + Self.tokens).map { list.add("coalesce(\($0), 0)") }
+        counts = (Self.counts + Self.tokens).map { list.add("coalesce(\($0), 0)") }
         hundredths = list.add("coalesce(credit_hundredths, 0)")
     }
 
     /// The sum in a row.
     func sum(_ row: QueryReader) -> UsageSum {
         UsageSum(
-            messages: row[counts[0]], reports: row[counts[1]], hundredths: row[hundredths],
+            messages: row[counts[0]], reports: row[counts[1]], corrections: row[counts[2]],
+            hundredths: row[hundredths],
             tokens: TokenSums(
-                input: row[counts[2]], output: row[counts[3]], cacheRead: row[counts[4]],
-                cacheCreation: row[counts[5]]))
+                input: row[counts[3]], output: row[counts[4]], cacheRead: row[counts[5]],
+                cacheCreation: row[counts[6]]))
     }
 }
 

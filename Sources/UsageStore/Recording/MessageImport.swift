@@ -16,6 +16,7 @@ public final class MessageImport {
     private let attributions: Attributions
     private var stagedAttributions = DistinctAttributions()
     private var hasExternalIDs = false
+    private var hasCorrections = false
 
     /// Begins an import; nothing is recorded before `commit` returns.
     ///
@@ -86,6 +87,7 @@ public final class MessageImport {
             staging.append(integer: stagedAttributions.key(of: message.attribution))
             for column in columns { staging.append(staged, column) }
             if message.externalID != nil { hasExternalIDs = true }
+            if message.corrects != nil { hasCorrections = true }
             stagedCount += 1
             return nil
         }
@@ -99,7 +101,7 @@ public final class MessageImport {
         let given = message
         message.tokenCount = nil
         message.tokenizer = nil
-        guard let encoding = counter.encoding(of: given) else { return }
+        guard given.corrects == nil, let encoding = counter.encoding(of: given) else { return }
         if given.isEstimated || hasOwnCredits(given) && given.tokenCount == nil { return }
         if given.reportsTokens { return }
         let exported = given.tokenizer == encoding.rawValue ? given.tokenCount : nil
@@ -143,6 +145,7 @@ public final class MessageImport {
             try staging.end()
             try stageAttributions()
             try connection.run("ANALYZE staged_message, staged_attribution")
+            if hasCorrections { try connection.run(RecordingStatements.refuseCorrections) }
             let isShared = try connection.query(RecordingStatements.findShared).count > 0
             let statements = RecordingStatements.staged(
                 keepsCredits: keepsCredits,

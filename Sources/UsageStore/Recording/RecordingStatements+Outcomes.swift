@@ -26,7 +26,7 @@ extension RecordingStatements {
             .messageID, .externalID, .timestamp, .reportName, .attributionID, .inputTokens,
             .outputTokens, .cacheReadInputTokens, .cacheCreationInputTokens, .text,
         ]
-        return columns + (isStaged ? [.creditsUsed] : [])
+        return columns + (isStaged ? [.creditsUsed, .corrects, .reason] : [])
     }
 
     /// The names of the columns in which a message differs from `recorded`, separated by commas.

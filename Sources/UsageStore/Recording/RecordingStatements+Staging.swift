@@ -26,6 +26,9 @@ extension RecordingStatements {
         ) ON COMMIT DROP;
         CREATE TEMPORARY TABLE staged_attribution (
             attribution_key bigint PRIMARY KEY, attribution_id bigint, digest bytea
+        ) ON COMMIT DROP;
+        CREATE TEMPORARY TABLE refused_correction (
+            message_id bigint PRIMARY KEY, refusal text
         ) ON COMMIT DROP
         """
 

@@ -67,7 +67,11 @@ struct RecordingStatements {
     /// The columns of the table that are set.
     private func stored(storesTexts: Bool) -> [UsageRecord.Column] {
         let calculated: [UsageRecord.Column] = [.characterCount, .creditsUsed, .rate]
-        let columns = isPlain ? Self.plainMessages : Self.messages.filter { $0 != .model }
+        let columns =
+            isPlain
+            ? Self.plainMessages
+            : Self.messages.filter { $0 != .model }
+                + (isStaged ? [.corrects, .reason] : [])
         if isPlain && storesTexts { return columns + calculated }
         return columns.filter { storesTexts || $0 != .text } + calculated + [.textDigest]
     }
@@ -161,7 +165,10 @@ extension RecordingStatements {
     /// The credits by the price list; in an export, a flag marks estimates.
     var price: String {
         isStaged
-            ? "CASE WHEN estimated = 1 THEN \(Pricing.estimate) ELSE \(Pricing.price) END"
+            ? """
+            CASE WHEN item.corrects IS NOT NULL THEN item.credit_hundredths
+                WHEN estimated = 1 THEN \(Pricing.estimate) ELSE \(Pricing.price) END
+            """
             : Pricing.price
     }
 
@@ -169,10 +176,10 @@ extension RecordingStatements {
     var refusal: String {
         isStaged
             ? """
-            coalesce(\(Pricing.refusal),
+            coalesce(\(Pricing.refusal(unless: "item.corrects IS NOT NULL")), \(Self.refusedCorrection),
                 CASE WHEN item.credit_rate_id <> rate.credit_rate_id THEN 'rate'
                     WHEN item.attribution_id = 0 THEN 'too_many' END)
-            """ : Pricing.refusal
+            """ : Pricing.refusal()
     }
 
     /// Why a priced message is refused; NULL if it is not.
@@ -215,7 +222,10 @@ extension RecordingStatements {
         case .tokenizer: "CASE WHEN tokens IS NOT NULL THEN token_encoding END"
         case .creditsUsed: credits
         case .rate where isStaged:
-            "CASE WHEN \(credits) = price AND has_own_credits IS NULL THEN rate_id END"
+            """
+            CASE WHEN \(credits) = price AND has_own_credits IS NULL AND corrects IS NULL
+                THEN rate_id END
+            """
         case .rate: "rate_id"
         case .textDigest where storesTexts: "decode(text_digest, 'hex')"
         case .textDigest: "coalesce(decode(text_digest, 'hex'), \(Self.digest(of: "item")))"

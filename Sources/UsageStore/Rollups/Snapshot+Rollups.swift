@@ -3,7 +3,7 @@ import Postgres
 extension Snapshot {
     /// The columns of sums.
     static let sums = [
-        "messages", "reports", "credit_hundredths", "input_tokens", "output_tokens",
+        "messages", "reports", "corrections", "credit_hundredths", "input_tokens", "output_tokens",
         "cache_read_input_tokens", "cache_creation_input_tokens",
     ]
 

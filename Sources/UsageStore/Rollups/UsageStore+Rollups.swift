@@ -143,8 +143,8 @@ extension UsageStore {
             let result = try connected().query(
                 """
                 SELECT rollups, records FROM (
-                    SELECT (SELECT coalesce(sum(messages), 0) FROM usage_quarter_sum)
-                            + (SELECT coalesce(sum(messages), 0) FROM usage_delta) AS rollups,
+                    SELECT (SELECT coalesce(sum(messages + corrections), 0) FROM usage_quarter_sum)
+                            + (SELECT coalesce(sum(messages + corrections), 0) FROM usage_delta) AS rollups,
                         (SELECT count(*) FROM usage_record
                          WHERE "timestamp" >= (SELECT usage_rollup_start())) AS records
                 ) AS counts WHERE rollups <> records

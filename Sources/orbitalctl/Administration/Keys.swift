@@ -22,10 +22,12 @@ struct Keys: ParsableCommand {
                 them, and what it records is stamped with them.
                 """)
 
+        private static let scopes = ["usage:read", "usage:write", "usage:correct"]
+
         @Argument(help: "The purpose of the key.") var name: String
         @Option(
-            help: "usage:read or usage:write; repeat for both.",
-            completion: .list(["usage:read", "usage:write"]))
+            help: "usage:read, usage:write or usage:correct; repeat for several.",
+            completion: .list(Self.scopes))
         var scope: [String]
         @Option(help: "A date (midnight UTC) or RFC 3339 time. (default: never)")
         var expires: String?
@@ -38,8 +40,8 @@ struct Keys: ParsableCommand {
             guard (1...200).contains(name.unicodeScalars.count) else {
                 throw ValidationError("The name must have 1 to 200 characters.")
             }
-            guard !scope.isEmpty, scope.allSatisfy(["usage:read", "usage:write"].contains) else {
-                throw ValidationError("--scope must be usage:read or usage:write.")
+            guard !scope.isEmpty, scope.allSatisfy(Self.scopes.contains) else {
+                throw ValidationError("--scope must be usage:read, usage:write or usage:correct.")
             }
             if let expires {
                 guard let instant = instant(expires), instant > .now else {

@@ -126,14 +126,14 @@ struct CSVSource: MessageSource {
     private static let text = UsageRecord.Column.text.name
 
     /// Whether an empty cell of `message_text` means that there is no text: another cell has what
-    /// the price is calculated from.
+    /// the price is calculated from, or the record that is corrected.
     ///
     /// Otherwise, the text is empty.
     private func hasNoText(_ row: CSVReader<Input>.Row) -> Bool {
         zip(columns, row.fields).contains { name, cell in
             switch name {
             case "character_count": !cell.isEmpty && cell != "0"
-            case "input_tokens", "output_tokens", "text_digest": !cell.isEmpty
+            case "input_tokens", "output_tokens", "text_digest", "corrects": !cell.isEmpty
             default: false
             }
         } && zip(columns, row.fields).contains { $0 == Self.text && $1.isEmpty }
@@ -145,7 +145,8 @@ struct CSVSource: MessageSource {
         switch column?.kind {
         case .text where cell.isEmpty && name == text: return .string("")
         case _ where cell.isEmpty: return .null
-        case .integer where column == .messageID && cell.lowercased().contains("e"):
+        case .integer
+        where (column == .messageID || column == .corrects) && cell.lowercased().contains("e"):
             // Spreadsheets round long numbers and write them with an exponent.
             return .string(cell)
         case .integer, .credits: return JSONNumber(cell).map { .number($0) } ?? .string(cell)

@@ -110,13 +110,13 @@ struct Archive {
         try snapshot.forEachMessage(isClosing: true) { message in
             try file.write(items.encoded(message))
             sum.add(message)
-            progress(sum.messages)
+            progress(sum.records)
         }
         // Somebody may have written it meanwhile.
         try checkNames(of: nil)
         let digest = try file.close()
         let archived = Closing.Archived(
-            records: Int64(sum.messages), credits: sum.credits, sha256: digest)
+            records: Int64(sum.records), credits: sum.credits, sha256: digest)
         do {
             try describe(archived, of: closing, byteCount: file.byteCount)
         } catch {
@@ -176,9 +176,9 @@ struct Archive {
         var faults = try described(by: expected)
         guard faults.isEmpty else { return faults }
         let sum = try sum(progress)
-        if sum.messages != expected.records || sum.credits != expected.credits {
+        if sum.records != expected.records || sum.credits != expected.credits {
             faults.append(
-                "\(path) has \(counted(sum.messages, "record")), \(sum.credits) credits; expected "
+                "\(path) has \(counted(sum.records, "record")), \(sum.credits) credits; expected "
                     + "\(expected.records), \(expected.credits)")
         }
         return faults
@@ -222,7 +222,7 @@ struct Archive {
         var sum = Sum()
         try forEachMessage { message in
             sum.add(message)
-            progress(sum.messages)
+            progress(sum.records)
         }
         return sum
     }

@@ -33,7 +33,7 @@ struct Export: ParsableCommand {
         let snapshot = try store.snapshot()
         try snapshot.waitForLocks()
         let progress = Progress(
-            unit: "messages", totalBytes: Int(try snapshot.totals(UsageFilter()).messages),
+            unit: "messages", totalBytes: Int(try snapshot.totals(UsageFilter()).records),
             isShown: isatty(STDERR_FILENO) == 1 && (output != nil || isatty(STDOUT_FILENO) == 0))
         let file = try OutputFile(path: output)
         let rates = try ratesFile()

@@ -10,7 +10,7 @@ struct Recount: ParsableCommand {
             Updates token count, tokenizer and credits of estimates; other records do not change. \
             Each batch is a transaction: if the command is stopped, run it again to continue. Exit \
             status 1 if records were skipped because other transactions were changing them. Records \
-            without a stored text remain estimates.
+            without a stored text, and corrected ones, remain estimates.
             """)
 
     @Flag(help: "Only report what would change.") var dryRun = false
@@ -29,15 +29,16 @@ struct Recount: ParsableCommand {
                 + "\(words.1) and \(recount.after) \(words.2); \(recount.skipped) skipped"
                 + (recount.skipped == 0
                     ? "" : " because other transactions are changing them: run it again")
-                + remaining(recount.withoutText))
+                + remaining(recount.withoutText, "without text")
+                + remaining(recount.corrected, "with a correction"))
         if recount.skipped > 0 { throw ExitCode.failure }
     }
 
-    private func remaining(_ count: Int) -> String {
+    private func remaining(_ count: Int, _ kind: String) -> String {
         switch count {
         case 0: ""
-        case 1: "; 1 record without text remains an estimate"
-        default: "; \(count) records without text remain estimates"
+        case 1: "; 1 record \(kind) remains an estimate"
+        default: "; \(count) records \(kind) remain estimates"
         }
     }
 }

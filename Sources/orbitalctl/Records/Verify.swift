@@ -31,7 +31,7 @@ struct Verify: ParsableCommand {
         let store = try longStore("verify")
         let snapshot = try store.snapshot()
         try snapshot.waitForLocks()
-        let count = Int(try snapshot.totals(UsageFilter()).messages)
+        let count = Int(try snapshot.totals(UsageFilter()).records)
         let progress = Progress(unit: "records", totalBytes: 3 * count)
         var findings = Findings(limit: limit)
         let rows = try priceAnew(snapshot, progress, &findings)
@@ -41,6 +41,7 @@ struct Verify: ParsableCommand {
         }
         try compareRollups(snapshot, &findings)
         try snapshot.forEachClosedDifference { findings.add($0) }
+        try snapshot.forEachCorrectionFault { findings.add($0) }
         let closings = try snapshot.closings()
         store.release()
         defer { store.release() }
@@ -51,8 +52,11 @@ struct Verify: ParsableCommand {
             }
         }
         progress.end()
-        var line = "verified \(counted(rows.messages, "record")), \(rows.credits) credits: "
+        var line = "verified \(counted(rows.records, "record")), \(rows.credits) credits: "
         line += counted(findings.count, "difference")
+        if rows.corrections > 0 {
+            line += "; \(counted(rows.corrections, "correction"))"
+        }
         if rows.unpriced > 0 {
             line += "; \(counted(rows.unpriced, "record")) not priced by a rate"
         }
@@ -70,9 +74,9 @@ struct Verify: ParsableCommand {
         var sum = Sum()
         try snapshot.forEachPrice(try Tokenizers(of: .administrators())) { priced in
             sum.add(priced.record)
-            progress.show(sum.messages)
+            progress.show(sum.records)
             for difference in priced.differences { findings.add(difference) }
-            if priced.record.rate == nil { sum.unpriced += 1 }
+            if priced.record.rate == nil, !priced.record.isCorrection { sum.unpriced += 1 }
             if priced.isEstimate { sum.estimates += 1 }
         }
         return sum
@@ -88,18 +92,19 @@ struct Verify: ParsableCommand {
         let records = try snapshot.records(UsageFilter(), sort: .standard)
         while try records.next() {
             listed.add(records.record)
-            progress.show(count + listed.messages)
+            progress.show(count + listed.records)
         }
         findings.compare("the records of GET /usage", listed, with: rows)
         var exported = Sum()
         try snapshot.forEachMessage { record in
             exported.add(record)
-            progress.show(2 * count + exported.messages)
+            progress.show(2 * count + exported.records)
         }
         findings.compare("the export", exported, with: rows)
         let totals = try snapshot.totals(UsageFilter())
         let sum = Sum(
-            messages: Int(totals.messages), reports: rows.reports,
+            messages: Int(totals.records) - rows.corrections, reports: rows.reports,
+            corrections: rows.corrections,
             hundredths: Self.hundredths(totals.creditsUsed))
         findings.compare("the totals", sum, with: rows)
     }
@@ -128,6 +133,8 @@ struct Verify: ParsableCommand {
                 reports.add(sum, reports: name == nil ? 0 : sum.messages)
             }
         }
+        // They are not counted by report name, only added up.
+        reports.corrections = totals.corrections
         findings.compare("the totals of summaries in \(zone)", totals, with: rows)
         findings.compare("the months of \(zone)", buckets, with: rows)
         findings.compare("the sums by report name in \(zone)", reports, with: rows)
@@ -170,22 +177,37 @@ extension RecordedPrice {
 struct Sum: Equatable {
     var messages = 0
     var reports = 0
+    var corrections = 0
     var hundredths: Int128 = 0
     /// Records that plain SQL inserted as estimates.
     var estimates = 0
     /// Records that no rate priced.
     var unpriced = 0
 
+    /// The number of records.
+    var records: Int { messages + corrections }
+
     mutating func add(_ record: UsageRecord) {
-        messages += 1
-        if record.reportName != nil { reports += 1 }
+        if record.isCorrection {
+            corrections += 1
+        } else {
+            messages += 1
+            if record.reportName != nil { reports += 1 }
+        }
         hundredths += Int128(record.creditsUsed?.hundredths ?? 0)
     }
 
     mutating func add(_ sum: UsageSum, reports count: Int64? = nil) {
         messages += Int(sum.messages)
         reports += Int(count ?? sum.reports)
+        corrections += Int(sum.corrections)
         hundredths += Verify.hundredths(sum.creditsUsed)
+    }
+
+    /// The sums as text.
+    fileprivate var summary: String {
+        "\(counted(messages, "message")), \(reports) with a report name, "
+            + "\(counted(corrections, "correction")), \(credits) credits"
     }
 
     /// The credits with two decimals.
@@ -212,11 +234,9 @@ struct Findings {
 
     mutating func compare(_ what: String, _ sum: Sum, with rows: Sum) {
         guard sum.messages == rows.messages, sum.reports == rows.reports,
-            sum.hundredths == rows.hundredths
+            sum.corrections == rows.corrections, sum.hundredths == rows.hundredths
         else {
-            return add(
-                "\(what): \(counted(sum.messages, "message")), \(sum.reports) with a report name, \(sum.credits) "
-                    + "credits; expected \(rows.messages), \(rows.reports), \(rows.credits)")
+            return add("\(what): \(sum.summary); expected \(rows.summary)")
         }
     }
 }

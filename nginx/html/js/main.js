@@ -10,6 +10,7 @@ import { showPlace, showReceipt, startReceipt } from "./records/receipt.js";
 import { RecordsTable } from "./records/records.js";
 import { cycled, showHeads, showSort } from "./records/sort.js";
 import { element, show } from "./shared/dom.js";
+import { records } from "./shared/format.js";
 import { Live } from "./status/live.js";
 import { askForKey, showSignedIn, startSignIn } from "./status/sign-in.js";
 import { showNotices, showOwner } from "./status/status.js";
@@ -93,7 +94,7 @@ async function load(signal) {
   comparing.catch(() => {});
   await rows;
   if (signal.aborted) return;
-  table.setTotal(summary.totals.messages);
+  table.setTotal(records(summary.totals));
   await table.catchUp(summary.revision);
   showPlace();
   await comparing;

@@ -70,7 +70,6 @@ package struct RecordEncoder {
         case .integer:
             output.put(step.prefix)
             let number = rows.integer(step.column)
-            if format == .csv, number < 0 { output.putFormulaGuard(UInt8(ascii: "-")) }
             output.put(integer: number)
         case .credits:
             output.put(step.prefix)

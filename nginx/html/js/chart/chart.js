@@ -1,6 +1,6 @@
 // The bar chart: one bar for each bucket. All bars have the same width, also a day of 23 hours.
 
-import { compact } from "../shared/format.js";
+import { compact, records } from "../shared/format.js";
 import { MOST_GROUPS } from "../view/colours.js";
 import { startKeys } from "./keys.js";
 import { stacked } from "./stack.js";
@@ -94,8 +94,8 @@ export class Chart {
   /** Shows the buckets of a summary; each bar consists of `groups`, the first at the bottom. */
   show({ totals, buckets: all, granularity }, groups) {
     if (!globalThis.uPlot) return this.#showMissing();
-    // Without messages, the chart has no axis.
-    const buckets = totals.messages > 0 ? all : [];
+    // Without records, the chart has no axis.
+    const buckets = records(totals) > 0 ? all : [];
     const isOther = granularity !== this.granularity || buckets.length !== this.buckets.length
       || buckets[0]?.start !== this.buckets[0]?.start;
     this.buckets = buckets;

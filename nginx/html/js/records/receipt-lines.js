@@ -1,6 +1,6 @@
 // The lines of a receipt: the attribution of a record, what was priced, and the calculation.
 
-import { count, credits, rate } from "../shared/format.js";
+import { count, credits, rate, total } from "../shared/format.js";
 
 function counting({ tokenizer, characters, tokens, estimated }) {
   return tokenizer === "characters"
@@ -16,6 +16,7 @@ const KINDS = {
 
 /** The lines about what was priced, and the calculation. */
 function measureOf(receipt) {
+  if (receipt.priced_by === "correction") return { lines: [] };
   if (receipt.measure === "reported") {
     const lines = (receipt.lines ?? []).map((line) => [KINDS[line.kind],
       `${count(line.tokens)} × ${rate(line.credits_per_million_tokens)} ÷ 1 million`
@@ -42,20 +43,38 @@ function attributionOf({ external_id: external, user_id: user, team_id: team, mo
   ].filter(([, value]) => value !== undefined);
 }
 
+/** The corrections of a record, and what they leave of its credits. */
+function correctionsOf({ credits_used: sum, receipt: { corrections = [] } }, timeText) {
+  if (corrections.length === 0) return [];
+  const amounts = corrections.map((each) => each.credits_used);
+  return [
+    ...corrections.map(({ message_id: id, timestamp, reason, credits_used: amount }) =>
+      ["Correction", `${credits(amount)} on ${timeText(timestamp)} (${id}): ${reason}`]),
+    ["Left after corrections", credits(total([sum, ...amounts]))],
+  ];
+}
+
 /** The lines of a receipt, name and value; `timeText` writes its times. */
 export function linesOf(record, timeText) {
   const { receipt } = record;
+  const corrections = correctionsOf(record, timeText);
   const { lines, calculated } = measureOf(receipt);
   lines.unshift(
     ["Time", timeText(record.timestamp)], ["Report", record.report_name ?? "None"],
     ...attributionOf(record));
-  if (receipt.priced_by === "writer") return [...lines, ["Price", "Set by the sender"]];
+  if (receipt.priced_by === "correction") {
+    return [...lines, ["Corrects", record.corrects], ["Reason", record.reason]];
+  }
+  if (receipt.priced_by === "writer") {
+    return [...lines, ["Price", "Set by the sender"], ...corrections];
+  }
   if (record.model) lines.push(["Rate for", receipt.model ?? "all models"]);
   lines.push(
     ["Rate since", receipt.rate_effective_from
       ? timeText(receipt.rate_effective_from) : "initial rate"],
     ["Calculated", calculated],
     ["Minimum", credits(receipt.minimum) + (receipt.minimum_applied ? " (applied)" : "")],
+    ...corrections,
   );
   return lines;
 }

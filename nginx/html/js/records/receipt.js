@@ -132,7 +132,8 @@ export async function showReceipt(id, zone) {
   try {
     showing.record = await find(id, signal);
     const { message_id: number, credits_used: sum } = showing.record;
-    element("receipt-title").textContent = `Message ${number}`;
+    element("receipt-title").textContent =
+      `${sum < 0 ? "Correction" : "Message"} ${number}`;
     element("permalink").href = addressOf(`/?message=${number}`);
     element("permalink").hidden = false;
     body.replaceChildren(listOf(linesOf(showing.record, (time) => preciseTime(time, zone)), sum));

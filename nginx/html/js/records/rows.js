@@ -7,12 +7,14 @@ import { count, credits } from "../shared/format.js";
 const LONG = { id: 12, number: 12, name: 18 };
 
 const TIMES = ["timestamp", "recorded_at"];
+const NUMBERS = ["credits_used", "corrects"];
 
 /** The kind of a column, which decides about its width and alignment. */
 export function kindOf(field) {
   if (field === "message_id") return "id";
   if (TIMES.includes(field)) return "time";
-  return field === "credits_used" || field.endsWith("_tokens") ? "number" : "name";
+  const isNumber = NUMBERS.includes(field) || field.endsWith("_tokens");
+  return isNumber ? "number" : "name";
 }
 
 const tagsText = (tags) => Object.entries(tags).map(([key, value]) => `${key}: ${value}`)
@@ -58,8 +60,10 @@ export function fillRow(row, record, timeText) {
   row.record = record;
   row.timeText = timeText;
   row.classList.toggle("pending", !record);
+  row.classList.toggle("correction", record?.credits_used < 0);
   button.disabled = !record;
-  button.ariaLabel = record ? `Message ${record.message_id}, receipt` : "";
+  const kind = record?.credits_used < 0 ? "Correction" : "Message";
+  button.ariaLabel = record ? `${kind} ${record.message_id}, receipt` : "";
   for (const cell of row.cells) {
     const text = textOf(record, cell.dataset.field, timeText);
     const [kind] = cell.classList;

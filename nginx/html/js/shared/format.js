@@ -25,11 +25,18 @@ export const compact = (number) => short.format(number);
 export const counted = (number, noun, plural = `${noun}s`) =>
   `${count(number)} ${number === 1 ? noun : plural}`;
 
+/** The number of records of a sum. */
+export const records = ({ messages, corrections = 0 }) => messages + corrections;
+
 /** Credits, a number or a string, as an integer of hundredths: no digit is lost. */
 function hundredths(credits) {
   const [whole, fraction = ""] = String(credits).split(".");
   return BigInt(whole + fraction.padEnd(2, "0"));
 }
+
+/** The exact sum of credits, as a text. */
+export const total = (amounts) =>
+  `${amounts.reduce((sum, amount) => sum + hundredths(amount), 0n)}E-2`;
 
 const percents = new Intl.NumberFormat(LOCALE, {
   style: "percent", minimumFractionDigits: 1, maximumFractionDigits: 1,

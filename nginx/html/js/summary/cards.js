@@ -23,6 +23,9 @@ export function showCards(summary, view) {
   for (const [name, numberOf] of Object.entries(CARDS)) {
     element(name).textContent = numberOf(totals)[0];
   }
+  const { corrections = 0 } = totals;
+  element("corrections").textContent =
+    corrections > 0 ? `and ${counted(corrections, "correction")}` : "";
   show(element("tokens-card"), tokens(totals) > 0n);
   element("tokens-kinds").textContent =
     `${count(totals.input_tokens ?? 0)} in, ${count(totals.output_tokens ?? 0)} out`;

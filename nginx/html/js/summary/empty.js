@@ -1,6 +1,7 @@
 // What is shown where there are no messages: how to record the first one, or how to see others.
 
 import { element, show } from "../shared/dom.js";
+import { records } from "../shared/format.js";
 
 /** The lines are short enough for a phone. */
 const MESSAGE = `{"external_id":"first-message",
@@ -39,7 +40,7 @@ async function copy(button) {
  * `owner` whose records a bound key shows.
  */
 export function showEmpty({ totals }, { from, to, filters }, isNew, owner) {
-  const isEmpty = totals.messages === 0;
+  const isEmpty = records(totals) === 0;
   element("first-title").textContent =
     owner ? `No messages of ${owner} recorded yet` : "No messages recorded yet";
   // Whoever has such a key does not administer the service.

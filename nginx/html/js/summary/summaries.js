@@ -1,6 +1,7 @@
 // Sums of a view: for the cards, the chart and the list of groups.
 
 import { isAbort, ResponseCache } from "../shared/api.js";
+import { records } from "../shared/format.js";
 import { MOST_GROUPS } from "../view/colours.js";
 import { valuesIn } from "../view/groups.js";
 import { withoutPart } from "../view/parts.js";
@@ -72,7 +73,7 @@ async function countOf(view, summary, signal) {
   const without = isFiltered ? null
     : await read({ ...view, filters: [...others, [part, ""]] }, "total", signal, 1);
   const all = summary.groups.reduce((sum, { groups = 1 }) => sum + groups, 0);
-  return all - (without?.totals.messages > 0 ? 1 : 0);
+  return all - (without && records(without.totals) > 0 ? 1 : 0);
 }
 
 /**

@@ -17,6 +17,8 @@ const TITLES = {
   output_tokens: "Output tokens",
   cache_read_input_tokens: "Cached input",
   cache_creation_input_tokens: "Written to cache",
+  corrects: "Corrects",
+  reason: "Reason",
   credits_used: "Credits",
 };
 
