@@ -4,7 +4,11 @@
 -- corrected stays as it is.
 SET LOCAL lock_timeout = '300ms';
 
--- A correction belongs to whom its record does, whoever writes it.
+-- Ids of corrections, above those of messages that the database chooses: a sender that counts its own ids up never
+-- meets one. Exact in JavaScript.
+CREATE SEQUENCE usage_correction_id_seq AS bigint MINVALUE 4503599627370497 MAXVALUE 9007199254740991;
+
+-- A correction has the attribution and the report of its record.
 CREATE FUNCTION attribute_usage_correction() RETURNS trigger LANGUAGE plpgsql
 SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE
@@ -24,12 +28,14 @@ CREATE TRIGGER usage_record_correction_attribution
     FOR EACH ROW WHEN (NEW.corrects IS NOT NULL)
     EXECUTE FUNCTION attribute_usage_correction();
 
--- Refuses a correction of more than what is left, of a correction, or dated before its record, from everybody.
--- After the insertion, so that a retry is a duplicate before it is too much. A correction whose record is
--- absent, because only a part of an export was imported, has nothing to agree with.
+-- The rules of corrections, for everybody: not more than what is left of the record; not of a correction; not dated
+-- before the record; not of a closed record. An import may bring a correction without its record, as a part of an
+-- export has it; then none of these rules can be checked.
 --
--- The update changes nothing, but is one: of two transactions that correct a record at once, the second sees
--- what the first has committed, or fails with 40001. It also meets the triggers that refuse closed records.
+-- This runs after the insertion, because a retry, which inserts nothing, must not be refused. The UPDATE changes no
+-- value, but locks the record and makes a new version of it. So if two transactions correct a record at once, the
+-- second one waits, and then sees the first correction; with an older snapshot it fails with 40001. The UPDATE also
+-- fires the triggers that refuse changes of closed records.
 CREATE FUNCTION check_usage_correction() RETURNS trigger LANGUAGE plpgsql
 SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE
@@ -44,10 +50,18 @@ BEGIN
                 USING ERRCODE = 'restrict_violation', SCHEMA = TG_TABLE_SCHEMA, TABLE = TG_TABLE_NAME,
                     CONSTRAINT = 'usage_record_closed';
         END IF;
+        -- Whoever has not seen the record yet could not see whether it is corrected, either.
+        IF coalesce(current_setting('orbital.importing', true), '') <> 'on' THEN
+            RAISE EXCEPTION 'there is no record %', NEW.corrects
+                USING ERRCODE = 'foreign_key_violation', SCHEMA = TG_TABLE_SCHEMA, TABLE = TG_TABLE_NAME,
+                    CONSTRAINT = 'usage_record_corrects_check';
+        END IF;
         RETURN NULL;
     END IF;
     fault := CASE
-        WHEN original.corrects IS NOT NULL THEN 'a correction cannot be corrected'
+        WHEN original.corrects IS NOT NULL AND NEW.corrects IS NOT NULL
+            OR NEW.corrects IS NOT NULL AND EXISTS (SELECT FROM usage_record WHERE corrects = NEW.message_id)
+        THEN 'a correction cannot be corrected'
         WHEN NEW."timestamp" < original."timestamp" THEN 'a correction cannot be dated before its record'
         WHEN usage_credits_left(original) < 0 THEN 'the corrections of a record cannot exceed its credits'
     END;
@@ -78,17 +92,19 @@ CREATE TRIGGER usage_record_correction_update
         OR NEW.credit_hundredths < OLD.credit_hundredths)
     EXECUTE FUNCTION check_usage_correction();
 
--- Corrects a record: by so many hundredths of a credit, or without them by all that is left; now, or at the
--- time of the record. Returns the hundredths, the number of the correction if there is one, what is left of the
--- record, and:
---   created    the correction
---   duplicate  it exists: under this external id, or, without one, nothing was left to correct
---   conflict   the external id belongs to another record
---   unknown    there is no such record
---   closed, closed_external_id
---   correction it is a correction itself
---   exceeded   less is left, or nothing
---   out_of_range  its time is from before 2000
+-- Takes back `hundredths` of the credits of a record, or all that is left if they are NULL. The correction is dated now,
+-- or as the record if `at_its_time`. `sender_id` is its external id. Returns its amount, its message_id if there is a
+-- correction, what is left of the record, and a status:
+--   created             the correction is new
+--   duplicate           a correction with this external id has the same amount and reason; or, without an external id
+--                       and an amount, nothing is left, and this is the last correction
+--   conflict            another record has the external id
+--   unknown             there is no such record
+--   closed              the record is closed
+--   closed_external_id  a closed record has the external id
+--   correction          the record is a correction
+--   exceeded            nothing is left, or less than the amount
+--   out_of_range        the record is dated before 2000, where no new record may be
 CREATE FUNCTION correct_usage_record(
     corrected bigint, why text, INOUT hundredths bigint DEFAULT NULL, sender_id text DEFAULT NULL,
     at_its_time boolean DEFAULT false, OUT status text, OUT correction bigint, OUT credits_left numeric
@@ -110,7 +126,8 @@ BEGIN
         IF FOUND THEN
             correction := existing.message_id;
             status := CASE WHEN existing.corrects = corrected AND existing.reason = why
-                AND existing.credit_hundredths = coalesce(-hundredths, existing.credit_hundredths)
+                AND CASE WHEN hundredths IS NULL THEN credits_left <= 0
+                    ELSE existing.credit_hundredths = -hundredths END
                 AND NOT (at_its_time AND existing."timestamp" <> original."timestamp")
                 THEN 'duplicate' ELSE 'conflict' END;
             RETURN;
@@ -119,31 +136,29 @@ BEGIN
             status := 'closed_external_id';
             RETURN;
         END IF;
-    ELSIF hundredths IS NULL AND credits_left = 0 THEN
+    ELSIF hundredths IS NULL AND credits_left <= 0 THEN
         SELECT message_id INTO correction FROM usage_record WHERE corrects = corrected
         ORDER BY recorded_at DESC NULLS LAST, message_id DESC LIMIT 1;
     END IF;
     status := CASE
         WHEN original.corrects IS NOT NULL THEN 'correction'
         WHEN correction IS NOT NULL THEN 'duplicate'
-        WHEN credits_left = 0 OR hundredths > credits_left THEN 'exceeded'
+        WHEN credits_left <= 0 OR hundredths > credits_left THEN 'exceeded'
         WHEN at_its_time AND original."timestamp" < usage_timestamp_first() THEN 'out_of_range'
     END;
     IF status IS NOT NULL THEN
         RETURN;
     END IF;
     LOOP
-        correction := nextval('usage_record_message_id_seq');
+        correction := nextval('usage_correction_id_seq');
         EXIT WHEN NOT EXISTS (SELECT FROM usage_record WHERE message_id = correction)
             AND NOT EXISTS (SELECT FROM usage_closed_id WHERE message_id = correction);
         attempts := attempts + 1;
-        IF attempts = 16 THEN
-            -- Senders have chosen the next ones. Nobody else advances it meanwhile: it must not go back.
+        IF attempts > 8 THEN
+            -- An import has brought many. Only one at a time skips some, twice as many each time.
             PERFORM pg_advisory_xact_lock(7110416212);
-            PERFORM setval('usage_record_message_id_seq', greatest(
-                nextval('usage_record_message_id_seq'),
-                (SELECT max(message_id) FROM usage_record WHERE message_id <= 4503599627370496),
-                (SELECT max(message_id) FROM usage_closed_id WHERE message_id <= 4503599627370496)));
+            PERFORM setval('usage_correction_id_seq',
+                nextval('usage_correction_id_seq') + (1::bigint << (attempts - 8)));
         END IF;
     END LOOP;
     hundredths := coalesce(hundredths, credits_left);
@@ -182,3 +197,4 @@ DROP TRIGGER usage_record_correction_attribution ON usage_record;
 DROP FUNCTION check_usage_correction();
 DROP FUNCTION usage_credits_left(usage_record);
 DROP FUNCTION attribute_usage_correction();
+DROP SEQUENCE usage_correction_id_seq;

@@ -51,6 +51,10 @@ def complaint(site, *words):
     return done.stderr
 
 
+def complaints(site):
+    return control(site, "verify", status=1)
+
+
 def refused(site, statement):
     """What psql says about a statement; empty if it succeeds."""
     done = subprocess.run(["psql", "-XqAt", site.url, "-c", statement], capture_output=True, text=True)
@@ -301,3 +305,73 @@ def test_a_closed_record_cannot_be_corrected_and_its_corrections_stay(start_site
     assert copy.psql("SELECT sum(credit_hundredths) FROM usage_record") == "3700"
     assert "0 differences" in verified(copy)
     post.client.close()
+
+
+def test_the_id_of_a_correction_is_not_the_one_that_a_sender_counts_up_to(site, post):
+    for number in range(1, 5):
+        assert post({"message_id": number, "timestamp": TIME, "input_tokens": 100})[0] == 201, number
+        assert post.correct(number, {"reason": "x"})[1]["message_id"] > 2**52
+    # Also if an import has brought many.
+    site.psql(f"""INSERT INTO usage_record (message_id, "timestamp", input_tokens)
+        SELECT last_value + n, '{TIME}', 1 FROM usage_correction_id_seq, generate_series(1, 3000) AS n""")
+    post({"message_id": 9, "timestamp": TIME, "input_tokens": 100})
+    assert 2**52 + 3000 <= post.correct(9, {"reason": "x"})[1]["message_id"] < 2**53
+
+
+def imported(site, *rows, rejected=0):
+    text = "".join(json.dumps({"timestamp": TIME} | row) + "\n" for row in rows)
+    return control(site, "import", "--rejects", "/dev/null", "-", input=text, status=1 if rejected else 0).split()[1:8:2]
+
+
+def test_an_import_prices_messages_before_it_checks_their_corrections(site, post):
+    correction = {"message_id": 3, "corrects": 1, "reason": "x", "credits_used": -50}
+    rows = {"message_id": 1, "message_text": "0123456789"}, {"message_id": 2, "message_text": "fine"}
+    assert imported(site, correction, *rows, rejected=1) == ["2,", "0,", "0,", "1"]
+    # A correction of a message that is refused, and of what others leave.
+    wrong = {"message_id": 31, "input_tokens": 10, "credits_used": 40}
+    assert imported(site, wrong, correction | {"message_id": 33, "corrects": 31, "credits_used": -4}, rejected=2) == ["0,", "0,", "1,", "1"]
+    parts = [correction | {"message_id": number, "credits_used": -0.6} for number in (4, 5)]
+    assert imported(site, *parts, rejected=1) == ["1,", "0,", "0,", "1"]
+    assert "0 differences" in verified(site)
+
+
+def test_an_imported_correction_has_the_members_of_its_record_whatever_the_file_says(site, post):
+    post(FULL)
+    row = {"message_id": 63, "corrects": 1, "reason": "x", "credits_used": -1, "user_id": "v"}
+    assert imported(site, row) == ["1,", "0,", "0,", "0"]
+    assert imported(site, row) == ["0,", "1,", "0,", "0"]
+    assert post.get("/usage/63")[1]["user_id"] == "u"
+
+
+def test_a_correction_that_was_imported_before_its_record_shows_nothing_to_others(site, post):
+    assert imported(site, {"message_id": 901, "user_id": "v", "corrects": 900, "reason": "secret", "credits_used": -50}) == ["1,", "0,", "0,", "0"]
+    post(FULL | {"message_id": 900, "external_id": "m900"})
+    own = Corrector(site, ("--user", "u"))
+    assert "secret" not in json.dumps(own.get("/usage/900")[1])
+    # More is taken back than there was; that is a conflict and no failure.
+    for corrector in (own, post):
+        status, answer = corrector.correct(900, {"reason": "x"})
+        assert "secret" not in json.dumps(answer) if corrector is own else True
+        assert status == (409 if corrector is own else 200)
+    assert post.correct(900, {"reason": "x", "credits_used": 1, "external_id": "c"})[0] == 409
+    assert control(site, "correct", "--user-id", "u", "--reason", "x").endswith("nothing was left of 1 other record\n")
+    assert "message 900: its corrections exceed its credits by 1000 hundredths" in complaints(site)
+
+
+def test_all_that_is_left_is_not_the_part_that_the_same_id_took_back(post):
+    post(FULL)
+    assert post.correct(1, {"reason": "x", "credits_used": 10, "external_id": "c1"})[0] == 201
+    assert post.correct(1, {"reason": "x", "external_id": "c1"})[0] == 409
+    status, rest = post.correct(1, {"reason": "x", "external_id": "c2"})
+    assert (status, rest["credits_used"]) == (201, -30)
+    assert post.correct(1, {"reason": "x", "external_id": "c2"})[0] == 200
+
+
+def test_plain_sql_corrects_only_records_that_it_can_see(site, post):
+    fault = refused(site, f"""INSERT INTO usage_record (message_id, corrects, reason, credit_hundredths, "timestamp")
+        VALUES (70, 7, 'x', -1, '{TIME}')""")
+    assert "there is no record 7" in fault
+    post([FULL, FULL | {"message_id": 2, "external_id": "m2"}])
+    post.correct(1, {"reason": "x"})
+    assert "a correction cannot be corrected" in refused(site, """UPDATE usage_record
+        SET corrects = 2, reason = 'y', credit_hundredths = -1, input_tokens = NULL, credit_rate_id = NULL WHERE message_id = 1""")

@@ -106,7 +106,7 @@ class Asker:
         own = self.own_condition() if self.owner else [("model", "gpt-5"), ("model", "é")]
         choices = [[("has_report", "true")], [("has_report", "false")], [("tag", "env:prod")], [("tag", "env:")], [("team_id", "")],
                    [("model", "é"), ("model", "")], [("team_id", "legal")], [("min_credits", "2.50")], [("max_credits", "99.99")],
-                   [("is_correction", "true")], [("is_correction", "false")], [("max_credits", "-0.01")],
+                   [("is_correction", "true")], [("is_correction", "false")],
                    [("report_name", "Lease"), ("report_name", "=1+1")], [("tag", "a.b:=1")], own]
         picked = rng.sample(choices, rng.choice([0, 0, 0, 1, 1, 2]))
         found = {}

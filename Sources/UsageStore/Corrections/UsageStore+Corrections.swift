@@ -37,7 +37,7 @@ extension UsageStore {
             guard try isVisible(messageID, bounds, connection) else { return .unknown }
             for _ in 1...RecordingBatch.attemptLimit {
                 do {
-                    return try attempt(messageID, correction, connection)
+                    return try attempt(messageID, correction, bounds, connection)
                 } catch let error as PostgresError
                     where error.isRetriable || error.state == PostgresError.uniqueViolation
                     || ClosedRecords.refused(error)
@@ -64,7 +64,8 @@ extension UsageStore {
     }
 
     private func attempt(
-        _ messageID: Int64, _ correction: Correction, _ connection: Connection
+        _ messageID: Int64, _ correction: Correction, _ bounds: UsageFilter,
+        _ connection: Connection
     ) throws -> CorrectionOutcome {
         let row = try connection.query(
             """
@@ -77,8 +78,10 @@ extension UsageStore {
                 String(correction.isAtOriginalTime),
             ])
         switch row[0, 0] {
-        case "created": return .created(try record(row[0, 1], connection))
-        case "duplicate": return .duplicate(try record(row[0, 1], connection))
+        case "created", "duplicate":
+            // Somebody else's, if an import has brought it before its record.
+            guard let record = try record(row[0, 1], bounds, connection) else { return .conflict }
+            return row[0, 0] == "created" ? .created(record) : .duplicate(record)
         case "conflict": return .conflict
         case "closed": return .closed
         case "closed_external_id": return .closedExternalID
@@ -90,17 +93,20 @@ extension UsageStore {
         }
     }
 
-    private func record(_ messageID: String?, _ connection: Connection) throws -> UsageRecord {
+    /// A record; nil if it is not within the bounds.
+    private func record(
+        _ messageID: String?, _ bounds: UsageFilter, _ connection: Connection
+    ) throws -> UsageRecord? {
+        var bindings = Bindings()
+        let named = "message_id = \(bindings.bind(messageID ?? "", as: "bigint"))"
+        let conditions = [named] + bounds.conditions(&bindings)
         var list = SelectList()
         let columns = UsageRecord.Column.columns(of: .fields).filter { $0 != .recordedAt }
         let record = list.add(stored: columns)
         let reader = try QueryReader(
             connection, "correction",
-            "SELECT \(list.sql) FROM \(columns.source()) WHERE message_id = $1::bigint",
-            [messageID ?? ""])
-        guard try reader.next() else {
-            throw DatabaseUnavailable(description: "a correction was deleted at once")
-        }
-        return reader[record]
+            "SELECT \(list.sql) FROM \(columns.source()) \(whereClause(conditions))",
+            bindings.values)
+        return try reader.next() ? reader[record] : nil
     }
 }

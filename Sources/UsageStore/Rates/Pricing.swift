@@ -116,7 +116,7 @@ public enum MessageRefusal: String, Sendable {
     case tooManyAttributions = "too_many"
     /// It corrects a closed record.
     case closedOriginal = "closed_original"
-    /// It corrects a correction, or a record of after it, or more than what is left.
+    /// It corrects a correction, a later record, more credits than are left, or a refused message.
     case wrongCorrection = "wrong_correction"
 
     /// The fault and the expected value; without a full stop.
@@ -136,7 +136,8 @@ public enum MessageRefusal: String, Sendable {
                 + "many as ATTRIBUTION_LIMIT allows"
         case .closedOriginal: "the record that it corrects is closed"
         case .wrongCorrection:
-            "it corrects a correction, a record of a later time, or more credits than are left"
+            "it corrects a correction, a later record, more credits than are left, or a message of "
+                + "the file that was refused"
         }
     }
 }

@@ -145,7 +145,6 @@ public final class MessageImport {
             try staging.end()
             try stageAttributions()
             try connection.run("ANALYZE staged_message, staged_attribution")
-            if hasCorrections { try connection.run(RecordingStatements.refuseCorrections) }
             let isShared = try connection.query(RecordingStatements.findShared).count > 0
             let statements = RecordingStatements.staged(
                 keepsCredits: keepsCredits,
@@ -153,8 +152,8 @@ public final class MessageImport {
             // First, so that no other writer gets an id that this import is about to record.
             try connection.query(statements.advanceIdentity)
             var outcome = Outcome()
-            outcome.created = try connection.query(statements.insert(storesTexts: storesTexts))
-                .changedCount
+            outcome.created = try statements.insertStaged(
+                connection, storesTexts: storesTexts, hasCorrections: hasCorrections)
             let rejected = RecordingStatements.rejected
             let rows = try CopyReader(
                 connection, "rejected", rejected.text, columns: rejected.columnCount)

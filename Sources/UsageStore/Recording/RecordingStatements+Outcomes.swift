@@ -42,6 +42,9 @@ extension RecordingStatements {
         case .messageID, .timestamp, .creditsUsed: "\(recorded) <> \(item)"
         case .externalID: "\(item) IS NOT NULL AND \(recorded) IS DISTINCT FROM \(item)"
         case .text: Self.textDiffers
+        // A correction has those of its record, whatever the file says.
+        case .reportName where isStaged, .attributionID where isStaged:
+            "item.corrects IS NULL AND \(recorded) IS DISTINCT FROM \(item)"
         default: "\(recorded) IS DISTINCT FROM \(item)"
         }
     }

@@ -28,7 +28,7 @@ extension RecordingStatements {
             attribution_key bigint PRIMARY KEY, attribution_id bigint, digest bytea
         ) ON COMMIT DROP;
         CREATE TEMPORARY TABLE refused_correction (
-            message_id bigint PRIMARY KEY, refusal text
+            item_number bigint PRIMARY KEY, refusal text
         ) ON COMMIT DROP
         """
 
@@ -56,7 +56,7 @@ extension RecordingStatements {
 
     /// The keys of the staged attributions that new messages have.
     ///
-    /// A retry, also of a closed record, must not create one: that would bring the id of an erased user
+    /// A retry, also of a closed record, or a correction must not create one: that would bring the id of an erased user
     /// back.
     static let newAttributions = """
         SELECT DISTINCT attribution_key
@@ -64,6 +64,7 @@ extension RecordingStatements {
         WHERE attribution_key IS NOT NULL
             AND NOT EXISTS (SELECT FROM usage_record WHERE message_id = item.message_id)
             AND NOT EXISTS (SELECT FROM usage_record WHERE external_id = item.external_id)
+            AND NOT EXISTS (SELECT FROM usage_record WHERE message_id = item.corrects)
             AND (\(ClosedRecords.refusal(time: "item.\"timestamp\""))) IS NULL
         """
 

@@ -178,7 +178,7 @@ extension RecordingStatements {
             ? """
             coalesce(\(Pricing.refusal(unless: "item.corrects IS NOT NULL")), \(Self.refusedCorrection),
                 CASE WHEN item.credit_rate_id <> rate.credit_rate_id THEN 'rate'
-                    WHEN item.attribution_id = 0 THEN 'too_many' END)
+                    WHEN item.attribution_id = 0 AND item.corrects IS NULL THEN 'too_many' END)
             """ : Pricing.refusal()
     }
 

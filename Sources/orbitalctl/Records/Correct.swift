@@ -6,15 +6,14 @@ import UsageStore
 /// Takes back the credits of records.
 struct Correct: ParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Takes back all that is left of the credits of the records that match.",
+        abstract: "Takes back the credits of the records that match some filters.",
         discussion: """
-            Records a correction for each of them, with negative credits and the record's user, team, \
-            model, tags and report; the record itself stays. Takes the filters of GET /usage, of which \
-            at least one is needed. Corrections and closed records are left out. Runs in short \
+            For each record, records a correction with negative credits, which takes back what earlier \
+            corrections have left; the record itself stays. The filters are those of GET /usage; at \
+            least one is needed. Corrections and closed records are left out. Runs in short \
             transactions: if it is stopped, run it again; nothing is taken back twice.
 
-            To charge another price, correct with --original-time, then import the messages under new \
-            ids with orbitalctl import --keep-credits.
+            To charge another price: see "A price was wrong" in the runbook.
             """)
 
     @OptionGroup(title: "Filters") var filters: FilterOptions

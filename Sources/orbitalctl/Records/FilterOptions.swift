@@ -5,14 +5,14 @@ import UsageStore
 
 /// The filters of `GET /usage` as options.
 struct FilterOptions: ParsableArguments {
-    @Option(help: "The first day, or an RFC 3339 time.") var from: String?
-    @Option(help: "The day after the last one, or an RFC 3339 time.") var to: String?
+    @Option(help: "Of messages from this day or RFC 3339 time on.") var from: String?
+    @Option(help: "Of messages before this day or RFC 3339 time.") var to: String?
     @Option(name: .customLong("tz"), help: "The time zone of the days.") var zone = "UTC"
-    @Option(help: "This report; repeatable.") var reportName: [String] = []
-    @Option(help: "With a report name (true), or without (false).") var hasReport: Bool?
-    @Option(help: "This user, or with an empty value, none; repeatable.") var userID: [String] = []
-    @Option(help: "This team; the same.") var teamID: [String] = []
-    @Option(help: "This model; the same.") var model: [String] = []
+    @Option(help: "With this report; repeatable.") var reportName: [String] = []
+    @Option(help: "true: with any report; false: without one.") var hasReport: Bool?
+    @Option(help: "Of this user; empty: of none; repeatable.") var userID: [String] = []
+    @Option(help: "Of this team; empty: of none; repeatable.") var teamID: [String] = []
+    @Option(help: "Of this model; empty: of none; repeatable.") var model: [String] = []
     @Option(
         help: ArgumentHelp("With this tag; all must match; repeatable.", valueName: "key:value"))
     var tag: [String] = []
