@@ -33,9 +33,10 @@ def test_the_service_does_what_openapi_json_says_in_all_that_schemathesis_tries(
     with tempfile.TemporaryDirectory() as folder:
         document = pathlib.Path(folder, "openapi.json")
         document.write_text(json.dumps(described(access)))
+        key = site.key("usage:read", "usage:write", "usage:correct")
         done = subprocess.run(
             [pathlib.Path(sys.executable).with_name("schemathesis"), "--config-file", HERE / "schemathesis.toml",
-             "run", document, "--url", f"http://127.0.0.1:{site.port}", "--header", f"Authorization: Bearer {site.key()}", "--checks", "all",
+             "run", document, "--url", f"http://127.0.0.1:{site.port}", "--header", f"Authorization: Bearer {key}", "--checks", "all",
              "--seed", "20261124", "--max-examples", "100", "--no-color"],
             capture_output=True, text=True, cwd=folder,
             env=os.environ | {"SCHEMATHESIS_HOOKS": "fuzz_hooks", "PYTHONPATH": str(HERE), "PYTHONDONTWRITEBYTECODE": "1"})
