@@ -57,8 +57,8 @@ def test_a_rebuild_of_rollups_ends_although_writers_write_faster_than_it_merges(
         writer.start()
     try:
         eventually(lambda: int(site.psql("SELECT count(*) FROM usage_delta")) > 20_000)
-        control(site, "rollup", "rebuild", timeout=90)
-        control(site, "rollup", "merge", timeout=90)
+        control(site, "rollup", "rebuild", timeout=300)
+        control(site, "rollup", "merge", timeout=300)
     finally:
         ends.set()
         for writer in writers:
