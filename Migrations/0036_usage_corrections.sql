@@ -42,6 +42,10 @@ DECLARE
     original usage_record;
     fault text;
 BEGIN
+    -- As in a recount of many. Whoever corrects this record now waits for its update, which holds its lock.
+    IF NEW.corrects IS NULL AND NOT EXISTS (SELECT FROM usage_record WHERE corrects = NEW.message_id) THEN
+        RETURN NULL;
+    END IF;
     UPDATE usage_record SET reason = reason WHERE message_id = coalesce(NEW.corrects, NEW.message_id)
     RETURNING * INTO original;
     IF NOT FOUND THEN
@@ -59,8 +63,8 @@ BEGIN
         RETURN NULL;
     END IF;
     fault := CASE
-        WHEN original.corrects IS NOT NULL AND NEW.corrects IS NOT NULL
-            OR NEW.corrects IS NOT NULL AND EXISTS (SELECT FROM usage_record WHERE corrects = NEW.message_id)
+        WHEN NEW.corrects IS NOT NULL AND (original.corrects IS NOT NULL
+            OR EXISTS (SELECT FROM usage_record WHERE corrects = NEW.message_id))
         THEN 'a correction cannot be corrected'
         WHEN NEW."timestamp" < original."timestamp" THEN 'a correction cannot be dated before its record'
         WHEN usage_credits_left(original) < 0 THEN 'the corrections of a record cannot exceed its credits'

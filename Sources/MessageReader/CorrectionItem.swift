@@ -10,7 +10,6 @@ public struct CorrectionItem {
     public private(set) var faults: [MessageFault] = []
 
     private static let allowed = ["reason", "credits_used", "external_id", "timestamp"]
-    private static let original = "original"
 
     /// Reads `item`; without an `external_id`, `externalID` is that of the correction.
     public init(_ item: JSONItem, externalID: String?) {

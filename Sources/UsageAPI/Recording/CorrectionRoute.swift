@@ -32,18 +32,8 @@ private func response(
     to outcome: CorrectionOutcome, _ messageID: Int64, _ request: Request
 ) throws(Problem) -> Response {
     switch outcome {
-    case .created(let record):
-        var json = JSONWriter()
-        json.object { $0.members(of: record) }
-        let location = "\(request.pathPrefix)/usage/\(record.value(in: .messageID) ?? "")"
-        return .json(json, .created, [("Location", location)])
-    case .duplicate(let record):
-        var json = JSONWriter()
-        json.object { json in
-            json.members(of: record)
-            json.member("status", "duplicate")
-        }
-        return .json(json)
+    case .created(let record): return .created(record, request)
+    case .duplicate(let record): return .duplicate(record)
     case .unknown: throw Problem(.notFound, "No message has this message_id.")
     case .closed:
         throw Problem.uncorrected([

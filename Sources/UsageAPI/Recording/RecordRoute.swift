@@ -23,18 +23,8 @@ private func single(
     _ item: MessageItem, _ outcome: RecordingOutcome?, _ request: Request
 ) throws(Problem) -> Response {
     switch outcome {
-    case .created(let record):
-        var json = JSONWriter()
-        json.object { $0.members(of: record) }
-        let location = "\(request.pathPrefix)/usage/\(record.value(in: .messageID) ?? "")"
-        return .json(json, .created, [("Location", location)])
-    case .duplicate(let record):
-        var json = JSONWriter()
-        json.object { json in
-            json.members(of: record)
-            json.member("status", "duplicate")
-        }
-        return .json(json)
+    case .created(let record): return .created(record, request)
+    case .duplicate(let record): return .duplicate(record)
     case .conflict(let names):
         let conflict = item.record.conflict(names)
         throw Problem(
@@ -50,6 +40,26 @@ private func single(
     case nil:
         throw Problem(
             .unprocessableContent, "The message cannot be recorded.", faults: item.problemFaults)
+    }
+}
+
+extension Response {
+    /// A 201 with a new record and its path.
+    static func created(_ record: UsageRecord, _ request: Request) -> Response {
+        var json = JSONWriter()
+        json.object { $0.members(of: record) }
+        let location = "\(request.pathPrefix)/usage/\(record.value(in: .messageID) ?? "")"
+        return .json(json, .created, [("Location", location)])
+    }
+
+    /// A 200 with a record that existed.
+    static func duplicate(_ record: UsageRecord) -> Response {
+        var json = JSONWriter()
+        json.object { json in
+            json.members(of: record)
+            json.member("status", "duplicate")
+        }
+        return .json(json)
     }
 }
 

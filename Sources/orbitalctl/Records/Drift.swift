@@ -80,12 +80,7 @@ struct Drift: ParsableCommand {
     }
 
     private func range(_ store: UsageStore) throws -> Range<Timestamp> {
-        guard try store.isZone(zone) else {
-            let similar = try store.zone(like: zone).map { " Did you mean \($0)?" } ?? ""
-            throw Failure(
-                message: "--tz must be an IANA time zone, such as Europe/London.\(similar)",
-                status: EX_USAGE)
-        }
+        try requireZone(zone, store)
         let bounds = try [from, to].compactMap(PeriodBound.init(_:))
             .map { try store.instant(of: $0, in: zone) }
         guard let first = bounds.first, let end = bounds.last, first <= end else {

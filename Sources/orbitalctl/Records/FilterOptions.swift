@@ -66,12 +66,7 @@ struct FilterOptions: ParsableArguments {
 
     /// The filter; throws a `Failure` if the time zone is unknown, or a range ends before it begins.
     func filter(_ store: UsageStore) throws -> UsageFilter {
-        guard try store.isZone(zone) else {
-            let similar = try store.zone(like: zone).map { " Did you mean \($0)?" } ?? ""
-            throw Failure(
-                message: "--tz must be an IANA time zone, such as Europe/London.\(similar)",
-                status: EX_USAGE)
-        }
+        try requireZone(zone, store)
         let instants = try bounds.map { _, text in
             try text.flatMap(PeriodBound.init(_:)).map { try store.instant(of: $0, in: zone) }
         }
