@@ -95,7 +95,7 @@ import UsageStore
             if permits.count - taken > 1 { faults.append("two health permits") }
             if !waiting.isEmpty && taken < gate.limit { faults.append("waits without need") }
             for (caller, end) in waiting
-            where end > instant(max(progress, time) + 250)
+            where end > instant(max(progress, time) + 1000)
                 || end > instant(deadlines[caller, default: 0])
             {
                 faults.append("waits too long")
@@ -125,9 +125,9 @@ import UsageStore
         }
     }
 
-    @Test func `refuses after 25 ms without progress, and after 250 ms at once`() {
+    @Test func `refuses after 25 ms without progress, and after a second at once`() {
         var gate = Gate(limit: 2, hasHealthPermit: false)
-        let end = Self.instant(1000)
+        let end = Self.instant(9000)
         for caller in 0..<2 {
             #expect(gate.enter(at: Self.instant(0), until: end, caller) == .admit)
         }
@@ -144,11 +144,11 @@ import UsageStore
         #expect(
             gate.enter(at: Self.instant(40), until: end, 4) == .wait(until: Self.instant(65)))
         #expect(gate.check(4, at: Self.instant(65), until: end) == .refuse)
-        #expect(gate.enter(at: Self.instant(270), until: end, 5) == .refuse)
+        #expect(gate.enter(at: Self.instant(1020), until: end, 5) == .refuse)
         #expect(gate.refusalCount == 2)
     }
 
-    @Test func `waits up to 250 ms for a disk that takes 60 ms again and again`() {
+    @Test func `waits up to a second for a disk that takes 60 ms again and again`() {
         var gate = Gate(limit: 1, hasHealthPermit: false)
         var refused: [Int] = []
         for round in 0..<5 {
@@ -167,24 +167,8 @@ import UsageStore
         #expect(refused == [0, 1])
     }
 
-    /// "All workers for the database are busy." in two of 3,405 requests beside restarts.
-    @Test func `waits up to a second while the first requests connect and have no response`() {
-        for connects in [nil, 100] {
-            var gate = Gate(limit: 1, hasHealthPermit: false, at: Self.instant(0))
-            let deadline = Self.instant(9000)
-            #expect(gate.enter(at: Self.instant(0), until: deadline, 0) == .admit)
-            gate.beginConnecting()
-            if let connects { gate.endConnecting(at: Self.instant(connects), isDone: true) }
-            let end = (connects ?? 0) + 1000
-            #expect(gate.enter(at: Self.instant(end - 1), until: deadline, 1).isWait)
-            #expect(
-                gate.check(1, at: Self.instant(end - 1), until: deadline)
-                    == .wait(until: Self.instant(end)))
-            #expect(gate.check(1, at: Self.instant(end), until: deadline) == .refuse)
-        }
-    }
-
-    @Test func `waits up to 250 ms while others connect, and for their first queries`() {
+    /// "All workers for the database are busy." in two of 6,853 requests beside upgrades.
+    @Test func `waits up to a second while others connect, and for their first queries`() {
         var gate = Gate(limit: 1, hasHealthPermit: false)
         let deadline = Self.instant(9000)
         #expect(gate.enter(at: Self.instant(0), until: deadline, 0) == .admit)
@@ -197,16 +181,16 @@ import UsageStore
         #expect(
             gate.check(1, at: Self.instant(26), until: deadline) == .wait(until: Self.instant(51)))
         // A PostgreSQL that is frozen lets nobody connect.
-        #expect(gate.check(1, at: Self.instant(250), until: deadline) == .refuse)
-        gate.endConnecting(at: Self.instant(251), isDone: false)
+        #expect(gate.check(1, at: Self.instant(1000), until: deadline) == .refuse)
+        gate.endConnecting(at: Self.instant(1001), isDone: false)
         gate.beginConnecting()
-        gate.endConnecting(at: Self.instant(255), isDone: true)
-        #expect(gate.check(2, at: Self.instant(504), until: deadline).isWait)
-        #expect(gate.check(2, at: Self.instant(505), until: deadline) == .refuse)
+        gate.endConnecting(at: Self.instant(1005), isDone: true)
+        #expect(gate.check(2, at: Self.instant(2004), until: deadline).isWait)
+        #expect(gate.check(2, at: Self.instant(2005), until: deadline) == .refuse)
         // Two seconds later, its queries are no longer the first.
-        #expect(gate.leave(.short, at: Self.instant(2250), isDone: true) == 3)
-        #expect(gate.enter(at: Self.instant(2254), until: deadline, 4).isWait)
-        #expect(gate.check(4, at: Self.instant(2279), until: deadline) == .refuse)
+        #expect(gate.leave(.short, at: Self.instant(3000), isDone: true) == 3)
+        #expect(gate.enter(at: Self.instant(3004), until: deadline, 4).isWait)
+        #expect(gate.check(4, at: Self.instant(3029), until: deadline) == .refuse)
     }
 
     @Test func `lets callers wait longer on a machine that is too busy to wake them in time`() {
@@ -218,7 +202,7 @@ import UsageStore
         #expect(late == .wait(until: Self.instant(65)))
         #expect(gate.check(1, at: Self.instant(65), until: deadline) == .refuse)
         #expect(gate.enter(at: Self.instant(70), until: deadline, 2).isWait)
-        #expect(gate.check(2, at: Self.instant(260), isLate: true, until: deadline) == .refuse)
+        #expect(gate.check(2, at: Self.instant(1000), isLate: true, until: deadline) == .refuse)
     }
 
     @Test func `lets half of its permits be long, and fewer where PostgreSQL grants fewer`() {

@@ -64,14 +64,10 @@ package struct AdmissionGate<Caller: Equatable> {
     /// How long a caller waits without progress.
     package static var stallLimit: Duration { .milliseconds(25) }
 
-    /// How long a caller waits if PostgreSQL is slow, because a commit or connecting may take 60 ms;
-    /// after this time without progress, new callers are refused.
-    package static var slowStallLimit: Duration { .milliseconds(250) }
-
-    /// How long callers wait once requests connect and until one has succeeded: after a restart, on
-    /// a busy machine, the first connections and their first queries take longer, and the web server
-    /// passes on all requests.
-    package static var startLimit: Duration { .seconds(1) }
+    /// How long a caller waits if PostgreSQL or the machine is slow: a commit may take 60 ms, and a new
+    /// connection and its first queries take longer; after this time without progress, new callers
+    /// are refused.
+    package static var slowStallLimit: Duration { .seconds(1) }
 
     /// After two recoveries in this period, or a new connection, PostgreSQL counts as slow for this
     /// period.
@@ -92,7 +88,7 @@ package struct AdmissionGate<Caller: Equatable> {
         _ caller: Caller
     ) -> Action {
         if take(at: now) { return .admit }
-        guard now < min(progress + slowLimit, deadline) else { return refuse() }
+        guard now < min(progress + Self.slowStallLimit, deadline) else { return refuse() }
         waiting.append(caller)
         return .wait(until: min(now + Self.stallLimit, deadline))
     }
@@ -107,7 +103,7 @@ package struct AdmissionGate<Caller: Equatable> {
     ) -> Action {
         guard let place = waiting.firstIndex(of: caller) else { return .admit }
         let isSlow = isLate || connectingCount > 0 || slowEnd.map { now < $0 } ?? false
-        let end = min(progress + (isSlow ? slowLimit : Self.stallLimit), deadline)
+        let end = min(progress + (isSlow ? Self.slowStallLimit : Self.stallLimit), deadline)
         if now < end { return .wait(until: min(now + Self.stallLimit, end)) }
         waiting.remove(at: place)
         return refuse()
@@ -163,11 +159,6 @@ package struct AdmissionGate<Caller: Equatable> {
         guard isDone else { return }
         progress = now
         slowEnd = now + Self.slowPeriod
-    }
-
-    private var slowLimit: Duration {
-        let isStarting = lastSuccess == nil && (connectingCount > 0 || slowEnd != nil)
-        return isStarting ? Self.startLimit : Self.slowStallLimit
     }
 
     /// Takes a permit; false if there is none.
