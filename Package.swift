@@ -47,6 +47,9 @@ let package = Package(
         .target(name: "CRapidJSON"),
         .systemLibrary(
             name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
+        // Posts webhooks.
+        .systemLibrary(
+            name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
         .systemLibrary(name: "CThreads"),
         .systemLibrary(
             name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
@@ -77,8 +80,8 @@ let package = Package(
         program(
             "orbitalctl",
             [
-                "APIKeys", "CZlib", "Configuration", "Encoding", "FastCGI", "MessageReader",
-                "Tokenizer", "Usage", "UsageStore", arguments,
+                "APIKeys", "CCurl", "CZlib", "Configuration", "Encoding", "FastCGI",
+                "MessageReader", "Tokenizer", "Usage", "UsageStore", arguments,
             ]),
         .target(
             name: "TestSupport", dependencies: ["FastCGI", "Postgres", "UsageStore"],

@@ -727,7 +727,7 @@ BEGIN
                 COMMIT;
                 -- Not until none is left: writers may be faster.
                 FOR turn IN 1..5 LOOP
-                    EXIT WHEN merge_usage_deltas(2000, true) < 2000;
+                    EXIT WHEN merge_usage_deltas(20000, true) < 20000;
                     COMMIT;
                 END LOOP;
                 COMMIT;

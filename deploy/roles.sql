@@ -26,11 +26,13 @@ GRANT SELECT ON usage_record, usage_attribution, credit_rate, usage_revision, us
     api_key, api_key_revision, schema_migrations, usage_rollup_state, usage_delta, usage_zone, usage_bucket, usage_value,
     usage_quarter_sum, usage_attribution_sum, usage_value_sum,
     closed_quarter_sum, closed_attribution_sum, closed_value_sum,
-    usage_quarter_sums, usage_attribution_sums, usage_value_sums TO orbital_responder;
+    usage_quarter_sums, usage_attribution_sums, usage_value_sums, budget TO orbital_responder;
 GRANT INSERT (message_id, external_id, "timestamp", report_name, attribution_id, message_text, character_count,
     text_digest, token_count, token_encoding, input_tokens, output_tokens, cache_read_input_tokens,
     cache_creation_input_tokens, credit_rate_id, credit_hundredths) ON usage_record TO orbital_responder;
 GRANT SELECT, USAGE, UPDATE ON SEQUENCE usage_record_message_id_seq TO orbital_responder;
+
+GRANT SELECT ON budget_event TO orbital_responder;
 
 -- A program that inserts with plain SQL does not decide the price, so it may not set the other columns. It may
 -- read its ids, for ON CONFLICT and RETURNING.

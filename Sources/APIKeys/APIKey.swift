@@ -59,6 +59,15 @@ func sha256(_ bytes: [UInt8]) -> [UInt8] {
     }
 }
 
+/// The HMAC with SHA-256 of a text (RFC 2104), 32 bytes, by OpenSSL.
+public func messageAuthenticationCode(_ text: String, key: [UInt8]) -> [UInt8] {
+    [UInt8](unsafeUninitializedCapacity: Int(SHA256_DIGEST_LENGTH)) { code, count in
+        let bytes = Array(text.utf8)
+        HMAC(EVP_sha256(), key, Int32(key.count), bytes, bytes.count, code.baseAddress, nil)
+        count = Int(SHA256_DIGEST_LENGTH)
+    }
+}
+
 /// Cryptographically random bytes from OpenSSL; traps if the system has none.
 func randomBytes(_ count: Int) -> [UInt8] {
     [UInt8](unsafeUninitializedCapacity: count) { bytes, initialized in

@@ -82,6 +82,12 @@ public struct Settings: Equatable, Sendable {
     /// The port of the website, which `orbitalctl check` tests.
     public var port = 8000
 
+    /// Where `orbitalctl notify` posts events; empty for nowhere.
+    public var webhookURL = ""
+
+    /// The secret that signs them: `whsec_` and base64.
+    public var webhookSecret = ""
+
     /// Warnings about a valid configuration, for its administrator.
     public var warnings: [String] = []
 
@@ -110,6 +116,50 @@ extension Settings.StoreText: CustomStringConvertible {
         case .on: "on"
         case .off: "off"
         case .days(let days): "\(days)"
+        }
+    }
+}
+
+extension Settings {
+    /// Whether events may be sent to `url`: over TLS, or to this host, and without a password.
+    static func isWebhook(_ url: String) -> Bool {
+        let isPlain = url.hasPrefix("http://")
+        guard isPlain || url.hasPrefix("https://"), url.utf8.count <= 2000,
+            url.utf8.allSatisfy({ (0x21...0x7e).contains($0) })
+        else { return false }
+        let rest = url.dropFirst(isPlain ? 7 : 8)
+        let authority = rest.prefix { !"/?#".contains($0) }
+        let host =
+            authority.hasPrefix("[")
+            ? authority.prefix { $0 != "]" } + "]" : authority.prefix { $0 != ":" }
+        guard !host.isEmpty, !authority.contains("@"), !authority.contains("\\") else {
+            return false
+        }
+        return !isPlain || ["localhost", "[::1]"].contains(host) || isLoopback(host)
+    }
+
+    /// Whether `host` is an IPv4 address of this host: 127.0.0.0/8.
+    private static func isLoopback(_ host: Substring) -> Bool {
+        let parts = host.split(separator: ".", omittingEmptySubsequences: false)
+        return parts.count == 4 && parts[0] == "127" && parts.allSatisfy { UInt8($0) != nil }
+    }
+
+    /// Whether `text` is `whsec_` and the base64 of 24 to 64 bytes.
+    static func isWebhookSecret(_ text: String) -> Bool {
+        let encoded = text.dropFirst("whsec_".count)
+        let digits = encoded.utf8.prefix { $0 != UInt8(ascii: "=") }
+        return text.hasPrefix("whsec_") && encoded.utf8.count % 4 == 0
+            && (32...88).contains(encoded.utf8.count) && encoded.utf8.count - digits.count <= 2
+            && encoded.utf8.dropFirst(digits.count).allSatisfy { $0 == UInt8(ascii: "=") }
+            && digits.allSatisfy(isBase64)
+    }
+
+    private static func isBase64(_ byte: UInt8) -> Bool {
+        switch byte {
+        case UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "a")...UInt8(ascii: "z"),
+            UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "+"), UInt8(ascii: "/"):
+            true
+        default: false
         }
     }
 }

@@ -98,6 +98,14 @@ public struct SettingsKey: Sendable {
             "SLOW_MILLISECONDS",
             "requests that take longer are logged with the time of each phase; 0 disables this",
             0...3_600_000, \.slowMilliseconds),
+        .key(
+            "WEBHOOK_URL", "where `orbitalctl notify` posts events of budgets", \.webhookURL,
+            expected: "an https address, or an http address of this host, without a password"
+        ) { Settings.isWebhook($0) ? $0 : nil },
+        .key(
+            "WEBHOOK_SECRET", "the secret that signs them: whsec_ and the base64 of 24 to 64 bytes",
+            \.webhookSecret, expected: "whsec_ and the base64 of 24 to 64 bytes"
+        ) { Settings.isWebhookSecret($0) ? $0 : nil },
         .number("PORT", "port of the website, for orbitalctl check", 1...65_535, \.port),
     ]
 

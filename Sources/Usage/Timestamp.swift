@@ -15,6 +15,16 @@ public struct Timestamp: Hashable, Comparable, Sendable {
         return Timestamp(microseconds: Int64(time.tv_sec) * 1_000_000 + Int64(time.tv_nsec) / 1000)
     }
 
+    /// The last full minute.
+    public var startOfMinute: Timestamp {
+        Timestamp(microseconds: floor(microseconds, by: 60_000_000) * 60_000_000)
+    }
+
+    /// The last instant of this minute.
+    public var endOfMinute: Timestamp {
+        Timestamp(microseconds: startOfMinute.microseconds + 59_999_999)
+    }
+
     /// The instants with a four-digit year, which RFC 3339 requires.
     public static let representable =
         Timestamp(
@@ -33,7 +43,7 @@ public struct Timestamp: Hashable, Comparable, Sendable {
 }
 
 /// The quotient, rounded down, also for negative values.
-func floor(_ value: Int64, by divisor: Int64) -> Int64 {
+func floor<Number: SignedInteger>(_ value: Number, by divisor: Number) -> Number {
     let quotient = value / divisor
     return value % divisor < 0 ? quotient - 1 : quotient
 }

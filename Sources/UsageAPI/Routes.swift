@@ -13,6 +13,8 @@ public let routes: [Route<Principal, Service>] = [
     Route("/usage/estimate", post: Action(read, estimate)),
     Route("/usage/{message_id}", get: Action(read, receipt)),
     Route("/usage/{message_id}/correction", post: Action(correction, correct)),
+    Route("/budgets", get: Action(read, budgets)),
+    Route("/budgets/{name}", get: Action(read, budget)),
     Route("/me", get: Action(anyScope, me)),
     Route("/health", get: Action(nil, health)),
     Route("/health/live", get: Action(nil, live)),

@@ -163,6 +163,18 @@ extension Exposition {
             "orbital_attribution_limit", .gauge,
             "ATTRIBUTION_LIMIT: beyond it, messages with a new combination are invalid.",
             operations.attributions.limit)
+        begin(
+            "orbital_budget_events", .gauge,
+            "Crossed thresholds of budgets that orbitalctl notify has not delivered: waiting for an "
+                + "attempt, or failed for three days.")
+        sample([("state", "waiting")], Int(operations.events.waiting))
+        sample([("state", "failed")], Int(operations.events.failed))
+        if let oldest = operations.events.oldestWaitingSeconds {
+            metric(
+                "orbital_budget_event_created_timestamp_seconds", .gauge,
+                "Creation of the oldest event that waits, in Unix seconds; absent if none waits.",
+                oldest)
+        }
         if let isFailing = operations.isArchiveFailing {
             metric(
                 "orbital_archive_failing", .gauge,

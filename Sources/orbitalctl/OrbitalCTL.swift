@@ -23,7 +23,7 @@ struct OrbitalCTL: ParsableCommand {
         version: version,
         subcommands: [
             Migrate.self, Keys.self, Rates.self, Import.self, Export.self, Correct.self, Close.self,
-            Verify.self,
+            Verify.self, Budgets.self, Notify.self,
             Drift.self, Recount.self, Erase.self, Rollup.self, Revision.self, TokenizerFiles.self,
             Check.self, Health.self,
         ])

@@ -10,11 +10,22 @@ import Testing
         defer { site.stop() }
         let (url, nginx) = try Nginx.onPort(responderPath: site.responder.socketPath)
         defer { nginx.stop() }
-        let examples = try ReadmeExample.all().filter { $0.command.hasPrefix("curl ") }
+        let control = "Tests/dev/with-service .build/release/orbitalctl "
+        let examples = try ReadmeExample.all().filter {
+            $0.command.hasPrefix("curl ") || $0.command.hasPrefix(control)
+        }
         let key = try site.database.key(["usage:read", "usage:write", "usage:correct"])
         #expect(examples.count >= 9)
         for example in examples {
             let address = url.dropFirst("http://".count)
+            if example.command.hasPrefix(control) {
+                let words = example.command.dropFirst(control.count)
+                let outcome = try Program.run(
+                    "/bin/bash", ["-c", "\(Repository.program("orbitalctl")) \(words)"],
+                    environment: ["DATABASE_URL": site.database.url])
+                #expect(outcome.status == 0, "\(outcome.errors)")
+                continue
+            }
             let outcome = try Program.run(
                 "/bin/bash", ["-c", example.command.replacing("localhost:8000", with: address)],
                 environment: ["KEY": key])

@@ -47,7 +47,8 @@ import Testing
         #expect(outcome.status == 0)
         #expect(
             outcome.errors.contains(
-                "libfcgi-dev libpq-dev rapidjson-dev libssl-dev zlib1g-dev pkg-config"))
+                "libfcgi-dev libpq-dev rapidjson-dev libssl-dev zlib1g-dev libcurl4-openssl-dev pkg-config"
+            ))
         try FileManager.default.removeItem(atPath: "\(path)/swift")
         #expect(try packages().status == 69)
     }

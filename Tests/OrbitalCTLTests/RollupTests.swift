@@ -182,7 +182,7 @@ import Testing
             try copy.run(
                 """
                 TRUNCATE usage_record, usage_attribution;
-                TRUNCATE usage_value, usage_bucket, usage_zone, usage_rollup_state
+                TRUNCATE usage_value, usage_bucket, usage_zone, usage_rollup_state, budget, budget_event
                 """)
             let restored = try Program.run(
                 "/usr/bin/pg_restore", ["--data-only", "-d", copy.url] + options + [file])

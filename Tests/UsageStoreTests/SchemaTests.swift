@@ -39,7 +39,7 @@ import UsageStore
             """
         ).split(separator: "\n").map { $0.split(separator: " ") }
         #expect(names.count >= 9)
-        #expect(names.count { $0[2] == "A" } == 22)
+        #expect(names.count { $0[2] == "A" } == 23)
         #expect(try database.store().missingTriggers() == [])
         for name in names {
             // A trigger that fires only for replication, or wrongly not for it, counts as missing.

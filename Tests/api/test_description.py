@@ -27,8 +27,13 @@ ATTRIBUTED = """INSERT INTO usage_record (message_id, external_id, "timestamp", 
         output_tokens, cache_read_input_tokens, credit_hundredths)
     VALUES (8, 'chatcmpl-8', '2024-01-16T09:00:00Z', '2024-01-16T09:00:01Z',
         usage_attribution('u-17', 'legal', 'gpt-5', '{"env":"prod"}'), 1200, 305, 800, 375) ON CONFLICT DO NOTHING"""
+# A budget whose life is over, so that its period does not change.
+BUDGET = """INSERT INTO budget (name, user_id, credit_hundredths, every, zone_id, begins_at, ends_at, thresholds)
+    SELECT 'research', 'u-17', 500, 'month', zone_id, '2024-01-01Z', '2024-02-01Z', '{50,80,100}' FROM usage_zone"""
 # What must have happened before.
 BEFORE = {
+    "GET /budgets?ended=true": ATTRIBUTED,
+    "GET /budgets/research?ended=true": ATTRIBUTED,
     "GET /usage?user_id=u-17&tag=env:prod&fields=all": ATTRIBUTED,
     "GET /usage?format=csv&external_id=chatcmpl-8&fields=credits_used,user_id,tags": ATTRIBUTED,
     "GET /usage/summary?from=2024-01-16&to=2024-01-17&external_id=chatcmpl-8&group_by=user_id,tag:env&compare=previous": ATTRIBUTED,
@@ -140,12 +145,13 @@ def check_answers(url, key, keys, database):
 
 def filled(path):
     """A path with what it requires."""
-    return path.replace("{message_id}", "1").replace("/attributions", "/attributions?of=user_id")
+    return (path.replace("{message_id}", "1").replace("/attributions", "/attributions?of=user_id")
+            .replace("/{name}", "/research?ended=true"))
 
 
 def check_revalidation(url, key):
     """An answer that the client has is a 304, with the fields that are described and no body."""
-    for path in ("/usage", "/usage/summary", "/usage/attributions", "/usage/{message_id}"):
+    for path in ("/usage", "/usage/summary", "/usage/attributions", "/usage/{message_id}", "/budgets", "/budgets/{name}"):
         target, headers = url + filled(path), {"Authorization": f"Bearer {key}"}
         tag = requests.get(target, headers=headers, timeout=60).headers["ETag"]
         answer = requests.get(target, headers=headers | {"If-None-Match": tag}, timeout=60)
@@ -180,7 +186,7 @@ def check_parameters(url, key):
                 assert not described and requests.request(method, url + path + "?x&y=%ff", timeout=60).ok, path
                 continue
             answer = requests.request(
-                method, url + path.replace("{message_id}", "1") + "?x", timeout=60,
+                method, url + path.replace("{message_id}", "1").replace("{name}", "research") + "?x", timeout=60,
                 headers={"Authorization": f"Bearer {key}"}, data="{}" if method == "post" else None)
             message = next(fault["message"] for fault in answer.json()["errors"] if fault["name"] == "x")
             known = re.search(r" accepts (?!none)(.+)\.$", message)
@@ -192,7 +198,8 @@ OTHER = {"from": "2024-01-02", "to": "2024-01-02", "tz": "Asia/Tokyo", "report_n
          "min_credits": "1", "max_credits": "9", "sort": "credits_used", "limit": "1", "format": "csv",
          "totals": "true", "granularity": "month", "bom": "true", "fields": "all", "user_id": "x", "team_id": "x", "model": "x",
          "tag": "env:x", "external_id": "x", "recorded_from": "2024-01-02", "recorded_to": "2024-01-02", "of": "model",
-         "prefix": "x", "local_times": "true", "group_by": "model", "top": "5", "compare": "previous", "month_start": "15", "week_start": "sunday"}
+         "prefix": "x", "local_times": "true", "group_by": "model", "top": "5", "compare": "previous", "month_start": "15", "week_start": "sunday",
+         "ended": "true"}
 # Other parameters that a parameter requires.
 NEEDED = {"bom": {"format": "csv"}, "top": {"group_by": "model"}, "compare": {"from": "2024-01-01", "to": "2024-01-02"},
           "month_start": {"granularity": "month"}, "week_start": {"granularity": "week"}}
@@ -205,7 +212,7 @@ def check_names(url, key):
             url + path, params=parameters, headers={"Authorization": f"Bearer {key}"}, timeout=60)
         assert answer.status_code == 200, (path, parameters, answer.text)
         return answer
-    for path in ("/usage", "/usage/summary", "/usage/attributions"):
+    for path in ("/usage", "/usage/summary", "/usage/attributions", "/budgets"):
         required = {"of": "user_id"} if path == "/usage/attributions" else {}
         names = [p["name"] for p in map(resolved, DOCUMENT["paths"][path]["get"]["parameters"]) if p["in"] == "query"]
         for name in names:
@@ -261,7 +268,7 @@ def test_every_status_is_described():
 @pytest.mark.parametrize("access", ["open", "keyed"])
 def test_the_service_does_what_the_description_says(start_site, access):
     site = start_site(ACCESS=access)
-    psql(site.url, CONTRACT_RECORDS)
+    psql(site.url, CONTRACT_RECORDS + ";" + BUDGET)
     url, key = f"http://127.0.0.1:{site.port}", site.key("usage:read", "usage:write", "usage:correct")
     SEEN.clear()
     check_methods(url, key)

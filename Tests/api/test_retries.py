@@ -14,8 +14,8 @@ IDS = ("message_id", "external_id", "timestamp")
 
 
 class Poster:
-    def __init__(self, site):
-        self.client, self.key = Client(site.site), site.key()
+    def __init__(self, site, key=None):
+        self.client, self.key = Client(site.site), key or site.key()
 
     def __call__(self, body, path="/usage", type="application/json", **fields):
         headers = {"Content-Type": type, "Authorization": f"Bearer {self.key}"} | fields

@@ -62,7 +62,7 @@ extension UsageStore {
                     || ' without statement triggers, so the revision does not change'
                 END
             FROM unnest(ARRAY['usage_record', 'credit_rate', 'usage_revision', 'api_key',
-                'api_key_revision', 'usage_closing', 'usage_closed_id']) AS name
+                'api_key_revision', 'usage_closing', 'usage_closed_id', 'budget']) AS name
             JOIN pg_class ON pg_class.oid = to_regclass(name)
             LEFT JOIN (pg_subscription_rel JOIN pg_subscription ON srsubid = pg_subscription.oid)
                 ON srrelid = pg_class.oid
@@ -78,7 +78,9 @@ extension UsageStore {
         let result = try connected().query(
             """
             SELECT required.name
-            FROM (VALUES ('usage_closing', 'usage_closing_revision', 'A'),
+            FROM (VALUES ('budget', 'budget_check', 'OA'),
+                         ('budget', 'budget_revision', 'A'),
+                         ('usage_closing', 'usage_closing_revision', 'A'),
                          ('usage_record', 'usage_record_closed_delete', 'A'),
                          ('usage_record', 'usage_record_closed_insert', 'A'),
                          ('usage_record', 'usage_record_closed_truncate', 'A'),
@@ -200,6 +202,9 @@ public struct Operations: Sendable {
     /// The number of deltas that wait to be merged into the rollups, at most a million.
     public let unmergedDeltas: Int
 
+    /// The events of budgets that are not delivered.
+    public let events: EventStatus
+
     /// The number of attributions, and `ATTRIBUTION_LIMIT`.
     public let attributions: (count: Int, limit: Int)
 }
@@ -226,7 +231,7 @@ extension UsageStore {
                 nextKeyExpirySeconds: row[0, 0].flatMap { Int($0) },
                 isArchiveFailing: row[0, 1].map { $0 == "t" },
                 newestWithoutModelRate: try? newestWithoutModelRate(),
-                unmergedDeltas: row[0, 2].flatMap { Int($0) } ?? 0,
+                unmergedDeltas: row[0, 2].flatMap { Int($0) } ?? 0, events: try eventStatus(),
                 attributions: (row[0, 3].flatMap { Int($0) } ?? 0, shared.attributions.limit))
         }
     }

@@ -12,6 +12,8 @@ public struct UserTraces: Equatable, Sendable {
     public var texts = 0
     /// The keys that are bound to it.
     public var keys = 0
+    /// The budgets of the user.
+    public var budgets = 0
     /// Where else it is; an erasure changes nothing there.
     public var others: [Mention] = []
 
@@ -37,7 +39,8 @@ enum Erasure {
 
     static let traces = """
         SELECT count(*), coalesce(sum(records), 0)::bigint, coalesce(sum(texts), 0)::bigint,
-            (SELECT count(*) FROM api_key WHERE \(ofKey))
+            (SELECT count(*) FROM api_key WHERE \(ofKey)),
+            (SELECT count(*) FROM budget WHERE user_id = $1::text)
         FROM (SELECT * FROM usage_attribution WHERE \(ofUser) OFFSET 0) AS attribution,
             LATERAL (SELECT count(*) AS records, count(*) FILTER (WHERE user_id = $1::text
                     AND (message_text IS NOT NULL OR text_digest IS NOT NULL)) AS texts
@@ -69,6 +72,9 @@ enum Erasure {
             FROM api_key, jsonb_each_text(bound_tags)
             WHERE value = $1::text AND key <> ALL ($2::text[])
         ) AS mention GROUP BY place
+        UNION ALL
+        SELECT 'name of a budget', count(*), (array_agg(name ORDER BY name))[1:5]::text
+        FROM budget WHERE strpos(name, $1::text) > 0 HAVING count(*) > 0
         ORDER BY 1
         """
 
@@ -100,6 +106,21 @@ enum Erasure {
         RETURNING 1
         """
 
+    /// Ends the budgets of the user $1, and puts $2 in the place of the id.
+    static let endBudgets = """
+        UPDATE budget SET user_id = $2::text, ends_at = CASE
+            WHEN coalesce(ends_at, 'infinity') > now() THEN greatest(begins_at, now()) ELSE ends_at END
+        WHERE user_id = $1::text
+        RETURNING 1
+        """
+
+    /// The same in the bodies of events.
+    static let renameInEvents = """
+        UPDATE budget_event SET body = replace(body, '"user_id":' || to_json($1::text),
+            '"user_id":' || to_json($2::text))
+        WHERE budget_id IN (SELECT budget_id FROM budget WHERE user_id = $2::text)
+        """
+
     /// The transactions that are recording.
     static let writers = """
         SELECT DISTINCT virtualtransaction FROM pg_locks
@@ -125,6 +146,7 @@ extension UsageStore {
             traces.records = Int(row.integer(1))
             traces.texts = Int(row.integer(2))
             traces.keys = Int(row.integer(3))
+            traces.budgets = Int(row.integer(4))
             let others = try QueryReader(
                 connection, "user_mentions", Erasure.mentions, parameters, isStreamed: false)
             while try others.next() {
@@ -139,12 +161,14 @@ extension UsageStore {
     }
 
     /// Puts a new pseudonym in the place of a user's id, in the named tags, too, and revokes the keys
-    /// that are bound to it, in one transaction; returns the number of attributions and keys.
+    /// that are bound to it and ends the user's budgets, in one transaction; returns the numbers of
+    /// attributions, keys and budgets.
     public func renameUser(
         _ userID: String, tags: [String]
-    ) throws -> (attributions: Int, keys: Int) {
+    ) throws -> (attributions: Int, keys: Int, budgets: Int) {
+        let pseudonym = Pseudonym.random()
         let parameters: [Parameter] = [
-            .text(userID), .array(tags.map { Optional($0) }), .text(Pseudonym.random()),
+            .text(userID), .array(tags.map { Optional($0) }), .text(pseudonym),
         ]
         return try reportingUnavailability {
             let connection = try connected()
@@ -163,7 +187,11 @@ extension UsageStore {
                     let attributions = try QueryReader(
                         connection, "rename_user", Erasure.renameUser, parameters,
                         isStreamed: false)
-                    return (attributions.count, keys.count)
+                    let budgets = try QueryReader(
+                        connection, "end_budgets", Erasure.endBudgets, [userID, pseudonym])
+                    _ = try QueryReader(
+                        connection, "rename_in_events", Erasure.renameInEvents, [userID, pseudonym])
+                    return (attributions.count, keys.count, budgets.count)
                 }
             } catch let error as PostgresError where error.state == PostgresError.lockNotAvailable {
                 throw DatabaseUnavailable(

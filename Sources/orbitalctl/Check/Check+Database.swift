@@ -63,6 +63,27 @@ extension Check {
         }
     }
 
+    /// Reports events of budgets that have failed, or that wait for more than ten minutes.
+    private func checkEvents(_ status: EventStatus, _ report: inout Report) {
+        if status.failed > 0 {
+            report.fault(
+                "notify",
+                "\(counted(Int(status.failed), "event")) of budgets could not be delivered for three "
+                    + "days",
+                remedy:
+                    "orbitalctl notify --test; when it succeeds: orbitalctl notify --once --retry")
+        }
+        guard let oldest = status.oldestWaiting,
+            Timestamp.now.microseconds - oldest.microseconds > 600_000_000
+        else { return }
+        report.fault(
+            "notify",
+            "\(counted(Int(status.waiting), "event")) of budgets not delivered, the oldest of "
+                + "\(oldest.wholeSeconds)\(status.fault.map { ": \($0)" } ?? "")",
+            remedy: "see that orbitalctl notify runs (systemctl status orbital-usage-notify), and "
+                + "its log")
+    }
+
     private func checkSchema(
         _ store: UsageStore, _ settings: Settings, _ report: inout Report
     ) throws {
@@ -95,6 +116,7 @@ extension Check {
                     + "close --before \(closing.before) --archive \(closing.directory)")
         }
         checkKeys(try store.keys(), &report)
+        checkEvents(try store.eventStatus(), &report)
         let rates = try store.creditRates()
         guard let rate = rates.inForce(at: .now, model: "") else {
             report.fault(

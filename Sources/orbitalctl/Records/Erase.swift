@@ -54,7 +54,7 @@ struct Erase: ParsableCommand {
             abstract: "Replaces a user's id with a random pseudonym, and removes the user's texts.",
             discussion: """
                 One transaction replaces the id in the user's attributions, and in the tags named by \
-                --tag, and revokes the keys bound to the user. Then the texts and digests of the \
+                --tag, revokes the keys bound to the user, and ends the user's budgets. Then the texts and digests of the \
                 user's records are removed. Other places that have the id are listed; they do not \
                 change. Messages that arrive later are recorded with the id. \(resumable)
                 """)
@@ -78,30 +78,36 @@ struct Erase: ParsableCommand {
             report(traces)
             try reportArchives(store)
             if dryRun { return }
-            if traces.attributions + traces.keys > 0, !yes { try confirm() }
+            if traces.attributions + traces.keys + traces.budgets > 0, !yes { try confirm() }
             let renamed = try store.renameUser(id, tags: tag)
             let progress = Progress(unit: "texts", totalBytes: nil)
             defer { progress.end() }
             let texts = try store.eraseTextsOfErasedUsers { progress.show($0) }
             progress.end()
-            guard renamed.attributions + renamed.keys + texts.count + texts.skipped > 0 else {
+            let renamedCount = renamed.attributions + renamed.keys + renamed.budgets
+            guard renamedCount + texts.count + texts.skipped > 0 else {
                 // An earlier run may have been stopped before this.
                 tidy(store)
                 throw Failure(message: "no attribution has this user", status: EX_DATAERR)
             }
             print(
                 "erased the user in \(counted(renamed.attributions, "attribution")), revoked "
-                    + "\(counted(renamed.keys, "key")), removed "
+                    + "\(counted(renamed.keys, "key")), \(ended(renamed.budgets))removed "
                     + "\(counted(texts.count, "text"))\(texts.ending)")
             tidy(store)
             if texts.skipped > 0 { throw ExitCode.failure }
+        }
+
+        private func ended(_ budgets: Int) -> String {
+            budgets == 0 ? "" : "ended \(counted(budgets, "budget")), "
         }
 
         private func report(_ traces: UserTraces) {
             print(
                 "found \(counted(traces.attributions, "attribution")) with "
                     + "\(counted(traces.records, "record")), \(counted(traces.texts, "text")), "
-                    + counted(traces.keys, "key"))
+                    + counted(traces.keys, "key")
+                    + (traces.budgets == 0 ? "" : ", \(counted(traces.budgets, "budget"))"))
             for other in traces.others {
                 let ids = other.ids.joined(separator: ", ") + (other.count > 5 ? ", …" : "")
                 let times = counted(other.count, "time")

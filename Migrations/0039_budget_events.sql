@@ -1,0 +1,58 @@
+-- migrate:up
+
+-- Crossed thresholds of budgets, which `orbitalctl notify` finds and delivers. An event is never withdrawn, and its
+-- body never changes, except that an erasure replaces the user.
+CREATE TABLE budget_event (
+    event_id uuid DEFAULT gen_random_uuid() CONSTRAINT budget_event_pkey PRIMARY KEY,
+    budget_id integer NOT NULL CONSTRAINT budget_event_budget_id_fkey REFERENCES budget,
+    period_start timestamptz NOT NULL,
+    threshold smallint NOT NULL,
+    body text NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    attempts integer NOT NULL DEFAULT 0,
+    -- NULL: it is delivered, or has failed for three days.
+    next_attempt_at timestamptz DEFAULT now(),
+    delivered_at timestamptz,
+    -- Why the last attempt failed.
+    fault text,
+    CONSTRAINT budget_event_key UNIQUE (budget_id, period_start, threshold)
+);
+
+COMMENT ON TABLE budget_event IS 'Crossed thresholds of budgets, and their delivery';
+
+-- Which are due?
+CREATE INDEX budget_event_next_attempt_at_idx ON budget_event (next_attempt_at) WHERE next_attempt_at IS NOT NULL;
+
+-- Which have failed?
+CREATE INDEX budget_event_failed_idx ON budget_event (created_at)
+WHERE next_attempt_at IS NULL AND delivered_at IS NULL;
+
+-- Takes the event that is due first, and plans the next attempt. So if two programs deliver, each makes an attempt
+-- of its own, and if one is killed, the other makes the next. No row if none is due.
+CREATE FUNCTION take_budget_event() RETURNS SETOF budget_event LANGUAGE sql VOLATILE
+SET search_path = public, pg_temp AS $$
+    UPDATE budget_event SET attempts = attempts + 1, next_attempt_at = now() + CASE attempts
+        WHEN 0 THEN interval '5 seconds' WHEN 1 THEN '30 seconds' WHEN 2 THEN '2 minutes' WHEN 3 THEN '10 minutes'
+        ELSE '1 hour' END
+    WHERE event_id = (
+        SELECT event_id FROM budget_event WHERE next_attempt_at <= now()
+        ORDER BY next_attempt_at, created_at, threshold LIMIT 1 FOR UPDATE SKIP LOCKED)
+    RETURNING *
+$$;
+
+-- Notes the result of an attempt: `failure` is NULL if the receiver has confirmed the event. After three days, a failure
+-- is the last one.
+CREATE FUNCTION settle_budget_event(event uuid, failure text) RETURNS budget_event LANGUAGE sql VOLATILE
+SET search_path = public, pg_temp AS $$
+    UPDATE budget_event SET fault = failure,
+        delivered_at = CASE WHEN failure IS NULL THEN now() END,
+        next_attempt_at = CASE WHEN failure IS NOT NULL AND next_attempt_at < created_at + interval '3 days'
+            THEN next_attempt_at END
+    WHERE event_id = event AND delivered_at IS NULL
+    RETURNING *
+$$;
+
+-- migrate:down
+DROP FUNCTION settle_budget_event(uuid, text);
+DROP FUNCTION take_budget_event();
+DROP TABLE budget_event;
