@@ -29,9 +29,7 @@ extension UsageStore {
     /// As CGI, nothing is merged up to this number of deltas; ten times as many are a fault.
     public static var manyDeltas: Int { 10_000 }
 
-    /// How many deltas one transaction merges; others wait for it.
-    ///
-    /// Of deltas of many days, 20,000 took 2.4 s at once, and 4.5 to 9 s in transactions of 2,000.
+    /// How many deltas one transaction merges, for which others wait; fewer at once cost more each.
     private static var mergeLimit: Int { 20_000 }
 
     /// Merges deltas into the levels until few wait; returns the number of those merged.

@@ -14,6 +14,7 @@ import { records } from "./shared/format.js";
 import { Live } from "./status/live.js";
 import { askForKey, showSignedIn, startSignIn } from "./status/sign-in.js";
 import { showNotices, showOwner } from "./status/status.js";
+import { budgetsOf, forgetBudgets, linesOf, showBudgets } from "./summary/budgets.js";
 import { showCards, showComparison, showRatesToCheck } from "./summary/cards.js";
 import { showEmpty, startEmpty } from "./summary/empty.js";
 import { GroupList } from "./summary/groups.js";
@@ -43,7 +44,7 @@ let { view, faults } = readView(address, history.state?.outer);
 /** What `discover` has found, or null. */
 let found = null;
 /** What is on the screen: the parameters of the rows, the summary, and what belongs to it. */
-const shown = { rows: null, view: null, summary: null, compared: null };
+const shown = { rows: null, view: null, summary: null, compared: null, budgets: [] };
 /** The field of the last change, and the time of the change. */
 const passed = { field: null, at: 0 };
 
@@ -83,6 +84,8 @@ async function load(signal) {
   if (rows) shown.rows = null;
   // Both are awaited below; until then, this prevents an unhandled rejection.
   rows?.catch(() => {});
+  const budgets = budgetsOf(signal);
+  budgets.catch(() => {});
   const { summary, refusal } = await summaryOf(loaded, signal);
   if (signal.aborted) return;
   if (refusal) {
@@ -92,6 +95,10 @@ async function load(signal) {
   showSums(summary, loaded);
   const comparing = compare(summary, loaded, signal);
   comparing.catch(() => {});
+  shown.budgets = await budgets;
+  if (signal.aborted) return;
+  showBudgets(shown.budgets);
+  showLines();
   await rows;
   if (signal.aborted) return;
   table.setTotal(records(summary.totals));
@@ -136,9 +143,12 @@ function showGroups() {
   const all = groupsOf(shown.summary, shown.view);
   const isHidden = (group) => Boolean(group.sum) && shown.view.hidden.includes(hiddenAs(group));
   chart.show(shown.summary, all.filter((group) => !isHidden(group)));
+  showLines();
   showTable(shown.summary, all);
   groups.show(shown.summary, all, shown.view, isHidden);
 }
+
+const showLines = () => chart.showLines(linesOf(shown.budgets, shown.summary, shown.view));
 
 /** Shows and hides groups at once, even while nothing can be read. */
 function showHidden() {
@@ -228,6 +238,7 @@ element("zoom-out").addEventListener("click", () => {
 });
 startSignIn(() => {
   forgetResponses();
+  forgetBudgets();
   forgetValues();
   table.forget();
   forgetTitle();

@@ -3,6 +3,8 @@
 import { compact, records } from "../shared/format.js";
 import { MOST_GROUPS } from "../view/colours.js";
 import { startKeys } from "./keys.js";
+import { drawLines } from "./lines.js";
+import { colour } from "./paint.js";
 import { stacked } from "./stack.js";
 import { ticksOf } from "./ticks.js";
 import { Tip } from "./tip.js";
@@ -48,17 +50,6 @@ function barsOf({ layers, last }, layer, plot, first, end) {
   return { fill };
 }
 
-/** An element without content, so that another colour changes no other style. */
-const sample = document.createElement("span");
-sample.hidden = true;
-
-/** The current colour of a custom property, in the light or the dark scheme. */
-function colour(element, name) {
-  if (sample.parentNode !== element) element.append(sample);
-  sample.style.color = `var(${name})`;
-  return getComputedStyle(sample).color;
-}
-
 export class Chart {
   #element;
   #plot = null;
@@ -67,6 +58,7 @@ export class Chart {
   #stack = stacked([], 0);
   buckets = [];
   groups = [];
+  #lines = [];
   granularity = "day";
   #onZoom;
 
@@ -112,6 +104,13 @@ export class Chart {
     this.#plot.root.hidden = buckets.length === 0;
     if (isOther) this.#reset();
     else this.#tip.refresh(this.#plot);
+  }
+
+  /** Shows a line for each budget, at the credits that a bar may have. */
+  showLines(budgets) {
+    this.#lines = budgets.map(({ name, credits }) => ({ name, credits: Number(credits) }));
+    this.#plot?.redraw(false, true);
+    this.#plot?.setScale("y", { min: null, max: null });
   }
 
   #start(data) {
@@ -202,7 +201,8 @@ export class Chart {
         x: { time: false, range: () => [-0.5, Math.max(0.5, this.buckets.length - 0.5)] },
         y: {
           range: () => {
-            const { least, most } = this.#stack;
+            const { least } = this.#stack;
+            const most = Math.max(this.#stack.most, ...this.#lines.map(({ credits }) => credits));
             return [least * 1.08, most > 0 || least < 0 ? most * 1.08 : 1];
           },
         },
@@ -225,6 +225,7 @@ export class Chart {
         },
       ],
       hooks: {
+        draw: [(plot) => drawLines(plot, this.#lines, this.#element)],
         setCursor: [(plot) => this.point(plot.cursor.left < 0 ? null : plot.cursor.idx)],
         setSelect: [(plot) => this.#dragged(plot)],
       },
