@@ -35,10 +35,13 @@ extension Snapshot {
     ) throws -> [(number: Int64, use: BudgetUse)] {
         try reportingUnavailability {
             let statement = BudgetStatement(choice, at: instant, since: since)
+            // Its plan does not depend on the values, and planning takes longer than a budget.
+            try connection.run("SET LOCAL plan_cache_mode = force_generic_plan", as: "generic")
             let reader = try QueryReader(
                 connection, "budgets", statement.text, statement.bindings.values)
             var periods: [BudgetStatement.Row] = []
             while try reader.next() { periods.append(statement.row(reader)) }
+            try connection.run("SET LOCAL plan_cache_mode = force_custom_plan", as: "custom")
             return try periods.map { row in
                 (row.number, try row.use ?? use(row))
             }
