@@ -6,7 +6,7 @@ import Testing
 @Suite(.timeLimit(.minutes(6))) struct `The systemd units` {
     private static let units = [
         "orbital-usage.socket", "orbital-usage.service", "orbital-usage-erase.timer",
-        "orbital-usage-erase.service",
+        "orbital-usage-erase.service", "orbital-usage-notify.service",
     ]
 
     private let folder = TemporaryFolder.shared.file("units").path

@@ -3,9 +3,11 @@
 import base64
 import collections
 import datetime
+import http.client
 import http.server
 import json
 import os
+import pathlib
 import random
 import re
 import signal
@@ -18,7 +20,7 @@ import time
 import pytest
 from budget_model import Budget, parsed
 from orbital import Record, insert, instant_text, microseconds, psql
-from service import BUILT, REPOSITORY, pairs, record
+from service import BUILT, REPOSITORY, Service, cluster, pairs, record
 from standardwebhooks import Webhook
 from test_budgets import DAY, ZONES, add, budgets, now, random_records, shown  # noqa: F401
 from test_corrections import control
@@ -404,8 +406,20 @@ def test_events_arrive_within_seconds_of_the_commit(budgets, receiver, notifier)
     print(f"measured: events arrive within {max(delays):.1f} s")
 
 
+def kill_postgres(site):
+    """Kills the postmaster, and starts it again as soon as its backends have gone."""
+    pid = int(pathlib.Path(site.postgres, "data/postmaster.pid").read_text().split()[0])
+    os.kill(pid, signal.SIGKILL)
+    end = time.monotonic() + 60
+    while True:
+        try:
+            return cluster("start", site.postgres, "fsync=off")
+        except subprocess.CalledProcessError:
+            assert time.monotonic() < end
+
+
 def check_kills(site, receiver, notifier, seed, kills):
-    """Kills the notifier, the responder or PostgreSQL's backends, while messages are recorded."""
+    """Kills the notifier, the responder, PostgreSQL or its backends, while messages are recorded."""
     rng = random.Random(seed)
     post = Poster(site)
     expected = set()
@@ -415,10 +429,11 @@ def check_kills(site, receiver, notifier, seed, kills):
     used = collections.Counter()
     for number in range(kills):
         user = f"u{rng.randint(0, 19)}"
-        for _ in range(20):
+        message, end = {"message_id": number, "user_id": user, "input_tokens": rng.choice([25, 50, 100])}, time.monotonic() + 60
+        while time.monotonic() < end:
             try:
-                status, answer = post({"message_id": number, "user_id": user, "input_tokens": rng.choice([25, 50, 100])})
-            except OSError:
+                status, answer = post(message)
+            except (OSError, http.client.HTTPException):
                 post = Poster(site, post.key)
                 continue
             if status in (200, 201):
@@ -435,6 +450,8 @@ def check_kills(site, receiver, notifier, seed, kills):
             notifier.start()
         elif what < 0.8:
             psql(site.url, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()")
+        elif what < 0.85:
+            kill_postgres(site)
         else:
             site.responder.kill()
             site.responder.wait(30)
@@ -442,6 +459,8 @@ def check_kills(site, receiver, notifier, seed, kills):
     for user, hundredths in used.items():
         expected |= {(f"b{user[1:]}", t) for t in range(5, 55, 5) if hundredths >= t * 1000}
     receiver.statuses.clear()
+    # An event that has failed four times would wait for ten minutes.
+    notify(site, receiver, "--once", "--retry")
     end = time.monotonic() + 120
     while {(name, threshold) for name, _, threshold in crossings(receiver)} != expected:
         assert time.monotonic() < end, expected ^ {(name, threshold) for name, _, threshold in crossings(receiver)}
@@ -450,13 +469,14 @@ def check_kills(site, receiver, notifier, seed, kills):
 
 
 @pytest.fixture
-def killed(start_site, receiver):
-    """A site of its own, because its log has errors, and its notifier."""
-    site = start_site()
+def killed(tmp_path_factory, receiver):
+    """A site of its own, with PostgreSQL, and its notifier."""
+    site = Service(tmp_path_factory.mktemp("killed"), records=0, environment={"CONFIG_ENV": "test"})
     notifier = Notifier(site, receiver)
     yield site, receiver, notifier
     notifier.kill(signal.SIGTERM)
     notifier.log.close()
+    site.stop()
 
 
 def test_kills_lose_and_double_no_event(killed):
