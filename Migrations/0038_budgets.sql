@@ -12,7 +12,6 @@ CREATE TABLE budget (
         CHECK (char_length(user_id) <= 200 AND user_id !~ '[\u0001-\u001f\u007f-\u009f]'),
     team_id text COLLATE "C" NOT NULL DEFAULT '' CONSTRAINT budget_team_id_check
         CHECK (char_length(team_id) <= 200 AND team_id !~ '[\u0001-\u001f\u007f-\u009f]'),
-    -- Exact in JavaScript.
     credit_hundredths bigint NOT NULL CONSTRAINT budget_credit_hundredths_check
         CHECK (credit_hundredths BETWEEN 1 AND 9007199254740991),
     every text COLLATE "C" NOT NULL CONSTRAINT budget_every_check CHECK (every IN ('day', 'week', 'month')),
@@ -21,7 +20,7 @@ CREATE TABLE budget (
         CHECK (month_start BETWEEN 1 AND CASE every WHEN 'month' THEN 28 ELSE 1 END),
     -- The reporting zone of its days; while a budget has it, it cannot be removed.
     zone_id smallint NOT NULL CONSTRAINT budget_zone_id_fkey REFERENCES usage_zone,
-    -- Its life, which does not limit its periods: these are whole.
+    -- Its life. Periods are whole: they may begin before it and end after it.
     begins_at timestamptz NOT NULL DEFAULT now(),
     ends_at timestamptz,
     -- In percent of the credits, ascending.
@@ -42,7 +41,8 @@ BEGIN
     IF TG_OP = 'DELETE' THEN
         RAISE EXCEPTION 'a budget cannot be deleted, only ended' USING ERRCODE = 'restrict_violation';
     ELSIF TG_OP = 'INSERT' THEN
-        LOCK TABLE budget IN SHARE ROW EXCLUSIVE MODE;
+        -- One after the other; a lock of the table would deadlock with that of the INSERT.
+        PERFORM pg_advisory_xact_lock(7110416216);
         IF EXISTS (SELECT FROM budget WHERE name = NEW.name AND begins_at < coalesce(NEW.ends_at, 'infinity')
                 AND greatest(begins_at, NEW.begins_at) < coalesce(ends_at, 'infinity')) THEN
             RAISE EXCEPTION 'there is a budget "%" at that time', NEW.name
@@ -81,7 +81,7 @@ ALTER TABLE budget ENABLE ALWAYS TRIGGER budget_revision;
 CREATE FUNCTION budget_periods(instant timestamptz, since timestamptz, budgets integer[])
 RETURNS TABLE (budget_id integer, zone_id smallint, starts_at timestamptz, ends_at timestamptz,
     starts_offset integer, ends_offset integer)
-LANGUAGE plpgsql VOLATILE ROWS 100 SET search_path = public, pg_temp AS $$
+LANGUAGE plpgsql VOLATILE ROWS 1000 SET search_path = public, pg_temp AS $$
 DECLARE
     setting text := current_setting('TimeZone');
     zone usage_zone;

@@ -27,27 +27,26 @@ CREATE INDEX budget_event_next_attempt_at_idx ON budget_event (next_attempt_at) 
 CREATE INDEX budget_event_failed_idx ON budget_event (created_at)
 WHERE next_attempt_at IS NULL AND delivered_at IS NULL;
 
--- Takes the event that is due first, and plans the next attempt. So if two programs deliver, each makes an attempt
--- of its own, and if one is killed, the other makes the next. No row if none is due.
+-- Takes the event that is due first; no row if none is due. Nobody else takes it while an attempt lasts, which is ten
+-- seconds at most. If the program is killed, the next attempt comes after fifteen.
 CREATE FUNCTION take_budget_event() RETURNS SETOF budget_event LANGUAGE sql VOLATILE
 SET search_path = public, pg_temp AS $$
-    UPDATE budget_event SET attempts = attempts + 1, next_attempt_at = now() + CASE attempts
-        WHEN 0 THEN interval '5 seconds' WHEN 1 THEN '30 seconds' WHEN 2 THEN '2 minutes' WHEN 3 THEN '10 minutes'
-        ELSE '1 hour' END
+    UPDATE budget_event SET attempts = attempts + 1, next_attempt_at = now() + interval '15 seconds'
     WHERE event_id = (
         SELECT event_id FROM budget_event WHERE next_attempt_at <= now()
         ORDER BY next_attempt_at, created_at, threshold LIMIT 1 FOR UPDATE SKIP LOCKED)
     RETURNING *
 $$;
 
--- Notes the result of an attempt: `failure` is NULL if the receiver has confirmed the event. After three days, a failure
--- is the last one.
+-- Notes the result of an attempt, and plans the next one: `failure` is NULL if the receiver has confirmed the event. After
+-- three days, a failure is the last one. NULL if another program has delivered the event.
 CREATE FUNCTION settle_budget_event(event uuid, failure text) RETURNS budget_event LANGUAGE sql VOLATILE
 SET search_path = public, pg_temp AS $$
     UPDATE budget_event SET fault = failure,
         delivered_at = CASE WHEN failure IS NULL THEN now() END,
-        next_attempt_at = CASE WHEN failure IS NOT NULL AND next_attempt_at < created_at + interval '3 days'
-            THEN next_attempt_at END
+        next_attempt_at = CASE WHEN failure IS NOT NULL AND now() < created_at + interval '71 hours'
+            THEN now() + CASE attempts WHEN 1 THEN interval '5 seconds' WHEN 2 THEN '30 seconds'
+                WHEN 3 THEN '2 minutes' WHEN 4 THEN '10 minutes' ELSE '1 hour' END END
     WHERE event_id = event AND delivered_at IS NULL
     RETURNING *
 $$;

@@ -4,6 +4,7 @@
 --     sudo -u postgres psql -v ON_ERROR_STOP=1 -f deploy/roles.sql orbital
 --     GRANT orbital_responder TO the_user_of_the_responder;
 --     GRANT orbital_writer TO another_program;
+--     GRANT orbital_notifier TO the_user_of_orbitalctl_notify;
 --
 -- Roles belong to the whole server, so they are created only if they are missing.
 DO $$
@@ -13,6 +14,9 @@ BEGIN
     END IF;
     IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'orbital_writer') THEN
         CREATE ROLE orbital_writer NOLOGIN;
+    END IF;
+    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'orbital_notifier') THEN
+        CREATE ROLE orbital_notifier NOLOGIN;
     END IF;
 END
 $$;
@@ -33,6 +37,12 @@ GRANT INSERT (message_id, external_id, "timestamp", report_name, attribution_id,
 GRANT SELECT, USAGE, UPDATE ON SEQUENCE usage_record_message_id_seq TO orbital_responder;
 
 GRANT SELECT ON budget_event TO orbital_responder;
+
+-- The notifier reads as the responder does, and keeps the events. It locks budgets, which needs a privilege to change
+-- them; a trigger refuses changes.
+GRANT orbital_responder TO orbital_notifier;
+GRANT INSERT, UPDATE, DELETE ON budget_event TO orbital_notifier;
+GRANT UPDATE (ends_at) ON budget TO orbital_notifier;
 
 -- A program that inserts with plain SQL does not decide the price, so it may not set the other columns. It may
 -- read its ids, for ON CONFLICT and RETURNING.

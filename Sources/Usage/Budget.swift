@@ -49,6 +49,11 @@ public struct Budget: Equatable, Sendable {
     /// The percentages of its credits that are reported, ascending, from 1 to 1,000.
     public let thresholds: [Int]
 
+    /// Its user; nil if it is of a team or of everybody.
+    public var userID: String? {
+        if case .user(let user) = target { user } else { nil }
+    }
+
     /// Makes a budget.
     public init(
         name: String, target: Target, credits: Credits, every: Period, monthStart: Int,

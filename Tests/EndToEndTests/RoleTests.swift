@@ -16,10 +16,34 @@ import Testing
                 Repository.path("deploy/roles.sql"),
             ])
         #expect(applied.status == 0, "\(applied.errors)")
-        for role in ["responder", "writer"] {
+        for role in ["responder", "writer", "notifier"] {
             try? database.run("CREATE ROLE test_\(role) LOGIN IN ROLE orbital_\(role)")
         }
         return (database, { database.url.replacing("orbital@", with: "test_\($0)@") })
+    }
+
+    @Test func `let the notifier keep events, and change no budget`() throws {
+        let (database, url) = try prepared()
+        try database.run(
+            """
+            INSERT INTO budget (name, credit_hundredths, every, zone_id, thresholds)
+            SELECT 'b', 1, 'day', zone_id, '{100}' FROM usage_zone;
+            INSERT INTO usage_record ("timestamp", message_text) VALUES (now(), 'x')
+            """)
+        let outcome = try Program.run(
+            Repository.program("orbitalctl"), ["notify", "--once"],
+            environment: [
+                "DATABASE_URL": url("notifier"), "WEBHOOK_URL": "http://127.0.0.1:9/",
+                "WEBHOOK_SECRET": "whsec_" + String(repeating: "A", count: 32),
+            ])
+        #expect(outcome.status == 1)
+        #expect(outcome.errors.contains("connect to server"))
+        #expect(
+            try database.value("SELECT attempts FROM budget_event WHERE fault IS NOT NULL") == "1")
+        let change = try Program.run(
+            "/usr/bin/psql",
+            ["-Xq", "-c", "UPDATE budget SET credit_hundredths = 2", url("notifier")])
+        #expect(change.errors.contains("permission denied"))
     }
 
     @Test func `let the responder do all of its work, and not alter the schema or the past`() throws
@@ -46,7 +70,7 @@ import Testing
             "/usage?sort=credits_used:desc&limit=1&tz=Europe/London&from=2024-01-01",
             "/usage/summary?tz=Asia/Tokyo",
             "/usage?fields=all&user_id=u&limit=1&sort=timestamp:desc",
-            "/usage/attributions?of=tag:env",
+            "/usage/attributions?of=tag:env", "/budgets",
         ] {
             #expect(try curl(["http://localhost\(path)"]) == "200 ")
         }

@@ -275,3 +275,21 @@ def test_many_random_budgets_equal_a_model(budgets):
     for seed in range(1000, 1020):
         checks += check_random_budgets(budgets, seed, 12)
     print(f"measured: {checks} periods of budgets equal the model")
+
+
+def test_budgets_that_are_added_at_once_do_not_deadlock(budgets):
+    added = [subprocess.Popen([BUILT / "orbitalctl", "budgets", "add", f"b{n % 6}", "--credits", "1", "--every", "day"], env=budgets.environment,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for n in range(12)]
+    errors = [process.communicate()[1] for process in added]
+    assert sorted(process.returncode for process in added) == [0] * 6 + [65] * 6, errors
+    assert all("there is a budget" in error for error in errors if error)
+
+
+@pytest.mark.parametrize("zone", ["Asia/Kathmandu", "America/Havana"])
+def test_a_budget_is_replaced_at_a_date_in_its_zone(budgets, zone):
+    date = str(datetime.date.today() + datetime.timedelta(days=40))
+    add(budgets, "b", "--credits", "1", "--every", "month", "--tz", zone)
+    control(budgets, "budgets", "end", "b", "--at", date)
+    add(budgets, "b", "--credits", "2", "--every", "month", "--tz", zone, "--from", date)
+    assert budgets.psql("SELECT count(DISTINCT coalesce(ends_at, begins_at)) FROM budget") == "1"
+    assert refusal(budgets, "end", "b", "--at", "2024-01-01") == (65, "orbitalctl: --at must be in the future")

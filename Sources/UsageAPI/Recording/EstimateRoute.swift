@@ -61,7 +61,11 @@ extension Service {
         let targets = principal.budgetTargets ?? messages.budgetTargets
         let snapshot = try store.snapshot(within: principal.bounds.filter)
         try snapshot.prepareForSums()
-        return try snapshot.budgets(BudgetChoice(targets: targets), at: .now)
+        do {
+            return try snapshot.budgets(BudgetChoice(targets: targets), at: .now)
+        } catch is SumsClosed {
+            return []
+        }
     }
 }
 

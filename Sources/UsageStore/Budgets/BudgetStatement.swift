@@ -90,14 +90,17 @@ struct BudgetStatement {
         let chosen = Self.conditions(choice, now, since: first, &bindings)
         text = """
             WITH period AS MATERIALIZED (
-                SELECT period.*, target.*
+                SELECT period.*, target.*, row_number() OVER () AS period_id,
+                    dense_rank() OVER (
+                        ORDER BY period.zone_id, starts_at, period.ends_at) AS span_id
                 FROM budget_periods(\(now), \(first ?? "NULL"), ARRAY(
                     SELECT budget_id FROM budget \(whereClause(chosen)))) AS period
                 JOIN budget USING (budget_id), LATERAL (\(Self.part)) AS target
             ), \(Self.sums)
             SELECT \(list.sql)
-            FROM period JOIN span USING (zone_id, starts_at, ends_at) JOIN usage_zone USING (zone_id)
-                LEFT JOIN stored USING (budget_id, starts_at) LEFT JOIN pending USING (budget_id, starts_at)
+            FROM period JOIN span USING (span_id)
+                LEFT JOIN stored USING (period_id) LEFT JOIN pending USING (period_id)
+                JOIN usage_zone ON usage_zone.zone_id = period.zone_id
                 JOIN budget ON budget.budget_id = period.budget_id
             \(first.map { Self.hasNews(now, since: $0) } ?? "")
             ORDER BY budget.name, budget_id, period.starts_at
@@ -158,8 +161,9 @@ struct BudgetStatement {
     /// The sums of periods: `stored` of the month, if it is one of the zone, otherwise of the days; and
     /// `pending` of the deltas.
     ///
-    /// Stored buckets do not overlap. So a period is the sum of the days in it, unless one lies across
-    /// its bounds, which happens only where the clocks of the zone have changed.
+    /// They are joined by single numbers: PostgreSQL takes joins by several columns of subqueries for
+    /// tiny. Stored buckets do not overlap. So a period is the sum of the days in it, unless one lies
+    /// across its bounds, which happens only where the clocks of the zone have changed.
     private static let sums = """
         span AS MATERIALIZED (
             SELECT span.*, month.bucket_id AS month_id,
@@ -170,30 +174,30 @@ struct BudgetStatement {
                     WHERE day.zone_id = zone.zone_id AND unit = 'day' AND day.starts_at < instant
                         AND day.starts_at > instant - interval '3 days' AND day.ends_at > instant
                 )) AS is_summed
-            FROM (SELECT DISTINCT zone_id, starts_at, ends_at FROM period) AS span
+            FROM (SELECT DISTINCT span_id, zone_id, starts_at, ends_at FROM period) AS span
                 JOIN usage_zone AS zone USING (zone_id) CROSS JOIN usage_rollup_state AS state
                 LEFT JOIN usage_bucket AS month ON month.zone_id = span.zone_id AND month.unit = 'month'
                     AND month.starts_at = span.starts_at AND month.ends_at = span.ends_at
         ), bucket AS MATERIALIZED (
-            SELECT zone_id, starts_at, ends_at, month_id AS bucket_id FROM span WHERE month_id IS NOT NULL
+            SELECT span_id, month_id AS bucket_id FROM span WHERE month_id IS NOT NULL
             UNION ALL
-            SELECT span.zone_id, span.starts_at, span.ends_at, bucket_id
+            SELECT span_id, bucket_id
             FROM span JOIN usage_bucket AS day ON day.zone_id = span.zone_id AND unit = 'day'
                 AND day.starts_at >= span.starts_at AND day.starts_at < span.ends_at
                 AND day.ends_at <= span.ends_at
             WHERE month_id IS NULL
         ), stored AS MATERIALIZED (
-            SELECT budget_id, period.starts_at, sum(sums.credit_hundredths) AS hundredths
-            FROM period JOIN usage_value USING (part, "value") JOIN bucket USING (zone_id, starts_at, ends_at)
+            SELECT period_id, sum(sums.credit_hundredths) AS hundredths
+            FROM period JOIN usage_value USING (part, "value") JOIN bucket USING (span_id)
                 JOIN usage_value_sums AS sums USING (bucket_id, value_id)
-            GROUP BY budget_id, period.starts_at
+            GROUP BY period_id
         ), delta AS MATERIALIZED (
             SELECT quarter, user_id, team_id, sum(credit_hundredths) AS hundredths
             FROM usage_delta LEFT JOIN usage_attribution USING (attribution_id)
             WHERE quarter >= (SELECT min(starts_at) FROM period)
             GROUP BY quarter, user_id, team_id
         ), pending AS MATERIALIZED (
-            SELECT budget_id, period.starts_at, sum(hundredths) AS hundredths
+            SELECT period_id, sum(hundredths) AS hundredths
             FROM period JOIN (
                 SELECT 'all' AS part, 'records' AS "value", quarter, hundredths FROM delta
                 UNION ALL
@@ -202,7 +206,7 @@ struct BudgetStatement {
                 SELECT 'team_id', team_id, quarter, hundredths FROM delta
             ) AS valued USING (part, "value")
             WHERE quarter >= period.starts_at AND quarter < period.ends_at
-            GROUP BY budget_id, period.starts_at
+            GROUP BY period_id
         )
         """
 }

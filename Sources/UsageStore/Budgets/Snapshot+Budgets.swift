@@ -42,8 +42,12 @@ extension Snapshot {
             var periods: [BudgetStatement.Row] = []
             while try reader.next() { periods.append(statement.row(reader)) }
             try connection.run("SET LOCAL plan_cache_mode = force_custom_plan", as: "custom")
-            return try periods.map { row in
-                (row.number, try row.use ?? use(row))
+            return try periods.compactMap { row in
+                do {
+                    return (row.number, try row.use ?? use(row))
+                } catch is SumsClosed where since != nil {
+                    return nil
+                }
             }
         }
     }

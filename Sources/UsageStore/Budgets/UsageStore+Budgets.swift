@@ -54,8 +54,9 @@ extension UsageStore {
                     ])
                 guard row.count > 0, let beginning = row[0, 0].flatMap(Timestamp.init) else {
                     throw AdministrationFault(
-                        "\(budget.zone) is not a reporting zone with complete sums; run: orbitalctl "
-                            + "rollup zones add \(budget.zone)")
+                        "\(budget.zone) is not a reporting zone with the sums of the last 32 days; "
+                            + "see: orbitalctl rollup zones list; to add it: orbitalctl rollup zones "
+                            + "add \(budget.zone)")
                 }
                 return budget.beginning(at: beginning)
             } catch let error as PostgresError

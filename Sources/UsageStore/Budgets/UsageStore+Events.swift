@@ -63,9 +63,12 @@ extension UsageStore {
                 try connected(), "create_events",
                 """
                 INSERT INTO budget_event (budget_id, period_start, threshold, body)
-                SELECT budget::integer, start::timestamptz, threshold::smallint, body
-                FROM unnest($1::text[], $2::text[], $3::text[], $4::text[])
-                    AS event(budget, start, threshold, body)
+                SELECT budget_id, start::timestamptz, threshold::smallint, body
+                FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[])
+                    AS event(number, start, threshold, body, of_user)
+                    -- An erasure may have replaced the user meanwhile; another waits for this.
+                    JOIN budget ON budget_id = number::integer AND user_id = of_user
+                FOR SHARE OF budget
                 ON CONFLICT DO NOTHING
                 RETURNING 1
                 """,
@@ -74,6 +77,7 @@ extension UsageStore {
                     .array(events.map { $0.use.start.instant.description }),
                     .array(events.map { String($0.threshold) }),
                     .array(events.map { $0.use.event(threshold: $0.threshold, at: now) }),
+                    .array(events.map { $0.use.budget.userID ?? "" }),
                 ], isStreamed: false
             ).count
         }
@@ -81,12 +85,13 @@ extension UsageStore {
 
     /// Takes the event that is due first; nil if none is.
     ///
-    /// The next attempt is planned now: whatever happens to this one, the event is not forgotten.
+    /// Whatever happens to this attempt, the event is not forgotten: it is due again after 15 seconds.
     public func takeEvent() throws -> BudgetEvent? {
         try events("SELECT * FROM take_budget_event()", [])
     }
 
-    /// Notes that the receiver has confirmed the event, or why not; returns it with the next attempt.
+    /// Notes that the receiver has confirmed the event, or why not; returns it with the next attempt, or
+    /// nil if another program has delivered it.
     public func settle(_ event: BudgetEvent, fault: String?) throws -> BudgetEvent? {
         try events(
             "SELECT * FROM settle_budget_event($1::uuid, ($2::text[])[1])",

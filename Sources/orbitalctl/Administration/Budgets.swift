@@ -25,7 +25,7 @@ struct Budgets: ParsableCommand {
                 budget, too. Thresholds that they have reached are reported at once.
 
                 Example: orbitalctl budgets add 'legal team' --credits 5000 --team legal --every month \
-                --tz Europe/London --thresholds 80,100
+                --thresholds 80,100
                 """)
 
         @Argument(help: "Its name, a segment of the path /budgets/NAME.") var name: String
@@ -37,7 +37,8 @@ struct Budgets: ParsableCommand {
         var every: String
         @Option(help: "The day on which months start, from 1 to 28. (default: 1)")
         var monthStart: Int?
-        @Option(help: "The reporting zone of its days.") var tz = "UTC"
+        @Option(help: "The reporting zone of its days; see: orbitalctl rollup zones.") var tz =
+            "UTC"
         @Option(help: "A date or RFC 3339 time at which its life begins. (default: now)")
         var from: String?
         @Option(help: "A date or RFC 3339 time at which its life ends. (default: never)")
@@ -167,79 +168,29 @@ struct Budgets: ParsableCommand {
     struct End: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Ends a budget, now or later.",
-            discussion: "A budget that has not begun will not begin. What it has reported stays.")
+            discussion: """
+                A budget that has not begun will not begin. Thresholds that are not reported by then are \
+                not reported any more.
+                """)
 
         @Argument(help: "Its name.") var name: String
-        @Option(help: "A date (midnight UTC) or RFC 3339 time in the future. (default: now)")
+        @Option(help: "A date in its zone, or an RFC 3339 time, in the future. (default: now)")
         var at: String?
 
         func validate() throws {
-            guard at.map({ instant($0).map { $0 > .now } ?? false }) ?? true else {
-                throw ValidationError("--at must be a date or an RFC 3339 time, in the future.")
+            guard at.map({ PeriodBound($0) != nil }) ?? true else {
+                throw ValidationError("--at must be a date or RFC 3339 with an offset.")
             }
         }
 
         func run() throws {
-            let ended = try administratorsStore().endBudget(name, at: at.flatMap(instant))
-            print("budget \(ended.budget.line)")
-        }
-    }
-}
-
-extension Budget {
-    /// The budget in a list for people.
-    fileprivate var line: String {
-        let whose =
-            switch target {
-            case .everybody: "everybody"
-            case .user(let user): "user \(user)"
-            case .team(let team): "team \(team)"
+            let store = try administratorsStore()
+            let zone = try store.allBudgets().last { $0.name == name }?.zone ?? "UTC"
+            let end = try at.flatMap(PeriodBound.init).map { try store.instant(of: $0, in: zone) }
+            if let end, end <= .now {
+                throw Failure(message: "--at must be in the future", status: EX_DATAERR)
             }
-        let start = monthStart == 1 ? "" : " from day \(monthStart)"
-        let percent = thresholds.map { "\($0)%" }.joined(separator: ", ")
-        return "\(name): \(credits) credits for \(whose) each \(every)\(start) in \(zone); reports "
-            + "\(percent); \(life)"
-    }
-
-    /// Whether its life begins after `time`, and has not been ended before that.
-    fileprivate func begins(after time: Timestamp) -> Bool {
-        guard let beginsAt, beginsAt > time else { return false }
-        return endsAt.map { $0 > beginsAt } ?? true
-    }
-
-    private var life: String {
-        let beginning = beginsAt.map { "\($0 > .now ? "begins" : "began") \($0.wholeSeconds)" }
-        let end = endsAt.map { "\($0 > .now ? "ends" : "ended") \($0.wholeSeconds)" }
-        return [beginning, end].compactMap(\.self).joined(separator: ", ")
-    }
-
-    fileprivate func write(to json: inout JSONWriter) {
-        json.member("name", name)
-        switch target {
-        case .everybody: break
-        case .user(let user): json.member("user_id", user)
-        case .team(let team): json.member("team_id", team)
+            print("budget \(try store.endBudget(name, at: end).budget.line)")
         }
-        json.member("credits", literal: credits.description)
-        json.member("every", every.rawValue)
-        json.member("month_start", literal: String(monthStart))
-        json.member("tz", zone)
-        json.member("begins_at", beginsAt?.description, isQuoted: true)
-        json.member("ends_at", endsAt?.description, isQuoted: true)
-        json.name("thresholds")
-        json.array { json in thresholds.forEach { json.literal(String($0)) } }
-    }
-}
-
-extension BudgetUse {
-    fileprivate var line: String { "used \(used) (\(percent)%) from \(start) to \(end)" }
-
-    fileprivate func write(to json: inout JSONWriter) {
-        json.member("from", start.description)
-        json.member("to", end.description)
-        json.member("used", literal: used)
-        json.member("percent", literal: percent)
-        json.name("crossed")
-        json.array { json in crossed.forEach { json.literal(String($0)) } }
     }
 }

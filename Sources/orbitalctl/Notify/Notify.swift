@@ -93,9 +93,9 @@ private func deliver(_ store: UsageStore, _ webhook: Webhook) throws -> Bool {
         let fault = webhook.post(event.body, id: event.id)
         let settled = try store.settle(event, fault: fault)
         let attempt = "attempt \(event.attempts)"
-        if let fault {
+        if let fault, let settled {
             isDone = false
-            let next = settled?.nextAttemptAt.map { "next attempt at \($0.wholeSeconds)" }
+            let next = settled.nextAttemptAt.map { "next attempt at \($0.wholeSeconds)" }
             note(
                 "orbitalctl: event \(event.id) was not delivered, \(attempt): \(fault); "
                     + (next ?? "given up; see: orbitalctl notify --retry"))

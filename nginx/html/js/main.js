@@ -84,14 +84,14 @@ async function load(signal) {
   if (rows) shown.rows = null;
   // Both are awaited below; until then, this prevents an unhandled rejection.
   rows?.catch(() => {});
-  const budgets = budgetsOf(signal);
-  budgets.catch(() => {});
   const { summary, refusal } = await summaryOf(loaded, signal);
   if (signal.aborted) return;
   if (refusal) {
     view = { ...view, granularity: null };
     showRefusal(refusal);
   }
+  const budgets = budgetsOf(summary, signal);
+  budgets.catch(() => {});
   showSums(summary, loaded);
   const comparing = compare(summary, loaded, signal);
   comparing.catch(() => {});

@@ -5,14 +5,29 @@ import { element, show } from "../shared/dom.js";
 import { credits, periodText } from "../shared/format.js";
 
 const responses = new ResponseCache();
+const NOTHING = { summary: null, minute: 0, budgets: [] };
+/** The budgets that were read last, with which summary, and in which minute. */
+let last = NOTHING;
 
-export const forgetBudgets = () => responses.clear();
+export function forgetBudgets() {
+  responses.clear();
+  last = NOTHING;
+}
 
-/** The budgets that the key sees, the most used first; none if they cannot be read. */
-export async function budgetsOf(signal) {
+/**
+ * The budgets that the key sees, the most used first; none if they cannot be read. They are read
+ * with each new summary; and each minute, because their periods begin.
+ */
+export async function budgetsOf(summary, signal) {
+  const minute = Math.floor(Date.now() / 60_000);
+  const isOld = last.budgets.length > 0 && last.minute !== minute;
+  if (last.summary === summary && !isOld) return last.budgets;
   try {
     const { budgets } = await responses.get("/budgets", signal);
-    return budgets.toSorted((one, other) => other.percent - one.percent);
+    last = {
+      summary, minute, budgets: budgets.toSorted((one, other) => other.percent - one.percent),
+    };
+    return last.budgets;
   } catch (error) {
     // Without them, the page still shows the sums.
     if (isAbort(error)) throw error;
