@@ -25,7 +25,8 @@ CREATE TABLE budget (
     ends_at timestamptz,
     -- In percent of the credits, ascending.
     thresholds smallint[] NOT NULL CONSTRAINT budget_thresholds_check
-        CHECK (cardinality(thresholds) BETWEEN 1 AND 10 AND 1 <= ALL (thresholds) AND 1000 >= ALL (thresholds)),
+        CHECK (cardinality(thresholds) >= 1 AND cardinality(thresholds) <= 10
+            AND 1 <= ALL (thresholds) AND 1000 >= ALL (thresholds)),
     added_at timestamptz NOT NULL DEFAULT now(),
     CONSTRAINT budget_target_check CHECK (user_id = '' OR team_id = ''),
     CONSTRAINT budget_life_check CHECK (ends_at >= begins_at)

@@ -21,7 +21,7 @@ import Testing
         let alerts = try text("deploy/monitoring/orbital-alerts.yml")
             .matches(of: /- alert: (\w+)\n(?:  .*\n)*?\s+runbook_url: (.*)/)
         let names = alerts.map { String($0.1) }
-        #expect(names.count == 16)
+        #expect(names.count == 17)
         for alert in alerts {
             // It is a whole address, and deploy/install puts the page there.
             let page = "file:///usr/share/doc/orbital-usage/RUNBOOK.md"

@@ -22,7 +22,7 @@ from budget_model import Budget, parsed
 from orbital import Record, insert, instant_text, microseconds, psql
 from service import BUILT, REPOSITORY, Service, cluster, pairs, record
 from standardwebhooks import Webhook
-from test_budgets import DAY, ZONES, add, budgets, now, random_records, shown  # noqa: F401
+from test_budgets import DAY, ZONES, add, budgets, now, random_records, shown, zoned_site  # noqa: F401
 from test_corrections import control
 from test_retries import Poster
 

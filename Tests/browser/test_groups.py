@@ -102,6 +102,7 @@ def test_the_list_has_the_groups_of_the_chart_with_all_their_sums(site):
         spoken = page.locator("#chart-readout").inner_text()
         assert all(re.sub(r"\n", ": ", line) in spoken for line in lines), (lines, spoken)
         page.get_by_text("Show as table").click()
+        expect(page.locator(".twin thead th")).to_have_count(4 + len(expected))
         heads = page.locator(".twin thead th").all_inner_texts()
         assert heads[4:] == [row.split("|")[0] for row in expected]
 

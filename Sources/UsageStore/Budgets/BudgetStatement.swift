@@ -96,7 +96,7 @@ struct BudgetStatement {
                 FROM budget_periods(\(now), \(first ?? "NULL"), ARRAY(
                     SELECT budget_id FROM budget \(whereClause(chosen)))) AS period
                 JOIN budget USING (budget_id), LATERAL (\(Self.part)) AS target
-            ), \(Self.sums)
+            ), \(Self.sums(from: since == nil ? "usage_value_sums" : Self.bucketRows))
             SELECT \(list.sql)
             FROM period JOIN span USING (span_id)
                 LEFT JOIN stored USING (period_id) LEFT JOIN pending USING (period_id)
@@ -164,7 +164,8 @@ struct BudgetStatement {
     /// They are joined by single numbers: PostgreSQL takes joins by several columns of subqueries for
     /// tiny. Stored buckets do not overlap. So a period is the sum of the days in it, unless one lies
     /// across its bounds, which happens only where the clocks of the zone have changed.
-    private static let sums = """
+    private static func sums(from rows: String) -> String {
+        """
         span AS MATERIALIZED (
             SELECT span.*, month.bucket_id AS month_id,
                 zone.is_built AND state.is_built AND coalesce(complete_from, '-infinity') <= span.starts_at
@@ -189,7 +190,7 @@ struct BudgetStatement {
         ), stored AS MATERIALIZED (
             SELECT period_id, sum(sums.credit_hundredths) AS hundredths
             FROM period JOIN usage_value USING (part, "value") JOIN bucket USING (span_id)
-                JOIN usage_value_sums AS sums USING (bucket_id, value_id)
+                JOIN \(rows) AS sums USING (bucket_id, value_id)
             GROUP BY period_id
         ), delta AS MATERIALIZED (
             SELECT quarter, user_id, team_id, sum(credit_hundredths) AS hundredths
@@ -209,4 +210,9 @@ struct BudgetStatement {
             GROUP BY period_id
         )
         """
+    }
+
+    /// For many periods, all sums of their buckets are read instead of one at a time.
+    private static let bucketRows =
+        "(SELECT * FROM usage_value_sums WHERE bucket_id = ANY (ARRAY(SELECT bucket_id FROM bucket)))"
 }

@@ -37,6 +37,10 @@ extension Snapshot {
             let statement = BudgetStatement(choice, at: instant, since: since)
             // Its plan does not depend on the values, and planning takes longer than a budget.
             try connection.run("SET LOCAL plan_cache_mode = force_generic_plan", as: "generic")
+            if since != nil {
+                // Many periods: PostgreSQL expects few, and would compare each with each other.
+                try connection.run("SET LOCAL enable_nestloop = off", as: "no_nestloop")
+            }
             let reader = try QueryReader(
                 connection, "budgets", statement.text, statement.bindings.values)
             var periods: [BudgetStatement.Row] = []
