@@ -31,7 +31,7 @@ def test_the_service_does_what_openapi_json_says_in_all_that_schemathesis_tries(
     site = start_site(ACCESS=access)
     psql(site.url, CONTRACT_RECORDS + """;
         INSERT INTO budget (name, user_id, credit_hundredths, every, zone_id, thresholds)
-        SELECT name, user_id, 500000, every, zone_id, '{50,100}' FROM usage_zone,
+        SELECT b.name, user_id, 500000, every, zone_id, '{50,100}' FROM usage_zone,
             (VALUES ('all', '', 'month'), ('research', 'u-17', 'week')) AS b(name, user_id, every)""")
     with tempfile.TemporaryDirectory() as folder:
         document = pathlib.Path(folder, "openapi.json")
