@@ -39,7 +39,7 @@ GRANT SELECT, USAGE, UPDATE ON SEQUENCE usage_record_message_id_seq TO orbital_r
 GRANT SELECT ON budget_event TO orbital_responder;
 
 -- The notifier reads as the responder does, and keeps the events. It locks budgets, which needs a privilege to change
--- them; a trigger refuses changes.
+-- them: it could end one, and nothing else.
 GRANT orbital_responder TO orbital_notifier;
 GRANT INSERT, UPDATE, DELETE ON budget_event TO orbital_notifier;
 GRANT UPDATE (ends_at) ON budget TO orbital_notifier;
