@@ -423,6 +423,10 @@ def kill_postgres(site):
     pid = int(pathlib.Path(site.postgres, "data/postmaster.pid").read_text().split()[0])
     os.kill(pid, signal.SIGKILL)
     end = time.monotonic() + 60
+    # As long as its process is there, `cluster start` sees a server that runs.
+    while pathlib.Path(f"/proc/{pid}").exists():
+        assert time.monotonic() < end
+        time.sleep(0.005)
     while True:
         try:
             return cluster("start", site.postgres, "fsync=off")
