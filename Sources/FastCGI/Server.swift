@@ -13,12 +13,12 @@ public final class Server: Sendable {
 
     /// Prepares to serve `listener`.
     ///
-    /// `refusal` is the CGI response for a request that finds the queue full. Requests whose path
-    /// begins with `urgentPath` overtake the others. `onFileLoss` is called in the acceptor's
-    /// thread when the socket's file was removed or replaced: with nil after it was created again,
-    /// or with the error that makes new connections impossible.
+    /// `refusal` is the CGI response for a request that finds the queue full. Requests of `paths` do
+    /// not wait behind the others. `onFileLoss` is called in the acceptor's thread when the socket's
+    /// file was removed or replaced: with nil after it was created again, or with the error that makes
+    /// new connections impossible.
     public init(
-        listener: Listener, limits: ServerLimits, refusal: [UInt8], urgentPath: String,
+        listener: Listener, limits: ServerLimits, refusal: [UInt8], paths: UrgentPaths,
         onFileLoss: @escaping @Sendable (FastCGIError?) -> Void = { _ in }
     ) throws(FastCGIError) {
         guard FCGX_Init() == 0 else { throw FastCGIError("FCGX_Init") }
@@ -30,7 +30,7 @@ public final class Server: Sendable {
         self.limits = limits
         self.refusal = refusal
         acceptor = try Acceptor(
-            listener: listener, limits: limits, urgentPath: urgentPath, onFileLoss: onFileLoss)
+            listener: listener, limits: limits, paths: paths, onFileLoss: onFileLoss)
     }
 
     /// Whether `drain` was called.
@@ -42,13 +42,14 @@ public final class Server: Sendable {
     /// How busy it is.
     public var load: ServerLoad { acceptor.load }
 
-    /// Starts the threads; `makeHandler` is called once in each worker.
+    /// Starts the threads; `makeHandler` is called once in each that handles requests.
     public func start(
         _ makeHandler: @escaping @Sendable () -> (any Exchange) -> Void
     ) throws(FastCGIError) {
         for _ in 1...limits.workers {
             try threads.start { [self] in work(on: acceptor.queue, makeHandler()) }
         }
+        try threads.start { [self] in work(on: acceptor.live, makeHandler()) }
         try threads.start { [self] in
             work(on: acceptor.refusals) { [refusal] in try? $0.write(refusal.span) }
         }
@@ -56,14 +57,17 @@ public final class Server: Sendable {
     }
 
     /// Requests `path` from itself, again `interval` after each response, in a thread of its own:
-    /// acceptor, queue and a worker must work for it.
+    /// acceptor, queue and a worker must work for it, so it is urgent, but not `live`.
     ///
     /// `onResponse` gets each response as a CGI program would print it, in that thread.
     public func probeItself(
         _ path: String, every interval: Duration, onResponse: @escaping @Sendable (String) -> Void
     ) throws(FastCGIError) {
         let code = startThread { [self] in
-            let request = [("REQUEST_METHOD", "GET"), ("SCRIPT_NAME", path)]
+            let request = [
+                ("REQUEST_METHOD", "GET"), ("SCRIPT_NAME", acceptor.paths.urgent),
+                ("PATH_INFO", path),
+            ]
             while true {
                 if let connection = try? acceptor.connect(),
                     let response = try? Client.response(

@@ -20,7 +20,8 @@ func runServer(_ mode: StartMode, _ settings: Settings) throws -> Int32 {
     let manager = ServiceManager(processEnvironment)
     let server = try Server(
         listener: listener, limits: ServerLimits(settings), refusal: refusal.wholeBytes,
-        urgentPath: "/health", onFileLoss: { reportFileLoss($0, mode, log) })
+        paths: UrgentPaths(urgent: "/health", live: "/health/live"),
+        onFileLoss: { reportFileLoss($0, mode, log) })
     let metrics = ProcessMetrics(droppedLogLines: output.dropped)
     try server.start {
         var worker = Worker(current: current, server: server, metrics: metrics, log: log)

@@ -14,7 +14,7 @@ private final class HeldServer: Sendable {
     init(_ limits: ServerLimits = ServerLimits()) throws {
         server = try Server(
             listener: try Listener(path: path), limits: limits, refusal: Array("full".utf8),
-            urgentPath: "/well")
+            paths: UrgentPaths(urgent: "/well", live: "/well/now"))
     }
 
     func start() throws {

@@ -15,7 +15,7 @@ import Testing
         let path = TemporaryFolder.shared.file("overload").path
         let server = try Server(
             listener: try Listener(path: path), limits: limits, refusal: Array(Self.refusal.utf8),
-            urgentPath: "/live")
+            paths: UrgentPaths(urgent: "/live", live: "/live/now"))
         try server.start {
             { exchange in
                 usleep(2000)
@@ -38,7 +38,7 @@ import Testing
         let path = TemporaryFolder.shared.file("room").path
         let server = try Server(
             listener: try Listener(path: path), limits: limits, refusal: Array(Self.refusal.utf8),
-            urgentPath: "/live")
+            paths: UrgentPaths(urgent: "/live", live: "/live/now"))
         // Before the server accepts: as many idle connections as it may have, then requests.
         let idle = (1...5).map { _ in FastCGIClient(path) }
         let clients = (1...20).map { _ in FastCGIClient(path) }
@@ -70,12 +70,12 @@ import Testing
             limits.queued = 30
             server = try Server(
                 listener: try Listener(path: path), limits: limits, refusal: Array("full".utf8),
-                urgentPath: "/live")
+                paths: UrgentPaths(urgent: "/live", live: "/live/now"))
             try server.start { [self] in
                 { [self] exchange in
                     let path = exchange.parameter("SCRIPT_NAME") ?? ""
                     handled.withLock { $0.append(path) }
-                    while !isOpen.load(ordering: .relaxed) { usleep(1000) }
+                    while path != "/live/now" && !isOpen.load(ordering: .relaxed) { usleep(1000) }
                     try? exchange.write(Array("Status: 200\r\n\r\n\(path)".utf8).span)
                 }
             }
@@ -99,7 +99,8 @@ import Testing
         // Only the path counts, not other variables.
         let similar = FastCGIClient(one.path)
         similar.send(
-            FastCGIClient.request(["SCRIPT_NAME": "/usage", "QUERY_STRING": "/live"], true))
+            FastCGIClient.request(
+                ["SCRIPT_NAME": "/usage", "QUERY_STRING": "\u{b}\u{5}SCRIPT_NAME/live"], true))
         #expect(similar.answer() == "full")
         one.isOpen.store(true, ordering: .relaxed)
         let responses = probes.map { $0.answer() }
@@ -107,5 +108,34 @@ import Testing
         #expect(others.allSatisfy { $0.answer() == "Status: 200\r\n\r\n/other" })
         let handled = one.handled.withLock { $0 }
         #expect(handled[1...30].allSatisfy { $0 == "/live" }, "\(handled)")
+    }
+
+    /// A health check of the process took a second while PostgreSQL was frozen.
+    @Test func `that never waits is answered while all workers hang, and no other one`() throws {
+        let one = try OneWorker()
+        defer { _ = one.server.drain(seconds: 10) }
+        let first = FastCGIClient(one.path)
+        first.get("/first")
+        #expect(eventually { one.handled.withLock { $0.count } == 1 })
+        let others = (1...30).map { _ in FastCGIClient(one.path) }
+        for (number, client) in others.enumerated() {
+            // What a client writes into other variables does not count, nor does a longer path.
+            let mark = "\u{b}\u{9}SCRIPT_NAME/live/now"
+            client.send(
+                FastCGIClient.request(
+                    [
+                        "A\(mark)": mark, "SCRIPT_NAME": number == 0 ? "/live/nowhere" : "/other",
+                        "HTTP_X": String(repeating: "x", count: number * 90) + mark,
+                    ], true))
+        }
+        #expect(eventually { one.server.load.queued == 30 })
+        let probe = FastCGIClient(one.path)
+        for _ in 1...3 {
+            probe.get("/live/now")
+            #expect(probe.answer() == "Status: 200\r\n\r\n/live/now")
+        }
+        #expect(one.handled.withLock { $0 } == ["/first"] + Array(repeating: "/live/now", count: 3))
+        one.isOpen.store(true, ordering: .relaxed)
+        #expect(others.allSatisfy { $0.answer() != nil })
     }
 }

@@ -15,7 +15,8 @@ private final class EchoServer: Sendable {
     ) throws {
         server = try Server(
             listener: try Listener(path: path), limits: limits,
-            refusal: Array("Status: 503\r\n\r\nfull".utf8), urgentPath: "/live")
+            refusal: Array("Status: 503\r\n\r\nfull".utf8),
+            paths: UrgentPaths(urgent: "/live", live: "/live/now"))
         try server.start { { answer($0) } }
     }
 

@@ -121,8 +121,9 @@ import Testing
             #expect(statuses == [503], "\(mix.name): \(outcomes)")
             #expect(outcomes.prefix(2).allSatisfy { $0.status == 503 }, "\(mix.name)")
             #expect(outcomes.allSatisfy { $0.seconds < 12.5 }, "\(mix.name): \(outcomes)")
-            // One read waits; one other request may, in its permit or in that of health checks.
-            #expect(outcomes.count { $0.seconds > 0.5 } <= 3, "\(mix.name): \(outcomes)")
+            // One read waits; one other request may, in its permit or in that of health checks. With
+            // new connections, the others may wait for a second.
+            #expect(outcomes.count { $0.seconds > 1.5 } <= 3, "\(mix.name): \(outcomes)")
         }
         cluster.thaw()
         try lock.run("ROLLBACK")

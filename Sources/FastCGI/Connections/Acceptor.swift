@@ -9,6 +9,9 @@ final class Acceptor: Sendable {
     /// The connections with a request, for the workers.
     let queue: BoundedQueue<ReadyConnection>
 
+    /// Those whose request never waits, while all workers are busy.
+    let live: BoundedQueue<ReadyConnection>
+
     /// Those whose request is refused; a limit would reset the connections above it, so `accept`
     /// bounds the length.
     let refusals = BoundedQueue<ReadyConnection>(limit: .max)
@@ -16,7 +19,7 @@ final class Acceptor: Sendable {
     private let listener: Listener
     private let connections: Connections
     private let limits: ServerLimits
-    private let urgentMark: [UInt8]
+    let paths: UrgentPaths
     private let epoll: Int32
     private let wakeUp: Int32
     private let queueRefusals = Atomic(0)
@@ -37,16 +40,15 @@ final class Acceptor: Sendable {
     /// and 1,500 clients, two of five rounds of overload.py exceeded 50 ms, with 256 none.
     private static let acceptLimit = 256
 
-    /// Requests whose path begins with `urgentPath` overtake others, so that a monitor can tell a long
-    /// queue from a dead process.
     init(
-        listener: Listener, limits: ServerLimits, urgentPath: String,
+        listener: Listener, limits: ServerLimits, paths: UrgentPaths,
         onFileLoss: @escaping @Sendable (FastCGIError?) -> Void
     ) throws(FastCGIError) {
         self.listener = listener
         queue = BoundedQueue(limit: limits.queued)
+        live = BoundedQueue(limit: limits.queued)
         self.limits = limits
-        urgentMark = Array("SCRIPT_NAME\(urgentPath)".utf8)
+        self.paths = paths
         self.onFileLoss = onFileLoss
         epoll = epoll_create1(Int32(EPOLL_CLOEXEC))
         wakeUp = eventfd(0, Int32(EFD_CLOEXEC | EFD_NONBLOCK))
@@ -97,6 +99,7 @@ final class Acceptor: Sendable {
         }
         drain()
         queue.close()
+        live.close()
         refusals.close()
     }
 
@@ -227,8 +230,10 @@ final class Acceptor: Sendable {
 
     /// Queues a request, an urgent one before all others; refuses it if the queue is full.
     private func enqueue(_ ready: ReadyConnection) {
-        let isUrgent =
-            queue.occupancy.queued > 0 && Connections.holds(ready.descriptor, urgentMark)
+        let isBusy = queue.occupancy.waiting == 0
+        let path = isBusy ? UrgentPaths.path(ofRequestOn: ready.descriptor) : nil
+        if let path, path.elementsEqual(paths.live.utf8), live.offer(ready) { return }
+        let isUrgent = path?.starts(with: paths.urgent.utf8) ?? false
         if !queue.offer(ready, isUrgent: isUrgent) {
             queueRefusals.add(1, ordering: .relaxed)
             refuse(ready.descriptor)

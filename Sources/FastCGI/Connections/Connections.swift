@@ -139,16 +139,6 @@ final class Connections: Sendable {
         return count == 0 || count < 0 && errno != EAGAIN && errno != EINTR
     }
 
-    /// The bytes of a request that `holds` examines; nginx sends `SCRIPT_NAME` second.
-    private static let examinedBytes = 2048
-
-    /// Whether the unread bytes of `connection` contain `bytes`.
-    static func holds(_ connection: Int32, _ bytes: [UInt8]) -> Bool {
-        var unread = [UInt8](repeating: 0, count: examinedBytes)
-        let count = recv(connection, &unread, unread.count, Int32(MSG_PEEK | MSG_DONTWAIT))
-        return count > 0 && memmem(unread, count, bytes, bytes.count) != nil
-    }
-
     private static func peek(_ connection: Int32) -> Int {
         var byte: UInt8 = 0
         return recv(connection, &byte, 1, Int32(MSG_PEEK | MSG_DONTWAIT))
