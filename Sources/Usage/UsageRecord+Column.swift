@@ -116,6 +116,8 @@ extension UsageRecord {
         case record
         /// The table of attributions, joined.
         case attribution
+        /// The corrections of the record, added up.
+        case corrections
     }
 
     /// A form of a record outside the database.
@@ -126,6 +128,8 @@ extension UsageRecord {
         case response
         /// A record in a response, with all fields.
         case fields
+        /// A record in a response that names the field; `all` does not include it.
+        case named
         /// A record in a file that is exported or imported.
         case file
     }
@@ -137,10 +141,18 @@ extension UsageRecord.Column {
         all.filter { $0.forms.contains(form) }
     }
 
+    /// The fields that a request can name, in order.
+    public static let selectable = all.filter { !$0.forms.isDisjoint(with: [.fields, .named]) }
+
+    /// The fields of a record in its receipt, and in the response that recorded it: those of `fields`
+    /// without the time of recording, which the sender need not know.
+    public static let shown = columns(of: .fields).filter { $0 != .recordedAt }
+
     /// A digest of the fields of responses, equal in all builds with the same table.
     ///
     /// FNV-1a with 64 bits (draft-eastlake-fnv, section 2).
-    public static let digest = columns(of: .fields)
+    public static let digest =
+        selectable
         .map { "\($0.name) \($0.kind.name) \($0.isOptional)\n" }.joined().utf8
         .reduce(0xcbf2_9ce4_8422_2325 as UInt64) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 }
 }

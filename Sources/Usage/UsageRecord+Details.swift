@@ -11,6 +11,7 @@ extension UsageRecord {
         var isEstimated = false
         var corrects: Int64?
         var reason: String?
+        var corrected: Credits?
         var rate: Int64?
     }
 
@@ -93,6 +94,12 @@ extension UsageRecord {
     public var reason: String? {
         get { details?.members.reason }
         set { change(isRemoval: newValue == nil) { $0.reason = newValue } }
+    }
+
+    /// The credits of its corrections, added up; nil if it has none, or if they were not read.
+    public var corrected: Credits? {
+        get { details?.members.corrected }
+        set { change(isRemoval: newValue == nil) { $0.corrected = newValue } }
     }
 
     /// Whether it is a correction: no other record has negative credits.

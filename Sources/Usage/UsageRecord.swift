@@ -153,6 +153,11 @@ extension UsageRecord.Column {
         "reason", .text(.init({ $0.reason }, { $0.reason = $1 }), .characters(500)),
         in: [.fields, .file])
 
+    /// What its corrections took back: their credits, which are negative, added up.
+    public static let corrected = UsageRecord.Column(
+        "corrected", .credits(.init({ $0.corrected }, { $0.corrected = $1 })), in: [.named],
+        isStored: false, of: .corrections)
+
     /// The text, which is not in responses.
     public static let text = UsageRecord.Column(
         "message_text", .text(.init({ $0.text }, { $0.text = $1 }), .mebibytes(8)),
@@ -196,8 +201,8 @@ extension UsageRecord.Column {
     public static let all = [
         messageID, externalID, timestamp, recordedAt, reportName, userID, teamID, model, tags,
         inputTokens, outputTokens, cacheReadInputTokens, cacheCreationInputTokens, corrects,
-        reason, text, characterCount, textDigest, creditsUsed, tokenCount, tokenizer, estimated,
-        rate,
+        reason, text, characterCount, textDigest, creditsUsed, corrected, tokenCount, tokenizer,
+        estimated, rate,
     ]
 
     /// The columns of which a record needs one: what its price is calculated from, or what it corrects.

@@ -129,7 +129,11 @@ extension RowReader {
 extension UsageRecord.Column {
     /// The value in `source`.
     fileprivate var stored: String {
-        table == .record ? kind.sql(sql) : "attribution.\(sql)"
+        switch table {
+        case .record: kind.sql(sql)
+        case .attribution: "attribution.\(sql)"
+        case .corrections: "corrections.\(sql)"
+        }
     }
 
     /// The value in the table of attributions, where '' and '{}' mean "without".
@@ -143,20 +147,34 @@ extension [UsageRecord.Column] {
     /// Whether one of them is a column of the table of attributions.
     var needAttributions: Bool { contains { $0.table == .attribution } }
 
+    /// Whether one of them is not a column of the table of records.
+    var needJoin: Bool { contains { $0.table != .record } }
+
     /// The source of these columns of stored records; `records` is the table or a part of it,
     /// called `name`.
     ///
     /// OFFSET keeps the records in their order: a join by a hash table would have to sort all of
     /// them before the first one is sent.
     func source(_ records: String = "usage_record", name: String = "usage_record") -> String {
-        guard needAttributions else { return records }
-        let values = filter { $0.table == .attribution }.map(\.ofAttribution)
-        return """
-            \(records) LEFT JOIN LATERAL (
-                SELECT \(values.joined(separator: ", ")) FROM usage_attribution
-                WHERE attribution_id = \(name).attribution_id OFFSET 0
-            ) AS attribution ON true
-            """
+        var source = records
+        if needAttributions {
+            let values = filter { $0.table == .attribution }.map(\.ofAttribution)
+            source += """
+                 LEFT JOIN LATERAL (
+                    SELECT \(values.joined(separator: ", ")) FROM usage_attribution
+                    WHERE attribution_id = \(name).attribution_id OFFSET 0
+                ) AS attribution ON true
+                """
+        }
+        if contains(.corrected) {
+            source += """
+                 LEFT JOIN LATERAL (
+                    SELECT sum(credit_hundredths)::bigint AS \(UsageRecord.Column.corrected.sql)
+                    FROM usage_record AS correction WHERE corrects = \(name).message_id OFFSET 0
+                ) AS corrections ON true
+                """
+        }
+        return source
     }
 }
 

@@ -84,6 +84,8 @@ class Psql:
 FIELDS = ["message_id", "external_id", "timestamp", "recorded_at", "report_name", "user_id", "team_id", "model", "tags",
           "input_tokens", "output_tokens", "cache_read_input_tokens", "cache_creation_input_tokens", "corrects", "reason",
           "credits_used"]
+# `corrected` is derived from other records, so `fields=all` does not have it.
+SELECTABLE = FIELDS + ["corrected"]
 STANDARD_FIELDS = ["message_id", "timestamp", "report_name", "credits_used"]
 TEXTS = ("external_id", "report_name", "user_id", "team_id", "model", "reason")
 
@@ -97,6 +99,7 @@ class Record:
         self.name = name
         self.hundredths = hundredths
         self.more = more
+        self.corrected = None
 
     @property
     def time(self):
@@ -109,7 +112,7 @@ class Record:
     def value(self, field):
         """The value as CSV has it; None if there is none."""
         plain = {"message_id": Number(self.message_id), "timestamp": self.time, "report_name": self.name,
-                 "credits_used": self.credits}
+                 "credits_used": self.credits, "corrected": self.corrected}
         value = plain[field] if field in plain else self.more.get(field)
         if value is not None and field == "recorded_at":
             return instant_text(value)
@@ -122,7 +125,7 @@ class Record:
         def quoted(field, value):
             is_text = field in TEXTS or field in ("timestamp", "recorded_at")
             return json.dumps(value, ensure_ascii=False) if is_text else value
-        pairs = [(field, self.value(field)) for field in FIELDS if field in fields]
+        pairs = [(field, self.value(field)) for field in SELECTABLE if field in fields]
         return "{" + ",".join(f'"{field}":{quoted(field, value)}' for field, value in pairs if value is not None) + "}"
 
     @property
@@ -183,7 +186,7 @@ def instant_text(value):
 
 
 def csv_text(records, fields=STANDARD_FIELDS):
-    shown = [field for field in FIELDS if field in fields]
+    shown = [field for field in SELECTABLE if field in fields]
     return csv_rows([shown] + [[record.value(field) or "" for field in shown] for record in records])
 
 

@@ -22,6 +22,13 @@ def open_filter(page):
     expect(page.locator("#picker-list [role=option]").nth(3)).to_be_visible()
 
 
+def show_records(page):
+    page.locator("#records").scroll_into_view_if_needed()
+    page.locator("#scroller").evaluate("scroller => scroller.scrollTop = 300")
+    page.evaluate("scrollTo(0, document.body.scrollHeight)")
+    expect(page.locator(".pending")).to_have_count(0)
+
+
 def open_receipt(page):
     page.locator("#records tbody button").nth(2).click()
     expect(page.get_by_role("dialog").locator("dl")).to_be_visible()
@@ -75,6 +82,9 @@ def pictures():
     yield "grouped", demo + "/?range=all&group_by=team_id&hide=support", WIDE, "light", None
     yield "bound-key", demo, WIDE, "light", sign_in
     yield "print", demo, WIDE, "light", print_it
+    for name, size in (("budgets", WIDE), ("budgets-phone", PHONE)):
+        yield name, os.environ["SITE_TEAMS"], size, "light", None
+    yield "corrections", os.environ["SITE_TEAMS"] + "/?range=all&user_id=u-5", WIDE, "dark", show_records
     yield "filters", demo + "/?range=all&group_by=model&team_id=legal&team_id=sales", WIDE, "light", open_filter
     yield "receipt", demo, WIDE, "light", open_receipt
     yield "phone", demo, PHONE, "light", None

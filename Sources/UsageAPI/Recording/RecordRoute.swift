@@ -135,13 +135,10 @@ private func batch(
     return .json(json)
 }
 
-/// All fields but the time of recording, which the sender need not know.
-private let shownColumns = UsageRecord.Column.columns(of: .fields).filter { $0 != .recordedAt }
-
 extension JSONWriter {
     /// Writes the members of a record, in the order of the contract.
     mutating func members(of record: UsageRecord) {
-        for column in shownColumns { member(column, of: record) }
+        for column in UsageRecord.Column.shown { member(column, of: record) }
     }
 
     private mutating func member(_ column: UsageRecord.Column, of record: UsageRecord) {

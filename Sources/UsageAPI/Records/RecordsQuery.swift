@@ -76,13 +76,13 @@ struct RecordsQuery {
     /// The fields that `fields` names, in the order of the table.
     private static func fields(_ parameters: inout Parameters) -> [UsageRecord.Column] {
         guard let text = parameters.value("fields") else { return UsageRows.standardFields }
-        let all = UsageRecord.Column.columns(of: .fields)
-        if text == "all" { return all }
+        if text == "all" { return UsageRecord.Column.columns(of: .fields) }
+        let known = UsageRecord.Column.selectable
         let names = Set(text.split(separator: ",", omittingEmptySubsequences: false))
-        let fields = all.filter { names.contains(Substring($0.name)) }
+        let fields = known.filter { names.contains(Substring($0.name)) }
         if fields.count == names.count { return fields }
         parameters.fault(
-            "fields", .unknown, "fields must be all, or a comma list of \(list(all)).")
+            "fields", .unknown, "fields must be all, or a comma list of \(list(known)).")
         return UsageRows.standardFields
     }
 

@@ -101,7 +101,7 @@ extension UsageStore {
         let named = "message_id = \(bindings.bind(messageID ?? "", as: "bigint"))"
         let conditions = [named] + bounds.conditions(&bindings)
         var list = SelectList()
-        let columns = UsageRecord.Column.columns(of: .fields).filter { $0 != .recordedAt }
+        let columns = UsageRecord.Column.shown
         let record = list.add(stored: columns)
         let reader = try QueryReader(
             connection, "correction",

@@ -101,7 +101,7 @@ extension Snapshot {
             let named = "message_id = \(bindings.bind(messageID))"
             let conditions = [named] + open.conditions(&bindings)
             var list = SelectList()
-            let columns = UsageRecord.Column.columns(of: .fields).filter { $0 != .recordedAt }
+            let columns = UsageRecord.Column.shown
             let record = list.add(stored: columns)
             let receipt = ReceiptFields(&list, .stored())
             let isCorrected = list.add(

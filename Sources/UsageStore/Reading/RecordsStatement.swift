@@ -52,7 +52,7 @@ struct RecordsStatement {
         self.init(fields, order: sort.terms.map(\.column)) { list, columns, bindings in
             let conditions = filter.conditions(&bindings) + range.conditions(&bindings)
             // A page is found first, and then sorted or joined.
-            let isNested = range.isPartial || columns.needAttributions
+            let isNested = range.isPartial || columns.needJoin
             let page = """
                 SELECT \(isNested ? columns.ofRecords : list) FROM usage_record
                 \(whereClause(conditions)) ORDER BY \(range.indexOrder)
@@ -135,7 +135,8 @@ extension [UsageRecord.Column] {
     /// The columns of the table of records that they need.
     var ofRecords: String {
         let own = filter { $0.table == .record }.map(\.sql)
-        return (own + (needAttributions ? ["attribution_id"] : [])).joined(separator: ", ")
+        let keys = needAttributions ? ["attribution_id"] : []
+        return (own + keys).joined(separator: ", ")
     }
 }
 

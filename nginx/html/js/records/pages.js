@@ -31,7 +31,7 @@ export class Pages {
   #stale = new Set();
   #end = null;
 
-  /** `parameters` are the query of GET /usage without limit and cursor. */
+  /** `parameters` are the query of GET /usage with `fields`, without limit and cursor. */
   constructor(parameters) {
     this.#parameters = parameters;
   }
@@ -126,6 +126,8 @@ export class Pages {
 
   #page(number) {
     const parameters = new URLSearchParams(this.#parameters);
+    // Which is no column: it marks the records that have corrections.
+    parameters.set("fields", `${parameters.get("fields")},corrected`);
     parameters.set("limit", PAGE);
     if (number > 0) parameters.set("cursor", this.#starts[number]);
     return `/usage${queryText(parameters)}`;

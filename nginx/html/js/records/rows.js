@@ -30,6 +30,18 @@ function textOf(record, field, timeText) {
   return field.endsWith("_tokens") ? count(value) : String(value);
 }
 
+function titleOf({ message_id: id, credits_used: amount, corrected }) {
+  if (amount < 0) return `Correction ${id}`;
+  return corrected ? `Message ${id}, corrected by ${credits(corrected)}` : `Message ${id}`;
+}
+
+/** What corrections took back, below the credits. */
+function markOf({ corrected }) {
+  const mark = document.createElement("small");
+  mark.textContent = `corrected ${credits(corrected)}`;
+  return mark;
+}
+
 /** An empty row for the record at `index`, with a cell for each field. */
 export function newRow(index, fields) {
   const row = document.createElement("tr");
@@ -62,8 +74,7 @@ export function fillRow(row, record, timeText) {
   row.classList.toggle("pending", !record);
   row.classList.toggle("correction", record?.credits_used < 0);
   button.disabled = !record;
-  const kind = record?.credits_used < 0 ? "Correction" : "Message";
-  button.ariaLabel = record ? `${kind} ${record.message_id}, receipt` : "";
+  button.ariaLabel = record ? `${titleOf(record)}, receipt` : "";
   for (const cell of row.cells) {
     const text = textOf(record, cell.dataset.field, timeText);
     const [kind] = cell.classList;
@@ -71,6 +82,7 @@ export function fillRow(row, record, timeText) {
     cell.classList.toggle("long", text.length > (LONG[kind] ?? Infinity));
     (cell.firstElementChild ?? cell).textContent = text;
     if (kind === "name") cell.title = text;
+    if (cell.dataset.field === "credits_used" && record?.corrected) cell.append(markOf(record));
   }
 }
 
