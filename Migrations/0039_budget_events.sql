@@ -27,11 +27,19 @@ CREATE INDEX budget_event_next_attempt_at_idx ON budget_event (next_attempt_at) 
 CREATE INDEX budget_event_failed_idx ON budget_event (created_at)
 WHERE next_attempt_at IS NULL AND delivered_at IS NULL;
 
--- Takes the event that is due first; no row if none is due. Nobody else takes it while an attempt lasts, which is ten
--- seconds at most. If the program is killed, the next attempt comes after fifteen.
+-- How long after so many attempts the next one comes.
+CREATE FUNCTION budget_event_backoff(attempts integer) RETURNS interval LANGUAGE sql IMMUTABLE
+SET search_path = public, pg_temp AS $$
+    SELECT CASE attempts WHEN 0 THEN interval '0' WHEN 1 THEN '5 seconds' WHEN 2 THEN '30 seconds'
+        WHEN 3 THEN '2 minutes' WHEN 4 THEN '10 minutes' ELSE '1 hour' END
+$$;
+
+-- Takes the event that is due first, for an attempt; no row if none is due. The program locks the row during the attempt. If it
+-- is killed in the first one, the event is due again at once; in a later one, as if that had failed, so that an event
+-- that ends programs does not hold up the others.
 CREATE FUNCTION take_budget_event() RETURNS SETOF budget_event LANGUAGE sql VOLATILE
 SET search_path = public, pg_temp AS $$
-    UPDATE budget_event SET attempts = attempts + 1, next_attempt_at = now() + interval '15 seconds'
+    UPDATE budget_event SET attempts = attempts + 1, next_attempt_at = now() + budget_event_backoff(attempts)
     WHERE event_id = (
         SELECT event_id FROM budget_event WHERE next_attempt_at <= now()
         ORDER BY next_attempt_at, created_at, threshold LIMIT 1 FOR UPDATE SKIP LOCKED)
@@ -45,8 +53,7 @@ SET search_path = public, pg_temp AS $$
     UPDATE budget_event SET fault = failure,
         delivered_at = CASE WHEN failure IS NULL THEN now() END,
         next_attempt_at = CASE WHEN failure IS NOT NULL AND now() < created_at + interval '71 hours'
-            THEN now() + CASE attempts WHEN 1 THEN interval '5 seconds' WHEN 2 THEN '30 seconds'
-                WHEN 3 THEN '2 minutes' WHEN 4 THEN '10 minutes' ELSE '1 hour' END END
+            THEN now() + budget_event_backoff(attempts) END
     WHERE event_id = event AND delivered_at IS NULL
     RETURNING *
 $$;
@@ -54,4 +61,5 @@ $$;
 -- migrate:down
 DROP FUNCTION settle_budget_event(uuid, text);
 DROP FUNCTION take_budget_event();
+DROP FUNCTION budget_event_backoff(integer);
 DROP TABLE budget_event;

@@ -16,6 +16,18 @@ public struct BudgetEvent: Equatable, Sendable {
     public let nextAttemptAt: Timestamp?
 }
 
+/// An attempt to deliver an event.
+public struct EventAttempt: Sendable {
+    /// The event.
+    public let event: BudgetEvent
+
+    /// Why the receiver has not confirmed it; nil if it has.
+    public let fault: String?
+
+    /// When the next attempt is due; nil if there is none.
+    public let next: Timestamp?
+}
+
 /// The state of the deliveries.
 public struct EventStatus: Equatable, Sendable {
     /// The number of events that are not delivered yet.
@@ -83,36 +95,57 @@ extension UsageStore {
         }
     }
 
-    /// Takes the event that is due first; nil if none is.
+    /// Attempts to deliver the event that is due first; nil if none is.
     ///
-    /// Whatever happens to this attempt, the event is not forgotten: it is due again after 15 seconds.
-    public func takeEvent() throws -> BudgetEvent? {
-        try events("SELECT * FROM take_budget_event()", [])
-    }
-
-    /// Notes that the receiver has confirmed the event, or why not; returns it with the next attempt, or
-    /// nil if another program has delivered it.
-    public func settle(_ event: BudgetEvent, fault: String?) throws -> BudgetEvent? {
-        try events(
-            "SELECT * FROM settle_budget_event($1::uuid, ($2::text[])[1])",
-            [.text(event.id), .array([fault])])
-    }
-
-    private func events(_ statement: String, _ values: [Parameter]) throws -> BudgetEvent? {
+    /// `post` returns why it failed, nil if the receiver has confirmed the event. No other program makes
+    /// an attempt meanwhile; if this one is killed, PostgreSQL notices that at once.
+    public func attemptEvent(_ post: (BudgetEvent) -> String?) throws -> EventAttempt? {
         try reportingUnavailability {
-            var list = SelectList()
-            let id = list.add("event_id", as: String.self)
-            let body = list.add("body", as: String.self)
-            let attempts = list.add("attempts", as: Int64.self)
-            let next = list.add("next_attempt_at", as: Timestamp?.self)
-            let row = try QueryReader(
-                try connected(isWatching: false), "event",
-                "SELECT \(list.sql) FROM (\(statement)) AS event WHERE event_id IS NOT NULL", values
-            )
-            guard try row.next() else { return nil }
-            return BudgetEvent(
-                id: row[id], body: row[body], attempts: row[attempts], nextAttemptAt: row[next])
+            let connection = try connected(isWatching: false)
+            while let event = try event("SELECT * FROM take_budget_event()", [], connection) {
+                let attempt = try connection.transaction {
+                    try self.attempt(event, connection, post)
+                }
+                if let attempt { return attempt }
+            }
+            return nil
         }
+    }
+
+    /// Attempts to deliver an event that was taken; nil if another program has taken it since.
+    private func attempt(
+        _ event: BudgetEvent, _ connection: Connection, _ post: (BudgetEvent) -> String?
+    ) throws -> EventAttempt? {
+        // A program that is stopped must not keep the event.
+        try connection.query("SET LOCAL idle_in_transaction_session_timeout = '15s'")
+        let locked = try connection.query(
+            """
+            SELECT FROM budget_event
+            WHERE event_id = $1::uuid AND attempts = $2::integer FOR UPDATE SKIP LOCKED
+            """, [event.id, String(event.attempts)])
+        guard locked.count == 1 else { return nil }
+        let fault = post(event)
+        let settled = try self.event(
+            "SELECT * FROM settle_budget_event($1::uuid, ($2::text[])[1])",
+            [.text(event.id), .array([fault])], connection)
+        return EventAttempt(event: event, fault: fault, next: settled?.nextAttemptAt)
+    }
+
+    /// The event that `statement` returns; nil if it returns none.
+    private func event(
+        _ statement: String, _ values: [Parameter], _ connection: Connection
+    ) throws -> BudgetEvent? {
+        var list = SelectList()
+        let id = list.add("event_id", as: String.self)
+        let body = list.add("body", as: String.self)
+        let attempts = list.add("attempts", as: Int64.self)
+        let next = list.add("next_attempt_at", as: Timestamp?.self)
+        let row = try QueryReader(
+            connection, "event",
+            "SELECT \(list.sql) FROM (\(statement)) AS event WHERE event_id IS NOT NULL", values)
+        guard try row.next() else { return nil }
+        return BudgetEvent(
+            id: row[id], body: row[body], attempts: row[attempts], nextAttemptAt: row[next])
     }
 
     /// Makes the next attempt for all events due now, also for those that were given up, for three more

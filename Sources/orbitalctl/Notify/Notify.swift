@@ -89,18 +89,16 @@ private func find(_ store: UsageStore) -> Never {
 /// Delivers all events that are due; false if one was not delivered.
 private func deliver(_ store: UsageStore, _ webhook: Webhook) throws -> Bool {
     var isDone = true
-    while let event = try store.takeEvent() {
-        let fault = webhook.post(event.body, id: event.id)
-        let settled = try store.settle(event, fault: fault)
-        let attempt = "attempt \(event.attempts)"
-        if let fault, let settled {
+    while let attempt = try store.attemptEvent({ webhook.post($0.body, id: $0.id) }) {
+        let (id, number) = (attempt.event.id, "attempt \(attempt.event.attempts)")
+        if let fault = attempt.fault {
             isDone = false
-            let next = settled.nextAttemptAt.map { "next attempt at \($0.wholeSeconds)" }
+            let next = attempt.next.map { "next attempt at \($0.wholeSeconds)" }
             note(
-                "orbitalctl: event \(event.id) was not delivered, \(attempt): \(fault); "
+                "orbitalctl: event \(id) was not delivered, \(number): \(fault); "
                     + (next ?? "given up; see: orbitalctl notify --retry"))
         } else {
-            note("orbitalctl: delivered event \(event.id), \(attempt)")
+            note("orbitalctl: delivered event \(id), \(number)")
         }
     }
     return isDone
