@@ -160,10 +160,32 @@ extension UsageStore {
         }
     }
 
+    /// How long a renaming is attempted again, each time for two seconds.
+    private static let renamePatience = Duration.seconds(20)
+
     /// Puts a new pseudonym in the place of a user's id, in the named tags, too, and revokes the keys
     /// that are bound to it and ends the user's budgets, in one transaction; returns the numbers of
     /// attributions, keys and budgets.
+    ///
+    /// While others use the user's attributions, tries again for 20 seconds; in between, they go on.
     public func renameUser(
+        _ userID: String, tags: [String]
+    ) throws -> (attributions: Int, keys: Int, budgets: Int) {
+        let end = ContinuousClock.now + Self.renamePatience
+        while true {
+            do { return try renameUserOnce(userID, tags: tags) } catch is AttributionsInUse {
+                guard .now >= end else { continue }
+                throw DatabaseUnavailable(
+                    description:
+                        "another transaction uses the user's attributions: nothing was erased",
+                    remedy: "run it again when no import is running")
+            }
+        }
+    }
+
+    private struct AttributionsInUse: Error {}
+
+    private func renameUserOnce(
         _ userID: String, tags: [String]
     ) throws -> (attributions: Int, keys: Int, budgets: Int) {
         let pseudonym = Pseudonym.random()
@@ -194,10 +216,7 @@ extension UsageStore {
                     return (attributions.count, keys.count, budgets.count)
                 }
             } catch let error as PostgresError where error.state == PostgresError.lockNotAvailable {
-                throw DatabaseUnavailable(
-                    description:
-                        "another transaction uses the user's attributions: nothing was erased",
-                    remedy: "run it again when no import is running")
+                throw AttributionsInUse()
             }
         }
     }

@@ -1,7 +1,7 @@
 // The rows of the records' table: their content, and the keyboard. The message id of a row is a
 // button that opens the receipt.
 
-import { count, credits } from "../shared/format.js";
+import { count, credits, total } from "../shared/format.js";
 
 /** Texts with more characters do not fit into one line of normal size, by kind of column. */
 const LONG = { id: 12, number: 12, name: 18 };
@@ -35,10 +35,11 @@ function titleOf({ message_id: id, credits_used: amount, corrected }) {
   return corrected ? `Message ${id}, corrected by ${credits(corrected)}` : `Message ${id}`;
 }
 
-/** What corrections took back, below the credits. */
-function markOf({ corrected }) {
+/** What corrections have left, below the credits. */
+function markOf({ credits_used: amount, corrected }) {
   const mark = document.createElement("small");
-  mark.textContent = `corrected ${credits(corrected)}`;
+  mark.textContent = `now ${credits(total([amount, corrected]))}`;
+  mark.title = `Corrected by ${credits(corrected)}`;
   return mark;
 }
 
