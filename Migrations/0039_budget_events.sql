@@ -30,13 +30,13 @@ WHERE next_attempt_at IS NULL AND delivered_at IS NULL;
 -- How long after so many attempts the next one comes.
 CREATE FUNCTION budget_event_backoff(attempts integer) RETURNS interval LANGUAGE sql IMMUTABLE
 SET search_path = public, pg_temp AS $$
-    SELECT CASE attempts WHEN 0 THEN interval '0' WHEN 1 THEN '5 seconds' WHEN 2 THEN '30 seconds'
+    SELECT CASE attempts WHEN 0 THEN interval '1 second' WHEN 1 THEN '5 seconds' WHEN 2 THEN '30 seconds'
         WHEN 3 THEN '2 minutes' WHEN 4 THEN '10 minutes' ELSE '1 hour' END
 $$;
 
--- Takes the event that is due first, for an attempt; no row if none is due. The program locks the row during the attempt. If it
--- is killed in the first one, the event is due again at once; in a later one, as if that had failed, so that an event
--- that ends programs does not hold up the others.
+-- Takes the event that is due first, for an attempt; no row if none is due. The program locks the row during the attempt.
+-- If it is killed in the first one, the event is due again after a second; if it is killed in a later one, after the same
+-- wait as after a failure, so that an event that ends programs does not hold up the others.
 CREATE FUNCTION take_budget_event() RETURNS SETOF budget_event LANGUAGE sql VOLATILE
 SET search_path = public, pg_temp AS $$
     UPDATE budget_event SET attempts = attempts + 1, next_attempt_at = now() + budget_event_backoff(attempts)
@@ -47,13 +47,14 @@ SET search_path = public, pg_temp AS $$
 $$;
 
 -- Notes the result of an attempt, and plans the next one: `failure` is NULL if the receiver has confirmed the event. After
--- three days, a failure is the last one. NULL if another program has delivered the event.
+-- three days, a failure is the last one. NULL if another program has delivered the event. Not by now(): the transaction
+-- began before the attempt.
 CREATE FUNCTION settle_budget_event(event uuid, failure text) RETURNS budget_event LANGUAGE sql VOLATILE
 SET search_path = public, pg_temp AS $$
     UPDATE budget_event SET fault = failure,
-        delivered_at = CASE WHEN failure IS NULL THEN now() END,
-        next_attempt_at = CASE WHEN failure IS NOT NULL AND now() < created_at + interval '71 hours'
-            THEN now() + budget_event_backoff(attempts) END
+        delivered_at = CASE WHEN failure IS NULL THEN clock_timestamp() END,
+        next_attempt_at = CASE WHEN failure IS NOT NULL AND clock_timestamp() < created_at + interval '71 hours'
+            THEN clock_timestamp() + budget_event_backoff(attempts) END
     WHERE event_id = event AND delivered_at IS NULL
     RETURNING *
 $$;

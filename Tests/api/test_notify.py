@@ -445,6 +445,45 @@ def test_an_event_whose_first_attempt_was_interrupted_is_sent_soon(budgets, rece
     assert len(receiver.confirmed()) == 1
 
 
+def test_others_go_on_during_a_long_attempt_and_an_erasure_waits_for_its_end(budgets, receiver):
+    receiver.delay = 4
+    add(budgets, "all", "--credits", "1", "--user", "u-secret", "--every", "day", "--thresholds", "50,100")
+    Poster(budgets)({"message_id": 1, "input_tokens": 100, "user_id": "u-secret"})
+    first = Notifier(budgets, receiver)
+    try:
+        begin = time.monotonic()
+        while budgets.psql("SELECT count(*) FROM budget_event WHERE attempts = 1") != "1":
+            assert time.monotonic() < begin + 10
+            time.sleep(0.02)
+        # The other event, beside the attempt.
+        assert "retrying 1 event" in notify(budgets, receiver, "--once", "--retry").stdout
+        budgets.psql("UPDATE budget_event SET attempts = 0, delivered_at = NULL, next_attempt_at = now()")
+        time.sleep(0.5)
+        control(budgets, "erase", "user", "u-secret", "--yes")
+        erased = time.monotonic()
+        while budgets.psql("SELECT count(*) FROM budget_event WHERE delivered_at IS NULL") != "0":
+            assert time.monotonic() < begin + 40
+            time.sleep(0.05)
+    finally:
+        first.kill()
+        first.log.close()
+    assert all("u-secret" not in body for _, body, _, arrived in receiver.events if arrived > erased + 0.1)
+    assert any("erased-" in body for _, body, _, _ in receiver.events)
+
+
+def test_the_next_attempt_is_planned_from_the_end_of_the_one_that_failed(budgets):
+    add(budgets, "all", "--credits", "1", "--every", "day", "--thresholds", "100")
+    assert budgets.psql("""
+        INSERT INTO budget_event (budget_id, period_start, threshold, body) SELECT budget_id, now(), 100, '{}' FROM budget;
+        SELECT attempts FROM take_budget_event();
+        BEGIN;
+        SELECT pg_sleep(1);
+        SELECT settled.next_attempt_at BETWEEN clock_timestamp() + interval '4.5 seconds' AND clock_timestamp() + interval '5 seconds'
+        FROM budget_event AS event, settle_budget_event(event.event_id, 'timeout') AS settled;
+        COMMIT;
+        """).split() == ["1", "t"]
+
+
 def kill_postgres(site):
     """Kills the postmaster, and starts it again as soon as its backends have gone."""
     pid = int(pathlib.Path(site.postgres, "data/postmaster.pid").read_text().split()[0])

@@ -118,12 +118,13 @@ extension UsageStore {
     ) throws -> EventAttempt? {
         // A program that is stopped must not keep the event.
         try connection.query("SET LOCAL idle_in_transaction_session_timeout = '15s'")
-        let locked = try connection.query(
+        // An erasure may have replaced the user in its body since; another waits for the attempt.
+        let locked = try self.event(
             """
-            SELECT FROM budget_event
+            SELECT * FROM budget_event
             WHERE event_id = $1::uuid AND attempts = $2::integer FOR UPDATE SKIP LOCKED
-            """, [event.id, String(event.attempts)])
-        guard locked.count == 1 else { return nil }
+            """, [.text(event.id), .text(String(event.attempts))], connection)
+        guard let event = locked else { return nil }
         let fault = post(event)
         let settled = try self.event(
             "SELECT * FROM settle_budget_event($1::uuid, ($2::text[])[1])",
@@ -148,14 +149,17 @@ extension UsageStore {
             id: row[id], body: row[body], attempts: row[attempts], nextAttemptAt: row[next])
     }
 
-    /// Makes the next attempt for all events due now, also for those that were given up, for three more
-    /// days; returns their number.
+    /// Makes the next attempt for all events due now, for three more days; returns their number.
+    ///
+    /// Also for those that were given up; an event in an attempt stays as it is.
     public func retryEvents() throws -> Int {
         try reportingUnavailability {
             try connected().query(
                 """
                 UPDATE budget_event SET attempts = 0, next_attempt_at = now(), created_at = now()
-                WHERE delivered_at IS NULL
+                WHERE event_id IN (
+                    SELECT event_id FROM budget_event WHERE delivered_at IS NULL
+                    FOR UPDATE SKIP LOCKED)
                 """
             ).changedCount
         }
