@@ -41,6 +41,8 @@ let package = Package(
     targets: [
         .systemLibrary(
             name: "CFastCGI", pkgConfig: "fcgi", providers: [.apt(["libfcgi-dev"])]),
+        // What libfcgi calls to read.
+        .target(name: "CRecordFilter"),
         .systemLibrary(
             name: "CPostgres", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
         // Headers alone: rapidjson-dev.
@@ -55,7 +57,7 @@ let package = Package(
             name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
         module("Threads", ["CThreads"]),
         module("Metrics"),
-        module("FastCGI", ["CFastCGI", "Threads"]),
+        module("FastCGI", ["CFastCGI", "CRecordFilter", "Threads"]),
         module("Encoding", ["CRapidJSON"]),
         module("MessageReader", ["Encoding", "Usage"]),
         module("APIKeys", ["CCrypto", "Encoding"]),

@@ -1,4 +1,5 @@
 import CFastCGI
+import CRecordFilter
 import Glibc
 
 /// One worker's `FCGX_Request`, used for one connection after another.
@@ -39,6 +40,7 @@ final class FastCGIExchange: Exchange {
         request.pointee.appStatus = 0
         // Otherwise, closing waits up to 2 s for the peer to close first.
         request.pointee.detached = 1
+        record_filter_reset()
         // On a broken peer libfcgi closes the connection, tries descriptor -1 and gets EBADF.
         return FCGX_Accept_r(request) == 0
     }
