@@ -118,7 +118,14 @@ import Testing
         first.get("/first")
         #expect(eventually { one.handled.withLock { $0.count } == 1 })
         let others = (1...30).map { _ in FastCGIClient(one.path) }
-        for (number, client) in others.enumerated() {
+        let unfinished = FastCGIClient.request(["SCRIPT_NAME": "/live/now"], true)
+        others[1].send(unfinished.dropLast(8))
+        others[2].send(
+            FastCGIClient.request(["SCRIPT_NAME": "/live/now", "PATH_INFO": "/other"], true))
+        others[3].send(
+            FastCGIClient.request(
+                ["PATH_INFO": "/other"], true, Array("\u{b}\u{9}SCRIPT_NAME/live/now".utf8)))
+        for (number, client) in others.enumerated() where !(1...3).contains(number) {
             // What a client writes into other variables does not count, nor does a longer path.
             let mark = "\u{b}\u{9}SCRIPT_NAME/live/now"
             client.send(
@@ -136,6 +143,7 @@ import Testing
         }
         #expect(one.handled.withLock { $0 } == ["/first"] + Array(repeating: "/live/now", count: 3))
         one.isOpen.store(true, ordering: .relaxed)
+        others[1].send(Array(unfinished.suffix(8)))
         #expect(others.allSatisfy { $0.answer() != nil })
     }
 }

@@ -35,9 +35,8 @@ final class Acceptor: Sendable {
 
     /// The most connections that are accepted before events of other connections are handled.
     ///
-    /// Under overload, new connections wait in the backlog and do not delay requests that have
-    /// already arrived. A lower limit would keep a health check in the backlog for longer: with 64
-    /// and 1,500 clients, two of five rounds of overload.py exceeded 50 ms, with 256 none.
+    /// A lower limit would keep a health check in the backlog for longer: with 64 and 1,500 clients,
+    /// two of five rounds of overload.py exceeded 50 ms, with 256 none.
     private static let acceptLimit = 256
 
     init(
@@ -231,10 +230,9 @@ final class Acceptor: Sendable {
     /// Queues a request, an urgent one before all others; refuses it if the queue is full.
     private func enqueue(_ ready: ReadyConnection) {
         let isBusy = queue.occupancy.waiting == 0
-        let path = isBusy ? UrgentPaths.path(ofRequestOn: ready.descriptor) : nil
-        if let path, path.elementsEqual(paths.live.utf8), live.offer(ready) { return }
-        let isUrgent = path?.starts(with: paths.urgent.utf8) ?? false
-        if !queue.offer(ready, isUrgent: isUrgent) {
+        let request = isBusy ? WaitingRequest(on: ready.descriptor, with: paths.urgent) : nil
+        if let request, paths.areLive(request), live.offer(ready) { return }
+        if !queue.offer(ready, isUrgent: request.map(paths.areUrgent) ?? false) {
             queueRefusals.add(1, ordering: .relaxed)
             refuse(ready.descriptor)
         }
