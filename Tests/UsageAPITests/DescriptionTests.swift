@@ -129,10 +129,12 @@ import UsageAPI
     func `has the columns of the table, in their order`(
         name: String, form: UsageRecord.Form, more: [String]
     ) throws {
-        // The query names the fields; only then is the time of recording shown.
+        // The query names the fields; only then are the time of recording and `corrected` shown.
         let isNamed = name == "RecordFields"
-        let columns = UsageRecord.Column.columns(of: form)
-            .filter { isNamed || $0 != .recordedAt }
+        let columns =
+            isNamed
+            ? UsageRecord.Column.selectable
+            : UsageRecord.Column.columns(of: form).filter { $0 != .recordedAt }
         let properties = try properties(name)
         #expect(properties.map(\.name) == columns.map(\.name) + more)
         let required = try schema(name)["required"] as? [String] ?? []
@@ -157,7 +159,8 @@ import UsageAPI
             try properties("ReceiptedRecord").map(\.name)
                 == names.filter { $0 != "recorded_at" } + ["receipt"])
         let fields = try #require(try schema("Fields")["items"] as? [String: Any])
-        #expect(fields["enum"] as? [String] == names + ["all"])
+        let selectable = UsageRecord.Column.selectable.map(\.name)
+        #expect(fields["enum"] as? [String] == selectable + ["all"])
     }
 
     @Test func `sorts by the columns that are sortable`() throws {
