@@ -15,6 +15,7 @@ import Usage
         #expect(names(.response) == "message_id,timestamp,report_name,credits_used")
         let fields = "\(ids),recorded_at,report_name,\(attribution),\(tokens),corrects,reason"
         #expect(names(.fields) == "\(fields),credits_used")
+        #expect(names(.named) == "corrected")
         #expect(
             names(.file) == """
                 \(fields),message_text,character_count,text_digest,credits_used,token_count,\
@@ -42,7 +43,7 @@ import Usage
 
     /// ETags contain it: if it differed between builds, an upgrade would empty all caches.
     @Test func `has a digest that only a change of responses changes`() {
-        #expect(UsageRecord.Column.digest == 0x3f7006d30381d52c)
+        #expect(UsageRecord.Column.digest == 0x265aa2503dc0f57f)
     }
 
     @Test func `gives the value of each column as JSON and CSV have it`() {
@@ -67,6 +68,7 @@ import Usage
         record.characterCount = 0
         record.textDigest = String(repeating: "0a", count: 16)
         record.creditsUsed = Credits(hundredths: 1560)
+        record.corrected = Credits(hundredths: -560)
         record.tokenCount = 3
         record.tokenizer = "o200k_base"
         record.isEstimated = true
@@ -75,7 +77,7 @@ import Usage
             UsageRecord.Column.all.map { record.value(in: $0) } == [
                 "-1", "chatcmpl-1", "2024-01-15T14:30:00Z", "2024-01-15T14:30:01Z", "\"é", "u-17",
                 "legal", "gpt-5", #"{"env":"prod"}"#, "1200", "305", "800", "0", "7", "wrong", "",
-                "0", "0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a", "15.60", "3",
+                "0", "0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a0a", "15.60", "-5.60", "3",
                 "o200k_base", "true", "2",
             ])
     }
