@@ -80,6 +80,14 @@ import Testing
                 }
             }
         }
+
+        /// The client whose request keeps the worker busy.
+        func occupied() -> FastCGIClient {
+            let client = FastCGIClient(path)
+            client.get("/first")
+            #expect(eventually { handled.withLock { $0.count } == 1 })
+            return client
+        }
     }
 
     @Test func `overtakes a full queue, however often it is sent, and is refused beyond twice it`()
@@ -87,9 +95,8 @@ import Testing
     {
         let one = try OneWorker()
         defer { _ = one.server.drain(seconds: 10) }
-        let first = FastCGIClient(one.path)
-        first.get("/first")
-        #expect(eventually { one.handled.withLock { $0.count } == 1 })
+        let first = one.occupied()
+        defer { first.hangUp() }
         let others = (1...30).map { _ in FastCGIClient(one.path) }
         for client in others { client.get("/other") }
         #expect(eventually { one.server.load.queued == 30 })
@@ -114,9 +121,8 @@ import Testing
     @Test func `that never waits is answered while all workers hang, and no other one`() throws {
         let one = try OneWorker()
         defer { _ = one.server.drain(seconds: 10) }
-        let first = FastCGIClient(one.path)
-        first.get("/first")
-        #expect(eventually { one.handled.withLock { $0.count } == 1 })
+        let first = one.occupied()
+        defer { first.hangUp() }
         let others = (1...30).map { _ in FastCGIClient(one.path) }
         let unfinished = FastCGIClient.request(["SCRIPT_NAME": "/live/now"], true)
         others[1].send(unfinished.dropLast(8))

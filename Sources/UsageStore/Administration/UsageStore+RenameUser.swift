@@ -2,8 +2,8 @@ import Postgres
 import Usage
 
 extension UsageStore {
-    /// How long a renaming is attempted again, each time for two seconds.
-    private static let renamePatience = Duration.seconds(20)
+    /// After this time, a renaming is not attempted again; each attempt waits two seconds for a lock.
+    private static let renameTimeout = Duration.seconds(20)
 
     /// Puts a new pseudonym in the place of a user's id, in the named tags, too, and revokes the keys
     /// that are bound to it and ends the user's budgets, in one transaction; returns the numbers of
@@ -13,10 +13,10 @@ extension UsageStore {
     public func renameUser(
         _ userID: String, tags: [String]
     ) throws -> (attributions: Int, keys: Int, budgets: Int) {
-        let end = ContinuousClock.now + Self.renamePatience
+        let deadline = ContinuousClock.now + Self.renameTimeout
         while true {
             do { return try renameUserOnce(userID, tags: tags) } catch is AttributionsInUse {
-                guard .now >= end else { continue }
+                guard .now >= deadline else { continue }
                 throw DatabaseUnavailable(
                     description:
                         "another transaction uses the user's attributions: nothing was erased",

@@ -135,8 +135,7 @@ extension [UsageRecord.Column] {
     /// The columns of the table of records that they need.
     var ofRecords: String {
         let own = filter { $0.table == .record }.map(\.sql)
-        let keys = needAttributions ? ["attribution_id"] : []
-        return (own + keys).joined(separator: ", ")
+        return (own + (needAttributions ? ["attribution_id"] : [])).joined(separator: ", ")
     }
 }
 
